@@ -1,0 +1,78 @@
+"""The comment at the top of every .sql file, read as data.
+
+Tables and views begin with the same form: a summary, an empty comment line, then one `name: text`
+line for each thing there is to say. `grain`, `key`, `reads`, `rule` and `source` are about the
+whole; `$name` is a parameter; every other name is a column. A line indented further continues the
+one before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import RealdbError
+
+_ENTRY = re.compile(r"(\$?[a-z_][a-z0-9_]*): (.+)")
+_WHOLE = ("grain", "key", "reads", "rule", "source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a .sql file says of itself.
+
+    `key` and `reads` are names, `parameters` and `columns` map a name to its meaning in the order
+    of the file.
+    """
+
+    summary: str
+    grain: str
+    key: tuple[str, ...]
+    reads: tuple[str, ...]
+    rule: str
+    source: str
+    parameters: dict[str, str]
+    columns: dict[str, str]
+
+
+def parse(text: str, file_name: str) -> Header:
+    """Read the header of the .sql file whose content is `text`.
+
+    Raises RealdbError, naming `file_name`, where the header has another form.
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line[2:])
+    summary: list[str] = []
+    while lines and lines[0].strip():
+        summary.append(lines.pop(0).strip())
+    entries: dict[str, str] = {}
+    name = None
+    for line in filter(str.strip, lines):
+        entry = _ENTRY.fullmatch(line[1:])
+        if entry:
+            name = entry[1]
+            entries[name] = entry[2]
+        elif name and line.startswith("   "):
+            entries[name] += " " + line.strip()
+        else:
+            raise RealdbError(f"{file_name}: header line {line.strip()!r} is not 'name: text'")
+    if not summary or not entries:
+        raise RealdbError(f"{file_name}: no header (a summary, then 'name: text' lines)")
+    whole = {name: entries.pop(name, "") for name in _WHOLE}
+    return Header(
+        summary=" ".join(summary),
+        grain=whole["grain"],
+        key=_names(whole["key"]),
+        reads=_names(whole["reads"]),
+        rule=whole["rule"],
+        source=whole["source"],
+        parameters={name[1:]: text for name, text in entries.items() if name.startswith("$")},
+        columns={name: text for name, text in entries.items() if not name.startswith("$")},
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,16 @@
+-- The images of the ImageNet (ILSVRC 2012) validation set.
+--
+-- grain: one row per validation image
+-- key: image_id
+-- source: the original labels' file; is_rated from scores.npz or raters.npz
+-- image_id: the number in the file name, from 1
+-- file_name: ILSVRC2012_val_ and image_id in eight digits, .JPEG
+-- original_label: the class id of the ILSVRC 2012 label; NULL where no file of them was given
+-- is_rated: raters were asked about the image; NULL where neither scores.npz nor raters.npz was
+--   given
+create table images (
+    image_id integer not null check (image_id between 1 and 50000),
+    file_name varchar not null check (file_name = format('ILSVRC2012_val_{:08d}.JPEG', image_id)),
+    original_label smallint check (original_label between 0 and 999),
+    is_rated boolean
+);

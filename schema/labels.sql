@@ -1,0 +1,13 @@
+-- The ReaL labels, as published.
+--
+-- grain: one row per image and label; an image without labels has no row
+-- key: image_id, label
+-- source: real.json
+-- image_id: the image
+-- label: the class id of a label that the image has
+-- position: its place in the image's list in real.json, from 0 (the lists are not sorted)
+create table labels (
+    image_id integer not null check (image_id between 1 and 50000),
+    label smallint not null check (label between 0 and 999),
+    position smallint not null check (position >= 0)
+);
