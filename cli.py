@@ -1,0 +1,293 @@
+"""The command line: parse, call one function of api, print."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import RealdbError, UsageError
+
+if TYPE_CHECKING:
+    from .ingest.progress import Progress
+
+app = typer.Typer(
+    name="realdb",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+    parquet = "parquet"
+
+
+class By(StrEnum):
+    """The breakdowns of the accuracy."""
+
+    class_ = "class"
+    label_count = "label-count"
+    animal = "animal"
+
+
+class Empty(StrEnum):
+    """What becomes of an image that has no ReaL label."""
+
+    skip = "skip"
+    wrong = "wrong"
+    original = "original"
+
+
+FormOption = Annotated[
+    Form | None, typer.Option("--format", help="A table on a terminal, csv into a pipe.")
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(help="The store's folder. [REALDB_HOME, else the user data folder]"),
+]
+OfflineOption = Annotated[
+    bool | None, typer.Option("--offline", help="Download nothing. [REALDB_OFFLINE]")
+]
+
+
+@app.command()
+def ingest(
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="A folder with real.json, scores.npz, …, or a zip or tar of it."),
+    ] = None,
+    original: Annotated[
+        Path | None, typer.Option(help="The original labels: a file, or a folder of class folders.")
+    ] = None,
+    original_format: Annotated[
+        str | None, typer.Option(help="Their form, where their content does not tell.")
+    ] = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+) -> None:
+    """Build the store: from SOURCE, or from the published files, which are downloaded.
+
+    Example: realdb ingest reassessed-imagenet/
+    """
+    from . import api
+
+    with _progress() as progress:
+        made = api.ingest(
+            source,
+            store=store,
+            original=original,
+            original_format=original_format,
+            offline=offline,
+            progress=progress,
+        )
+    rows = ", ".join(f"{rows:,} {table}" for table, rows in made.tables.items() if table != "build")
+    _say(f"{made.root}: {rows}")
+
+
+@app.command()
+def info(store: StoreOption = None, form: FormOption = None) -> None:
+    """Say what the store holds, from which files, and where they came from.
+
+    Example: realdb info --format markdown
+    """
+    from . import api, printing
+
+    printing.emit(api.info(store=store), form)
+
+
+@app.command()
+def accuracy(
+    files: Annotated[list[Path], typer.Argument(help="Prediction files; - is standard input.")],
+    by: Annotated[By | None, typer.Option(help="Break the accuracy down.")] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Judge by the labels whose score is at least this.")
+    ] = 0.8,
+    empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = Empty.skip,
+    require_complete: Annotated[
+        bool, typer.Option("--require-complete", help="Refuse a file that lacks images.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="The model's name. [a model column, else the file's stem]")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
+    ] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="The files' format. [told by their content]")
+    ] = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Give each model's ReaL accuracy, beside its original accuracy.
+
+    Example: realdb accuracy ViT.csv ResNet50.csv
+    """
+    from . import api, printing
+
+    with _progress() as progress:
+        rows = api.accuracy_table(
+            *files,
+            by=by,
+            model=model,
+            threshold=threshold,
+            empty=empty,
+            columns=_pairs(columns),
+            input_format=input_format,
+            require_complete=require_complete,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    printing.emit(rows, form)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Prediction files: each a table named by its stem."),
+    ] = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Ask the tables, the views and prediction files in SQL.
+
+    Example: realdb sql "select * from accuracy_by_animal" ViT.csv
+    """
+    from . import api, printing
+
+    with _progress() as progress:
+        text = sys.stdin.read() if query == "-" else query
+        rows = api.query(text, *(files or []), store=store, offline=offline, progress=progress)
+    printing.emit(rows, form)
+
+
+@app.command()
+def views(
+    name: Annotated[str | None, typer.Argument(help="A table or view: its columns.")] = None,
+    statement: Annotated[
+        bool, typer.Option("--sql", help="Print the file that defines NAME.")
+    ] = False,
+    form: FormOption = None,
+) -> None:
+    """List the tables and views, or the columns of one.
+
+    Example: realdb views accuracy --sql
+    """
+    from . import api, printing
+
+    if statement:
+        if name is None:
+            raise UsageError("--sql needs the name of a table or view: realdb views accuracy --sql")
+        typer.echo(api.view_sql(name), nl=False)
+    else:
+        printing.emit(api.views(name), form)
+
+
+@app.command()
+def demo(
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Use generated data: no network, no store.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+) -> None:
+    """Build the store if there is none, score the original labels, and show three queries.
+
+    Example: realdb demo
+    """
+    from . import api, printing
+
+    with _progress() as progress:
+        examples = api.demo(synthetic=synthetic, store=store, offline=offline, progress=progress)
+    for example in examples:
+        typer.echo(f"-- {example.question}\n{example.sql}")
+        printing.emit(example.rows, Form.table)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"realdb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
+    """ReaL labels, votes and predictions as a database. Begin with: realdb demo."""
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Yield what shows progress bars on a terminal, and None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {task: bars.add_task(task) for task in ()}
+
+        def show(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(task)
+            bars.update(tasks[task], completed=done, total=total)
+
+        yield show
+
+
+def _pairs(text: str | None) -> dict[str, str]:
+    """Read image=NAME,label=NAME."""
+    pairs = {}
+    for part in (text or "").split(","):
+        role, equals, column = part.partition("=")
+        if text and not (role and equals and column):
+            raise UsageError(f"--columns takes image=NAME,label=NAME; not {part!r}")
+        if text:
+            pairs[role.strip()] = column.strip()
+    return pairs
+
+
+def _say(text: str) -> None:
+    print(f"realdb: {text}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line: exit codes 0 done, 1 refused, 2 usage, 3 no store that fits."""
+    # Warnings are talk: a line each on stderr, and no line of Python with it.
+    warnings.showwarning = lambda message, *_, **__: _say(str(message))
+    warnings.simplefilter("always")
+    try:
+        app()
+    except RealdbError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,469 @@
+"""From the source files to the tables: read each, check it against the others, fill the tables."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from ..schema import store
+from . import classes
+from .labels import IMAGES, RealLabels, read_real_labels
+from .original_labels import OriginalLabels, read_original_labels
+from .progress import Progress, silent
+from .questions import Questions, require_same
+from .scores import Scores, read_scores
+from .sources import SourceFile, known_files
+from .votes import ANSWERS, Votes, read_votes
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Files of original labels, the first that is there first; where there are several they must agree.
+ORIGINAL_FILES = (
+    "validation_labels.txt",
+    "filename_label.csv",
+    "val_image_to_1k_label.json",
+    "val.txt",
+    "val_labels.npy",
+    "ILSVRC2012_validation_ground_truth.txt",
+)
+# Original labels are right on nine images in ten; in another order or with other ids, on none.
+_LEAST_AGREEMENT = 0.5
+
+
+@dataclass(kw_only=True)
+class Inputs:
+    """What was read, None or empty where the source is absent, and the files it was read from."""
+
+    real: RealLabels | None = None
+    original: OriginalLabels | None = None
+    scores: Scores | None = None
+    main: Votes | None = None
+    golden: Votes | None = None
+    expert: Votes | None = None
+    wordnet_ids: tuple[str, ...] | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+    descriptions: Mapping[int, str] = field(default_factory=dict)
+    train_files: tuple[list[str], list[str]] | None = None
+    files: list[SourceFile] = field(default_factory=list)
+
+    @property
+    def questions(self) -> Questions | None:
+        """The questions of scores.npz and raters.npz, which are the same."""
+        if self.scores:
+            return self.scores.questions
+        return self.main.questions if self.main else None
+
+
+def load(
+    build: store.Build,
+    files: Mapping[str, SourceFile],
+    *,
+    original: Path | None = None,
+    original_format: str | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Fill the tables of `build` from `files`, by canonical name.
+
+    `original` is a file or folder of original labels to take instead of those among `files`.
+    Raises DataError, naming file and place, where a file is damaged or contradicts another.
+    """
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        # Inflating the 377 MB of raters.npz is most of the work; it runs beside all the rest.
+        main = reader.submit(read_votes, files["raters.npz"].path, progress) if (
+            "raters.npz" in files
+        ) else None
+        inputs = read(files, original=original, original_format=original_format)
+        _fill_labels(build, inputs)
+        if main:
+            _take_main_votes(inputs, files["raters.npz"], main)
+        _check_votes(inputs)
+        _fill_images(build, inputs)
+        _fill_votes(build, inputs)
+        _fill_sources(build, inputs)
+
+
+def read(
+    files: Mapping[str, SourceFile],
+    *,
+    original: Path | None = None,
+    original_format: str | None = None,
+) -> Inputs:
+    """Read every file but raters.npz, and check each by itself."""
+    inputs = Inputs()
+
+    def path(name: str) -> Path | None:
+        if name in files:
+            inputs.files.append(files[name])
+            return files[name].path
+        return None
+
+    if found := path("real.json"):
+        inputs.real = read_real_labels(found)
+    if found := path("scores.npz"):
+        inputs.scores = read_scores(found)
+    if found := path("golden.npz"):
+        inputs.expert = read_votes(found)
+    if found := path("raters_golden.npz"):
+        inputs.golden = read_votes(found)
+    if found := path("fnames_clean.txt"):
+        inputs.train_files = classes.read_train_files(found)
+    if found := path("labels.txt"):
+        inputs.wordnet_ids = classes.read_wordnet_ids(found)
+    devkit = classes.read_devkit_map(found) if (found := path("map_clsloc.txt")) else None
+    _read_original(inputs, files, original, original_format, devkit)
+    if inputs.wordnet_ids is None and inputs.original:
+        inputs.wordnet_ids = inputs.original.wordnet_ids
+    if inputs.wordnet_ids is None and devkit:
+        inputs.wordnet_ids = tuple(sorted(devkit.values()))
+    if found := path("imagenet1k_label_to_names.json"):
+        inputs.names = classes.read_class_names(found)
+    if inputs.wordnet_ids and (found := path("imagenet_synset_to_lemma.txt")):
+        inputs.names = _by_class(inputs.wordnet_ids, classes.read_wordnet_texts(found))
+    if inputs.wordnet_ids and (found := path("imagenet_synset_to_definition.txt")):
+        inputs.descriptions = _by_class(inputs.wordnet_ids, classes.read_wordnet_texts(found))
+    return inputs
+
+
+def _read_original(
+    inputs: Inputs,
+    files: Mapping[str, SourceFile],
+    original: Path | None,
+    original_format: str | None,
+    devkit: dict[int, str] | None,
+) -> None:
+    if original is not None:
+        found = [_given_file(original)]
+    else:
+        found = [files[name] for name in ORIGINAL_FILES if name in files]
+    for file in found:
+        labels = read_original_labels(
+            file.path, format=original_format, wordnet_ids=inputs.wordnet_ids, devkit=devkit
+        )
+        inputs.files.append(file)
+        if inputs.original is None:
+            inputs.original = labels
+            first = file
+            _check_original(inputs, file)
+        elif differs := int((inputs.original.labels != labels.labels).sum()):
+            place = int(np.argmax(inputs.original.labels != labels.labels))
+            raise DataError(
+                f"{first.name} and {file.name} disagree on the original labels of {differs:,} "
+                f"images, first image {place + 1}: {inputs.original.labels[place]} and "
+                f"{labels.labels[place]}. Leave one of them out, or name one with --original"
+            )
+
+
+def _given_file(path: Path) -> SourceFile:
+    """Describe a file of original labels; for a folder tree, its list of names stands for it."""
+    if path.is_dir():
+        names = sorted(entry.relative_to(path).as_posix() for entry in path.glob("n*/*"))
+        content = "".join(f"{name}\n" for name in names).encode()
+    else:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error}") from None
+    return SourceFile(
+        name=path.name,
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        origin=str(path),
+        is_published=False,
+    )
+
+
+def _check_original(inputs: Inputs, file: SourceFile) -> None:
+    """Refuse original labels in another order or with other ids: ReaL labels give them away."""
+    if inputs.real is None or inputs.original is None or not len(inputs.real.label):
+        return
+    agrees = inputs.original.labels[inputs.real.image_id - 1] == inputs.real.label
+    share = np.count_nonzero(agrees) / len(np.unique(inputs.real.image_id))
+    if share < _LEAST_AGREEMENT:
+        raise DataError(
+            f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of the "
+            "images (about 90 % when right). The images are in another order than by file name, or "
+            "the class ids are others than 0-999 in the order of the sorted WordNet ids"
+        )
+
+
+def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[Votes]) -> None:
+    inputs.main = main.result()
+    inputs.files.append(file)
+    if inputs.scores:
+        require_same(inputs.scores.questions, inputs.main.questions)
+
+
+def _check_votes(inputs: Inputs) -> None:
+    """Refuse files of votes that contradict each other; swapped ones are told by their ids."""
+    if inputs.golden and inputs.expert:
+        require_same(inputs.expert.questions, inputs.golden.questions)
+    for votes in (inputs.golden, inputs.expert):
+        if votes is None:
+            continue
+        if inputs.questions is None:
+            raise DataError(
+                f"{votes.path.name} is given without scores.npz and raters.npz: its questions are "
+                "some of theirs. Give one of the two as well, or leave it out"
+            )
+        known = np.isin(votes.questions.keys, inputs.questions.keys)
+        if not known.all():
+            place = int(np.argmin(known))
+            raise DataError(
+                f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} questions "
+                f"are not among those of {inputs.questions.path.name}, such as image "
+                f"{votes.questions.image_id[place]}, label {votes.questions.label[place]} in row "
+                f"{place} of info"
+            )
+    if inputs.golden and inputs.main:
+        unknown = np.setdiff1d(inputs.golden.rater_ids, inputs.main.rater_ids)
+        if unknown.size:
+            raise DataError(
+                f"{inputs.golden.path.name}: {unknown.size} of its raters are not in "
+                f"{inputs.main.path.name}, such as {unknown[0]}. Are two of the .npz files swapped?"
+            )
+    for votes in (inputs.main, inputs.golden):
+        if votes and inputs.expert:
+            both = np.intersect1d(votes.rater_ids, inputs.expert.rater_ids)
+            if both.size:
+                raise DataError(
+                    f"{both.size} of the experts of {inputs.expert.path.name} are raters of "
+                    f"{votes.path.name} too, such as {both[0]}. Are two of the .npz files swapped?"
+                )
+
+
+def _fill_labels(build: store.Build, inputs: Inputs) -> None:
+    """Fill what does not wait for the votes."""
+    con = build.connection
+    if inputs.real:
+        build.create("labels")
+        order = np.lexsort((inputs.real.label, inputs.real.image_id))
+        _insert(
+            con,
+            "insert into labels select image_id, label, position from given",
+            image_id=inputs.real.image_id[order],
+            label=inputs.real.label[order],
+            position=inputs.real.position[order],
+        )
+    if inputs.wordnet_ids or inputs.names:
+        build.create("classes")
+        con.execute(
+            """
+            insert into classes
+            select
+                label,
+                $wordnet_ids[label + 1] as wordnet_id,
+                $names[label + 1] as name,
+                $descriptions[label + 1] as description,
+                label < 398 as is_animal
+            from (select cast(i as smallint) as label from range(1000) as r(i))
+            order by label
+            """,
+            {
+                "wordnet_ids": list(inputs.wordnet_ids or [None] * 1000),
+                "names": [inputs.names.get(label) for label in range(1000)],
+                "descriptions": [inputs.descriptions.get(label) for label in range(1000)],
+            },
+        )
+    if inputs.scores:
+        build.create("scores")
+        questions = inputs.scores.questions
+        order = np.argsort(questions.keys)
+        _insert(
+            con,
+            "insert into scores select image_id, label, score from given",
+            image_id=questions.image_id[order],
+            label=questions.label[order],
+            score=inputs.scores.score[order],
+        )
+    if inputs.train_files:
+        build.create("train_files")
+        con.execute(
+            """
+            insert into train_files
+            select file_name, wordnet_id, position
+            from (
+                select
+                    unnest($file_names) as file_name,
+                    unnest($wordnet_ids) as wordnet_id,
+                    generate_subscripts($file_names, 1) - 1 as position
+            )
+            order by file_name
+            """,
+            {"file_names": inputs.train_files[0], "wordnet_ids": inputs.train_files[1]},
+        )
+
+
+def _fill_images(build: store.Build, inputs: Inputs) -> None:
+    """Fill the images: all 50,000, whatever else is known of them."""
+    build.create("images")
+    given: dict[str, npt.NDArray[Any]] = {"image_id": np.arange(1, IMAGES + 1, dtype=np.int32)}
+    # A NULL in a NumPy column has no dtype of its own; -1 stands for it on the way in.
+    given["original_label"] = (
+        inputs.original.labels if inputs.original else np.full(IMAGES, -1, np.int16)
+    )
+    given["is_rated"] = np.full(IMAGES, -1, np.int8)
+    if inputs.questions:
+        given["is_rated"] = np.isin(given["image_id"], inputs.questions.image_id).astype(np.int8)
+    _insert(
+        build.connection,
+        """
+        insert into images
+        select
+            image_id,
+            format('ILSVRC2012_val_{:08d}.JPEG', image_id) as file_name,
+            nullif(original_label, -1) as original_label,
+            cast(nullif(is_rated, -1) as boolean) as is_rated
+        from given
+        """,
+        **given,
+    )
+
+
+def _fill_votes(build: store.Build, inputs: Inputs) -> None:
+    questions = inputs.questions
+    if questions is None:
+        return
+    rounds = {"expert": inputs.expert, "golden": inputs.golden, "main": inputs.main}
+    asked = inputs.expert or inputs.golden
+    order = np.argsort(questions.keys)
+    golden_position = np.full(len(questions), -1, np.int32)
+    if asked:
+        places = order[np.searchsorted(questions.keys[order], asked.questions.keys)]
+        golden_position[places] = np.arange(len(places), dtype=np.int32)
+    build.create("questions")
+    _insert(
+        build.connection,
+        """
+        insert into questions
+        select image_id, label, position, nullif(golden_position, -1) as golden_position
+        from given
+        """,
+        image_id=questions.image_id[order],
+        label=questions.label[order],
+        position=order.astype(np.int32),
+        golden_position=golden_position[order],
+    )
+    if not any(rounds.values()):
+        return
+    _fill_raters(build, inputs)
+    build.create("votes")
+    for name, votes in rounds.items():
+        if votes:
+            _fill_round(build.connection, name, votes)
+
+
+def _fill_raters(build: store.Build, inputs: Inputs) -> None:
+    build.create("raters")
+    places = [
+        {int(rater_id): place for place, rater_id in enumerate(votes.rater_ids)} if votes else {}
+        for votes in (inputs.main, inputs.golden, inputs.expert)
+    ]
+    main, golden, expert = places
+    rows = [
+        {
+            "rater_id": rater_id,
+            "position": expert.get(rater_id, main.get(rater_id)),
+            "is_expert": rater_id in expert,
+            "answered_golden": (
+                True if rater_id in expert else rater_id in golden if inputs.golden else None
+            ),
+            "golden_position": golden.get(rater_id),
+        }
+        for rater_id in sorted({*main, *golden, *expert})
+    ]
+    build.connection.execute(
+        """
+        insert into raters
+        select unnest($rater_id), unnest($position), unnest($is_expert), unnest($answered_golden),
+            unnest($golden_position)
+        """,
+        {name: [row[name] for row in rows] for name in rows[0]},
+    )
+
+
+def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: Votes) -> None:
+    """Insert the answers of one round, sorted by image, label and rater.
+
+    The three are packed into one number an answer, because sorting numbers is quick and small.
+    """
+    order = np.argsort(votes.questions.keys)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    packed = rank[votes.question]
+    packed <<= 16
+    packed |= votes.rater_ids[votes.rater]
+    packed <<= 2
+    packed |= votes.answer
+    packed.sort()
+    question = order[packed >> 18]
+    _insert(
+        con,
+        """
+        insert into votes
+        select $round, image_id, label, rater_id, $answers[answer + 1] from given
+        """,
+        {"round": name, "answers": list(ANSWERS)},
+        image_id=votes.questions.image_id[question],
+        label=votes.questions.label[question],
+        rater_id=(packed >> 2 & 0xFFFF).astype(np.int16),
+        answer=(packed & 3).astype(np.int8),
+    )
+
+
+def _fill_sources(build: store.Build, inputs: Inputs) -> None:
+    build.create("sources")
+    files = sorted(inputs.files, key=lambda file: file.name)
+    build.connection.execute(
+        """
+        insert into sources
+        select unnest($name), unnest($sha256), unnest($bytes), unnest($tables),
+            unnest($origin), unnest($published), $read_at
+        """,
+        {
+            "name": [file.name for file in files],
+            "sha256": [file.sha256 for file in files],
+            "bytes": [file.bytes for file in files],
+            "tables": [", ".join(feeds(file.name, build.tables)) for file in files],
+            "origin": [file.origin for file in files],
+            "published": [file.is_published for file in files],
+            "read_at": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
+        },
+    )
+
+
+def feeds(file_name: str, tables: Collection[str]) -> list[str]:
+    """Return which of `tables` the file fills; a file of another name gives original labels."""
+    known = known_files()
+    fed = known[file_name].feeds if file_name in known else ("images.original_label",)
+    return [table for feed in fed if (table := feed.partition(".")[0]) in tables]
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    statement: str,
+    parameters: dict[str, object] | None = None,
+    **given: npt.NDArray[Any],
+) -> None:
+    """Run an insert that reads NumPy columns as the table `given`."""
+    con.register("given", given)
+    con.execute(statement, parameters or {})
+    con.unregister("given")
+
+
+def _by_class(wordnet_ids: tuple[str, ...], texts: Mapping[str, str]) -> dict[int, str]:
+    return {
+        label: texts[wordnet_id]
+        for label, wordnet_id in enumerate(wordnet_ids)
+        if wordnet_id in texts
+    }

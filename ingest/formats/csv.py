@@ -1,0 +1,54 @@
+"""Comma-separated text with a header line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import DataError
+from . import columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def read(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    choices: Mapping[str, str],
+    *,
+    delimiter: str = ",",
+) -> duckdb.DuckDBPyRelation:
+    """Read the file as text throughout: what a cell means is decided later, for all formats alike.
+
+    Raises DataError where the header line has no use or a line has another number of cells.
+    """
+    names = _header(path, delimiter)
+    # Everything is said, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
+    table = con.read_csv(
+        str(path),
+        header=True,
+        sep=delimiter,
+        quotechar='"',
+        escapechar='"',
+        all_varchar=True,
+        auto_detect=False,
+        columns=dict.fromkeys(names, "VARCHAR"),
+    )
+    return columns.select(table, str(path), choices)
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    try:
+        # A byte order mark is what spreadsheets write; DuckDB skips it as well.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, delimiter=delimiter), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: the header line is no UTF-8 text ({error})") from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path} has two columns called {', '.join(map(repr, twice))}; rename one")
+    # pandas writes its index under an empty name, which DuckDB takes for no name at all.
+    return [name or "unnamed" for name in names]

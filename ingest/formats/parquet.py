@@ -1,0 +1,27 @@
+"""Parquet, one row a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import DataError
+from . import columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, choices: Mapping[str, str]
+) -> duckdb.DuckDBPyRelation:
+    """Read the file's columns as they are. Raises DataError where it is damaged."""
+    import duckdb
+
+    try:
+        # No hive partitioning: a folder called model=x above the file adds no column of its own.
+        table = con.read_parquet(str(path), hive_partitioning=False)
+    except duckdb.Error as error:
+        raise DataError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    return columns.select(table, str(path), choices)

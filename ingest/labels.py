@@ -1,0 +1,60 @@
+"""ReaL labels: real.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+
+IMAGES = 50_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealLabels:
+    """The lists of real.json, one row a label, in the order of the file.
+
+    `image_id` is int32, `label` int16 and `position` (in the image's list, from 0) int16, each
+    (labels,).
+    """
+
+    image_id: npt.NDArray[np.int32]
+    label: npt.NDArray[np.int16]
+    position: npt.NDArray[np.int16]
+
+
+def read_real_labels(path: Path) -> RealLabels:
+    """Read a JSON list of 50,000 lists of class ids, image 1 first.
+
+    Raises DataError where it is something else, a label is not 0-999 or stands twice in a list.
+    """
+    try:
+        lists = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    except ValueError as error:
+        raise DataError(
+            f"{path.name} is damaged or cut short: it is no JSON ({error}). Download it again"
+        ) from None
+    if not isinstance(lists, list) or not all(isinstance(labels, list) for labels in lists):
+        raise DataError(f"{path.name}: a list of lists of class ids is expected, image 1 first")
+    if len(lists) != IMAGES:
+        raise DataError(f"{path.name} holds {len(lists):,} lists; {IMAGES:,} are expected")
+    for number, labels in enumerate(lists, start=1):
+        # `type` and not isinstance: True is an int to Python and no label to anyone.
+        bad = [label for label in labels if type(label) is not int or not 0 <= label <= 999]
+        if bad:
+            raise DataError(f"{path.name}: image {number} has the label {bad[0]!r}; 0-999 is expected")
+        if len(set(labels)) != len(labels):
+            raise DataError(f"{path.name}: image {number} has a label twice: {labels}")
+    counts = np.array([len(labels) for labels in lists])
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    return RealLabels(
+        image_id=np.repeat(np.arange(1, IMAGES + 1, dtype=np.int32), counts),
+        label=np.array([label for labels in lists for label in labels], np.int16),
+        position=(np.arange(counts.sum()) - starts).astype(np.int16),
+    )

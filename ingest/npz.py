@@ -1,0 +1,116 @@
+"""Arrays inside an .npz, read as a stream: block by block, checked, never whole.
+
+`raters.npz` holds 377 MB of zeros and 924,810 ones. `np.load` would lay it all out in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ..errors import DataError
+
+_AGAIN = "Download it again, or leave it out of the folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """An array in an .npz whose header is read and whose data is still to come."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    stream: IO[bytes]
+
+    def blocks(self, rows: int) -> Iterator[np.ndarray[Any, Any]]:
+        """Yield the array, `rows` of its first axis at a time; each block is read-only.
+
+        Raises DataError where the data ends early or fails its checksum.
+        """
+        row_bytes = self.dtype.itemsize
+        for length in self.shape[1:]:
+            row_bytes *= length
+        for start in range(0, self.shape[0], rows):
+            count = min(rows, self.shape[0] - start)
+            with _refuse_damage(self.path):
+                data = self.stream.read(count * row_bytes)
+            if len(data) != count * row_bytes:
+                raise DataError(
+                    f"{self.path.name}: {self.name}.npy ends early: its header says {self.shape}, "
+                    f"the data stops in row {start + len(data) // max(row_bytes, 1)}. {_AGAIN}"
+                )
+            yield np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
+        with _refuse_damage(self.path):
+            rest = self.stream.read(1)  # the zip's checksum is compared when its end is reached
+        if rest:
+            raise DataError(
+                f"{self.path.name}: {self.name}.npy is longer than its header {self.shape} says. "
+                f"{_AGAIN}"
+            )
+
+    def whole(self) -> np.ndarray[Any, Any]:
+        """Return the whole array: for the small ones."""
+        blocks = list(self.blocks(max(self.shape[0], 1)))
+        return blocks[0] if blocks else np.empty(self.shape, self.dtype)
+
+
+@contextlib.contextmanager
+def member(path: Path, name: str, *, dtype: str, axes: int) -> Iterator[Member]:
+    """Open the array `name` of the .npz at `path`, which must have this dtype and this many axes.
+
+    Raises DataError where the file is no zip, lacks the member, or holds another kind of array. A
+    pickled array is refused unread.
+    """
+    with _refuse_damage(path), zipfile.ZipFile(path) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            held = ", ".join(archive.namelist()[:6]) or "nothing"
+            raise DataError(
+                f"{path.name}: no {name}.npy in it; it holds {held}. Is it another file under this "
+                "name?"
+            )
+        with archive.open(f"{name}.npy") as stream:
+            shape, fortran, found = _header(stream, f"{path.name}: {name}.npy")
+            if found.hasobject:
+                raise DataError(
+                    f"{path.name}: {name}.npy is a pickled object array; loading it could run "
+                    f"code, so it is refused. The published array is {dtype}"
+                )
+            if found != np.dtype(dtype) or len(shape) != axes or fortran:
+                raise DataError(
+                    f"{path.name}: {name}.npy is {found.str} with shape {shape}"
+                    f"{' in Fortran order' if fortran else ''}; {np.dtype(dtype).str} with {axes} "
+                    f"{'axis' if axes == 1 else 'axes'} is expected"
+                )
+            yield Member(path=path, name=name, shape=shape, dtype=found, stream=stream)
+
+
+def _header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        return read(stream)
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{where} is no NumPy array: {error}. {_AGAIN}") from None
+
+
+@contextlib.contextmanager
+def _refuse_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DataError(
+            f"{path.name} is damaged or cut short ({error or 'unexpected end'}): {path}. {_AGAIN}"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from None

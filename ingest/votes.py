@@ -1,0 +1,97 @@
+"""Votes: raters.npz, raters_golden.npz and golden.npz as one row an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from . import npz
+from .progress import Progress, silent
+from .questions import Questions, read_questions
+
+# The last axis of the tensors, in the order that the upstream README gives.
+ANSWERS = ("no", "maybe", "yes")
+_ONE = np.float64(1).view(np.uint64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """The answers of one file, in its order: rater by rater, question by question.
+
+    `rater_ids` is int64 (raters,), as `ids` has them. `rater` (int16), `question` (int32) and
+    `answer` (int8, a place in ANSWERS) are (answers,): places in `rater_ids` and `questions`.
+    """
+
+    path: Path
+    rater_ids: npt.NDArray[np.int64]
+    questions: Questions
+    rater: npt.NDArray[np.int16]
+    question: npt.NDArray[np.int32]
+    answer: npt.NDArray[np.int8]
+
+
+def read_votes(path: Path, progress: Progress = silent) -> Votes:
+    """Read an .npz of tensor float64 (raters, questions, 3), info and ids.
+
+    Raises DataError unless every cell is 0 or 1, a rater gives a question at most one answer, and
+    ids are unique.
+    """
+    rater_ids = _read_ids(path)
+    questions = read_questions(path)
+    rater, question, answer = [], [], []
+    with npz.member(path, "tensor", dtype="<f8", axes=3) as tensor:
+        expected = (len(rater_ids), len(questions), len(ANSWERS))
+        if tensor.shape != expected:
+            raise DataError(
+                f"{path.name}: tensor has shape {tensor.shape}; ids and info ask for {expected} "
+                "(raters, questions, answers no, maybe and yes)"
+            )
+        for place, block in enumerate(tensor.blocks(1)):
+            # Compared as bits, so that NaN and -0.0 are neither 0 nor 1.
+            cells = block.reshape(-1).view(np.uint64)
+            set_cells = np.flatnonzero(cells)
+            wrong = np.flatnonzero(cells[set_cells] != _ONE)
+            if wrong.size:
+                cell = int(set_cells[wrong[0]])
+                raise DataError(
+                    f"{path.name}: tensor[{place}, {cell // 3}, {cell % 3}] is "
+                    f"{block.reshape(-1)[cell]}; a vote is 0 or 1 ({wrong.size:,} such cells of "
+                    f"rater {rater_ids[place]})"
+                )
+            asked, said = np.divmod(set_cells.astype(np.int32), np.int32(3))
+            twice = np.flatnonzero(np.diff(asked) == 0)
+            if twice.size:
+                row = asked[twice[0]]
+                raise DataError(
+                    f"{path.name}: rater {rater_ids[place]} gives question {row} (image "
+                    f"{questions.image_id[row]}, label {questions.label[row]}) more than one "
+                    f"answer ({twice.size:,} such questions of this rater)"
+                )
+            rater.append(np.full(len(asked), place, np.int16))
+            question.append(asked)
+            answer.append(said.astype(np.int8))
+            progress(f"reading {path.name}", place + 1, len(rater_ids))
+    return Votes(
+        path=path,
+        rater_ids=rater_ids,
+        questions=questions,
+        rater=np.concatenate([np.empty(0, np.int16), *rater]),
+        question=np.concatenate([np.empty(0, np.int32), *question]),
+        answer=np.concatenate([np.empty(0, np.int8), *answer]),
+    )
+
+
+def _read_ids(path: Path) -> npt.NDArray[np.int64]:
+    with npz.member(path, "ids", dtype="<i8", axes=1) as ids:
+        rater_ids: npt.NDArray[np.int64] = ids.whole()
+    values, counts = np.unique(rater_ids, return_counts=True)
+    if (counts > 1).any():
+        raise DataError(f"{path.name}: ids holds {values[counts > 1][0]} more than once")
+    # The table's column is a SMALLINT.
+    if values.size and not 0 <= values[0] <= values[-1] <= np.iinfo(np.int16).max:
+        raise DataError(f"{path.name}: ids goes from {values[0]} to {values[-1]}; 0-32767 is expected")
+    return rater_ids

@@ -1,0 +1,116 @@
+"""Rows on stdout, in the format asked for. A table for people, the rest for programs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import QueryError, UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+    from rich.table import Table
+
+# For a person's eye the beginning of a checksum is enough; the other formats have it whole.
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+
+
+def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
+    """Print `relation` as table, json, csv, markdown or parquet; by default a table on a terminal.
+
+    Raises QueryError where the query fails as it runs, UsageError where Parquet would go to a
+    terminal.
+    """
+    import duckdb
+
+    form = form or ("table" if sys.stdout.isatty() else "csv")
+    try:
+        FORMATS[form](relation)
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from None
+
+
+def _table(relation: duckdb.DuckDBPyRelation) -> None:
+    from rich.console import Console
+
+    console = Console()
+    rows = [[_short(value) for value in row] for row in relation.fetchall()]
+    is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
+    table = _grid(relation.columns, rows, is_number)
+    if rows and console.measure(table).maximum > console.width:
+        # Few wide rows read better from top to bottom.
+        header, *lines = zip(relation.columns, *rows, strict=True)
+        turned = _grid(header, lines, [False] * len(header))
+        if console.measure(turned).maximum <= console.width:
+            table = turned
+    console.print(table)
+
+
+def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], is_number: list[bool]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name, right in zip(header, is_number, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _csv(relation: duckdb.DuckDBPyRelation) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(relation.columns)
+    writer.writerows(relation.fetchall())
+
+
+def _json(relation: duckdb.DuckDBPyRelation) -> None:
+    import json
+
+    rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    json.dump(rows, sys.stdout, indent=2, default=str, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _markdown(relation: duckdb.DuckDBPyRelation) -> None:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+    sys.stdout.write(line(relation.columns))
+    sys.stdout.write(line(["---"] * len(relation.columns)))
+    for row in relation.fetchall():
+        sys.stdout.write(line([_short(value).replace("\n", " ") for value in row]))
+
+
+def _parquet(relation: duckdb.DuckDBPyRelation) -> None:
+    if sys.stdout.isatty():
+        raise UsageError("Parquet is not for a terminal: send it to a file with > out.parquet")
+    import io
+
+    import pyarrow.parquet as pq
+
+    # A Parquet file is written back and forth; a pipe only goes forth.
+    buffer = io.BytesIO()
+    pq.write_table(relation.to_arrow_table(), buffer, compression="zstd")
+    sys.stdout.buffer.write(buffer.getbuffer())
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and _CHECKSUM.fullmatch(value):
+        return value[:12] + "…"
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+FORMATS = {
+    "table": _table,
+    "json": _json,
+    "csv": _csv,
+    "markdown": _markdown,
+    "parquet": _parquet,
+}

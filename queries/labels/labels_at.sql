@@ -1,0 +1,38 @@
+-- The labels at another operating point: what real.json would hold with another threshold.
+--
+-- grain: one row per image and label; an image left without labels has no row
+-- key: image_id, label
+-- reads: images, scores, labels
+-- rule: a rated image has the labels with score >= threshold; an image that was not rated keeps its
+--   original label; 0.8 gives real.json exactly
+-- source: scores.npz; Section 3 of the paper for the operating point
+-- $threshold: the lowest score that makes a label, between 0 and 1
+-- image_id: the image
+-- label: the class id of a label that the image has
+-- position: its place in the image's list, from 0: the published labels in their order, then the
+--   others, ascending
+with kept as (
+    select
+        s.image_id,
+        s.label
+    from scores as s
+    where s.score >= cast($threshold as double)
+    union all
+    select
+        i.image_id,
+        i.original_label as label
+    from images as i
+    where not i.is_rated and i.original_label is not null
+)
+
+select
+    k.image_id,
+    k.label,
+    cast(
+        row_number() over (
+            partition by k.image_id
+            order by case when l.position is null then 1 else 0 end, l.position, k.label
+        ) - 1 as smallint
+    ) as position
+from kept as k
+left join labels as l on k.image_id = l.image_id and k.label = l.label

@@ -1,0 +1,78 @@
+-- How often each model is right, by the ReaL labels and by the original ones.
+--
+-- grain: one row per model
+-- key: model
+-- reads: scored_predictions
+-- rule: ReaL accuracy is the share of right first choices among the predicted images that have ReaL
+--   labels; its interval is Wilson's, (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with
+--   z = 1.959963984540054
+-- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
+-- model: the prediction set's name
+-- real_accuracy: correct_images / scored_images; NULL where nothing was scored
+-- real_accuracy_low: the lower end of its 95 % interval
+-- real_accuracy_high: the upper end
+-- correct_images: scored images whose first choice is among their ReaL labels
+-- scored_images: predicted images that have ReaL labels (46,837 of the 50,000 have)
+-- original_accuracy: share of the predicted images whose first choice is the original label; NULL
+--   where the store has no original labels
+-- real_top5_accuracy: share of the scored images with a ReaL label among ranks 1-5; NULL unless every
+--   scored image has all five
+-- original_top5_accuracy: the same for the original label, over the predicted images
+-- predicted_images: how many of the 50,000 images the model gives a prediction for
+with counted as (
+    select
+        model,
+        count(*) as predicted_images,
+        count(is_real_correct) as scored_images,
+        count(case when is_real_correct then 1 end) as correct_images,
+        count(is_original_correct) as original_images,
+        count(case when is_original_correct then 1 end) as original_correct_images,
+        count(is_real_top5_correct) as top5_images,
+        count(case when is_real_top5_correct then 1 end) as top5_correct_images,
+        count(is_original_top5_correct) as original_top5_images,
+        count(case when is_original_top5_correct then 1 end) as original_top5_correct_images
+    from scored_predictions
+    group by model
+),
+
+shares as (
+    select
+        model,
+        predicted_images,
+        scored_images,
+        correct_images,
+        cast(scored_images as double) as n,
+        1.959963984540054e0 as z,
+        cast(correct_images as double) / nullif(scored_images, 0) as p,
+        cast(original_correct_images as double) / nullif(original_images, 0) as original_accuracy,
+        case
+            when top5_images = scored_images
+                then cast(top5_correct_images as double) / nullif(top5_images, 0)
+        end as real_top5_accuracy,
+        case
+            when original_top5_images = original_images
+                then cast(original_top5_correct_images as double) / nullif(original_top5_images, 0)
+        end as original_top5_accuracy
+    from counted
+)
+
+select
+    model,
+    p as real_accuracy,
+    greatest(
+        (p + z * z / (2e0 * n) - z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
+        / (1e0 + z * z / n),
+        0e0
+    ) as real_accuracy_low,
+    least(
+        (p + z * z / (2e0 * n) + z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
+        / (1e0 + z * z / n),
+        1e0
+    ) as real_accuracy_high,
+    correct_images,
+    scored_images,
+    original_accuracy,
+    real_top5_accuracy,
+    original_top5_accuracy,
+    predicted_images
+from shares

@@ -1,0 +1,65 @@
+-- How often each model is right, by how many ReaL labels an image has.
+--
+-- grain: one row per model and number of labels
+-- key: model, label_count
+-- reads: scored_predictions
+-- rule: as in accuracy, within the images with as many labels: the share of right first choices
+--   among the predicted images that have ReaL labels; its interval is Wilson's,
+--   (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with z = 1.959963984540054
+-- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
+-- model: the prediction set's name
+-- label_count: how many ReaL labels the images counted in the row have
+-- real_accuracy: correct_images / scored_images; NULL where nothing was scored
+-- real_accuracy_low: the lower end of its 95 % interval
+-- real_accuracy_high: the upper end
+-- correct_images: scored images whose first choice is among their ReaL labels
+-- scored_images: predicted images of the group that have ReaL labels
+-- original_accuracy: share of the predicted images whose first choice is the original label; NULL
+--   where the store has no original labels
+-- predicted_images: how many images of the group the model gives a prediction for
+with counted as (
+    select
+        s.model,
+        s.label_count,
+        count(*) as predicted_images,
+        count(s.is_real_correct) as scored_images,
+        count(case when s.is_real_correct then 1 end) as correct_images,
+        count(s.is_original_correct) as original_images,
+        count(case when s.is_original_correct then 1 end) as original_correct_images
+    from scored_predictions as s
+    group by s.model, s.label_count
+),
+
+shares as (
+    select
+        model,
+        label_count,
+        predicted_images,
+        scored_images,
+        correct_images,
+        cast(scored_images as double) as n,
+        1.959963984540054e0 as z,
+        cast(correct_images as double) / nullif(scored_images, 0) as p,
+        cast(original_correct_images as double) / nullif(original_images, 0) as original_accuracy
+    from counted
+)
+
+select
+    model,
+    label_count,
+    p as real_accuracy,
+    greatest(
+        (p + z * z / (2e0 * n) - z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
+        / (1e0 + z * z / n),
+        0e0
+    ) as real_accuracy_low,
+    least(
+        (p + z * z / (2e0 * n) + z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
+        / (1e0 + z * z / n),
+        1e0
+    ) as real_accuracy_high,
+    correct_images,
+    scored_images,
+    original_accuracy,
+    predicted_images
+from shares

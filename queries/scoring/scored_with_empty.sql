@@ -1,0 +1,40 @@
+-- The judged predictions, with another rule for images that have no ReaL label.
+--
+-- grain: one row per model and predicted image
+-- key: model, image_id
+-- reads: scored_predictions
+-- rule: an image without ReaL labels is left out (skip, the paper's rule), counts as wrong (wrong),
+--   or is judged by its original label (original)
+-- source: Section 4 of the paper leaves them out; the other two are what copied loops do
+-- $empty: skip, wrong or original
+-- model: the prediction set's name
+-- image_id: the image
+-- label: the model's first choice (rank 1)
+-- confidence: its confidence in it; NULL where the file has none
+-- original_label: the image's ILSVRC 2012 label; NULL where the store has none
+-- label_count: how many ReaL labels the image has
+-- is_original_correct: the first choice is the original label; NULL where the store has none
+-- is_real_correct: the first choice is right under the rule; NULL where the rule leaves the image out
+-- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five
+-- is_real_top5_correct: one of ranks 1-5 is right under the rule; NULL without all five, or where the
+--   rule leaves the image out
+select
+    model,
+    image_id,
+    label,
+    confidence,
+    original_label,
+    label_count,
+    is_original_correct,
+    case
+        when label_count > 0 then is_real_correct
+        when $empty = 'wrong' then false
+        when $empty = 'original' then is_original_correct
+    end as is_real_correct,
+    is_original_top5_correct,
+    case
+        when label_count > 0 then is_real_top5_correct
+        when $empty = 'wrong' and is_original_top5_correct is not null then false
+        when $empty = 'original' then is_original_top5_correct
+    end as is_real_top5_correct
+from scored_predictions

@@ -1,0 +1,347 @@
+"""The store: a folder of builds, each the Parquet tables that one ingest made.
+
+CURRENT                        the id of the build in force, one line
+builds/<id>/tables/*.parquet   the tables, never changed afterwards
+builds/<id>/manifest.json      what the build is
+builds/<id>/realdb.duckdb      tables, views and comments for any DuckDB client
+realdb.duckdb                  a copy of the build's; realdb itself never reads it
+
+A build is made in a folder of its own, checked, synced, and comes into force by one atomic rename
+of CURRENT. A reader resolves CURRENT once and keeps that build. The previous build stays until the
+next one, so that its readers may finish; older ones go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import StoreError
+from . import header, quoting
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Raised whenever a .sql file of this folder changes what a store holds; a test compares it with
+# fingerprint().
+SCHEMA_VERSION = 1
+
+# The order in which a reader meets them: what was labelled, what was asked, who answered.
+TABLES = (
+    "images",
+    "labels",
+    "classes",
+    "questions",
+    "raters",
+    "votes",
+    "scores",
+    "train_files",
+    "predictions",
+    "sources",
+    "build",
+)
+_FOLDER = Path(__file__).parent
+_LOCK_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A build in force: `tables` maps each table it holds to its number of rows."""
+
+    root: Path
+    build_id: str
+    built_at: str
+    realdb_version: str
+    tables: dict[str, int]
+
+    @property
+    def folder(self) -> Path:
+        """The build's folder."""
+        return self.root / "builds" / self.build_id
+
+    def parquet(self, table: str) -> Path:
+        """Return where a table's Parquet file stands."""
+        return self.folder / "tables" / f"{table}.parquet"
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Return an in-memory connection that sees the tables, and an empty `predictions`.
+
+        The tables are views over the Parquet files: nothing done on the connection changes them.
+        """
+        con = _connect(":memory:")
+        for table in self.tables:
+            if table != "predictions":
+                con.read_parquet(str(self.parquet(table))).create_view(table)
+        create_table(con, "predictions")
+        return con
+
+
+def default_root() -> Path:
+    """Return the store's folder: REALDB_HOME, else the platform's user data folder."""
+    home = os.environ.get("REALDB_HOME")
+    if home:
+        return Path(home)
+    import platformdirs
+
+    return platformdirs.user_data_path("realdb", appauthor=False)
+
+
+def resolve(root: Path) -> Store:
+    """Return the build in force in the folder `root`.
+
+    Raises StoreError where there is none, or where another schema version made it.
+    """
+    try:
+        build_id = (root / "CURRENT").read_text(encoding="ascii").strip()
+        text = (root / "builds" / build_id / "manifest.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(
+            f"there is no store in {root}. Build one with: realdb ingest [FOLDER], or name another "
+            "with --store or REALDB_HOME"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"the store in {root} cannot be read: {error}") from None
+    try:
+        manifest = json.loads(text)
+        version = manifest["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(
+            f"the store in {root} is damaged: builds/{build_id}/manifest.json is not what realdb "
+            "writes. Rebuild it with: realdb ingest [FOLDER]"
+        ) from None
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"the store in {root} has schema version {version} (made by realdb "
+            f"{manifest.get('realdb_version')}), this realdb reads version {SCHEMA_VERSION}. "
+            "Rebuild it with: realdb ingest [FOLDER]"
+        )
+    return Store(
+        root=root,
+        build_id=build_id,
+        built_at=manifest["built_at"],
+        realdb_version=manifest["realdb_version"],
+        tables=manifest["tables"],
+    )
+
+
+class Build:
+    """A build in the making: `connection` writes to its realdb.duckdb, `folder` is its own."""
+
+    def __init__(self, root: Path, realdb_version: str) -> None:
+        now = datetime.now(UTC)
+        self.root = root
+        self.build_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        self.realdb_version = realdb_version
+        self.built_at = now.replace(microsecond=0, tzinfo=None)
+        self.folder = root / "builds" / f"{self.build_id}.partial"
+        (self.folder / "tables").mkdir(parents=True)
+        self.tables: list[str] = []
+        self.connection = _connect(":memory:")
+        # Two threads keep the peak of memory where it is measured, however many cores there are.
+        self.connection.execute("set threads = 2")
+        path = quoting.literal(str(self.folder / "realdb.duckdb"))
+        # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
+        self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
+        self.connection.execute("use build_file")
+        create_table(self.connection, "predictions")
+
+    def create(self, table: str) -> None:
+        """Create the table `table`, empty, to be filled by the caller in the order of its key."""
+        create_table(self.connection, table)
+        self.tables.append(table)
+
+    def publish(self) -> Store:
+        """Write the Parquet files, check them, and put the build in force."""
+        self.create("build")
+        self.connection.execute(
+            "insert into build values ($1, $2, $3, $4)",
+            [self.build_id, SCHEMA_VERSION, self.realdb_version, self.built_at],
+        )
+        self.tables.sort(key=TABLES.index)
+        rows = {table: self._write(table) for table in self.tables}
+        for table in (*self.tables, "predictions"):
+            comment(self.connection, "table", table, about(table))
+        self.connection.execute("use memory")
+        self.connection.execute("detach build_file")
+        manifest = {
+            "build_id": self.build_id,
+            "schema_version": SCHEMA_VERSION,
+            "realdb_version": self.realdb_version,
+            "built_at": self.built_at.isoformat() + "Z",
+            "tables": rows,
+        }
+        text = json.dumps(manifest, indent=2) + "\n"
+        (self.folder / "manifest.json").write_text(text, encoding="utf-8")
+        _sync_tree(self.folder)
+        self.folder.replace(self.root / "builds" / self.build_id)
+        _sync(self.root / "builds")
+        previous = _current(self.root)
+        _put(self.root / "CURRENT", (self.build_id + "\n").encode("ascii"))
+        store = resolve(self.root)
+        # On Windows another client may hold the old copy open; it is a convenience, not the truth.
+        with contextlib.suppress(PermissionError):
+            _put(self.root / "realdb.duckdb", store.folder / "realdb.duckdb")
+        _sweep(self.root, keep={self.build_id, previous})
+        return store
+
+    def _write(self, table: str) -> int:
+        """Write a table's Parquet file and return its rows; StoreError where a key stands twice."""
+        name = quoting.identifier(table)
+        key = ", ".join(map(quoting.identifier, about(table).key))
+        con = self.connection
+        path = self.folder / "tables" / f"{table}.parquet"
+        con.table(table).write_parquet(str(path), compression="zstd")
+        rows, keys = con.execute(
+            f"select count(*), (select count(*) from (select distinct {key} from {name})) from {name}"
+        ).fetchall()[0]
+        written = con.read_parquet(str(path)).count("*").fetchall()[0][0]
+        if not rows == keys == written:
+            raise StoreError(
+                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet"
+            )
+        return int(rows)
+
+    def discard(self) -> None:
+        """Leave nothing of the build behind."""
+        self.connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
+    """Yield a build in the folder `root`; one that is not published leaves no trace.
+
+    One build at a time is made in a store; a second waits for the first. Raises StoreError where
+    the folder cannot be written or the wait is too long.
+    """
+    import filelock
+
+    try:
+        (root / "builds").mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(root / ".lock", timeout=_LOCK_SECONDS):
+            _sweep_partial(root)
+            build = Build(root, realdb_version)
+            try:
+                yield build
+            finally:
+                build.discard()
+    except filelock.Timeout:
+        raise StoreError(f"another ingest has held {root} for {_LOCK_SECONDS} seconds") from None
+    except OSError as error:
+        raise StoreError(f"the store in {root} cannot be written: {error}") from error
+
+
+def create_table(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Create the table `table`, empty, from its .sql file."""
+    con.execute(sql_path(table).read_text(encoding="utf-8"))
+
+
+def sql_path(table: str) -> Path:
+    """Return where a table's .sql file stands."""
+    return _FOLDER / f"{table}.sql"
+
+
+def about(table: str) -> header.Header:
+    """Return the header of a table's .sql file."""
+    text = sql_path(table).read_text(encoding="utf-8")
+    return header.parse(text, f"schema/{table}.sql")
+
+
+def source_of(table: str) -> str:
+    """Return the files that a table comes from, in words."""
+    return about(table).source
+
+
+def comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, said: header.Header) -> None:
+    """Write a header's summary and column lines into the database, by COMMENT ON."""
+    whole = " ".join(
+        f"{label}: {text}."
+        for label, text in (
+            ("Grain", said.grain),
+            ("Key", ", ".join(said.key)),
+            ("Rule", said.rule),
+            ("Source", said.source),
+        )
+        if text
+    )
+    target = quoting.identifier(name)
+    con.execute(f"comment on {kind} {target} is {quoting.literal(said.summary + ' ' + whole)}")
+    for column, meaning in said.columns.items():
+        place = f"{target}.{quoting.identifier(column)}"
+        con.execute(f"comment on column {place} is {quoting.literal(meaning)}")
+
+
+def fingerprint() -> str:
+    """Return the SHA-256 of the statements in this folder, their comments left out."""
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.glob("*.sql")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        digest.update("\n".join(line for line in lines if not line.startswith("--")).encode())
+    return digest.hexdigest()
+
+
+def _connect(path: str) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(path)
+
+
+def _current(root: Path) -> str | None:
+    try:
+        return (root / "CURRENT").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _put(target: Path, content: bytes | Path) -> None:
+    """Write `content`, or a copy of that file, to `target` in one step."""
+    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        if isinstance(content, Path):
+            shutil.copyfile(content, aside)
+        else:
+            aside.write_bytes(content)
+        _sync(aside)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync(target.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Wait until `path` is on the disk. Windows can sync no folder and needs none for a rename."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sweep(root: Path, keep: set[str | None]) -> None:
+    for folder in (root / "builds").iterdir():
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep_partial(root: Path) -> None:
+    """Remove what a killed ingest left; the lock is held, so nobody is at work in it."""
+    for folder in (root / "builds").glob("*.partial"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for path in root.glob("*.partial"):
+        path.unlink(missing_ok=True)

