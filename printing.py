@@ -39,11 +39,12 @@ def _table(relation: duckdb.DuckDBPyRelation) -> None:
     rows = [[_short(value) for value in row] for row in relation.fetchall()]
     is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
     table = _grid(relation.columns, rows, is_number)
-    if rows and console.measure(table).maximum > console.width:
+    wide = console.options.update(width=10_000)
+    if rows and console.measure(table, options=wide).maximum > console.width:
         # Few wide rows read better from top to bottom.
         header, *lines = zip(relation.columns, *rows, strict=True)
         turned = _grid(header, lines, [False] * len(header))
-        if console.measure(turned).maximum <= console.width:
+        if console.measure(turned, options=wide).maximum <= console.width:
             table = turned
     console.print(table)
 

@@ -23,9 +23,7 @@ from .classes import CLASSES, WORDNET_ID, first_few, read_object, read_text, spl
 IMAGES = 50_000
 _NPY = "\x93NUMPY"
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
-_IMAGE_NAME = re.compile(
-    r"(?:.*[/\\])?ILSVRC2012_val_([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*", re.DOTALL
-)
+_IMAGE_NAME = re.compile(r"(?:.*[/\\])?ILSVRC2012_val_([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*")
 _ClassIds = tuple[NDArray[np.integer[Any]], tuple[str, ...] | None]
 
 

@@ -49,16 +49,10 @@ select
     model,
     is_animal,
     p as real_accuracy,
-    greatest(
-        (p + z * z / (2e0 * n) - z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
-        / (1e0 + z * z / n),
-        0e0
-    ) as real_accuracy_low,
-    least(
-        (p + z * z / (2e0 * n) + z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
-        / (1e0 + z * z / n),
-        1e0
-    ) as real_accuracy_high,
+    (p + z * z / (2e0 * n) - z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
+    / (1e0 + z * z / n) as real_accuracy_low,
+    (p + z * z / (2e0 * n) + z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
+    / (1e0 + z * z / n) as real_accuracy_high,
     correct_images,
     scored_images,
     original_accuracy,
