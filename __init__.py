@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from .api import views as views
     from .errors import RealdbError as RealdbError
     from .errors import RealdbWarning as RealdbWarning
+else:
+    # The call `ingest` shares its name with the folder. Python binds a submodule's name when it is
+    # first imported: that is done here, at no cost, so that the name is the call's from now on.
+    from . import ingest
+
+    del ingest
 
 _ERRORS = ("RealdbError", "RealdbWarning")
 __all__ = [

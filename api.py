@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,8 +100,7 @@ def ingest(
             original_format=original_format,
             progress=progress,
         )
-        catalog.install(made.connection, [*made.tables, "predictions"], comment=True)
-        return made.publish()
+        return made.publish(partial(catalog.install, comment=True))
 
 
 def connect(

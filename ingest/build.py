@@ -78,18 +78,25 @@ def load(
     Raises DataError, naming file and place, where a file is damaged or contradicts another.
     """
     with ThreadPoolExecutor(max_workers=1) as reader:
-        # Inflating the 377 MB of raters.npz is most of the work; it runs beside all the rest.
-        main = reader.submit(read_votes, files["raters.npz"].path, progress) if (
-            "raters.npz" in files
-        ) else None
+        # Inflating the 377 MB of raters.npz is most of the work: all the rest is done meanwhile.
+        main = (
+            reader.submit(read_votes, files["raters.npz"].path, progress)
+            if "raters.npz" in files
+            else None
+        )
         inputs = read(files, original=original, original_format=original_format)
         _fill_labels(build, inputs)
-        if main:
+        if inputs.scores is None and main:
             _take_main_votes(inputs, files["raters.npz"], main)
-        _check_votes(inputs)
+        _check_golden_questions(inputs)
         _fill_images(build, inputs)
-        _fill_votes(build, inputs)
-        _fill_sources(build, inputs)
+        _fill_questions(build, inputs)
+        if inputs.main is None and main:
+            _take_main_votes(inputs, files["raters.npz"], main)
+    _check_raters(inputs)
+    _fill_raters(build, inputs)
+    _fill_votes(build, inputs)
+    _fill_sources(build, inputs)
 
 
 def read(
@@ -188,7 +195,7 @@ def _check_original(inputs: Inputs, file: SourceFile) -> None:
     if inputs.real is None or inputs.original is None or not len(inputs.real.label):
         return
     agrees = inputs.original.labels[inputs.real.image_id - 1] == inputs.real.label
-    share = np.count_nonzero(agrees) / len(np.unique(inputs.real.image_id))
+    share = np.count_nonzero(agrees) / np.count_nonzero(np.bincount(inputs.real.image_id))
     if share < _LEAST_AGREEMENT:
         raise DataError(
             f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of the "
@@ -204,8 +211,8 @@ def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[Votes]) -> N
         require_same(inputs.scores.questions, inputs.main.questions)
 
 
-def _check_votes(inputs: Inputs) -> None:
-    """Refuse files of votes that contradict each other; swapped ones are told by their ids."""
+def _check_golden_questions(inputs: Inputs) -> None:
+    """Refuse golden questions that differ between the files or that nobody else was asked."""
     if inputs.golden and inputs.expert:
         require_same(inputs.expert.questions, inputs.golden.questions)
     for votes in (inputs.golden, inputs.expert):
@@ -216,7 +223,7 @@ def _check_votes(inputs: Inputs) -> None:
                 f"{votes.path.name} is given without scores.npz and raters.npz: its questions are "
                 "some of theirs. Give one of the two as well, or leave it out"
             )
-        known = np.isin(votes.questions.keys, inputs.questions.keys)
+        known = inputs.questions.has(votes.questions.keys)
         if not known.all():
             place = int(np.argmin(known))
             raise DataError(
@@ -225,6 +232,10 @@ def _check_votes(inputs: Inputs) -> None:
                 f"{votes.questions.image_id[place]}, label {votes.questions.label[place]} in row "
                 f"{place} of info"
             )
+
+
+def _check_raters(inputs: Inputs) -> None:
+    """Refuse raters that contradict each other: it is how swapped files show."""
     if inputs.golden and inputs.main:
         unknown = np.setdiff1d(inputs.golden.rater_ids, inputs.main.rater_ids)
         if unknown.size:
@@ -243,133 +254,121 @@ def _check_votes(inputs: Inputs) -> None:
 
 
 def _fill_labels(build: store.Build, inputs: Inputs) -> None:
-    """Fill what does not wait for the votes."""
-    con = build.connection
+    """Fill the tables that stand for themselves."""
     if inputs.real:
-        build.create("labels")
         order = np.lexsort((inputs.real.label, inputs.real.image_id))
-        _insert(
-            con,
-            "insert into labels select image_id, label, position from given",
-            image_id=inputs.real.image_id[order],
-            label=inputs.real.label[order],
-            position=inputs.real.position[order],
-        )
+        with build.table("labels") as con:
+            _insert(
+                con,
+                "insert into labels select image_id, label, position from given",
+                image_id=inputs.real.image_id[order],
+                label=inputs.real.label[order],
+                position=inputs.real.position[order],
+            )
     if inputs.wordnet_ids or inputs.names:
-        build.create("classes")
-        con.execute(
-            """
-            insert into classes
-            select
-                label,
-                $wordnet_ids[label + 1] as wordnet_id,
-                $names[label + 1] as name,
-                $descriptions[label + 1] as description,
-                label < 398 as is_animal
-            from (select cast(i as smallint) as label from range(1000) as r(i))
-            order by label
-            """,
-            {
-                "wordnet_ids": list(inputs.wordnet_ids or [None] * 1000),
-                "names": [inputs.names.get(label) for label in range(1000)],
-                "descriptions": [inputs.descriptions.get(label) for label in range(1000)],
-            },
-        )
+        with build.table("classes") as con:
+            con.execute(
+                """
+                insert into classes
+                select
+                    label,
+                    $wordnet_ids[label + 1] as wordnet_id,
+                    $names[label + 1] as name,
+                    $descriptions[label + 1] as description,
+                    label < 398 as is_animal
+                from (select cast(i as smallint) as label from range(1000) as r(i))
+                order by label
+                """,
+                {
+                    "wordnet_ids": list(inputs.wordnet_ids or [None] * 1000),
+                    "names": [inputs.names.get(label) for label in range(1000)],
+                    "descriptions": [inputs.descriptions.get(label) for label in range(1000)],
+                },
+            )
     if inputs.scores:
-        build.create("scores")
         questions = inputs.scores.questions
         order = np.argsort(questions.keys)
-        _insert(
-            con,
-            "insert into scores select image_id, label, score from given",
-            image_id=questions.image_id[order],
-            label=questions.label[order],
-            score=inputs.scores.score[order],
-        )
-    if inputs.train_files:
-        build.create("train_files")
-        con.execute(
-            """
-            insert into train_files
-            select file_name, wordnet_id, position
-            from (
-                select
-                    unnest($file_names) as file_name,
-                    unnest($wordnet_ids) as wordnet_id,
-                    generate_subscripts($file_names, 1) - 1 as position
+        with build.table("scores") as con:
+            _insert(
+                con,
+                "insert into scores select image_id, label, score from given",
+                image_id=questions.image_id[order],
+                label=questions.label[order],
+                score=inputs.scores.score[order],
             )
-            order by file_name
-            """,
-            {"file_names": inputs.train_files[0], "wordnet_ids": inputs.train_files[1]},
-        )
+    if inputs.train_files:
+        with build.table("train_files") as con:
+            con.execute(
+                """
+                insert into train_files
+                select file_name, wordnet_id, position
+                from (
+                    select
+                        unnest($file_names) as file_name,
+                        unnest($wordnet_ids) as wordnet_id,
+                        generate_subscripts($file_names, 1) - 1 as position
+                )
+                order by file_name
+                """,
+                {"file_names": inputs.train_files[0], "wordnet_ids": inputs.train_files[1]},
+            )
 
 
 def _fill_images(build: store.Build, inputs: Inputs) -> None:
     """Fill the images: all 50,000, whatever else is known of them."""
-    build.create("images")
-    given: dict[str, npt.NDArray[Any]] = {"image_id": np.arange(1, IMAGES + 1, dtype=np.int32)}
     # A NULL in a NumPy column has no dtype of its own; -1 stands for it on the way in.
-    given["original_label"] = (
-        inputs.original.labels if inputs.original else np.full(IMAGES, -1, np.int16)
-    )
-    given["is_rated"] = np.full(IMAGES, -1, np.int8)
+    original_label = inputs.original.labels if inputs.original else np.full(IMAGES, -1, np.int16)
+    is_rated = np.full(IMAGES, -1, np.int8)
     if inputs.questions:
-        given["is_rated"] = np.isin(given["image_id"], inputs.questions.image_id).astype(np.int8)
-    _insert(
-        build.connection,
-        """
-        insert into images
-        select
-            image_id,
-            format('ILSVRC2012_val_{:08d}.JPEG', image_id) as file_name,
-            nullif(original_label, -1) as original_label,
-            cast(nullif(is_rated, -1) as boolean) as is_rated
-        from given
-        """,
-        **given,
-    )
+        is_rated[:] = 0
+        is_rated[inputs.questions.image_id - 1] = 1
+    with build.table("images") as con:
+        _insert(
+            con,
+            """
+            insert into images
+            select
+                image_id,
+                format('ILSVRC2012_val_{:08d}.JPEG', image_id) as file_name,
+                nullif(original_label, -1) as original_label,
+                cast(nullif(is_rated, -1) as boolean) as is_rated
+            from given
+            """,
+            image_id=np.arange(1, IMAGES + 1, dtype=np.int32),
+            original_label=original_label,
+            is_rated=is_rated,
+        )
 
 
-def _fill_votes(build: store.Build, inputs: Inputs) -> None:
+def _fill_questions(build: store.Build, inputs: Inputs) -> None:
     questions = inputs.questions
     if questions is None:
         return
-    rounds = {"expert": inputs.expert, "golden": inputs.golden, "main": inputs.main}
-    asked = inputs.expert or inputs.golden
     order = np.argsort(questions.keys)
     golden_position = np.full(len(questions), -1, np.int32)
-    if asked:
+    if asked := inputs.expert or inputs.golden:
         places = order[np.searchsorted(questions.keys[order], asked.questions.keys)]
         golden_position[places] = np.arange(len(places), dtype=np.int32)
-    build.create("questions")
-    _insert(
-        build.connection,
-        """
-        insert into questions
-        select image_id, label, position, nullif(golden_position, -1) as golden_position
-        from given
-        """,
-        image_id=questions.image_id[order],
-        label=questions.label[order],
-        position=order.astype(np.int32),
-        golden_position=golden_position[order],
-    )
-    if not any(rounds.values()):
-        return
-    _fill_raters(build, inputs)
-    build.create("votes")
-    for name, votes in rounds.items():
-        if votes:
-            _fill_round(build.connection, name, votes)
+    with build.table("questions") as con:
+        _insert(
+            con,
+            """
+            insert into questions
+            select image_id, label, position, nullif(golden_position, -1) as golden_position
+            from given
+            """,
+            image_id=questions.image_id[order],
+            label=questions.label[order],
+            position=order.astype(np.int32),
+            golden_position=golden_position[order],
+        )
 
 
 def _fill_raters(build: store.Build, inputs: Inputs) -> None:
-    build.create("raters")
-    places = [
+    main, golden, expert = (
         {int(rater_id): place for place, rater_id in enumerate(votes.rater_ids)} if votes else {}
         for votes in (inputs.main, inputs.golden, inputs.expert)
-    ]
-    main, golden, expert = places
+    )
     rows = [
         {
             "rater_id": rater_id,
@@ -382,14 +381,28 @@ def _fill_raters(build: store.Build, inputs: Inputs) -> None:
         }
         for rater_id in sorted({*main, *golden, *expert})
     ]
-    build.connection.execute(
-        """
-        insert into raters
-        select unnest($rater_id), unnest($position), unnest($is_expert), unnest($answered_golden),
-            unnest($golden_position)
-        """,
-        {name: [row[name] for row in rows] for name in rows[0]},
-    )
+    if not rows:
+        return
+    with build.table("raters") as con:
+        con.execute(
+            """
+            insert into raters
+            select
+                unnest($rater_id), unnest($position), unnest($is_expert),
+                unnest($answered_golden), unnest($golden_position)
+            """,
+            {name: [row[name] for row in rows] for name in rows[0]},
+        )
+
+
+def _fill_votes(build: store.Build, inputs: Inputs) -> None:
+    # In the order of the key, which begins with the round's name.
+    rounds = {"expert": inputs.expert, "golden": inputs.golden, "main": inputs.main}
+    if any(rounds.values()):
+        with build.table("votes") as con:
+            for name, votes in rounds.items():
+                if votes:
+                    _fill_round(con, name, votes)
 
 
 def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: Votes) -> None:
@@ -422,24 +435,25 @@ def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: Votes) -> None
 
 
 def _fill_sources(build: store.Build, inputs: Inputs) -> None:
-    build.create("sources")
     files = sorted(inputs.files, key=lambda file: file.name)
-    build.connection.execute(
-        """
-        insert into sources
-        select unnest($name), unnest($sha256), unnest($bytes), unnest($tables),
-            unnest($origin), unnest($published), $read_at
-        """,
-        {
-            "name": [file.name for file in files],
-            "sha256": [file.sha256 for file in files],
-            "bytes": [file.bytes for file in files],
-            "tables": [", ".join(feeds(file.name, build.tables)) for file in files],
-            "origin": [file.origin for file in files],
-            "published": [file.is_published for file in files],
-            "read_at": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
-        },
-    )
+    with build.table("sources") as con:
+        con.execute(
+            """
+            insert into sources
+            select
+                unnest($name), unnest($sha256), unnest($bytes), unnest($tables), unnest($origin),
+                unnest($is_published), $read_at
+            """,
+            {
+                "name": [file.name for file in files],
+                "sha256": [file.sha256 for file in files],
+                "bytes": [file.bytes for file in files],
+                "tables": [", ".join(feeds(file.name, build.tables)) for file in files],
+                "origin": [file.origin for file in files],
+                "is_published": [file.is_published for file in files],
+                "read_at": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
+            },
+        )
 
 
 def feeds(file_name: str, tables: Collection[str]) -> list[str]:

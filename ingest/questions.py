@@ -40,6 +40,13 @@ class Questions:
         return self.image_id.astype(np.int64) * 1000 + self.label
 
 
+    def has(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Say of each of `keys` whether it is among these questions."""
+        known = np.sort(self.keys)
+        places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        return known[places] == keys if len(known) else np.zeros(len(keys), np.bool_)
+
+
 def read_questions(path: Path) -> Questions:
     """Read `info`, `<U28` (n, 2): file name and class id, of the .npz at `path`.
 

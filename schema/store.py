@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,7 +144,7 @@ class Build:
         self.built_at = now.replace(microsecond=0, tzinfo=None)
         self.folder = root / "builds" / f"{self.build_id}.partial"
         (self.folder / "tables").mkdir(parents=True)
-        self.tables: list[str] = []
+        self.rows: dict[str, int] = {}
         self.connection = _connect(":memory:")
         # Two threads keep the peak of memory where it is measured, however many cores there are.
         self.connection.execute("set threads = 2")
@@ -154,30 +154,57 @@ class Build:
         self.connection.execute("use build_file")
         create_table(self.connection, "predictions")
 
-    def create(self, table: str) -> None:
-        """Create the table `table`, empty, to be filled by the caller in the order of its key."""
-        create_table(self.connection, table)
-        self.tables.append(table)
+    @property
+    def tables(self) -> list[str]:
+        """The tables that hold data."""
+        return sorted(self.rows, key=TABLES.index)
 
-    def publish(self) -> Store:
-        """Write the Parquet files, check them, and put the build in force."""
-        self.create("build")
-        self.connection.execute(
-            "insert into build values ($1, $2, $3, $4)",
-            [self.build_id, SCHEMA_VERSION, self.realdb_version, self.built_at],
-        )
-        self.tables.sort(key=TABLES.index)
-        rows = {table: self._write(table) for table in self.tables}
+    @contextlib.contextmanager
+    def table(self, table: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Create a table for the caller to fill in the order of its key; then write its Parquet.
+
+        Raises StoreError where a key stands twice or the Parquet file lacks a row.
+        """
+        con = self.connection
+        create_table(con, table)
+        yield con
+        name = quoting.identifier(table)
+        key = ", ".join(map(quoting.identifier, about(table).key))
+        path = self.folder / "tables" / f"{table}.parquet"
+        con.table(table).write_parquet(str(path), compression="zstd")
+        rows, keys = con.execute(
+            f"select count(*), (select count(*) from (select distinct {key} from {name})) from {name}"
+        ).fetchall()[0]
+        written = con.read_parquet(str(path)).count("*").fetchall()[0][0]
+        if not rows == keys == written:
+            raise StoreError(
+                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet"
+            )
+        self.rows[table] = rows
+
+    def publish(
+        self, install: Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
+    ) -> Store:
+        """Put the build in force; `install` is given its tables' names and creates the views."""
+        with self.table("build") as con:
+            con.execute(
+                "insert into build values ($1, $2, $3, $4)",
+                [self.build_id, SCHEMA_VERSION, self.realdb_version, self.built_at],
+            )
+        # One transaction: a few hundred COMMENT ONs, each with a commit of its own, take 0.1 s.
+        con.begin()
+        install(con, (*self.tables, "predictions"))
         for table in (*self.tables, "predictions"):
-            comment(self.connection, "table", table, about(table))
-        self.connection.execute("use memory")
-        self.connection.execute("detach build_file")
+            comment(con, "table", table, about(table))
+        con.commit()
+        con.execute("use memory")
+        con.execute("detach build_file")
         manifest = {
             "build_id": self.build_id,
             "schema_version": SCHEMA_VERSION,
             "realdb_version": self.realdb_version,
             "built_at": self.built_at.isoformat() + "Z",
-            "tables": rows,
+            "tables": {table: self.rows[table] for table in self.tables},
         }
         text = json.dumps(manifest, indent=2) + "\n"
         (self.folder / "manifest.json").write_text(text, encoding="utf-8")
@@ -192,23 +219,6 @@ class Build:
             _put(self.root / "realdb.duckdb", store.folder / "realdb.duckdb")
         _sweep(self.root, keep={self.build_id, previous})
         return store
-
-    def _write(self, table: str) -> int:
-        """Write a table's Parquet file and return its rows; StoreError where a key stands twice."""
-        name = quoting.identifier(table)
-        key = ", ".join(map(quoting.identifier, about(table).key))
-        con = self.connection
-        path = self.folder / "tables" / f"{table}.parquet"
-        con.table(table).write_parquet(str(path), compression="zstd")
-        rows, keys = con.execute(
-            f"select count(*), (select count(*) from (select distinct {key} from {name})) from {name}"
-        ).fetchall()[0]
-        written = con.read_parquet(str(path)).count("*").fetchall()[0][0]
-        if not rows == keys == written:
-            raise StoreError(
-                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet"
-            )
-        return int(rows)
 
     def discard(self) -> None:
         """Leave nothing of the build behind."""
