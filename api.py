@@ -234,13 +234,15 @@ def accuracy_table(
     from .ingest import predictions as reading
 
     opened = _open(store, offline, progress)
-    con = opened.connect()
+    asked = ["accuracy", *([BY[by]] if by else [])]
+    rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
+    con = opened.connect(catalog.tables_of(*asked, *rules))
     for given in predictions:
         reading.add(con, given, model=model, columns=columns, input_format=input_format)
-    catalog.install(con, _tables(opened), ["accuracy", *([BY[by]] if by else [])])
-    _judge_by(con, opened, threshold=threshold, empty=empty)
+    catalog.install(con, _tables(opened), [*asked, *rules])
+    _judge_by(con, threshold=threshold, empty=empty)
     # Kept as a table: a relation would be computed anew each time that it is looked at.
-    con.view("accuracy").order("all").create("answer")
+    con.execute("create table answer as from accuracy order by model")
     _look_at(con.table("answer"), require_complete)
     return con.view(BY[by]).order("all") if by else con.table("answer")
 
@@ -373,12 +375,9 @@ def _examples(opened: Store) -> list[Example]:
     ]
 
 
-def _judge_by(
-    con: duckdb.DuckDBPyConnection, opened: Store, *, threshold: float, empty: str
-) -> None:
+def _judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -> None:
     """Put the labels, and the rule for images without any, in force for the views on `con`."""
     if threshold != PUBLISHED_THRESHOLD:
-        catalog.require("labels_at", _tables(opened))
         catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
     if empty != "skip":
         catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})
@@ -469,7 +468,7 @@ def _is_offline(offline: bool | None) -> bool:
 def _explain(message: str, opened: Store) -> str:
     """Add to DuckDB's message which source a view that is not there would need."""
     for name in catalog.views():
-        if f"Table with name {name} does not exist" in message:
+        if f"with name {name} does not exist" in message:  # a table, or a function with parameters
             try:
                 catalog.require(name, _tables(opened))
             except QueryError as error:

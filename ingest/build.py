@@ -180,13 +180,17 @@ def _given_file(path: Path) -> SourceFile:
             content = path.read_bytes()
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error}") from None
+    name = path.resolve().name
+    if name in known_files() and name not in ORIGINAL_FILES:
+        name += " (original labels)"  # not the file that realdb knows by this name
+    sha256 = hashlib.sha256(content).hexdigest()
     return SourceFile(
-        name=path.name,
+        name=name,
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
         bytes=len(content),
         origin=str(path),
-        is_published=False,
+        is_published=sha256 in (known_files()[known].sha256 for known in ORIGINAL_FILES),
     )
 
 
@@ -198,9 +202,10 @@ def _check_original(inputs: Inputs, file: SourceFile) -> None:
     share = np.count_nonzero(agrees) / np.count_nonzero(np.bincount(inputs.real.image_id))
     if share < _LEAST_AGREEMENT:
         raise DataError(
-            f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of the "
-            "images (about 90 % when right). The images are in another order than by file name, or "
-            "the class ids are others than 0-999 in the order of the sorted WordNet ids"
+            f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of "
+            "the images (about 90 % when right). The images are in another order than by file "
+            "name, or the class ids are others than 0-999 in the order of the sorted WordNet ids: "
+            "name another file with --original, or leave it out of the folder"
         )
 
 
@@ -230,7 +235,7 @@ def _check_golden_questions(inputs: Inputs) -> None:
                 f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} questions "
                 f"are not among those of {inputs.questions.path.name}, such as image "
                 f"{votes.questions.image_id[place]}, label {votes.questions.label[place]} in row "
-                f"{place} of info"
+                f"{place} of info. Download both again"
             )
 
 
@@ -319,7 +324,7 @@ def _fill_images(build: store.Build, inputs: Inputs) -> None:
     # A NULL in a NumPy column has no dtype of its own; -1 stands for it on the way in.
     original_label = inputs.original.labels if inputs.original else np.full(IMAGES, -1, np.int16)
     is_rated = np.full(IMAGES, -1, np.int8)
-    if inputs.questions:
+    if inputs.questions is not None:
         is_rated[:] = 0
         is_rated[inputs.questions.image_id - 1] = 1
     with build.table("images") as con:

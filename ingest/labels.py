@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from .sources import refusal
 
 IMAGES = 50_000
 
@@ -36,21 +37,19 @@ def read_real_labels(path: Path) -> RealLabels:
         lists = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    except ValueError as error:
-        raise DataError(
-            f"{path.name} is damaged or cut short: it is no JSON ({error}). Download it again"
-        ) from None
+    except (ValueError, RecursionError) as error:
+        raise refusal(path, f"damaged or cut short: it is no JSON ({error})") from None
     if not isinstance(lists, list) or not all(isinstance(labels, list) for labels in lists):
-        raise DataError(f"{path.name}: a list of lists of class ids is expected, image 1 first")
+        raise refusal(path, "a list of lists of class ids is expected, image 1 first")
     if len(lists) != IMAGES:
-        raise DataError(f"{path.name} holds {len(lists):,} lists; {IMAGES:,} are expected")
+        raise refusal(path, f"it holds {len(lists):,} lists; {IMAGES:,} are expected")
     for number, labels in enumerate(lists, start=1):
         # `type` and not isinstance: True is an int to Python and no label to anyone.
         bad = [label for label in labels if type(label) is not int or not 0 <= label <= 999]
         if bad:
-            raise DataError(f"{path.name}: image {number} has the label {bad[0]!r}; 0-999 is expected")
+            raise refusal(path, f"image {number} has the label {bad[0]!r}; 0-999 is expected")
         if len(set(labels)) != len(labels):
-            raise DataError(f"{path.name}: image {number} has a label twice: {labels}")
+            raise refusal(path, f"image {number} has a label twice: {labels}")
     counts = np.array([len(labels) for labels in lists])
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     return RealLabels(

@@ -16,8 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import DataError
-
-_AGAIN = "Download it again, or leave it out of the folder"
+from .sources import refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,56 +42,64 @@ class Member:
             with _refuse_damage(self.path):
                 data = self.stream.read(count * row_bytes)
             if len(data) != count * row_bytes:
-                raise DataError(
-                    f"{self.path.name}: {self.name}.npy ends early: its header says {self.shape}, "
-                    f"the data stops in row {start + len(data) // max(row_bytes, 1)}. {_AGAIN}"
+                raise refusal(
+                    self.path,
+                    f"{self.name}.npy ends early: its header says {self.shape}, the data stops in "
+                    f"row {start + len(data) // max(row_bytes, 1)}",
                 )
             yield np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
         with _refuse_damage(self.path):
             rest = self.stream.read(1)  # the zip's checksum is compared when its end is reached
         if rest:
-            raise DataError(
-                f"{self.path.name}: {self.name}.npy is longer than its header {self.shape} says. "
-                f"{_AGAIN}"
-            )
+            raise refusal(self.path, f"{self.name}.npy is longer than its header {self.shape} says")
 
     def whole(self) -> np.ndarray[Any, Any]:
         """Return the whole array: for the small ones."""
         blocks = list(self.blocks(max(self.shape[0], 1)))
-        return blocks[0] if blocks else np.empty(self.shape, self.dtype)
+        return blocks[0] if blocks else np.empty((0, *self.shape[1:]), self.dtype)
 
 
 @contextlib.contextmanager
 def member(path: Path, name: str, *, dtype: str, axes: int) -> Iterator[Member]:
     """Open the array `name` of the .npz at `path`, which must have this dtype and this many axes.
 
+    Text may be narrower than `dtype`: what it says then tells better what is wrong with the file.
     Raises DataError where the file is no zip, lacks the member, or holds another kind of array. A
     pickled array is refused unread.
     """
     with _refuse_damage(path), zipfile.ZipFile(path) as archive:
         if f"{name}.npy" not in archive.namelist():
             held = ", ".join(archive.namelist()[:6]) or "nothing"
-            raise DataError(
-                f"{path.name}: no {name}.npy in it; it holds {held}. Is it another file under this "
-                "name?"
+            raise refusal(
+                path, f"no {name}.npy in it; it holds {held}. Is it another file under this name?"
             )
         with archive.open(f"{name}.npy") as stream:
-            shape, fortran, found = _header(stream, f"{path.name}: {name}.npy")
+            shape, fortran, found = _header(stream, path, name)
             if found.hasobject:
-                raise DataError(
-                    f"{path.name}: {name}.npy is a pickled object array; loading it could run "
-                    f"code, so it is refused. The published array is {dtype}"
+                raise refusal(
+                    path,
+                    f"{name}.npy is a pickled object array; loading it could run code, so it is "
+                    f"refused. The published array is {dtype}",
                 )
-            if found != np.dtype(dtype) or len(shape) != axes or fortran:
-                raise DataError(
-                    f"{path.name}: {name}.npy is {found.str} with shape {shape}"
-                    f"{' in Fortran order' if fortran else ''}; {np.dtype(dtype).str} with {axes} "
-                    f"{'axis' if axes == 1 else 'axes'} is expected"
+            if not _fits(found, np.dtype(dtype)) or len(shape) != axes or fortran:
+                raise refusal(
+                    path,
+                    f"{name}.npy is {found.str} with shape {shape}"
+                    f"{' in Fortran order' if fortran else ''}; {dtype} with {axes} "
+                    f"{'axis' if axes == 1 else 'axes'} is expected",
                 )
             yield Member(path=path, name=name, shape=shape, dtype=found, stream=stream)
 
 
-def _header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _fits(found: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
+    if found.kind == wanted.kind == "U" and found.byteorder == wanted.byteorder:
+        return found.itemsize <= wanted.itemsize
+    return found == wanted
+
+
+def _header(
+    stream: IO[bytes], path: Path, name: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     try:
         version = np.lib.format.read_magic(stream)
         read = {
@@ -100,17 +107,21 @@ def _header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dt
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         return read(stream)
-    except (ValueError, KeyError) as error:
-        raise DataError(f"{where} is no NumPy array: {error}. {_AGAIN}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        raise
+    except Exception as error:  # numpy raises errors of many kinds for a damaged header
+        reason = str(error).partition("\n")[0]
+        raise refusal(path, f"{name}.npy is no NumPy array: {reason}") from None
 
 
 @contextlib.contextmanager
 def _refuse_damage(path: Path) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(
-            f"{path.name} is damaged or cut short ({error or 'unexpected end'}): {path}. {_AGAIN}"
+    # A flipped bit can say that a member is encrypted (RuntimeError) or exabytes long.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OverflowError) as error:
+        raise refusal(
+            path, f"damaged or cut short ({error or 'unexpected end'}), in {path.parent}"
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from None

@@ -62,20 +62,31 @@ def add(
             return add(con, path, model=model, columns=columns, input_format=input_format)
     relation, where, default = _read(con, given, columns or {}, input_format)
     statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    parameters = {"model": model or default}
+    before = con.execute("select count(*) from predictions").fetchall()[0][0]
+    known = {name for (name,) in con.execute("select distinct model from predictions").fetchall()}
     relation.create_view("given", replace=True)
+    con.begin()
     try:
-        con.execute(f"create temp table parsed as {statement}", {"model": model or default})
-        _check_rows(con, where)
-        _check_ranks(con, where)
-        models = [row[0] for row in con.execute("select distinct model from parsed").fetchall()]
-        _check_new(con, where, models)
-        con.execute("insert into predictions by name from parsed")
-    except duckdb.Error as error:
-        raise DataError(f"{where} cannot be read: {str(error).strip()}") from None
+        try:
+            con.execute(f"insert into predictions by name {statement}", parameters)
+        except duckdb.ConstraintException:
+            con.rollback()
+            con.begin()
+            con.execute(f"create temp table parsed as {statement}", parameters)
+            _refuse_rows(con, where)
+            raise
+        models = _models(con, where, before, known)
+        _check_ranks(con, where, before)
+        con.commit()
+    except BaseException as error:
+        con.rollback()
+        if isinstance(error, duckdb.Error):
+            raise DataError(f"{where} cannot be read: {str(error).strip()}") from None
+        raise
     finally:
-        con.execute("drop table if exists parsed")
         con.execute("drop view given")
-    return sorted(models)
+    return models
 
 
 def _read(
@@ -115,8 +126,27 @@ def _standard_input() -> Iterator[Path]:
         yield path
 
 
-def _check_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Refuse rows whose image, rank, label or confidence could not be made out."""
+def _models(
+    con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str]
+) -> list[str]:
+    """Return the models of the rows from `before` on; refuse none, and one that is there already."""
+    # A table's rowid counts its rows in the order in which they came.
+    models = con.execute(
+        "select distinct model from predictions where rowid >= $1 order by model", [before]
+    ).fetchall()
+    if not models:
+        raise DataError(f"{where} has no rows: there are no predictions in it")
+    for (model,) in models:
+        if model in known:
+            raise DataError(
+                f"{where}: there are predictions of a model {model!r} already. A file is named by "
+                "its stem: rename one of the two, or give them a column model"
+            )
+    return [model for (model,) in models]
+
+
+def _refuse_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Say which rows have an image, rank, label or confidence that could not be made out."""
     rows, *wrong = con.execute(
         """
         select
@@ -128,8 +158,6 @@ def _check_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
         from parsed
         """
     ).fetchall()[0]
-    if not rows:
-        raise DataError(f"{where} has no rows: there are no predictions in it")
     for role, count in zip(("image", "rank", "label", "confidence"), wrong, strict=True):
         if count:
             _refuse(con, where, role, count, rows)
@@ -190,55 +218,67 @@ def _hint(role: str, values: set[str | None]) -> str:
     return ""
 
 
-def _check_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
+def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
     """Refuse an image, or a rank of an image, that stands twice, and an image without rank 1."""
+    several = con.execute(
+        """
+        select count(*)
+        from (
+            select 1
+            from predictions
+            where rowid >= $1
+            group by model, image_id
+            having count(*) > 1 or min(rank) > 1
+        )
+        """,
+        [before],
+    ).fetchall()[0][0]
+    if not several:
+        return
     twice = con.execute(
         """
-        select model, image_id, rank, count(*), count(*) over ()
-        from parsed
+        select model, image_id, rank, count(*) over ()
+        from predictions
+        where rowid >= $1
         group by model, image_id, rank
         having count(*) > 1
         order by model, image_id, rank
-        limit $shown
+        limit $2
         """,
-        {"shown": _SHOWN},
+        [before, _SHOWN],
     ).fetchall()
     if twice:
         rows = con.execute(
-            "select rowid + 1 from parsed where (model, image_id, rank) = ($1, $2, $3) order by rowid",
-            twice[0][:3],
+            """
+            select rowid - $1 + 1
+            from predictions
+            where rowid >= $1 and model = $2 and image_id = $3 and rank = $4
+            order by rowid
+            limit $5
+            """,
+            [before, *twice[0][:3], _SHOWN],
         ).fetchall()
-        images = ", ".join(str(image_id) for _, image_id, *_ in twice)
         raise DataError(
-            f"{where}: {twice[0][4]:,} images stand more than once with the same model and rank, such "
-            f"as image {images}; the first in rows {', '.join(str(row) for (row,) in rows[:_SHOWN])} "
-            "(row 1 is the first prediction). Several predictions for an image need a column rank, "
-            "several models a column model"
+            f"{where}: {twice[0][3]:,} images stand more than once with the same model and rank, such "
+            f"as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in rows "
+            f"{', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction). Several "
+            "predictions for an image need a column rank, several models a column model"
         )
     headless = con.execute(
         """
         select image_id, min(rank), count(*) over ()
-        from parsed
+        from predictions
+        where rowid >= $1
         group by model, image_id
         having min(rank) > 1
         order by image_id
         limit 1
-        """
+        """,
+        [before],
     ).fetchall()
     if headless:
         image_id, rank, count = headless[0]
         raise DataError(
             f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, whose "
             f"lowest rank is {rank}. Ranks count from 1, the model's first choice"
-        )
-
-
-def _check_new(con: duckdb.DuckDBPyConnection, where: str, models: list[str]) -> None:
-    known = con.execute(
-        "select distinct model from predictions where model in (select unnest($1))", [models]
-    ).fetchall()
-    if known:
-        raise DataError(
-            f"{where}: there are predictions of a model {known[0][0]!r} already. A file is named by "
-            "its stem: rename one of the two, or give them a column model"
         )

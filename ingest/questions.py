@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
 from . import npz
+from .sources import refusal
 
 _PREFIX = np.frombuffer("ILSVRC2012_val_".encode("utf-32-le"), np.uint32)
 _SUFFIX = np.frombuffer(".JPEG".encode("utf-32-le"), np.uint32)
@@ -39,7 +40,6 @@ class Questions:
         """One number a question, int64 (n,), that sorts by image and label."""
         return self.image_id.astype(np.int64) * 1000 + self.label
 
-
     def has(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Say of each of `keys` whether it is among these questions."""
         known = np.sort(self.keys)
@@ -55,9 +55,9 @@ def read_questions(path: Path) -> Questions:
     """
     with npz.member(path, "info", dtype="<U28", axes=2) as info:
         if info.shape[1] != 2:
-            raise DataError(f"{path.name}: info has shape {info.shape}; (n, 2) is expected")
+            raise refusal(path, f"info has shape {info.shape}; (n, 2) is expected")
         parts = [
-            _parse(block.view(np.uint32).reshape(len(block), 2, _NAME_LENGTH), path, start * _BLOCK)
+            _parse(_characters(block), path, start * _BLOCK)
             for start, block in enumerate(info.blocks(_BLOCK))
         ]
     questions = Questions(
@@ -70,10 +70,11 @@ def read_questions(path: Path) -> Questions:
     twice = np.flatnonzero(np.diff(keys[order]) == 0)
     if twice.size:
         first, second = order[twice[0]], order[twice[0] + 1]
-        raise DataError(
-            f"{path.name}: {twice.size:,} questions stand twice in info, such as image "
+        raise refusal(
+            path,
+            f"{twice.size:,} questions stand twice in info, such as image "
             f"{questions.image_id[first]}, label {questions.label[first]} in rows {first} and "
-            f"{second}"
+            f"{second}",
         )
     return questions
 
@@ -89,8 +90,15 @@ def require_same(one: Questions, other: Questions) -> None:
     if differs.size:
         raise DataError(
             f"{one.path.name} and {other.path.name} differ in {differs.size:,} of {len(one):,} "
-            f"questions, first in row {differs[0]} of info; they must be the same"
+            f"questions, first in row {differs[0]} of info; they must be the same. Download both "
+            "again"
         )
+
+
+def _characters(info: npt.NDArray[np.str_]) -> npt.NDArray[np.uint32]:
+    """Return the code points of text (n, 2) as (n, 2, 28), 0 after a text's end."""
+    wide = info.astype(f"<U{_NAME_LENGTH}", copy=False)
+    return wide.view(np.uint32).reshape(len(info), 2, _NAME_LENGTH)
 
 
 def _parse(
@@ -104,7 +112,8 @@ def _parse(
     image_id = np.where(digits <= 9, digits, 0).astype(np.int32) @ _TENS
     good &= (image_id >= 1) & (image_id <= 50_000)
     if not good.all():
-        _refuse(info, good, 0, path, start, "a name ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG")
+        expected = "a name ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG"
+        _refuse(info, good, 0, path, start, expected)
     text = info[:, 1, :3]
     used = text != 0
     length = used.sum(axis=1)
@@ -130,14 +139,15 @@ def _refuse(
     expected: str,
 ) -> NoReturn:
     bad = np.flatnonzero(~good)
-    texts: npt.NDArray[Any] = np.ascontiguousarray(info[:, column]).view(f"<U{_NAME_LENGTH}").ravel()
-    if column == 0 and str(texts[bad[0]]).startswith("image_"):
+    offender = info[bad[0], column].tobytes().decode("utf-32-le", "replace").rstrip("\0")
+    if column == 0 and offender.startswith("image_"):
         raise DataError(
-            f"{path.name} names its images {str(texts[bad[0]])!r}: it is the file from before commit "
-            "bcd006f of the public repository, whose names no longer say which image is meant. "
-            "Download the file of that commit or a later one"
+            f"{path.name} names its images {offender!r}: it is the file from before commit bcd006f "
+            "of the public repository, whose names no longer say which image is meant. Download "
+            "the file of that commit or a later one"
         )
-    raise DataError(
-        f"{path.name}: info[{start + bad[0]}, {column}] is {str(texts[bad[0]])!r}; {expected} is "
-        f"expected ({bad.size:,} such among rows {start}-{start + len(info) - 1})"
+    raise refusal(
+        path,
+        f"info[{start + bad[0]}, {column}] is {offender!r}; {expected} is expected "
+        f"({bad.size:,} such among rows {start}-{start + len(info) - 1})",
     )

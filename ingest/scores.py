@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
 from . import npz
 from .questions import Questions, read_questions
+from .sources import refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +30,15 @@ def read_scores(path: Path) -> Scores:
     with npz.member(path, "tensor", dtype="<f8", axes=1) as tensor:
         score: npt.NDArray[np.float64] = tensor.whole()
     if len(score) != len(questions):
-        raise DataError(
-            f"{path.name}: {len(score):,} scores for {len(questions):,} questions; one for each is "
-            "expected"
+        raise refusal(
+            path,
+            f"{len(score):,} scores for {len(questions):,} questions; one for each is expected",
         )
     wrong = np.flatnonzero(~((score >= 0) & (score <= 1)))
     if wrong.size:
-        raise DataError(
-            f"{path.name}: tensor[{wrong[0]}] is {score[wrong[0]]}; a score is between 0 and 1 "
-            f"({wrong.size:,} such scores)"
+        raise refusal(
+            path,
+            f"tensor[{wrong[0]}] is {score[wrong[0]]}; a score is between 0 and 1 ({wrong.size:,} "
+            "such scores)",
         )
     return Scores(questions=questions, score=score)

@@ -50,6 +50,11 @@ class SourceFile:
     is_published: bool
 
 
+def refusal(path: Path, text: str) -> DataError:
+    """Return the error for a file that is not as it was published; `text` says what and where."""
+    return DataError(f"{path.name}: {text}. Download it again, or leave it out of the folder")
+
+
 @contextmanager
 def locate(
     source: Path | None = None,

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
 from . import npz
 from .progress import Progress, silent
 from .questions import Questions, read_questions
+from .sources import refusal
 
 # The last axis of the tensors, in the order that the upstream README gives.
 ANSWERS = ("no", "maybe", "yes")
@@ -46,9 +46,10 @@ def read_votes(path: Path, progress: Progress = silent) -> Votes:
     with npz.member(path, "tensor", dtype="<f8", axes=3) as tensor:
         expected = (len(rater_ids), len(questions), len(ANSWERS))
         if tensor.shape != expected:
-            raise DataError(
-                f"{path.name}: tensor has shape {tensor.shape}; ids and info ask for {expected} "
-                "(raters, questions, answers no, maybe and yes)"
+            raise refusal(
+                path,
+                f"tensor has shape {tensor.shape}; ids and info ask for {expected} (raters, "
+                "questions, answers no, maybe and yes)",
             )
         for place, block in enumerate(tensor.blocks(1)):
             # Compared as bits, so that NaN and -0.0 are neither 0 nor 1.
@@ -57,19 +58,20 @@ def read_votes(path: Path, progress: Progress = silent) -> Votes:
             wrong = np.flatnonzero(cells[set_cells] != _ONE)
             if wrong.size:
                 cell = int(set_cells[wrong[0]])
-                raise DataError(
-                    f"{path.name}: tensor[{place}, {cell // 3}, {cell % 3}] is "
-                    f"{block.reshape(-1)[cell]}; a vote is 0 or 1 ({wrong.size:,} such cells of "
-                    f"rater {rater_ids[place]})"
+                raise refusal(
+                    path,
+                    f"tensor[{place}, {cell // 3}, {cell % 3}] is {block.reshape(-1)[cell]}; a "
+                    f"vote is 0 or 1 ({wrong.size:,} such cells of rater {rater_ids[place]})",
                 )
             asked, said = np.divmod(set_cells.astype(np.int32), np.int32(3))
             twice = np.flatnonzero(np.diff(asked) == 0)
             if twice.size:
                 row = asked[twice[0]]
-                raise DataError(
-                    f"{path.name}: rater {rater_ids[place]} gives question {row} (image "
+                raise refusal(
+                    path,
+                    f"rater {rater_ids[place]} gives question {row} (image "
                     f"{questions.image_id[row]}, label {questions.label[row]}) more than one "
-                    f"answer ({twice.size:,} such questions of this rater)"
+                    f"answer ({twice.size:,} such questions of this rater)",
                 )
             rater.append(np.full(len(asked), place, np.int16))
             question.append(asked)
@@ -90,8 +92,8 @@ def _read_ids(path: Path) -> npt.NDArray[np.int64]:
         rater_ids: npt.NDArray[np.int64] = ids.whole()
     values, counts = np.unique(rater_ids, return_counts=True)
     if (counts > 1).any():
-        raise DataError(f"{path.name}: ids holds {values[counts > 1][0]} more than once")
+        raise refusal(path, f"ids holds {values[counts > 1][0]} more than once")
     # The table's column is a SMALLINT.
     if values.size and not 0 <= values[0] <= values[-1] <= np.iinfo(np.int16).max:
-        raise DataError(f"{path.name}: ids goes from {values[0]} to {values[-1]}; 0-32767 is expected")
+        raise refusal(path, f"ids goes from {values[0]} to {values[-1]}; 0-32767 is expected")
     return rater_ids

@@ -7,11 +7,12 @@
 -- image_id: the image
 -- rank: 1 for the model's first choice
 -- label: the class id predicted
--- confidence: the model's probability or logit, as its file has it; NULL where it has none
+-- confidence: the model's probability or logit, as its file has it, never NaN; NULL where it has
+--   none
 create table predictions (
     model varchar not null,
     image_id integer not null check (image_id between 1 and 50000),
     rank smallint not null check (rank >= 1),
     label smallint not null check (label between 0 and 999),
-    confidence double
+    confidence double check (not isnan(confidence))
 );

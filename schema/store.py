@@ -51,6 +51,7 @@ TABLES = (
 )
 _FOLDER = Path(__file__).parent
 _LOCK_SECONDS = 600
+_REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +73,26 @@ class Store:
         """Return where a table's Parquet file stands."""
         return self.folder / "tables" / f"{table}.parquet"
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
+    def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
         """Return an in-memory connection that sees the tables, and an empty `predictions`.
 
-        The tables are views over the Parquet files: nothing done on the connection changes them.
+        The tables, or just those named, are views over the Parquet files: nothing done on the
+        connection changes them.
+        Raises StoreError where a file is gone or damaged.
         """
+        import duckdb
+
         con = _connect(":memory:")
         for table in self.tables:
-            if table != "predictions":
+            if tables is not None and table not in tables:
+                continue
+            try:
                 con.read_parquet(str(self.parquet(table))).create_view(table)
+            except duckdb.Error as error:
+                raise StoreError(
+                    f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
+                    f".parquet cannot be read ({error}). {_REBUILD}"
+                ) from None
         create_table(con, "predictions")
         return con
 
@@ -109,28 +121,28 @@ def resolve(root: Path) -> Store:
             "with --store or REALDB_HOME"
         ) from None
     except (OSError, ValueError) as error:
-        raise StoreError(f"the store in {root} cannot be read: {error}") from None
+        raise StoreError(f"the store in {root} cannot be read: {error}. {_REBUILD}") from None
     try:
         manifest = json.loads(text)
         version = manifest["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"the store in {root} has schema version {version} (made by realdb "
+                f"{manifest.get('realdb_version')}), this realdb reads version {SCHEMA_VERSION}. "
+                f"{_REBUILD}"
+            )
+        return Store(
+            root=root,
+            build_id=build_id,
+            built_at=manifest["built_at"],
+            realdb_version=manifest["realdb_version"],
+            tables=dict(manifest["tables"]),
+        )
     except (ValueError, KeyError, TypeError):
         raise StoreError(
             f"the store in {root} is damaged: builds/{build_id}/manifest.json is not what realdb "
-            "writes. Rebuild it with: realdb ingest [FOLDER]"
+            f"writes. {_REBUILD}"
         ) from None
-    if version != SCHEMA_VERSION:
-        raise StoreError(
-            f"the store in {root} has schema version {version} (made by realdb "
-            f"{manifest.get('realdb_version')}), this realdb reads version {SCHEMA_VERSION}. "
-            "Rebuild it with: realdb ingest [FOLDER]"
-        )
-    return Store(
-        root=root,
-        build_id=build_id,
-        built_at=manifest["built_at"],
-        realdb_version=manifest["realdb_version"],
-        tables=manifest["tables"],
-    )
 
 
 class Build:

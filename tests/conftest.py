@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import realdb
+from realdb.errors import DataError
 from realdb.ingest.synthetic import write_synthetic
-from realdb.schema.store import Store
+from realdb.schema.store import Store, resolve
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -58,6 +63,99 @@ def synthetic_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -
         # Their checksums are not the published ones, and the ingest says so.
         warnings.simplefilter("ignore", realdb.RealdbWarning)
         return realdb.ingest(synthetic, store=tmp_path_factory.mktemp("synthetic_store"))
+
+
+@pytest.fixture
+def given(synthetic: Path, tmp_path: Path) -> Path:
+    """Return a folder with a copy of the generated files, for a test to change."""
+    without = shutil.ignore_patterns("predictions")
+    return Path(shutil.copytree(synthetic, tmp_path / "given", ignore=without))
+
+
+@pytest.fixture
+def change(given: Path) -> Callable[..., None]:
+    """Return a function that writes an .npz of `given` anew, with other arrays.
+
+    `change("golden.npz", ids=new, info=lambda info: info[:9], tensor=None)`: None leaves it out.
+    """
+
+    def change(name: str, **arrays: Any) -> None:
+        with np.load(given / name, allow_pickle=False) as found:
+            members = dict(found)
+        for member, new in arrays.items():
+            members[member] = new(members[member]) if callable(new) else new
+        kept = {member: array for member, array in members.items() if array is not None}
+        np.savez_compressed(given / name, **kept)
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def old_store(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return a store that stands where files are refused."""
+    root = tmp_path_factory.mktemp("old") / "store"
+    return resolve(Path(shutil.copytree(synthetic_store.root, root)))
+
+
+@pytest.fixture
+def refusal(given: Path, old_store: Store) -> Callable[..., str]:
+    """Return a function that ingests `given`, which must be refused, and returns the message.
+
+    Whatever the reason, it is one DataError of one line, and the store that was there is still in
+    force, with all its files and none beside them.
+    """
+
+    def refusal(source: Path = given, **options: Any) -> str:
+        before = sorted(old_store.root.rglob("*"))
+        with warnings.catch_warnings(), pytest.raises(DataError) as caught:
+            warnings.simplefilter("ignore", realdb.RealdbWarning)
+            realdb.ingest(source, store=old_store.root, **options)
+        assert resolve(old_store.root) == old_store
+        assert sorted(old_store.root.rglob("*")) == before
+        assert not list(old_store.root.rglob("*.partial"))
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    return refusal
+
+
+@pytest.fixture(scope="session")
+def bare_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return a store built from real.json alone: no votes, no classes, no original labels."""
+    folder = tmp_path_factory.mktemp("bare")
+    shutil.copy(synthetic / "real.json", folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", realdb.RealdbWarning)
+        return realdb.ingest(folder, store=tmp_path_factory.mktemp("bare_store"))
+
+
+@pytest.fixture(scope="session")
+def database() -> Callable[..., duckdb.DuckDBPyConnection]:
+    """Return a function: rows by table, to a database of them with every table and view.
+
+    A row maps columns to values, which may be text. Rows given for a view stand in its place, so
+    that what reads it can be tested by itself.
+    """
+
+    def make(
+        given: Mapping[str, Sequence[Mapping[str, object]]],
+    ) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect()
+        for table in store.TABLES:
+            store.create_table(con, table)
+        catalog.install(con, store.TABLES)
+        for name, rows in given.items():
+            if name in catalog.views():
+                con.execute(f"create table stand_in as select * from {name} limit 0")
+                con.execute(f"drop view {name}")
+                con.execute(f"alter table stand_in rename to {name}")
+            if rows:
+                con.register("rows", pa.Table.from_pylist(list(rows)))
+                con.execute(f"insert into {name} by name select * from rows")
+        return con
+
+    return make
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What a reader's relation must hold; a reader selects NULL for what its file has not.
 GIVEN = ("model", "image", "rank", "label", "confidence")
+# The name under which a reader may register what is in memory; gone once the rows are taken.
+REGISTERED = "given_values"
 _HEAD = 4096
 
 

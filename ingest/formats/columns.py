@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
@@ -58,6 +58,17 @@ def select(
             for role, column in chosen.items()
         )
     )
+
+
+def require_distinct(names: Sequence[str], where: str) -> None:
+    """Refuse column names that are the same to DuckDB, which would rename all but the first."""
+    lower = [name.lower() for name in names]
+    twice = [name for name in names if lower.count(name.lower()) > 1]
+    if twice:
+        raise DataError(
+            f"{where} has {len(twice)} columns of the same name: {', '.join(map(repr, twice))} (case "
+            "is of no importance). Rename or remove all but one"
+        )
 
 
 def _choose(

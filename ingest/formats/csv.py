@@ -42,13 +42,17 @@ def read(
 
 def _header(path: Path, delimiter: str) -> list[str]:
     try:
-        # A byte order mark is what spreadsheets write; DuckDB skips it as well.
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        # A byte order mark is what spreadsheets write; DuckDB skips it as well. What is read ahead
+        # of the other lines is no matter here: DuckDB names the line that is no UTF-8.
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: the header line is no UTF-8 text ({error})") from None
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path} has two columns called {', '.join(map(repr, twice))}; rename one")
+    except csv.Error as error:
+        raise DataError(f"{path}: the header line cannot be read: {error}") from None
+    if any("\N{REPLACEMENT CHARACTER}" in name for name in names):
+        raise DataError(f"{path}: the header line is no UTF-8 text")
+    if not names:
+        raise DataError(f"{path}: the first line is empty; it must be the header line")
     # pandas writes its index under an empty name, which DuckDB takes for no name at all.
-    return [name or "unnamed" for name in names]
+    names = [name or "unnamed" for name in names]
+    columns.require_distinct(names, str(path))
+    return names

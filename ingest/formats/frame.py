@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...errors import DataError
 from . import columns
 
 if TYPE_CHECKING:
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
 def from_object(
     con: duckdb.DuckDBPyConnection, given: Any, choices: Mapping[str, str], where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return `given`, a dict or anything with the Arrow C stream interface, as predictions."""
+    """Return `given`, a dict or anything with the Arrow C stream interface, as predictions.
+
+    Raises DataError where it is no table.
+    """
     import pyarrow as pa
 
     if isinstance(given, Mapping):
         # As text, so that one odd label among the integers is reported and not turned into another.
         table = pa.table({"image": list(map(str, given)), "label": list(map(str, given.values()))})
     else:
-        table = pa.table(given)
-    con.register("frame", table)
-    return columns.select(con.view("frame"), where, choices)
+        try:
+            table = pa.table(given)
+        except (ValueError, TypeError, pa.ArrowException) as error:
+            raise DataError(f"{where} cannot be read: {error}") from None
+        columns.require_distinct(table.column_names, where)
+    return columns.select(con.from_arrow(table), where, choices)

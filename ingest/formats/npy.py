@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
+from . import GIVEN, REGISTERED
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,7 +31,7 @@ def read(
         # Mapped, not read: top_k goes through the rows once, a block at a time.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        hint = " (a pickle could run code, so it is not read)" if "pickle" in str(error) else ""
+        hint = " (a pickle could run code, so it is not read)" if "object" in str(error) else ""
         raise DataError(f"{path} cannot be read as a NumPy array: {error}{hint}") from None
     return from_array(con, array, str(path))
 
@@ -45,9 +46,9 @@ def from_array(
     or dtype, and where a logit is NaN.
     """
     if array.shape == (IMAGES,) and array.dtype.kind in "iu":
-        return _relation(
-            con, image=np.arange(1, IMAGES + 1, dtype=np.int32), label=np.ascontiguousarray(array)
-        )
+        # DuckDB takes this machine's byte order only.
+        label = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+        return _relation(con, image=np.arange(1, IMAGES + 1, dtype=np.int32), label=label)
     if array.shape == (IMAGES, CLASSES) and array.dtype.kind == "f":
         labels, logits = top_k(array, TOP, where)
         return _relation(
@@ -101,18 +102,17 @@ def top_k(
 def _relation(
     con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]
 ) -> duckdb.DuckDBPyRelation:
-    columns = {"model": None, "image": None, "rank": None, "label": None, "confidence": None}
     import duckdb
 
-    con.register("array", given)
-    return con.view("array").select(
+    con.register(REGISTERED, given)
+    return con.view(REGISTERED).select(
         *(
             (
                 duckdb.ColumnExpression(name)
                 if name in given
                 else duckdb.ConstantExpression(None).cast("varchar")
             ).alias(name)
-            for name in columns
+            for name in GIVEN
         )
     )
 

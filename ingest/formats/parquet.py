@@ -24,4 +24,7 @@ def read(
         table = con.read_parquet(str(path), hive_partitioning=False)
     except duckdb.Error as error:
         raise DataError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    import pyarrow.parquet as pq
+
+    columns.require_distinct(pq.read_schema(path).names, str(path))
     return columns.select(table, str(path), choices)

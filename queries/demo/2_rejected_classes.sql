@@ -7,5 +7,5 @@ from image_labels as i
 inner join classes as c on i.original_label = c.label
 where i.label_count > 0
 group by c.label, c.name
-order by rejected_images desc, c.label
+order by rejected_images desc, c.label asc
 limit 5

@@ -3,8 +3,8 @@
 -- grain: one row per image and label; an image left without labels has no row
 -- key: image_id, label
 -- reads: images, scores, labels
--- rule: a rated image has the labels with score >= threshold; an image that was not rated keeps its
---   original label; 0.8 gives real.json exactly
+-- rule: a rated image has the labels with score >= threshold; one that was not rated keeps what
+--   real.json has, its original label; 0.8 gives real.json exactly
 -- source: scores.npz; Section 3 of the paper for the operating point
 -- $threshold: the lowest score that makes a label, between 0 and 1
 -- image_id: the image
@@ -19,10 +19,11 @@ with kept as (
     where s.score >= cast($threshold as double)
     union all
     select
-        i.image_id,
-        i.original_label as label
-    from images as i
-    where not i.is_rated and i.original_label is not null
+        l.image_id,
+        l.label
+    from labels as l
+    inner join images as i on l.image_id = i.image_id
+    where not i.is_rated
 )
 
 select

@@ -4,8 +4,8 @@
 -- key: model
 -- reads: scored_predictions
 -- rule: ReaL accuracy is the share of right first choices among the predicted images that have ReaL
---   labels; its interval is Wilson's, (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with
---   z = 1.959963984540054
+--   labels; its interval is Wilson's,
+--   (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with z = 1.959963984540054
 -- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
 -- model: the prediction set's name
 -- real_accuracy: correct_images / scored_images; NULL where nothing was scored
@@ -15,8 +15,8 @@
 -- scored_images: predicted images that have ReaL labels (46,837 of the 50,000 have)
 -- original_accuracy: share of the predicted images whose first choice is the original label; NULL
 --   where the store has no original labels
--- real_top5_accuracy: share of the scored images with a ReaL label among ranks 1-5; NULL unless every
---   scored image has all five
+-- real_top5_accuracy: share of the scored images with a ReaL label among ranks 1-5; NULL unless
+--   every scored image has all five
 -- original_top5_accuracy: the same for the original label, over the predicted images
 -- predicted_images: how many of the 50,000 images the model gives a prediction for
 with counted as (

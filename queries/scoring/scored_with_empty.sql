@@ -14,10 +14,11 @@
 -- original_label: the image's ILSVRC 2012 label; NULL where the store has none
 -- label_count: how many ReaL labels the image has
 -- is_original_correct: the first choice is the original label; NULL where the store has none
--- is_real_correct: the first choice is right under the rule; NULL where the rule leaves the image out
+-- is_real_correct: the first choice is right under the rule; NULL where the rule leaves the image
+--   out
 -- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five
--- is_real_top5_correct: one of ranks 1-5 is right under the rule; NULL without all five, or where the
---   rule leaves the image out
+-- is_real_top5_correct: one of ranks 1-5 is right under the rule; NULL without all five, where the
+--   rule leaves the image out, or where it has neither ReaL labels nor an original one
 select
     model,
     image_id,

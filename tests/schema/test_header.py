@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from realdb.errors import RealdbError
+from realdb.schema import header
+
+WHOLE = """\
+-- Cats, and what they
+-- were fed.
+--
+-- grain: one row per cat
+-- key: cat_id, day
+-- reads: cats,  meals
+-- rule: a cat that was not fed is hungry: it
+--   has no row
+-- source: the cats themselves
+-- $least: the smallest meal
+-- cat_id: the cat
+-- day: when;
+--   NULL where
+--   nobody knows
+select cat_id, day from cats
+-- not: in the header
+"""
+
+
+def test_whole_header() -> None:
+    assert header.parse(WHOLE, "cats.sql") == header.Header(
+        summary="Cats, and what they were fed.",
+        grain="one row per cat",
+        key=("cat_id", "day"),
+        reads=("cats", "meals"),
+        rule="a cat that was not fed is hungry: it has no row",
+        source="the cats themselves",
+        parameters={"least": "the smallest meal"},
+        columns={"cat_id": "the cat", "day": "when; NULL where nobody knows"},
+    )
+
+
+def test_columns_keep_their_order() -> None:
+    names = ["zebra", "ant", "monkey_1"]
+    text = "-- Animals.\n--\n" + "".join(f"-- {name}: one\n" for name in names)
+    assert list(header.parse(text, "animals.sql").columns) == names
+
+
+def test_what_is_not_said_is_empty() -> None:
+    said = header.parse("-- Cats.\n--\n-- name: the cat's\n", "cats.sql")
+    assert (said.grain, said.key, said.reads, said.rule, said.source) == ("", (), (), "", "")
+    assert said.parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "no header"),
+        ("select 1\n", "no header"),
+        ("select 1\n-- Late.\n--\n-- name: text\n", "no header"),
+        ("-- Only a summary.\nselect 1\n", "no header"),
+        ("--\n-- name: no summary\n", "no header"),
+        ("-- Cats.\n--\n-- neither name nor text\n", "'neither name nor text' is not"),
+        ("-- Cats.\n--\n-- Name: upper case\n", "'Name: upper case' is not"),
+        ("-- Cats.\n--\n-- name:\n", "'name:' is not"),
+        ("-- Cats.\n--\n--   continues nothing\n", "'continues nothing' is not"),
+    ],
+)
+def test_another_form_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(RealdbError) as caught:
+        header.parse(text, "schema/cats.sql")
+    assert str(caught.value).startswith("schema/cats.sql: ")
+    assert complaint in str(caught.value)
