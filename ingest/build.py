@@ -180,7 +180,7 @@ def _given_file(path: Path) -> SourceFile:
             content = path.read_bytes()
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error}") from None
-    name = path.resolve().name
+    name = path.name or path.resolve().name
     if name in known_files() and name not in ORIGINAL_FILES:
         name += " (original labels)"  # not the file that realdb knows by this name
     sha256 = hashlib.sha256(content).hexdigest()

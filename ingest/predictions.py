@@ -59,7 +59,10 @@ def add(
         raise UsageError(f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}")
     if isinstance(given, str | Path) and str(given) == "-":
         with _standard_input() as path:
-            return add(con, path, model=model, columns=columns, input_format=input_format)
+            try:
+                return add(con, path, model=model, columns=columns, input_format=input_format)
+            except DataError as error:
+                raise DataError(str(error).replace(str(path), "standard input")) from None
     relation, where, default = _read(con, given, columns or {}, input_format)
     statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
     parameters = {"model": model or default}
@@ -82,10 +85,11 @@ def add(
     except BaseException as error:
         con.rollback()
         if isinstance(error, duckdb.Error):
-            raise DataError(f"{where} cannot be read: {str(error).strip()}") from None
+            raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
         raise
     finally:
         con.execute("drop view given")
+        con.unregister(formats.REGISTERED)
     return models
 
 
@@ -124,6 +128,13 @@ def _standard_input() -> Iterator[Path]:
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield path
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return what DuckDB says is wrong and where, without the long line and its own settings."""
+    text = str(error).partition("\nPossible")[0]
+    first, *others = [line for line in text.splitlines() if line.strip()]
+    return "; ".join([first, *(line[:100] for line in others[:1]), *others[1:][-1:]])
 
 
 def _models(
@@ -207,7 +218,8 @@ def _hint(role: str, values: set[str | None]) -> str:
         return ". Numbers count from 1; an array in file-name order needs no numbers"
     if role == "rank" and "0" in values:
         return ". These seem to count from 0"
-    numbers = {value for value in values if value and value.isdigit()}
+    numbers = {value.removesuffix(".0") for value in values if value}
+    numbers = {value for value in numbers if value.isdigit()}
     if role == "label" and numbers == {"1000"}:
         return (
             ". These seem to count from 1, or to come from a head of 1,001 classes with the background "

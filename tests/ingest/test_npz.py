@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from realdb.errors import DataError
+from realdb.ingest import npz
+from realdb.ingest.scores import read_scores
+from realdb.ingest.votes import read_votes
+
+FILES = ("golden.npz", "raters.npz", "raters_golden.npz", "scores.npz")
+Change = Callable[..., None]
+Refusal = Callable[..., str]
+
+
+def read(path: Path, name: str = "tensor", dtype: str = "<f8", axes: int = 1) -> Any:
+    with npz.member(path, name, dtype=dtype, axes=axes) as found:
+        return found.whole()
+
+
+def npy(array: Any, version: tuple[int, int] = (1, 0)) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version)
+    return stream.getvalue()
+
+
+def set_member(path: Path, name: str, content: Callable[[bytes], bytes]) -> None:
+    """Write the zip at `path` anew, the bytes of one of its members changed."""
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    members[name] = content(members[name])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, data in members.items():
+            archive.writestr(member, data)
+
+
+# What is read -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_array_comes_back_with_any_compression(tmp_path: Path, save: Any) -> None:
+    array = np.arange(7.0)
+    save(tmp_path / "a.npz", tensor=array, other=array[:2])
+    found = read(tmp_path / "a.npz")
+    assert (found.dtype, found.tolist()) == (array.dtype, array.tolist())
+
+
+def test_a_header_of_version_2_is_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("tensor.npy", npy(np.arange(3.0), version=(2, 0)))
+    assert read(tmp_path / "a.npz").tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("rows", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (5, [5]), (9, [5])])
+def test_blocks_are_the_array_in_order(tmp_path: Path, rows: int, lengths: list[int]) -> None:
+    array = np.arange(30.0).reshape(5, 2, 3)
+    np.savez_compressed(tmp_path / "a.npz", tensor=array)
+    with npz.member(tmp_path / "a.npz", "tensor", dtype="<f8", axes=3) as member:
+        assert (member.shape, member.dtype) == (array.shape, array.dtype)
+        blocks = list(member.blocks(rows))
+    assert [len(block) for block in blocks] == lengths
+    assert np.array_equal(np.concatenate(blocks), array)
+    assert not any(block.flags.writeable for block in blocks)
+
+
+def test_an_array_without_rows_is_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", tensor=np.empty((0, 4, 3)))
+    assert read(tmp_path / "a.npz", axes=3).shape == (0, 4, 3)
+
+
+# Damage to the file -------------------------------------------------------------------------------
+
+
+def flip(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(lambda content: content[: len(content) // 2], "not a zip", id="cut in half"),
+        pytest.param(lambda content: content[:-1], "not a zip", id="the last byte missing"),
+        pytest.param(lambda _: b"", "not a zip", id="empty"),
+        pytest.param(lambda _: b"<!doctype html>\nNot Found", "not a zip", id="a web page"),
+        pytest.param(lambda content: flip(content, 0), "Bad magic number", id="a header's byte"),
+    ],
+)
+def test_a_damaged_zip_is_refused(
+    given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    (given / name).write_bytes(damage((given / name).read_bytes()))
+    message = refusal()
+    assert message.startswith(f"{name}: damaged or cut short (")
+    assert reason in message
+    assert str(given) in message
+    assert "Download it again, or leave it out of the folder" in message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_byte_fails_the_zip_s_checksum(given: Path, refusal: Refusal, name: str) -> None:
+    # Stored, not deflated: nothing but the checksum can tell.
+    with np.load(given / name) as members:
+        np.savez(given / name, **members)
+    with zipfile.ZipFile(given / name) as archive:
+        after_tensor = archive.getinfo("info.npy").header_offset
+    content = (given / name).read_bytes()
+    (given / name).write_bytes(flip(content, after_tensor - 8))
+    message = refusal()
+    assert message.startswith(f"{name}: damaged or cut short (Bad CRC-32 for file 'tensor.npy')")
+    assert "Download it again" in message
+
+
+@settings(max_examples=150, deadline=None)
+@given_any(data=st.data())
+def test_no_flipped_bit_and_no_cut_gives_other_votes(
+    synthetic: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """A DataError or, where only what nobody reads is changed, the very same: nothing else."""
+    name, reader = data.draw(
+        st.sampled_from([("golden.npz", read_votes), ("scores.npz", read_scores)])
+    )
+    content = bytearray((synthetic / name).read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        del content[place:]
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content)
+    try:
+        found: Any = reader(path)
+    except DataError as error:
+        assert name in str(error)
+        return
+    wanted: Any = reader(synthetic / name)
+    columns = ("score",) if name == "scores.npz" else ("rater_ids", "rater", "question", "answer")
+    for column in columns:
+        assert np.array_equal(getattr(found, column), getattr(wanted, column))
+    assert np.array_equal(found.questions.keys, wanted.questions.keys)
+
+
+# Damage inside a zip that is whole ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(lambda npy: npy[:-8], "tensor.npy ends early: its header says", id="short"),
+        pytest.param(lambda npy: npy[:128], "the data stops in row 0", id="nothing but a header"),
+        pytest.param(lambda npy: npy + b"\0", "tensor.npy is longer than its header", id="long"),
+        pytest.param(lambda npy: npy[:20], "tensor.npy is no NumPy array", id="half a header"),
+        pytest.param(lambda _: b"", "tensor.npy is no NumPy array", id="empty"),
+        pytest.param(lambda _: b"1,2,3\n" * 9, "tensor.npy is no NumPy array", id="text"),
+        pytest.param(lambda npy: npy[:6] + b"\3" + npy[7:], "no NumPy array: (3, 0)", id="version"),
+        pytest.param(lambda npy: npy.replace(b"}", b" ", 1), "no NumPy array", id="open brace"),
+        pytest.param(
+            lambda _: npy(np.empty(0)).replace(b"(0,), }", b"(-1,)}", 1),
+            "tensor.npy is <f8 with shape (-1,)",
+            id="a negative length",
+        ),
+    ],
+)
+def test_a_member_that_is_no_whole_array_is_refused(
+    given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    if "-1" in reason and name == "scores.npz":
+        reason = "0 scores for"  # one axis is what it should have
+    set_member(given / name, "tensor.npy", damage)
+    message = refusal()
+    assert message.startswith(f"{name}: ")
+    assert reason in message
+    assert "Download it again, or leave it out of the folder" in message
+
+
+def test_a_header_that_promises_exabytes_is_refused(given: Path, refusal: Refusal) -> None:
+    promise = npy(np.zeros(1, np.int64)).replace(b"(1,), }" + b" " * 20, b"(%d,), }" % 10**20, 1)
+    set_member(given / "golden.npz", "ids.npy", lambda _: promise)
+    message = refusal()
+    assert message.startswith("golden.npz: damaged or cut short (")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("lost", ["tensor", "info", "ids"])
+def test_a_missing_member_is_refused(
+    change: Change, refusal: Refusal, name: str, lost: str
+) -> None:
+    if (name, lost) == ("scores.npz", "ids"):
+        pytest.skip("scores.npz has no ids")
+    change(name, **{lost: None, "arr_0": np.zeros(3)})
+    message = refusal()
+    assert message.startswith(f"{name}: no {lost}.npy in it; it holds ")
+    assert "arr_0.npy" in message
+    assert "Is it another file under this name?" in message
+
+
+class Trap:
+    """Unpickling it would run code."""
+
+    sprung = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return setattr, (Trap, "sprung", True)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("member", ["tensor", "info"])
+def test_a_pickled_array_is_refused_unread(
+    change: Change, refusal: Refusal, name: str, member: str
+) -> None:
+    change(name, **{member: np.array([Trap()], object)})
+    message = refusal()
+    assert message.startswith(f"{name}: {member}.npy is a pickled object array")
+    assert "could run code" in message
+    assert not Trap.sprung
+
+
+WRONG = [
+    ("tensor", lambda array: array.astype(np.float32), "tensor.npy is <f4 "),
+    ("tensor", lambda array: array.astype(np.int64), "tensor.npy is <i8 "),
+    ("tensor", lambda array: array.astype(bool), "tensor.npy is |b1 "),
+    ("tensor", lambda array: array.astype(">f8"), "tensor.npy is >f8 "),
+    ("tensor", lambda array: array[np.newaxis], "tensor.npy is <f8 with shape (1, "),
+    ("tensor", lambda array: array[0], "tensor.npy is <f8 with shape ("),
+    ("info", lambda array: array.astype("S"), "info.npy is |S28 "),
+    ("info", lambda array: array.astype("<U29"), "info.npy is <U29 "),
+    ("info", lambda array: array.astype(">U28"), "info.npy is >U28 "),
+    ("info", lambda array: array[:, 0], "info.npy is <U28 with shape ("),
+    ("info", np.asfortranarray, ") in Fortran order; <U28 with 2 axes is expected"),
+    ("info", lambda array: array[:, [0, 1, 1]], ", 3); (n, 2) is expected"),
+]
+WRONG_VOTES = [
+    ("tensor", np.asfortranarray, ") in Fortran order; <f8 with 3 axes is expected"),
+    ("ids", lambda array: array.astype(np.int32), "ids.npy is <i4 "),
+    ("ids", lambda array: array.astype(np.uint64), "ids.npy is <u8 "),
+    ("ids", lambda array: array[:, np.newaxis], "1); <i8 with 1 axis is expected"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "to_wrong", "reason"),
+    [
+        pytest.param(name, *case, id=f"{name}-{case[2].strip()}")
+        for name in FILES
+        for case in [*WRONG, *(WRONG_VOTES if name != "scores.npz" else [])]
+    ],
+)
+def test_another_dtype_order_or_number_of_axes_is_refused(
+    change: Change, refusal: Refusal, name: str, member: str, to_wrong: Any, reason: str
+) -> None:
+    change(name, **{member: to_wrong})
+    message = refusal()
+    assert message.startswith(f"{name}: {member}")
+    assert reason in message
+    assert " expected" in message
+    assert "Download it again, or leave it out of the folder" in message
