@@ -8,8 +8,9 @@ RealdbWarning.
 from __future__ import annotations
 
 import os
+import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -196,8 +197,8 @@ def accuracy(
     if len(found) != 1:
         names = ", ".join(row[0] for row in found[:5])
         raise DataError(
-            f"there are {len(found)} models in these predictions ({names}{', …' * (len(found) > 5)}); "
-            "realdb.accuracy_table gives a row for each"
+            f"there are {len(found)} models in these predictions ({names}"
+            f"{', …' if len(found) > 5 else ''}); realdb.accuracy_table gives a row for each"
         )
     return Accuracy(**dict(zip(rows.columns, found[0], strict=True)))
 
@@ -265,29 +266,53 @@ def query(
 
     opened = _open(store, offline, progress)
     con = opened.connect()
-    for path in map(Path, predictions):
-        models = reading.add(con, path)
-        if path.stem in _tables(opened) or path.stem in catalog.views():
-            raise DataError(
-                f"{path}: {path.stem!r} is a table or view of realdb; rename the file to query it"
-            )
-        is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, models))
-        con.table("predictions").filter(is_of_file).create_view(path.stem)
+    models = {
+        name: reading.add(con, path) for name, path in _names_of(map(Path, predictions)).items()
+    }
+    for name, those in models.items():
+        is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, those))
+        con.table("predictions").filter(is_of_file).create_view(name)
     catalog.install(con, _tables(opened))
     # A name in the query is a table; it must not reach for a variable of the Python around it.
     con.execute("set python_enable_replacements = false")
     try:
         statements = con.extract_statements(sql)
-        kinds = {statement.type for statement in statements}
-        reading_only = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-        if len(statements) != 1 or not kinds <= reading_only:
+        kinds = [statement.type for statement in statements]
+        if kinds == [duckdb.StatementType.EXPLAIN]:  # EXPLAIN ANALYZE runs what it explains
+            kinds = [statement.type for statement in con.extract_statements(_explained(sql))]
+        if kinds != [duckdb.StatementType.SELECT]:
             raise QueryError(
-                "one SELECT is expected (or FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN): the store is "
-                "only read"
+                "one SELECT is expected (or FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN): the store "
+                "is only read"
             )
         return con.sql(sql)
     except duckdb.Error as error:
         raise QueryError(_explain(str(error), opened)) from None
+
+
+def _names_of(paths: Iterable[Path]) -> dict[str, Path]:
+    """Map what each file is called in a query to the file; DataError where that name is taken."""
+    names: dict[str, Path] = {}
+    for path in paths:
+        name = "stdin" if str(path) == "-" else path.stem
+        # DuckDB tells names by their letters, not by their case.
+        if name.lower() in (*stores.TABLES, *catalog.views()):
+            raise DataError(
+                f"{path}: {name!r} is a table or view of realdb; rename the file to query it"
+            )
+        for other in names:
+            if name.lower() == other.lower():
+                raise DataError(
+                    f"{names[other]} and {path} would both be the table {name!r}; rename one"
+                )
+        names[name] = path
+    return names
+
+
+def _explained(sql: str) -> str:
+    """Return the statement behind EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (options)."""
+    _, _, rest = re.split(r"(\bexplain\b)", sql, maxsplit=1, flags=re.IGNORECASE)
+    return re.sub(r"^\s*(analyze\b|\([^)]*\))", "", rest, flags=re.IGNORECASE)
 
 
 def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
@@ -348,7 +373,12 @@ def demo(
 
     with tempfile.TemporaryDirectory() as folder:
         write_synthetic(Path(folder) / "upstream")
-        made = ingest(Path(folder) / "upstream", store=Path(folder) / "store", progress=progress)
+        with warnings.catch_warnings():
+            # These files are not the published ones, and nobody takes them for those.
+            warnings.simplefilter("ignore", RealdbWarning)
+            made = ingest(
+                Path(folder) / "upstream", store=Path(folder) / "store", progress=progress
+            )
         return _examples(made)
 
 
@@ -389,8 +419,8 @@ def _look_at(accuracies: duckdb.DuckDBPyRelation, require_complete: bool) -> Non
         result = Accuracy(**dict(zip(accuracies.columns, row, strict=True)))
         if result.predicted_images < IMAGES:
             text = (
-                f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it is "
-                f"scored on the {result.scored_images:,} of them that have ReaL labels"
+                f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
+                f"is scored on the {result.scored_images:,} of them that have ReaL labels"
             )
             if require_complete:
                 raise DataError(text + ", and --require-complete asks for all")
@@ -400,8 +430,8 @@ def _look_at(accuracies: duckdb.DuckDBPyRelation, require_complete: bool) -> Non
             warnings.warn(text, RealdbWarning, stacklevel=3)
         elif result.original_accuracy >= _TOO_GOOD:
             warnings.warn(
-                f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} of "
-                "the images: are these predictions, or the original labels themselves?",
+                f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} "
+                "of the images: are these predictions, or the original labels themselves?",
                 RealdbWarning,
                 stacklevel=3,
             )

@@ -248,11 +248,11 @@ def _progress() -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks = {task: bars.add_task(task) for task in ()}
+        tasks: dict[str, TaskID] = {}
 
         def show(task: str, done: int, total: int) -> None:
             if task not in tasks:

@@ -35,7 +35,8 @@ def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
 def _table(relation: duckdb.DuckDBPyRelation) -> None:
     from rich.console import Console
 
-    console = Console()
+    # What stands in a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
+    console = Console(markup=False, emoji=False)
     rows = [[_short(value) for value in row] for row in relation.fetchall()]
     is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
     table = _grid(relation.columns, rows, is_number)
@@ -64,9 +65,10 @@ def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], is_number: list[
 def _csv(relation: duckdb.DuckDBPyRelation) -> None:
     import csv
 
+    rows = relation.fetchall()  # first: a query that fails as it runs prints nothing
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(relation.columns)
-    writer.writerows(relation.fetchall())
+    writer.writerows(rows)
 
 
 def _json(relation: duckdb.DuckDBPyRelation) -> None:
@@ -81,9 +83,10 @@ def _markdown(relation: duckdb.DuckDBPyRelation) -> None:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
+    rows = relation.fetchall()
     sys.stdout.write(line(relation.columns))
     sys.stdout.write(line(["---"] * len(relation.columns)))
-    for row in relation.fetchall():
+    for row in rows:
         sys.stdout.write(line([_short(value).replace("\n", " ") for value in row]))
 
 

@@ -118,8 +118,8 @@ def _header(
 def _refuse_damage(path: Path) -> Iterator[None]:
     try:
         yield
-    # A flipped bit can say that a member is encrypted (RuntimeError) or exabytes long.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OverflowError) as error:
+    # RuntimeError: a flipped bit says that a member is encrypted.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise refusal(
             path, f"damaged or cut short ({error or 'unexpected end'}), in {path.parent}"
         ) from None

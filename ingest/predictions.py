@@ -44,10 +44,11 @@ def add(
 ) -> list[str]:
     """Put the predictions `given` into the table `predictions` of `con`; return the models' names.
 
-    `given` is a path (- for standard input), an Arrow table, a pandas or Polars frame (anything with the Arrow C stream
-    interface), a NumPy array of 50,000 class ids or of (50000, 1000) logits in file-name order, or
-    a dict of file name to class id. `model` names predictions that have no model column; left out,
-    it is a file's stem. `columns` maps image, label, rank, confidence or model to a column's name.
+    `given` is a path (- for standard input), an Arrow table, a pandas or Polars frame (anything
+    with the Arrow C stream interface), a NumPy array of 50,000 class ids or of (50000, 1000) logits
+    in file-name order, or a dict of file name to class id. `model` names predictions that have no
+    model column; left out, it is a file's stem. `columns` maps image, label, rank, confidence or
+    model to a column's name.
 
     Raises DataError, with the count, the first offenders and their rows, where an image, label,
     rank or confidence is missing, unreadable or out of range, or an image or a rank stands twice.
@@ -56,7 +57,9 @@ def add(
 
     unknown = sorted(set(columns or {}) - set(formats.GIVEN))
     if unknown:
-        raise UsageError(f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}")
+        raise UsageError(
+            f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}"
+        )
     if isinstance(given, str | Path) and str(given) == "-":
         with _standard_input() as path:
             try:
@@ -66,7 +69,8 @@ def add(
     relation, where, default = _read(con, given, columns or {}, input_format)
     statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
     parameters = {"model": model or default}
-    before = con.execute("select count(*) from predictions").fetchall()[0][0]
+    # A table's rowid grows with each row, in the order in which they come.
+    before = con.execute("select coalesce(max(rowid) + 1, 0) from predictions").fetchall()[0][0]
     known = {name for (name,) in con.execute("select distinct model from predictions").fetchall()}
     relation.create_view("given", replace=True)
     con.begin()
@@ -137,11 +141,8 @@ def _in_a_line(error: Exception) -> str:
     return "; ".join([first, *(line[:100] for line in others[:1]), *others[1:][-1:]])
 
 
-def _models(
-    con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str]
-) -> list[str]:
-    """Return the models of the rows from `before` on; refuse none, and one that is there already."""
-    # A table's rowid counts its rows in the order in which they came.
+def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str]) -> list[str]:
+    """Return the models of the rows from `before` on; refuse no rows, and a model known already."""
     models = con.execute(
         "select distinct model from predictions where rowid >= $1 order by model", [before]
     ).fetchall()
@@ -178,7 +179,6 @@ def _refuse(
     con: duckdb.DuckDBPyConnection, where: str, role: str, count: int, rows: int
 ) -> NoReturn:
     """Say what is wrong with one column, with its first offenders."""
-    # `parsed` was filled in the order of `given`, so its rowid is the row's number.
     values = con.execute(
         """
         select numbered.row, numbered.value
@@ -192,7 +192,10 @@ def _refuse(
                 end as value
             from given
         ) as numbered
-        inner join parsed on parsed.rowid + 1 = numbered.row
+        inner join (
+            select row_number() over (order by rowid) as row, image_id, rank, label, confidence
+            from parsed
+        ) as parsed on numbered.row = parsed.row
         where case $role when 'image' then parsed.image_id is null
             when 'rank' then parsed.rank is null
             when 'label' then parsed.label is null
@@ -203,7 +206,8 @@ def _refuse(
         {"role": role},
     ).fetchall()
     offenders = ", ".join(
-        f"{'nothing' if value is None else repr(value)} in row {row}" for row, value in values[:_SHOWN]
+        f"{'nothing' if value is None else repr(value)} in row {row}"
+        for row, value in values[:_SHOWN]
     )
     raise DataError(
         f"{where}: {count:,} of {rows:,} rows have no usable {role}: {offenders}"
@@ -222,8 +226,8 @@ def _hint(role: str, values: set[str | None]) -> str:
     numbers = {value for value in numbers if value.isdigit()}
     if role == "label" and numbers == {"1000"}:
         return (
-            ". These seem to count from 1, or to come from a head of 1,001 classes with the background "
-            "first: subtract 1, if it is one of these"
+            ". These seem to count from 1, or to come from a head of 1,001 classes with the "
+            "background first: subtract 1, if it is one of these"
         )
     if role == "label" and numbers:
         return ". These seem to come from a head of more classes (ImageNet-21k has 21,841)"
@@ -262,17 +266,21 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
     if twice:
         rows = con.execute(
             """
-            select rowid - $1 + 1
-            from predictions
-            where rowid >= $1 and model = $2 and image_id = $3 and rank = $4
-            order by rowid
+            select row
+            from (
+                select row_number() over (order by rowid) as row, model, image_id, rank
+                from predictions
+                where rowid >= $1
+            )
+            where model = $2 and image_id = $3 and rank = $4
+            order by row
             limit $5
             """,
             [before, *twice[0][:3], _SHOWN],
         ).fetchall()
         raise DataError(
-            f"{where}: {twice[0][3]:,} images stand more than once with the same model and rank, such "
-            f"as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in rows "
+            f"{where}: {twice[0][3]:,} images stand more than once with the same model and rank, "
+            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in rows "
             f"{', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction). Several "
             "predictions for an image need a column rank, several models a column model"
         )
@@ -291,6 +299,6 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
     if headless:
         image_id, rank, count = headless[0]
         raise DataError(
-            f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, whose "
-            f"lowest rank is {rank}. Ranks count from 1, the model's first choice"
+            f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, "
+            f"whose lowest rank is {rank}. Ranks count from 1, the model's first choice"
         )

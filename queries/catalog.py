@@ -49,8 +49,9 @@ def find(name: str) -> View:
             return _read(path)
     import difflib
 
-    near = difflib.get_close_matches(name, _names()) or _names()
-    raise QueryError(f"there is no view {name!r}. Did you mean: {', '.join(near)}?")
+    known = [*store.TABLES, *_names()]
+    near = difflib.get_close_matches(name, known) or known
+    raise QueryError(f"there is no table or view {name!r}. Did you mean: {', '.join(near)}?")
 
 
 def tables_of(*names: str) -> set[str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import realdb
 from realdb.errors import DataError
 from realdb.ingest.synthetic import write_synthetic
-from realdb.schema.store import Store, resolve
+from realdb.queries import catalog
+from realdb.schema.store import TABLES, Store, create_table, resolve
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -101,11 +104,15 @@ def old_store(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) 
 def refusal(given: Path, old_store: Store) -> Callable[..., str]:
     """Return a function that ingests `given`, which must be refused, and returns the message.
 
-    Whatever the reason, it is one DataError of one line, and the store that was there is still in
-    force, with all its files and none beside them.
+    `refusal("golden.npz")` leaves only that file in the folder first, which is quicker. Whatever
+    the reason, it is one DataError of one line, and the store that was there is still in force,
+    with all its files and none beside them.
     """
 
-    def refusal(source: Path = given, **options: Any) -> str:
+    def refusal(*only: str, source: Path = given, **options: Any) -> str:
+        for path in given.iterdir() if only else ():
+            if path.name not in only:
+                path.unlink()
         before = sorted(old_store.root.rglob("*"))
         with warnings.catch_warnings(), pytest.raises(DataError) as caught:
             warnings.simplefilter("ignore", realdb.RealdbWarning)
@@ -138,14 +145,12 @@ def database() -> Callable[..., duckdb.DuckDBPyConnection]:
     that what reads it can be tested by itself.
     """
 
-    def make(
-        given: Mapping[str, Sequence[Mapping[str, object]]],
-    ) -> duckdb.DuckDBPyConnection:
+    def make(rows_of: Mapping[str, Sequence[Mapping[str, object]]]) -> duckdb.DuckDBPyConnection:
         con = duckdb.connect()
-        for table in store.TABLES:
-            store.create_table(con, table)
-        catalog.install(con, store.TABLES)
-        for name, rows in given.items():
+        for table in TABLES:
+            create_table(con, table)
+        catalog.install(con, TABLES)
+        for name, rows in rows_of.items():
             if name in catalog.views():
                 con.execute(f"create table stand_in as select * from {name} limit 0")
                 con.execute(f"drop view {name}")
@@ -156,6 +161,38 @@ def database() -> Callable[..., duckdb.DuckDBPyConnection]:
         return con
 
     return make
+
+
+@pytest.fixture
+def predictions_table() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection that holds the table `predictions`, empty, and nothing else."""
+    with duckdb.connect() as con:
+        create_table(con, "predictions")
+        yield con
+
+
+@pytest.fixture
+def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., str]:
+    """Return a function that gives predictions, which must be refused, and returns the message.
+
+    Whatever the reason, it is one DataError of one line, and the connection is as it was.
+    """
+    con = predictions_table
+
+    def state() -> list[list[tuple[Any, ...]]]:
+        kinds = ("duckdb_tables()", "duckdb_views() where not internal", "predictions")
+        return [con.execute(f"from {kind}").fetchall() for kind in kinds]
+
+    def refuse(given: object, **options: Any) -> str:
+        before = state()
+        with pytest.raises(DataError) as caught:
+            predictions.add(con, given, **options)
+        assert state() == before
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    return refuse
 
 
 @pytest.fixture(autouse=True)

@@ -27,11 +27,13 @@ _HEAD = 4096
 
 
 class Reader(Protocol):
-    """Read the predictions in the file at `path` as a relation with the columns of GIVEN."""
+    """What reads a file: `choices` are the user's column names, as in `columns.select`."""
 
     def __call__(
         self, con: duckdb.DuckDBPyConnection, path: Path, choices: Mapping[str, str]
-    ) -> duckdb.DuckDBPyRelation: ...  # noqa: D102
+    ) -> duckdb.DuckDBPyRelation:
+        """Read the predictions in the file at `path` as a relation with the columns of GIVEN."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,7 @@ def recognise(path: Path) -> str:
 
 
 def find(name: str) -> Format:
-    """Return the format called `name`; UsageError, with the names there are, where there is none."""
+    """Return the format called `name`; UsageError, naming those there are, where it is none."""
     if name not in FORMATS:
         raise UsageError(f"there is no input format {name!r}; there are: {', '.join(FORMATS)}")
     return FORMATS[name]

@@ -66,8 +66,8 @@ def require_distinct(names: Sequence[str], where: str) -> None:
     twice = [name for name in names if lower.count(name.lower()) > 1]
     if twice:
         raise DataError(
-            f"{where} has {len(twice)} columns of the same name: {', '.join(map(repr, twice))} (case "
-            "is of no importance). Rename or remove all but one"
+            f"{where} has {len(twice)} columns of the same name: {', '.join(map(repr, twice))}; "
+            "their case does not count. Rename or remove all but one"
         )
 
 
@@ -101,5 +101,7 @@ def _timm(table: duckdb.DuckDBPyRelation, found: list[str]) -> list[str]:
 
     index, label = sorted(found, key=str.lower)
     column = duckdb.ColumnExpression(label).cast("varchar")
-    is_number = duckdb.FunctionExpression("regexp_full_match", column, duckdb.ConstantExpression(r"[\d.]*"))
+    is_number = duckdb.FunctionExpression(
+        "regexp_full_match", column, duckdb.ConstantExpression(r"[\d.]*")
+    )
     return found if table.filter(is_number).limit(1).fetchall() else [index]

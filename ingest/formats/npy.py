@@ -59,8 +59,8 @@ def from_array(
             confidence=logits.ravel(),
         )
     raise DataError(
-        f"{where} is {array.dtype} with shape {array.shape}. An array in file-name order is integers "
-        f"({IMAGES},), the class ids, or floats ({IMAGES}, {CLASSES}), the logits. "
+        f"{where} is {array.dtype} with shape {array.shape}. An array in file-name order is "
+        f"integers ({IMAGES},), the class ids, or floats ({IMAGES}, {CLASSES}), the logits. "
         f"{_hint(array)}"
     )
 
@@ -99,9 +99,7 @@ def top_k(
     return labels, values
 
 
-def _relation(
-    con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]
-) -> duckdb.DuckDBPyRelation:
+def _relation(con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]) -> duckdb.DuckDBPyRelation:
     import duckdb
 
     con.register(REGISTERED, given)
@@ -123,5 +121,7 @@ def _hint(array: npt.NDArray[Any]) -> str:
     if array.ndim == 2 and array.shape[1] == CLASSES + 1:
         return "1,001 columns are a head with a background class first: pass array[:, 1:]."
     if array.ndim == 2 and array.shape[1] > CLASSES + 1:
-        return "It looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC 2012 first."
+        return (
+            "It looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC 2012 first."
+        )
     return "Predictions for other images need their names beside them: a CSV or a dict."

@@ -33,6 +33,14 @@ def npy(array: Any, version: tuple[int, int] = (1, 0)) -> bytes:
     return stream.getvalue()
 
 
+def header(*shape: int) -> bytes:
+    """Return the header of an .npy of float64, whatever the shape."""
+    stream = io.BytesIO()
+    fields = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, fields)
+    return stream.getvalue()
+
+
 def set_member(path: Path, name: str, content: Callable[[bytes], bytes]) -> None:
     """Write the zip at `path` anew, the bytes of one of its members changed."""
     with zipfile.ZipFile(path) as archive:
@@ -99,7 +107,7 @@ def test_a_damaged_zip_is_refused(
     given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
     (given / name).write_bytes(damage((given / name).read_bytes()))
-    message = refusal()
+    message = refusal(name)
     assert message.startswith(f"{name}: damaged or cut short (")
     assert reason in message
     assert str(given) in message
@@ -115,12 +123,12 @@ def test_a_flipped_byte_fails_the_zip_s_checksum(given: Path, refusal: Refusal, 
         after_tensor = archive.getinfo("info.npy").header_offset
     content = (given / name).read_bytes()
     (given / name).write_bytes(flip(content, after_tensor - 8))
-    message = refusal()
+    message = refusal(name)
     assert message.startswith(f"{name}: damaged or cut short (Bad CRC-32 for file 'tensor.npy')")
     assert "Download it again" in message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given_any(data=st.data())
 def test_no_flipped_bit_and_no_cut_gives_other_votes(
     synthetic: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -165,29 +173,29 @@ def test_no_flipped_bit_and_no_cut_gives_other_votes(
         pytest.param(lambda npy: npy[:6] + b"\3" + npy[7:], "no NumPy array: (3, 0)", id="version"),
         pytest.param(lambda npy: npy.replace(b"}", b" ", 1), "no NumPy array", id="open brace"),
         pytest.param(
-            lambda _: npy(np.empty(0)).replace(b"(0,), }", b"(-1,)}", 1),
-            "tensor.npy is <f8 with shape (-1,)",
-            id="a negative length",
+            lambda _: header(-1, 2), "tensor.npy is <f8 with shape (-1, 2); ", id="negative length"
         ),
     ],
 )
 def test_a_member_that_is_no_whole_array_is_refused(
     given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
-    if "-1" in reason and name == "scores.npz":
-        reason = "0 scores for"  # one axis is what it should have
     set_member(given / name, "tensor.npy", damage)
-    message = refusal()
+    message = refusal(name)
     assert message.startswith(f"{name}: ")
     assert reason in message
     assert "Download it again, or leave it out of the folder" in message
 
 
-def test_a_header_that_promises_exabytes_is_refused(given: Path, refusal: Refusal) -> None:
-    promise = npy(np.zeros(1, np.int64)).replace(b"(1,), }" + b" " * 20, b"(%d,), }" % 10**20, 1)
-    set_member(given / "golden.npz", "ids.npy", lambda _: promise)
-    message = refusal()
-    assert message.startswith("golden.npz: damaged or cut short (")
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [(-1, "longer than"), (10**17, "the data stops in row 9"), (10**20, "ends early")],
+)
+def test_a_header_with_an_absurd_length_is_refused(
+    given: Path, refusal: Refusal, rows: int, reason: str
+) -> None:
+    set_member(given / "scores.npz", "tensor.npy", lambda _: header(rows) + bytes(9 * 8))
+    assert reason in refusal("scores.npz")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -198,7 +206,7 @@ def test_a_missing_member_is_refused(
     if (name, lost) == ("scores.npz", "ids"):
         pytest.skip("scores.npz has no ids")
     change(name, **{lost: None, "arr_0": np.zeros(3)})
-    message = refusal()
+    message = refusal(name)
     assert message.startswith(f"{name}: no {lost}.npy in it; it holds ")
     assert "arr_0.npy" in message
     assert "Is it another file under this name?" in message
@@ -219,7 +227,7 @@ def test_a_pickled_array_is_refused_unread(
     change: Change, refusal: Refusal, name: str, member: str
 ) -> None:
     change(name, **{member: np.array([Trap()], object)})
-    message = refusal()
+    message = refusal(name)
     assert message.startswith(f"{name}: {member}.npy is a pickled object array")
     assert "could run code" in message
     assert not Trap.sprung
@@ -237,7 +245,7 @@ WRONG = [
     ("info", lambda array: array.astype(">U28"), "info.npy is >U28 "),
     ("info", lambda array: array[:, 0], "info.npy is <U28 with shape ("),
     ("info", np.asfortranarray, ") in Fortran order; <U28 with 2 axes is expected"),
-    ("info", lambda array: array[:, [0, 1, 1]], ", 3); (n, 2) is expected"),
+    ("info", lambda array: np.hstack([array, array]), ", 4); (n, 2) is expected"),
 ]
 WRONG_VOTES = [
     ("tensor", np.asfortranarray, ") in Fortran order; <f8 with 3 axes is expected"),
@@ -259,7 +267,7 @@ def test_another_dtype_order_or_number_of_axes_is_refused(
     change: Change, refusal: Refusal, name: str, member: str, to_wrong: Any, reason: str
 ) -> None:
     change(name, **{member: to_wrong})
-    message = refusal()
+    message = refusal(name)
     assert message.startswith(f"{name}: {member}")
     assert reason in message
     assert " expected" in message

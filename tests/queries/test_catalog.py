@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+import pytest
+
+import realdb
+from realdb.errors import QueryError
+from realdb.queries import catalog
+from realdb.schema.store import TABLES, Store, create_table
+
+# Views that need more than real.json, and a file that would give it.
+WANTING = [
+    ("rated_questions", "questions", "scores.npz"),
+    ("labels_at", "scores", "scores.npz"),
+    ("accuracy_by_class", "classes", "labels.txt"),
+    ("accuracy_by_animal", "classes", "labels.txt"),
+]
+
+
+def empty_database(*tables: str) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    for table in tables:
+        create_table(con, table)
+    return con
+
+
+def installed(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the views and macros on `con`."""
+    rows = con.execute(
+        """
+        select view_name from duckdb_views() where not internal
+        union all
+        select function_name from duckdb_functions() where not internal
+        """
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def test_views_come_layer_by_layer() -> None:
+    layers = [view.layer for view in catalog.views().values()]
+    assert layers == sorted(layers, key=catalog.LAYERS.index)
+    assert set(layers) == set(catalog.LAYERS)
+
+
+def test_find() -> None:
+    view = catalog.find("accuracy")
+    assert (view.name, view.layer, view.path.name) == ("accuracy", "reports", "accuracy.sql")
+    assert view.select.startswith("with counted as (")
+    assert view.about.key == ("model",)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("acuracy_by_clas", "accuracy_by_class"), ("image_label", "image_labels")],
+)
+def test_an_unknown_view_draws_the_nearest_names(name: str, near: str) -> None:
+    with pytest.raises(QueryError, match=f"there is no view '{name}'") as caught:
+        catalog.find(name)
+    assert near in str(caught.value)
+    assert "rated_questions" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["zzz", "", "../labels/labels_at", "labels/labels_at", "images"])
+def test_where_no_name_is_near_all_are_named(name: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        catalog.find(name)
+    if name == "zzz":
+        assert all(view in str(caught.value) for view in catalog.views())
+
+
+def test_tables_of_reaches_through_views() -> None:
+    assert catalog.tables_of("accuracy_by_class") == {"predictions", "images", "labels", "classes"}
+    assert catalog.tables_of("labels_at") == {"images", "labels", "scores"}
+    assert catalog.tables_of("labels_at", "accuracy_by_animal") == {
+        *catalog.tables_of("labels_at"),
+        *catalog.tables_of("accuracy_by_animal"),
+    }
+
+
+def test_install_what_is_named_and_what_that_reads() -> None:
+    con = empty_database("images", "labels", "predictions")
+    catalog.install(con, ["images", "labels", "predictions"], ["accuracy"])
+    assert installed(con) == {"accuracy", "scored_predictions"}
+    assert con.sql("from accuracy").fetchall() == []
+
+
+def test_install_what_the_tables_allow() -> None:
+    tables = ["images", "labels", "scores"]
+    con = empty_database(*tables)
+    catalog.install(con, tables)
+    assert installed(con) == {"image_labels", "labels_at"}
+
+
+def test_install_all() -> None:
+    con = empty_database(*TABLES)
+    catalog.install(con, TABLES)
+    assert installed(con) == set(catalog.views())
+
+
+def test_install_refuses_a_view_that_lacks_its_source() -> None:
+    con = empty_database("images", "labels")
+    with pytest.raises(QueryError, match="the view accuracy needs what this store lacks"):
+        catalog.install(con, ["images", "labels"], ["image_labels", "accuracy"])
+    with pytest.raises(QueryError, match="there is no view 'acuracy'"):
+        catalog.install(con, ["images", "labels"], ["acuracy"])
+
+
+@pytest.mark.parametrize(("view", "table", "file"), WANTING)
+def test_what_a_store_lacks_is_named(bare_store: Store, view: str, table: str, file: str) -> None:
+    held = [*bare_store.tables, "predictions"]
+    con = bare_store.connect()
+    catalog.install(con, held)
+    assert view not in installed(con)
+    with pytest.raises(QueryError) as caught:
+        catalog.require(view, held)
+    message = str(caught.value)
+    assert message.startswith(f"the view {view} needs what this store lacks: ")
+    assert f"{table} (from " in message
+    assert file in message
+    assert message.endswith("realdb ingest FOLDER")
+    assert "\n" not in message
+    source = f"{view}(0.5)" if catalog.find(view).about.parameters else view
+    with pytest.raises(QueryError) as asked:
+        realdb.query(f"select * from {source}", store=bare_store.root)
+    assert str(asked.value) == message
+
+
+def test_a_table_that_a_store_lacks_is_named(bare_store: Store) -> None:
+    with pytest.raises(QueryError) as caught:
+        realdb.query("select count(*) from votes", store=bare_store.root)
+    assert "this store has no table votes" in str(caught.value)
+    assert "raters.npz" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_store_has_can_be_required(synthetic_store: Store) -> None:
+    held = [*synthetic_store.tables, "predictions"]
+    for name in catalog.views():
+        assert catalog.require(name, held) == catalog.find(name)
+
+
+def test_definition() -> None:
+    plain = catalog.find("image_labels")
+    assert catalog.definition(plain) == f'create or replace view "image_labels" as\n{plain.select}'
+    macro = catalog.definition(catalog.find("labels_at"))
+    assert macro.startswith('create or replace macro "labels_at"(threshold) as table\n')
+    assert "$" not in macro
+
+
+@pytest.fixture
+def two_images(
+    database: Callable[..., duckdb.DuckDBPyConnection],
+) -> duckdb.DuckDBPyConnection:
+    """Return a database in which one image has a label, and the other would have at 0.5."""
+    name = "ILSVRC2012_val_{:08d}.JPEG".format
+    con = database(
+        {
+            "images": [
+                {"image_id": 1, "file_name": name(1), "original_label": 7, "is_rated": True},
+                {"image_id": 2, "file_name": name(2), "original_label": 7, "is_rated": True},
+            ],
+            "labels": [{"image_id": 1, "label": 7, "position": 0}],
+            "scores": [
+                {"image_id": 1, "label": 7, "score": 0.9},
+                {"image_id": 2, "label": 8, "score": 0.5},
+            ],
+            "predictions": [
+                {"model": "m", "image_id": 1, "rank": 1, "label": 7},
+                {"model": "m", "image_id": 2, "rank": 1, "label": 7},
+            ],
+        }
+    )
+    # As a connection of a store has it: what is substituted is a view.
+    con.execute("alter table labels rename to stored_labels")
+    con.execute("create view labels as select * from stored_labels")
+    return con
+
+
+def right(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    counts = con.sql("select correct_images, scored_images from accuracy").fetchall()
+    return counts[0]  # type: ignore[no-any-return]
+
+
+def test_substitute_a_table(two_images: duckdb.DuckDBPyConnection) -> None:
+    assert right(two_images) == (1, 1)
+    catalog.substitute(two_images, "labels", "labels_at", {"threshold": 0.5})
+    assert right(two_images) == (1, 2)
+
+
+def test_substitute_a_view(two_images: duckdb.DuckDBPyConnection) -> None:
+    given = {"empty": "original"}
+    catalog.substitute(two_images, "scored_predictions", "scored_with_empty", given)
+    assert right(two_images) == (2, 2)
+
+
+def test_substitute_both(two_images: duckdb.DuckDBPyConnection) -> None:
+    catalog.substitute(two_images, "labels", "labels_at", {"threshold": 1.0})
+    assert right(two_images) == (0, 0)
+    given = {"empty": "wrong"}
+    catalog.substitute(two_images, "scored_predictions", "scored_with_empty", given)
+    assert right(two_images) == (0, 2)
+
+
+def test_substitute_leaves_the_store_alone(synthetic_store: Store) -> None:
+    def count() -> int:
+        con = synthetic_store.connect()
+        labels: int = con.sql("select count(*) from labels").fetchall()[0][0]
+        return labels
+
+    was = count()
+    con = synthetic_store.connect()
+    catalog.substitute(con, "labels", "labels_at", {"threshold": 0.0})
+    assert con.sql("select count(*) from labels").fetchall() != [(was,)]
+    assert count() == was
+
+
+def test_examples_are_a_question_and_its_answer(synthetic_store: Store) -> None:
+    con = realdb.connect(store=synthetic_store.root)
+    assert catalog.examples()
+    for sql in catalog.examples():
+        assert sql.startswith("-- ")
+        assert sql.splitlines()[0].endswith("?")
+        assert con.sql(sql).fetchall()

@@ -1,0 +1,475 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import filelock
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import realdb
+from realdb.errors import DataError, StoreError
+from realdb.queries import catalog
+from realdb.schema import store
+from realdb.schema.header import Header
+from realdb.schema.store import Store
+
+REBUILD = "realdb ingest [FOLDER]"
+
+
+def publish(root: Path, label: int = 1) -> Store:
+    """Build a store whose one image has one label."""
+    with store.new_build(root, "0.0") as build:
+        fill(build, label)
+        return build.publish(lambda *_: None)
+
+
+def fill(build: store.Build, *labels: int) -> None:
+    with build.table("labels") as con:
+        for position, label in enumerate(labels):
+            con.execute("insert into labels values (1, $1, $2)", [label, position])
+
+
+def labels(opened: Store) -> list[int]:
+    return [label for (label,) in opened.connect().sql("select label from labels").fetchall()]
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Return every file below `root` with its content; the lock is no part of the store."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def builds(root: Path) -> set[str]:
+    return {path.name for path in (root / "builds").iterdir()}
+
+
+# What a build leaves, and when.
+
+
+def test_a_published_build_is_in_force(tmp_path: Path) -> None:
+    made = publish(tmp_path, 7)
+    assert (tmp_path / "CURRENT").read_bytes() == f"{made.build_id}\n".encode()
+    assert store.resolve(tmp_path) == made
+    assert made.tables == {"labels": 1, "build": 1}
+    assert labels(made) == [7]
+    assert set(tree(tmp_path)) == {
+        "CURRENT",
+        "realdb.duckdb",
+        f"builds/{made.build_id}/manifest.json",
+        f"builds/{made.build_id}/realdb.duckdb",
+        f"builds/{made.build_id}/tables/build.parquet",
+        f"builds/{made.build_id}/tables/labels.parquet",
+    }
+
+
+@pytest.mark.parametrize("name", ["it's é", 'a "b"; c', "a[b]", "a*b"])
+def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    if os.name == "nt" and set(name) & set('"*'):
+        pytest.skip("no file name on Windows")
+    publish(tmp_path / name, 7)
+    assert labels(store.resolve(tmp_path / name)) == [7]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_failing_build_leaves_no_trace(tmp_path: Path, before: int) -> None:
+    for _ in range(before):
+        publish(tmp_path)
+    was = tree(tmp_path)
+    with pytest.raises(ZeroDivisionError), store.new_build(tmp_path, "0.0") as build:
+        fill(build, 2)
+        raise ZeroDivisionError
+    assert tree(tmp_path) == was
+    assert len(builds(tmp_path)) == before
+
+
+def test_views_that_cannot_be_created_leave_no_trace(tmp_path: Path) -> None:
+    publish(tmp_path)
+    was = tree(tmp_path)
+
+    def install(con: duckdb.DuckDBPyConnection, _: object) -> None:
+        con.execute("create view broken as select nothing from labels")
+
+    with pytest.raises(duckdb.Error), store.new_build(tmp_path, "0.0") as build:
+        fill(build, 2)
+        build.publish(install)
+    assert tree(tmp_path) == was
+
+
+def test_a_key_that_stands_twice_leaves_no_trace(tmp_path: Path) -> None:
+    publish(tmp_path)
+    was = tree(tmp_path)
+    with (
+        pytest.raises(StoreError, match="the table labels has 3 rows, 2 keys"),
+        store.new_build(tmp_path, "0.0") as build,
+    ):
+        fill(build, 5, 6, 5)
+    assert tree(tmp_path) == was
+
+
+def test_a_refused_file_leaves_the_store_as_it_was(synthetic: Path, tmp_path: Path) -> None:
+    publish(tmp_path / "store")
+    was = tree(tmp_path / "store")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "real.json").write_bytes((synthetic / "real.json").read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"real\.json"), pytest.warns(realdb.RealdbWarning):
+        realdb.ingest(source, store=tmp_path / "store")
+    assert tree(tmp_path / "store") == was
+
+
+def test_what_a_killed_ingest_left_is_swept(tmp_path: Path) -> None:
+    publish(tmp_path)
+    (tmp_path / "builds" / "20200101T000000Z-0.partial" / "tables").mkdir(parents=True)
+    (tmp_path / "builds" / "20200101T000000Z-0.partial" / "realdb.duckdb").write_bytes(b"half")
+    (tmp_path / "realdb.duckdb.0.partial").write_bytes(b"half")
+    publish(tmp_path)
+    assert not [name for name in tree(tmp_path) if "partial" in name]
+
+
+def test_the_previous_build_stays_and_older_ones_go(tmp_path: Path) -> None:
+    made = [publish(tmp_path).build_id for _ in range(3)]
+    assert len(set(made)) == 3
+    assert builds(tmp_path) == set(made[1:])
+
+
+def test_a_reader_keeps_its_build(tmp_path: Path) -> None:
+    publish(tmp_path, 1)
+    opened = store.resolve(tmp_path)
+    con = opened.connect()
+    publish(tmp_path, 2)
+    assert con.sql("select label from labels").fetchall() == [(1,)]
+    assert labels(opened) == [1]
+    assert labels(store.resolve(tmp_path)) == [2]
+
+
+def test_a_connection_changes_nothing(tmp_path: Path) -> None:
+    made = publish(tmp_path)
+    was = tree(tmp_path)
+    con = made.connect()
+    con.execute("insert into predictions values ('m', 1, 1, 1, null)")
+    con.execute("drop view labels")
+    assert tree(tmp_path) == was
+    assert made.connect().sql("from predictions").fetchall() == []
+
+
+# Stores that cannot be read.
+
+
+def no_store(made: Store) -> None:
+    (made.root / "CURRENT").unlink()
+
+
+def no_build(made: Store) -> None:
+    (made.root / "CURRENT").write_text("20200101T000000Z-0\n")
+
+
+def no_text(made: Store) -> None:
+    (made.root / "CURRENT").write_bytes(b"\xff\n")
+
+
+def other_version(made: Store) -> None:
+    path = made.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
+
+
+def manifest(text: str) -> Callable[[Store], None]:
+    def write(made: Store) -> None:
+        (made.folder / "manifest.json").write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (no_store, "there is no store in"),
+        (no_build, "there is no store in"),
+        (no_text, "cannot be read"),
+        (other_version, "has schema version 99 (made by realdb 0.0), this realdb reads version 1"),
+        (manifest(""), "is damaged"),
+        (manifest("[]"), "is damaged"),
+        (manifest("{}"), "is damaged"),
+        (manifest('{"schema_version": 1}'), "is damaged"),
+    ],
+)
+def test_a_store_that_does_not_fit_is_refused(
+    tmp_path: Path, spoil: Callable[[Store], None], complaint: str
+) -> None:
+    spoil(publish(tmp_path))
+    with pytest.raises(StoreError) as caught:
+        store.resolve(tmp_path)
+    assert complaint in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert REBUILD in str(caught.value)
+    assert caught.value.exit_code == 3
+    publish(tmp_path, 5)
+    assert labels(store.resolve(tmp_path)) == [5], "the remedy does not help"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])
+def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = publish(tmp_path).parquet("labels")
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"is damaged: .*labels\.parquet") as caught:
+        store.resolve(tmp_path).connect()
+    assert REBUILD in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        publish(tmp_path / "file")
+
+
+def test_an_ingest_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
+    publish(tmp_path)
+    with (
+        filelock.FileLock(tmp_path / ".lock"),
+        pytest.raises(StoreError, match="another ingest has held"),
+    ):
+        publish(tmp_path)
+
+
+def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(tmp_path))
+    assert store.default_root() == tmp_path
+    monkeypatch.delenv("REALDB_HOME")
+    assert store.default_root().name == "realdb"
+    assert store.default_root() != tmp_path
+
+
+# Several processes, and killed ones.
+
+INGEST = """
+import pathlib, sys, time, warnings
+import realdb
+
+warnings.simplefilter("ignore")
+source, root, stop_at = sys.argv[1:]
+replace = pathlib.Path.replace
+
+def replace_or_stop(path, target):
+    if stop_at in (target.name, target.parent.name):
+        print("stopped", flush=True)
+        time.sleep(60)
+    return replace(path, target)
+
+pathlib.Path.replace = replace_or_stop
+realdb.ingest(source, store=root)
+"""
+
+
+def start_ingest(source: Path, root: Path, stop_at: str = "nowhere") -> subprocess.Popen[str]:
+    """Start an ingest in a process; it stops, and says so, before the rename to `stop_at`."""
+    command = [sys.executable, "-c", INGEST, str(source), str(root), stop_at]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_processes_ingest_at_once(synthetic: Path, tmp_path: Path) -> None:
+    both = [start_ingest(synthetic, tmp_path) for _ in range(2)]
+    for process in both:
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode == 0, complaint
+    made = store.resolve(tmp_path)
+    assert rows_of(made) == made.tables
+    assert len(builds(tmp_path)) == 2
+    assert not [name for name in tree(tmp_path) if "partial" in name]
+    assert build_id_of(tmp_path / "realdb.duckdb") == made.build_id
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "is_in_force"),
+    [
+        ("builds", False),  # the build is whole, and still has its .partial name
+        ("CURRENT", False),
+        ("realdb.duckdb", True),  # the copy for other clients, which comes last
+    ],
+)
+def test_a_killed_ingest_leaves_a_whole_store(
+    synthetic: Path, tmp_path: Path, stop_at: str, is_in_force: bool
+) -> None:
+    old = publish(tmp_path)
+    process = start_ingest(synthetic, tmp_path, stop_at)
+    assert process.stdout
+    assert process.stdout.readline() == "stopped\n"
+    process.kill()
+    process.communicate(timeout=60)
+    left = store.resolve(tmp_path)
+    assert (left.build_id != old.build_id) == is_in_force
+    assert rows_of(left) == left.tables
+    assert rows_of(old) == old.tables, "the old build's readers have lost it"
+    after = publish(tmp_path)
+    assert builds(tmp_path) == {left.build_id, after.build_id}
+    assert build_id_of(tmp_path / "realdb.duckdb") == after.build_id
+
+
+def rows_of(opened: Store) -> dict[str, int]:
+    con = opened.connect()
+    return {name: con.table(name).count("*").fetchall()[0][0] for name in opened.tables}
+
+
+def build_id_of(path: Path) -> str:
+    with duckdb.connect(str(path), read_only=True) as con:
+        build_id: str = con.sql("select build_id from build").fetchall()[0][0]
+        return build_id
+
+
+# What a build holds.
+
+
+@pytest.fixture(scope="module", params=["real_store", "synthetic_store", "bare_store"])
+def built(request: pytest.FixtureRequest) -> Store:
+    opened: Store = request.getfixturevalue(request.param)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def client(built: Store) -> duckdb.DuckDBPyConnection:
+    """Return what another client sees: a connection whose `realdb` is the copy in the root."""
+    con = duckdb.connect()
+    con.execute(f"attach '{built.root / 'realdb.duckdb'}' as realdb (read_only)")
+    con.execute("use realdb")
+    return con
+
+
+def listed(con: duckdb.DuckDBPyConnection, what: str, columns: str) -> list[Any]:
+    """Return `columns` of duckdb_tables(), duckdb_views() and the like, for `realdb` alone."""
+    return con.execute(
+        f"select {columns} from duckdb_{what}() where database_name = 'realdb' and not internal"
+    ).fetchall()
+
+
+def test_older_clients_can_open_it(client: duckdb.DuckDBPyConnection) -> None:
+    (tags,) = client.execute(
+        "select tags from duckdb_databases() where database_name = 'realdb'"
+    ).fetchall()[0]
+    assert tags["storage_version"].rstrip("+") == "v1.0.0"
+
+
+def test_the_copy_in_the_root_is_the_build_s(
+    built: Store, client: duckdb.DuckDBPyConnection
+) -> None:
+    assert (built.root / "realdb.duckdb").read_bytes() == (
+        built.folder / "realdb.duckdb"
+    ).read_bytes()
+    assert client.sql("select build_id, schema_version, realdb_version from build").fetchall() == [
+        (built.build_id, store.SCHEMA_VERSION, realdb.__version__)
+    ]
+
+
+def test_it_holds_every_table_and_view(built: Store, client: duckdb.DuckDBPyConnection) -> None:
+    tables = {*built.tables, "predictions"}
+    assert {name for (name,) in listed(client, "tables", "table_name")} == tables
+    possible = {view for view in catalog.views() if catalog.tables_of(view) <= tables}
+    macros = {name for name in possible if catalog.find(name).about.parameters}
+    assert {name for (name,) in listed(client, "views", "view_name")} == possible - macros
+    assert {name for (name,) in listed(client, "functions", "function_name")} == macros
+    for name in possible - macros:
+        client.sql(f"from {name} limit 1").fetchall()
+
+
+def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
+    def about(name: str) -> Header:
+        return store.about(name) if name in store.TABLES else catalog.find(name).about
+
+    wholes = listed(client, "tables", "table_name, comment")
+    wholes += listed(client, "views", "view_name, comment")
+    for name, comment in wholes:
+        assert comment.startswith(about(name).summary), name
+        assert about(name).grain in comment, name
+        assert f"Key: {', '.join(about(name).key)}." in comment, name
+    for name, comment in listed(client, "functions", "function_name, comment"):
+        assert comment == about(name).summary, name
+    for name, column, comment in listed(client, "columns", "table_name, column_name, comment"):
+        assert comment == about(name).columns[column], f"{name}.{column}"
+
+
+def test_parquet_is_zstd(built: Store) -> None:
+    for table in built.tables:
+        metadata = pq.read_metadata(built.parquet(table))
+        used = {
+            metadata.row_group(group).column(column).compression
+            for group in range(metadata.num_row_groups)
+            for column in range(metadata.num_columns)
+        }
+        assert used == {"ZSTD"}, table
+
+
+def test_parquet_is_sorted_by_its_key(built: Store) -> None:
+    for table in built.tables:
+        rows = pq.read_table(built.parquet(table), columns=list(store.about(table).key))
+        sorted_rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
+        assert rows.equals(sorted_rows), table
+
+
+def test_parquet_has_the_rows_of_the_database(
+    built: Store, client: duckdb.DuckDBPyConnection
+) -> None:
+    for table, count in built.tables.items():
+        parquet = client.read_parquet(str(built.parquet(table)))
+        assert len(parquet) == count, table
+        assert parquet.to_arrow_table().equals(client.table(table).to_arrow_table()), table
+
+
+def test_parquet_has_the_types_of_the_sql_file(built: Store) -> None:
+    for table in built.tables:
+        con = duckdb.connect()
+        store.create_table(con, table)
+        declared = con.table(table)
+        written = con.read_parquet(str(built.parquet(table)))
+        assert written.columns == declared.columns, table
+        assert written.types == declared.types, table
+        # What other engines see: text is text, no dictionary and no ENUM.
+        for field in pq.read_schema(built.parquet(table)):
+            assert not pa.types.is_dictionary(field.type), f"{table}.{field.name}"
+
+
+def test_not_null_is_kept(built: Store, client: duckdb.DuckDBPyConnection) -> None:
+    required = listed(client, "columns", "table_name, column_name, is_nullable")
+    for table, column, is_nullable in required:
+        if table in built.tables and not is_nullable:
+            values = pq.read_table(built.parquet(table), columns=[column])[column]
+            assert values.null_count == 0, f"{table}.{column}"
+
+
+# The schema's version.
+
+FINGERPRINT = "7c7caab181a70007239ef2c4388a7adde034cf80d207140cafc2c31e0d4fb43c"
+
+
+def test_fingerprint() -> None:
+    assert (store.SCHEMA_VERSION, store.fingerprint()) == (1, FINGERPRINT), (
+        "a statement in schema/*.sql has changed. If stores built before no longer fit, raise "
+        "SCHEMA_VERSION in schema/store.py; then record the version and the fingerprint "
+        f"{store.fingerprint()} here"
+    )
+
+
+def test_fingerprint_tells_statements_from_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_FOLDER", tmp_path)
+    file = tmp_path / "cats.sql"
+    file.write_text("-- Cats.\ncreate table cats (cat_id integer);\n")
+    was = store.fingerprint()
+    file.write_text("-- All cats.\n-- And no dogs.\ncreate table cats (cat_id integer);\n")
+    assert store.fingerprint() == was
+    file.write_text("-- Cats.\ncreate table cats (cat_id smallint);\n")
+    assert store.fingerprint() != was
+
+
+def test_every_table_has_its_file() -> None:
+    files = {path.stem for path in store.sql_path("images").parent.glob("*.sql")}
+    assert set(store.TABLES) == files

@@ -1,0 +1,92 @@
+"""What README.md shows is what realdb prints: its commands are run, on the real files.
+
+REALDB_UPDATE_README=1 writes the output instead of comparing it.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realdb.schema.store import Store
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+# A command goes on to the next line while a quote is open.
+COMMAND = re.compile(r'^\$ ((?:[^"\n]|"[^"]*")*)\n', re.MULTILINE)
+
+
+@pytest.fixture
+def folder(
+    real_data: Path, real_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return a folder with the two prediction files, and have the real store found."""
+    for name in ("ViT.csv", "ResNet50.csv"):
+        shutil.copy(real_data / "predictions" / name, tmp_path)
+    monkeypatch.setenv("REALDB_HOME", str(real_store.root))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def printed(command: str, upstream: Path) -> str:
+    """Run one command of the README and return what it prints, as on a terminal."""
+    words = shlex.split(command)
+    if words[0] == "head":
+        count, name = int(words[1].removeprefix("-")), words[2]
+        return "".join(Path(name).read_text().splitlines(keepends=True)[:count])
+    assert words[0] == "realdb", command
+    form = [] if "--format" in words else ["--format", "table"]
+    done = subprocess.run(
+        [sys.executable, "-m", "realdb.cli", *words[1:], *form],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    text = "\n".join(line for line in lines if line) + "\n"
+    # Where the test found the files is nobody's business.
+    return text.replace(str(upstream), "reassessed-imagenet")
+
+
+def as_run(block: str, upstream: Path) -> str:
+    commands = [match[0] for match in COMMAND.finditer(block)]
+    return "".join(command + printed(command[2:], upstream) for command in commands)
+
+
+@pytest.mark.usefixtures("folder")
+def test_commands_print_what_the_readme_shows(upstream: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
+    assert len(blocks) >= 5
+    for block in blocks:
+        text = text.replace(block, as_run(block, upstream))
+    if os.environ.get("REALDB_UPDATE_README") == "1":
+        README.write_text(text, encoding="utf-8")
+    assert README.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.usefixtures("folder")
+def test_python_gives_what_the_readme_shows() -> None:
+    blocks = re.findall(r"```pycon\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README.md", None, None)
+    assert len(test.examples) >= 4
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_changelog_and_citation_name_this_version() -> None:
+    import realdb
+
+    citation = (README.parent / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {realdb.__version__}\n" in citation
