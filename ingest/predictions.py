@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -84,7 +82,6 @@ def add(
             _refuse_rows(con, where)
             raise
         models = _models(con, where, before, known)
-        _check_ranks(con, where, before)
         con.commit()
     except BaseException as error:
         con.rollback()
@@ -127,6 +124,9 @@ def _read(
 @contextlib.contextmanager
 def _standard_input() -> Iterator[Path]:
     """Keep what comes on stdin in a file, so that it can be looked at before it is read."""
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stdin"
         with path.open("wb") as file:
@@ -142,19 +142,37 @@ def _in_a_line(error: Exception) -> str:
 
 
 def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str]) -> list[str]:
-    """Return the models of the rows from `before` on; refuse no rows, and a model known already."""
-    models = con.execute(
-        "select distinct model from predictions where rowid >= $1 order by model", [before]
+    """Return the models of the rows from `before` on.
+
+    Raises DataError where there are no rows, a model is known already, an image or one of its
+    ranks stands twice, or an image has no rank 1.
+    """
+    found = con.execute(
+        """
+        select model, bool_or(predictions > 1 or first_rank > 1)
+        from (
+            select model, image_id, count(*) as predictions, min(rank) as first_rank
+            from predictions
+            where rowid >= $1
+            group by model, image_id
+        )
+        group by model
+        order by model
+        """,
+        [before],
     ).fetchall()
-    if not models:
+    if not found:
         raise DataError(f"{where} has no rows: there are no predictions in it")
-    for (model,) in models:
+    for model, _ in found:
         if model in known:
             raise DataError(
                 f"{where}: there are predictions of a model {model!r} already. A file is named by "
                 "its stem: rename one of the two, or give them a column model"
             )
-    return [model for (model,) in models]
+    # Most files have one prediction for each image, and there is nothing more to look at.
+    if any(has_several for _, has_several in found):
+        _check_ranks(con, where, before)
+    return [model for model, _ in found]
 
 
 def _refuse_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
@@ -236,21 +254,6 @@ def _hint(role: str, values: set[str | None]) -> str:
 
 def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
     """Refuse an image, or a rank of an image, that stands twice, and an image without rank 1."""
-    several = con.execute(
-        """
-        select count(*)
-        from (
-            select 1
-            from predictions
-            where rowid >= $1
-            group by model, image_id
-            having count(*) > 1 or min(rank) > 1
-        )
-        """,
-        [before],
-    ).fetchall()[0][0]
-    if not several:
-        return
     twice = con.execute(
         """
         select model, image_id, rank, count(*) over ()
@@ -280,9 +283,9 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
         ).fetchall()
         raise DataError(
             f"{where}: {twice[0][3]:,} images stand more than once with the same model and rank, "
-            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in rows "
-            f"{', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction). Several "
-            "predictions for an image need a column rank, several models a column model"
+            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
+            f"rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction). "
+            "Several predictions for an image need a column rank, several models a column model"
         )
     headless = con.execute(
         """

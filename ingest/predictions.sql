@@ -28,7 +28,9 @@ with parsed as (
         coalesce(try_cast(cast(label as varchar) as double), -1) as label,
         case
             when confidence is not null
-                then coalesce(try_cast(cast(confidence as varchar) as double), cast('nan' as double))
+                then coalesce(
+                    try_cast(cast(confidence as varchar) as double), cast('nan' as double)
+                )
         end as confidence
     from given
 )

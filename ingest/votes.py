@@ -64,9 +64,9 @@ def read_votes(path: Path, progress: Progress = silent) -> Votes:
                     f"vote is 0 or 1 ({wrong.size:,} such cells of rater {rater_ids[place]})",
                 )
             asked, said = np.divmod(set_cells.astype(np.int32), np.int32(3))
-            twice = np.flatnonzero(np.diff(asked) == 0)
+            twice = np.unique(asked[1:][np.diff(asked) == 0])
             if twice.size:
-                row = asked[twice[0]]
+                row = twice[0]
                 raise refusal(
                     path,
                     f"rater {rater_ids[place]} gives question {row} (image "

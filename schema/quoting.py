@@ -6,6 +6,9 @@ Values are bound everywhere else. DuckDB takes no parameters in `create view`, `
 
 from __future__ import annotations
 
+import glob
+from pathlib import Path
+
 
 def identifier(name: str) -> str:
     """Return `name` as a quoted SQL identifier."""
@@ -15,3 +18,8 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """Return `text` as a quoted SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def one_file(path: Path) -> str:
+    """Return `path` as DuckDB's readers want it: to them it is a pattern, for this file only."""
+    return glob.escape(str(path))

@@ -14,14 +14,10 @@ next one, so that its readers may finish; older ones go.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +83,8 @@ class Store:
             if tables is not None and table not in tables:
                 continue
             try:
-                con.read_parquet(str(self.parquet(table))).create_view(table)
+                path = quoting.one_file(self.parquet(table))
+                con.read_parquet(path, hive_partitioning=False).create_view(table)
             except duckdb.Error as error:
                 raise StoreError(
                     f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
@@ -149,6 +146,9 @@ class Build:
     """A build in the making: `connection` writes to its realdb.duckdb, `folder` is its own."""
 
     def __init__(self, root: Path, realdb_version: str) -> None:
+        import uuid
+        from datetime import UTC, datetime
+
         now = datetime.now(UTC)
         self.root = root
         self.build_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
@@ -188,7 +188,7 @@ class Build:
             f"select count(*) from (select distinct {key} from {name})"  # noqa: S608, both quoted
         ).fetchall()[0][0]
         rows = con.table(table).count("*").fetchall()[0][0]
-        written = con.read_parquet(str(path)).count("*").fetchall()[0][0]
+        written = con.read_parquet(quoting.one_file(path)).count("*").fetchall()[0][0]
         if not rows == keys == written:
             raise StoreError(
                 f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet"
@@ -235,6 +235,8 @@ class Build:
 
     def discard(self) -> None:
         """Leave nothing of the build behind."""
+        import shutil
+
         self.connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -305,6 +307,8 @@ def comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, said: header.H
 
 def fingerprint() -> str:
     """Return the SHA-256 of the statements in this folder, their comments left out."""
+    import hashlib
+
     digest = hashlib.sha256()
     for path in sorted(_FOLDER.glob("*.sql")):
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -327,6 +331,9 @@ def _current(root: Path) -> str | None:
 
 def _put(target: Path, content: bytes | Path) -> None:
     """Write `content`, or a copy of that file, to `target` in one step."""
+    import shutil
+    import uuid
+
     aside = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         if isinstance(content, Path):
@@ -357,6 +364,8 @@ def _sync(path: Path) -> None:
 
 
 def _sweep(root: Path, keep: set[str | None]) -> None:
+    import shutil
+
     for folder in (root / "builds").iterdir():
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -364,6 +373,8 @@ def _sweep(root: Path, keep: set[str | None]) -> None:
 
 def _sweep_partial(root: Path) -> None:
     """Remove what a killed ingest left; the lock is held, so nobody is at work in it."""
+    import shutil
+
     for folder in (root / "builds").glob("*.partial"):
         shutil.rmtree(folder, ignore_errors=True)
     for path in root.glob("*.partial"):

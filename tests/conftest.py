@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError
+from realdb.ingest import predictions
 from realdb.ingest.synthetic import write_synthetic
 from realdb.queries import catalog
 from realdb.schema.store import TABLES, Store, create_table, resolve
@@ -62,10 +63,14 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def synthetic_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Return a store built from the generated files."""
+    return quiet_ingest(synthetic, tmp_path_factory.mktemp("synthetic_store"))
+
+
+def quiet_ingest(source: Path, root: Path, **options: Any) -> Store:
+    """Build a store of files whose checksums are not the published ones, without the warning."""
     with warnings.catch_warnings():
-        # Their checksums are not the published ones, and the ingest says so.
         warnings.simplefilter("ignore", realdb.RealdbWarning)
-        return realdb.ingest(synthetic, store=tmp_path_factory.mktemp("synthetic_store"))
+        return realdb.ingest(source, store=root, **options)
 
 
 @pytest.fixture
@@ -93,6 +98,16 @@ def change(given: Path) -> Callable[..., None]:
     return change
 
 
+@pytest.fixture
+def ingest(given: Path, tmp_path: Path) -> Callable[..., Store]:
+    """Return a function that builds a store of its own, of `given` if nothing else is named."""
+
+    def ingest(source: Path = given, **options: Any) -> Store:
+        return quiet_ingest(source, tmp_path / "store", **options)
+
+    return ingest
+
+
 @pytest.fixture(scope="session")
 def old_store(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Return a store that stands where files are refused."""
@@ -114,9 +129,8 @@ def refusal(given: Path, old_store: Store) -> Callable[..., str]:
             if path.name not in only:
                 path.unlink()
         before = sorted(old_store.root.rglob("*"))
-        with warnings.catch_warnings(), pytest.raises(DataError) as caught:
-            warnings.simplefilter("ignore", realdb.RealdbWarning)
-            realdb.ingest(source, store=old_store.root, **options)
+        with pytest.raises(DataError) as caught:
+            quiet_ingest(source, old_store.root, **options)
         assert resolve(old_store.root) == old_store
         assert sorted(old_store.root.rglob("*")) == before
         assert not list(old_store.root.rglob("*.partial"))
@@ -132,9 +146,7 @@ def bare_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Sto
     """Return a store built from real.json alone: no votes, no classes, no original labels."""
     folder = tmp_path_factory.mktemp("bare")
     shutil.copy(synthetic / "real.json", folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", realdb.RealdbWarning)
-        return realdb.ingest(folder, store=tmp_path_factory.mktemp("bare_store"))
+    return quiet_ingest(folder, tmp_path_factory.mktemp("bare_store"))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
+from ...schema import quoting
 from . import columns
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def read(
     names = _header(path, delimiter)
     # Everything is said, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
     table = con.read_csv(
-        str(path),
+        quoting.one_file(path),
         header=True,
         sep=delimiter,
         quotechar='"',
@@ -36,6 +37,8 @@ def read(
         all_varchar=True,
         auto_detect=False,
         columns=dict.fromkeys(names, "VARCHAR"),
+        # A folder called label=7 above the file is no column.
+        hive_partitioning=False,
     )
     return columns.select(table, str(path), choices)
 

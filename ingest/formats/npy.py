@@ -68,7 +68,9 @@ def from_array(
 def top_k(
     logits: npt.NDArray[np.floating[Any]], k: int, where: str
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Return the `k` highest of each row, highest first: class ids int16 and values float64, (n, k).
+    """Return the `k` highest of each row, highest first.
+
+    Class ids are int16 and their logits float64, both (n, k).
 
     Of equal logits the lower class id ranks first. Raises DataError where a logit is NaN.
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
+from ...schema import quoting
 from . import columns
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ def read(
     import duckdb
 
     try:
-        # No hive partitioning: a folder called model=x above the file adds no column of its own.
-        table = con.read_parquet(str(path), hive_partitioning=False)
+        # A folder called model=x above the file is no column.
+        table = con.read_parquet(quoting.one_file(path), hive_partitioning=False)
     except duckdb.Error as error:
         raise DataError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
     import pyarrow.parquet as pq

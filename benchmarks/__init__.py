@@ -1,0 +1,1 @@
+"""What realdb is measured on, and against whom: python -m benchmarks."""

@@ -1,0 +1,130 @@
+"""Time whole processes side by side, and print a Markdown table of ratios.
+
+    REALDB_TEST_DATA=FOLDER python -m benchmarks [RUNS]
+
+FOLDER holds `upstream/` and `predictions/`, as the tests need them. Each row is realdb against what
+a user would write instead; the two run in turn, so that a machine that slows down slows both. They
+must give the same answer before they are timed. Needs the extra `dev` (pandas).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+README_LOOP = """
+import csv, json, sys
+import numpy as np
+real = {f"ILSVRC2012_val_{i + 1:08d}.JPEG": r for i, r in enumerate(json.load(open(sys.argv[1])))}
+rows = list(csv.reader(open(sys.argv[2])))[1:]
+print(np.mean([int(label) in real[name] for name, label, *_ in rows if real[name]]))
+"""
+PANDAS_MERGE = """
+import sys
+import pandas as pd
+labels = pd.read_parquet(sys.argv[1], columns=["image_id", "label"])
+rows = pd.read_csv(sys.argv[2])
+rows["image_id"] = rows.file_name.str.extract(r"(\\d{8})", expand=False).astype("int32")
+rows["label"] = rows.predicted_class.astype("int16")
+rows = rows[rows.image_id.isin(labels.image_id)]
+print(len(rows.merge(labels, on=["image_id", "label"])) / len(rows))
+"""
+DENSE_NONZERO = """
+import sys
+import numpy as np
+print(len(np.nonzero(np.load(sys.argv[1])["tensor"])[0]))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Two commands that give the same answer, and how to read it off each one's output."""
+
+    work: str
+    realdb: list[str]
+    against: str
+    other: list[str]
+
+
+def run(command: list[str]) -> tuple[float, str]:
+    """Return the wall seconds of a whole process, and what it printed."""
+    begun = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return time.perf_counter() - begun, done.stdout
+
+
+def answer(command: list[str]) -> float:
+    """Return the first number that a command prints."""
+    cells = run(command)[1].replace("\n", ",").split(",")
+    return next(float(cell) for cell in cells if cell.replace(".", "", 1).isdigit())
+
+
+def row(case: Case, runs: int) -> str:
+    mine, theirs = answer(case.realdb), answer(case.other)
+    if mine != theirs:
+        raise SystemExit(f"{case.work}: realdb says {mine}, {case.against} {theirs}")
+    pairs = [(run(case.realdb)[0], run(case.other)[0]) for _ in range(runs)]
+    ratios = sorted(one / other for one, other in pairs)
+    seconds = statistics.median(one for one, _ in pairs)
+    return (
+        f"| {case.work} | {case.against} | {statistics.median(ratios):.2f} "
+        f"| {ratios[0]:.2f}-{ratios[-1]:.2f} | {seconds:.2f} |"
+    )
+
+
+def main() -> None:
+    data = Path(os.environ["REALDB_TEST_DATA"])
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["REALDB_HOME"] = folder
+        realdb = [sys.executable, "-m", "realdb.cli"]
+        ingest = [*realdb, "ingest", str(data / "upstream")]
+        votes = [*realdb, "sql", "select count(*) as votes from votes where round = 'main'"]
+        run(ingest)
+        labels = next(Path(folder).glob("builds/*/tables/labels.parquet"))
+        predictions = str(data / "predictions" / "ViT.csv")
+        accuracy = [*realdb, "accuracy", predictions]
+        script = [sys.executable, "-c"]
+        cases = [
+            Case(
+                work="accuracy ViT.csv",
+                realdb=accuracy,
+                against="the upstream README's loop",
+                other=[*script, README_LOOP, str(data / "upstream" / "real.json"), predictions],
+            ),
+            Case(
+                work="accuracy ViT.csv",
+                realdb=accuracy,
+                against="pandas read and merge",
+                other=[*script, PANDAS_MERGE, str(labels), predictions],
+            ),
+        ]
+        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ")
+        print(", ".join(f"{name} {version(name)}" for name in ("duckdb", "numpy", "pandas")))
+        print(f"\n{runs} pairs, whole processes\n")
+        print("| realdb | against | ratio (median) | from-to | realdb, seconds |")
+        print("| --- | --- | --- | --- | --- |")
+        for case in cases:
+            print(row(case, runs), flush=True)
+        dense = [*script, DENSE_NONZERO, str(data / "upstream" / "raters.npz")]
+        if answer(votes) != answer(dense):
+            raise SystemExit("the votes of the store are not those of raters.npz")
+        pairs = [(run(ingest)[0], run(dense)[0]) for _ in range(runs)]
+        ratios = sorted(one / other for one, other in pairs)
+        seconds = statistics.median(one for one, _ in pairs)
+        print(
+            f"| ingest, all files | np.load and np.nonzero of the dense votes "
+            f"| {statistics.median(ratios):.2f} | {ratios[0]:.2f}-{ratios[-1]:.2f} | {seconds:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

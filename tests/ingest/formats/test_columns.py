@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from realdb.errors import UsageError
+from realdb.ingest import predictions
+from realdb.ingest.formats import GIVEN, columns
+
+# A row, and what becomes of it.
+ROW = {"model": "m", "image": 12, "rank": 1, "label": 394, "confidence": 0.5}
+TAKEN = [("m", 12, 1, 394, 0.5)]
+
+
+def take(con: duckdb.DuckDBPyConnection, row: dict[str, Any], **options: Any) -> list[Any]:
+    predictions.add(con, pa.Table.from_pylist([row]), **options)
+    return con.execute("from predictions").fetchall()
+
+
+def renamed(role: str, name: str) -> dict[str, Any]:
+    return {name if column == role else column: value for column, value in ROW.items()}
+
+
+def test_there_are_names_for_every_role() -> None:
+    assert tuple(columns.NAMES) == GIVEN
+
+
+@pytest.mark.parametrize("write", [str.lower, str.upper, str.title, " {} ".format])
+@pytest.mark.parametrize(
+    ("role", "name"), [(role, name) for role, names in columns.NAMES.items() for name in names]
+)
+def test_every_name_is_recognised(
+    role: str,
+    name: str,
+    write: Callable[[str], str],
+    predictions_table: duckdb.DuckDBPyConnection,
+) -> None:
+    assert take(predictions_table, renamed(role, write(name))) == TAKEN
+
+
+@pytest.mark.parametrize("role", GIVEN)
+def test_a_column_is_chosen(role: str, predictions_table: duckdb.DuckDBPyConnection) -> None:
+    chosen = {role: "Mine, really"}
+    assert take(predictions_table, renamed(role, "Mine, really"), columns=chosen) == TAKEN
+
+
+def test_a_choice_settles_two_columns(predictions_table: duckdb.DuckDBPyConnection) -> None:
+    both = {**ROW, "prediction": 7}
+    assert take(predictions_table, both, columns={"label": "prediction"}) == [
+        ("m", 12, 1, 7, 0.5)
+    ]
+
+
+def test_a_choice_for_what_there_is_not(predictions_table: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageError, match="model, image, rank, label, confidence; not for 'prob'"):
+        take(predictions_table, ROW, columns={"prob": "label"})
+
+
+def test_a_choice_that_is_no_column(refuse: Callable[..., str]) -> None:
+    message = refuse(pa.Table.from_pylist([ROW]), columns={"label": "top1"})
+    assert "no column 'top1'" in message
+    assert "model, image, rank, label, confidence" in message
+
+
+@pytest.mark.parametrize("role", ["image", "label", "confidence"])
+def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., str]) -> None:
+    first, *_, last = columns.NAMES[role]
+    values = {first: ROW[role], last: ROW[role]}
+    message = refuse(pa.Table.from_pylist([{**renamed(role, "other"), **values}]))
+    assert f"2 columns that could be the {role}: {first}, {last}" in message
+    assert f"--columns {role}=" in message
+
+
+@pytest.mark.parametrize("role", ["image", "label"])
+def test_a_column_that_is_missing(role: str, refuse: Callable[..., str]) -> None:
+    message = refuse(pa.Table.from_pylist([renamed(role, "nothing known")]))
+    assert f"has no {role} column" in message
+    assert "nothing known" in message
+    assert all(name in message for name in columns.NAMES[role])
+    assert f"--columns {role}=NAME" in message
+
+
+@pytest.mark.parametrize("role", ["model", "rank", "confidence"])
+def test_a_column_that_is_not_needed(
+    role: str, predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    without = {column: value for column, value in ROW.items() if column != role}
+    default = {**ROW, "model": "predictions", "confidence": None}
+    expected = tuple(default[column] if column == role else ROW[column] for column in GIVEN)
+    assert take(predictions_table, without) == [expected]
+
+
+@pytest.mark.parametrize("words", ["n02514041", "barracouta, snoek", ""])
+def test_timm_writes_one_prediction_twice(
+    words: str, predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    """`index` is the class, `label` the same in words: its WordNet id or its description."""
+    row = {**renamed("label", "Index"), "Label": words or None}
+    assert take(predictions_table, row) == TAKEN
+
+
+@pytest.mark.parametrize("number", [3, 3.0, "3"])
+def test_an_index_beside_a_number(number: object, refuse: Callable[..., str]) -> None:
+    """There `index` may be a row's number, as pandas calls it in reset_index()."""
+    message = refuse(pa.Table.from_pylist([{**renamed("label", "index"), "label": number}]))
+    assert "2 columns that could be the label: index, label" in message
+
+
+@pytest.mark.parametrize("twice", [("label", "label"), ("label", "LABEL"), ("note", "Note")])
+def test_columns_of_the_same_name(twice: tuple[str, str], refuse: Callable[..., str]) -> None:
+    """DuckDB would rename the second, and so decide for the first."""
+    table = pa.Table.from_arrays([[1], [2], [3]], names=["image", *twice])
+    assert f"2 columns of the same name: {twice[0]!r}, {twice[1]!r}" in refuse(table)

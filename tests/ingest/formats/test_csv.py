@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from realdb.errors import DataError
+from realdb.ingest import predictions
+
+TEXT = "file_name,label\nval/1.JPEG,0\nval/2.JPEG,1\nval/3.JPEG,999\n".replace(
+    "val/", "val/ILSVRC2012_val_0000000"
+)
+TAKEN = [(1, 0), (2, 1), (3, 999)]
+
+
+@pytest.fixture
+def take(predictions_table: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callable[..., Any]:
+    """Return a function from a file's content to the images and labels taken from it."""
+
+    def take(content: bytes) -> list[tuple[int, int]]:
+        (tmp_path / "given.csv").write_bytes(content)
+        predictions.add(predictions_table, tmp_path / "given.csv")
+        return predictions_table.execute("select image_id, label from predictions").fetchall()
+
+    return take
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.rstrip("\n"),
+        TEXT + "\n\n",
+        TEXT.replace("0\n", "0,\n"),
+        "\N{BYTE ORDER MARK}" + TEXT,
+        TEXT.replace("\n", "\r\n"),
+        TEXT.replace("\n", "\r"),
+        "\N{BYTE ORDER MARK}" + TEXT.replace("\n", "\r\n"),
+        '"' + TEXT.strip().replace(",", '","').replace("\n", '"\n"') + '"\n',
+        TEXT.replace("JPEG,", "JPEG, "),
+        TEXT.replace(",", ",x,").replace("x", "note", 1),
+        TEXT.replace("val/ILS", '"a ""val"", mine/ILS').replace("JPEG", 'JPEG"'),
+        TEXT.replace("val/ILS", "Prüfung/ILS"),
+        "," + TEXT.replace("\nval", "\n0,val"),
+        ",Unnamed: 0," + TEXT.replace("\nval", "\n0,0,val"),
+    ],
+    ids=[
+        "plain",
+        "no last line end",
+        "blank lines at the end",
+        "a comma at the end of a line",
+        "BOM",
+        "CRLF",
+        "CR",
+        "BOM and CRLF",
+        "quoted cells",
+        "blanks",
+        "another column",
+        "quotes and commas in a cell",
+        "beyond ASCII",
+        "pandas' index",
+        "pandas' index, twice",
+    ],
+)
+def test_the_same_rows_however_written(text: str, take: Callable[..., Any]) -> None:
+    assert take(text.encode()) == TAKEN
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (TEXT.replace("JPEG,1", "JPEG").encode(), "Line: 3; .*Expected Number of Columns: 2 Found"),
+        (TEXT.replace("JPEG,1", "JPEG,1,2").encode(), "Line: 3; .*Columns: 2 Found: 3"),
+        (TEXT.replace("JPEG,1", 'JPEG,"1').encode(), "Line: 3; .*unterminated quote"),
+        (TEXT.replace("2.", "é.").encode("latin-1"), "Line: 3; .*not utf-8"),
+        (TEXT.replace("label", "lábel").encode("latin-1"), "header line is no UTF-8 text"),
+        (("\n" + TEXT).encode(), "first line is empty; it must be the header line"),
+        (TEXT.partition("\n")[0].encode(), "has no rows"),
+        (TEXT.partition("\n")[2].encode(), "has no image column. Its columns are: val/ILSVRC"),
+        (TEXT.replace("file_name", "label").encode(), "2 columns of the same name"),
+        (("," + TEXT.replace("label", "label,")).encode(), "same name: 'unnamed', 'unnamed'"),
+        (TEXT.replace(",", ";").encode(), "no image column. Its columns are: file_name;label"),
+    ],
+    ids=[
+        "a cell too few",
+        "a cell too many",
+        "a quote that stays open",
+        "Latin-1",
+        "Latin-1 in the header",
+        "no header",
+        "only a header",
+        "a row for a header",
+        "a name twice",
+        "no name twice",
+        "semicolons",
+    ],
+)
+def test_refused(content: bytes, said: str, tmp_path: Path, refuse: Callable[..., str]) -> None:
+    path = tmp_path / "given.csv"
+    path.write_bytes(content)
+    assert re.search(said, refuse(path))
+
+
+def test_a_quote_that_stays_open_to_the_end_of_a_large_file(
+    tmp_path: Path, refuse: Callable[..., str]
+) -> None:
+    """What DuckDB takes for the cell is the rest of the file: a message holds none of that."""
+    path = tmp_path / "given.csv"
+    rows = "".join(f"{image},{image % 1000}\n" for image in range(1, 50_001))
+    path.write_text(f'image,label\n"{rows}', encoding="utf-8")
+    assert len(refuse(path)) < 500
+
+
+def test_only_the_given_separator_separates(take: Callable[..., Any], tmp_path: Path) -> None:
+    """Nothing is sniffed: a tab in a .csv is text."""
+    assert take(TEXT.replace("val/", "val\t/").encode()) == TAKEN
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Return a function that puts bytes on standard input."""
+
+    def put(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return put
+
+
+def test_standard_input(
+    stdin: Callable[[bytes], None], predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    stdin(TEXT.encode())
+    assert predictions.add(predictions_table, "-") == ["stdin"]
+    taken = predictions_table.execute("select image_id, label from predictions").fetchall()
+    assert taken == TAKEN
+
+
+def test_standard_input_is_refused_by_that_name(
+    stdin: Callable[[bytes], None], predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    stdin(TEXT.replace("999", "1000").encode())
+    with pytest.raises(DataError, match="^standard input: 1 of 3 rows"):
+        predictions.add(predictions_table, Path("-"))

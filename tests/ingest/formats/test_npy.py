@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realdb.errors import DataError
+from realdb.ingest import predictions
+from realdb.ingest.formats.npy import top_k
+
+LABELS = np.arange(50_000) * 7 % 1000
+# A few values make many ties; the infinities are what a masked logit is.
+TIES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 0.5, np.inf])
+
+
+def rows(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    return con.execute("select image_id, rank, label, confidence from predictions").fetchnumpy()
+
+
+def naive(logits: Any, k: int) -> Any:
+    return np.argsort(-logits.astype(np.float64), axis=1, kind="stable")[:, :k]
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2", "i4", "u4", "i8", "u8", ">i4", ">u2"])
+def test_class_ids(dtype: str, tmp_path: Path, predictions_table: Any) -> None:
+    np.save(tmp_path / "a.npy", LABELS.astype(dtype))
+    predictions.add(predictions_table, tmp_path / "a.npy")
+    taken = rows(predictions_table)
+    assert np.array_equal(taken["image_id"], np.arange(1, 50_001))
+    assert np.array_equal(taken["label"], LABELS)
+    assert (taken["rank"] == 1).all()
+    assert taken["confidence"].mask.all()
+
+
+def test_class_ids_that_do_not_lie_side_by_side(predictions_table: Any) -> None:
+    predictions.add(predictions_table, np.repeat(LABELS, 2)[::2])
+    assert np.array_equal(rows(predictions_table)["label"], LABELS)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])
+def test_logits(dtype: str, predictions_table: Any) -> None:
+    """The same row for every image, so that the array takes no memory."""
+    row = np.linspace(-3, 3, 1000)[np.random.default_rng(0).permutation(1000)].astype(dtype)
+    row[[7, 5]] = 4
+    predictions.add(predictions_table, np.broadcast_to(row, (50_000, 1000)))
+    taken = rows(predictions_table)
+    best = [5, 7, *naive(row[None], 5)[0, 2:]]
+    assert np.array_equal(taken["label"].reshape(-1, 5), np.tile(best, (50_000, 1)))
+    assert np.array_equal(taken["confidence"].reshape(-1, 5)[-1], row[best].astype(np.float64))
+    assert np.array_equal(taken["rank"].reshape(-1, 5)[-1], [1, 2, 3, 4, 5])
+    assert np.array_equal(taken["image_id"][::5], np.arange(1, 50_001))
+
+
+def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: Any) -> None:
+    path = tmp_path / "a.npy"
+    logits = np.lib.format.open_memmap(path, "w+", np.float16, (50_000, 1000))
+    logits[np.arange(50_000), LABELS] = 1
+    del logits
+    predictions.add(predictions_table, path)
+    taken = rows(predictions_table)
+    path.unlink()  # 100 MB
+    assert np.array_equal(taken["label"].reshape(-1, 5)[:, 0], LABELS)
+    assert np.array_equal(taken["image_id"].reshape(-1, 5)[:, 4], np.arange(1, 50_001))
+    # The others are equal: the lower class id ranks first.
+    assert (taken["label"].reshape(-1, 5)[1:7, 1:] == [0, 1, 2, 3]).all()
+
+
+@given(
+    logits=hnp.arrays(
+        st.sampled_from([np.float16, np.float32, np.float64]),
+        st.tuples(st.integers(1, 6), st.integers(5, 9)),
+        elements=TIES,
+    ),
+    k=st.integers(1, 5),
+)
+def test_top_k_is_the_head_of_a_stable_sort(logits: Any, k: int) -> None:
+    labels, values = top_k(logits, k, "the array")
+    assert np.array_equal(labels, naive(logits, k))
+    assert np.array_equal(values, np.take_along_axis(logits, naive(logits, k), axis=1))
+    assert (labels.dtype, values.dtype) == (np.int16, np.float64)
+
+
+def test_top_k_over_more_than_a_block() -> None:
+    logits = np.random.default_rng(1).integers(0, 50, (2100, 40)).astype(np.float32)
+    assert np.array_equal(top_k(logits, 5, "the array")[0], naive(logits, 5))
+
+
+@pytest.mark.parametrize("image", [1, 1024, 1025, 3000])
+def test_a_logit_that_is_nan(image: int) -> None:
+    logits = np.zeros((3000, 1000), np.float16)
+    logits[image - 1, 3] = np.nan
+    logits[image - 1, 500] = np.nan
+    with pytest.raises(DataError, match=rf"^a\.npy: .* image {image}, class 3 is NaN \(2 such"):
+        top_k(logits, 5, "a.npy")
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (LABELS[:-1], r"int64 with shape \(49999,\)\. An array in file-name order is integers"),
+        (LABELS.astype(float), r"float64 .*\.astype\(int\)"),
+        (LABELS.astype(bool), r"bool with shape \(50000,\)"),
+        (LABELS[:, None], r"shape \(50000, 1\)"),
+        (np.broadcast_to(np.int8(0), (50_000, 1000)), r"int8 with shape \(50000, 1000\)"),
+        (np.broadcast_to(np.float32(0), (49_999, 1000)), r"shape \(49999, 1000\)"),
+        (np.broadcast_to(np.float32(0), (50_000, 1001)), r"background class .* array\[:, 1:\]"),
+        (np.broadcast_to(np.float32(0), (50_000, 21_841)), "ImageNet-21k"),
+        (np.float64(0).reshape(()), r"float64 with shape \(\)"),
+        (LABELS + 1, r"50 of 50,000 rows have no usable label: '1000' in row 143, .*1,001 classes"),
+        (LABELS - 1, r"50 of 50,000 rows have no usable label: '-1' in row 1, "),
+        (LABELS * 21, "ImageNet-21k"),
+        (np.full(50_000, 2**63, np.uint64), "'9223372036854775808' in row 1"),
+    ],
+    ids=lambda value: f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else "",
+)
+def test_refused_arrays(array: Any, said: str, refuse: Callable[..., str]) -> None:
+    message = refuse(array)
+    assert message.startswith("the array")
+    with pytest.raises(DataError, match=said):
+        raise DataError(message)
+
+
+def written(how: str) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    array: Any = np.array([{1: 2}]) if how == "pickled" else LABELS
+    np.save(buffer, array, allow_pickle=True)
+    whole = buffer.getvalue()
+    return {
+        "pickled": whole,
+        "cut short": whole[:-8],
+        "cut in its header": whole[:40],
+        "its first bytes only": whole[:6],
+        "another version": whole[:6] + b"\x09\x09" + whole[8:],
+        "another header": whole[:10] + b"?" * 30 + whole[40:],
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "pickled",
+        "cut short",
+        "cut in its header",
+        "its first bytes only",
+        "another version",
+        "another header",
+    ],
+)
+def test_damage_is_refused(how: str, tmp_path: Path, refuse: Callable[..., str]) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(written(how))
+    message = refuse(path)
+    assert f"{path} cannot be read as a NumPy array" in message
+    assert ("a pickle could run code, so it is not read" in message) == (how == "pickled")
+
+
+def test_an_array_has_no_columns(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    np.save(tmp_path / "a.npy", LABELS)
+    assert "it has no columns" in refuse(tmp_path / "a.npy", columns={"label": "top1"})

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from realdb.ingest import predictions
+
+NAMES = pa.array(["ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG"])
+LABELS = pa.array([3, 999])
+TABLE = pa.table({"image": NAMES, "label": LABELS})
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        (NAMES, LABELS),
+        (NAMES.cast(pa.large_string()), LABELS.cast(pa.uint16())),
+        (NAMES.dictionary_encode(), LABELS.cast(pa.float64())),
+        (NAMES.cast(pa.string_view()), LABELS.cast(pa.string())),
+        (pa.array([1, 2], pa.int32()), LABELS.cast(pa.float32())),
+        (pa.array([1.0, 2.0]), LABELS.cast(pa.decimal128(20, 1))),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_whatever_the_types(
+    image: pa.Array, label: pa.Array, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    pq.write_table(pa.table({"image": image, "label": label}), tmp_path / "a.parquet")
+    predictions.add(predictions_table, tmp_path / "a.parquet")
+    taken = predictions_table.execute("select image_id, label from predictions").fetchall()
+    assert taken == [(1, 3), (2, 999)]
+
+
+def damaged(how: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(TABLE, sink, compression="snappy")
+    whole = bytes(sink.getvalue())
+    return {
+        "cut short": whole[:-20],
+        "its first bytes only": whole[:4],
+        "no footer": whole[:100] + b"PAR1",
+        "another footer": whole[:-40] + b"\xff" * 36 + b"PAR1",
+        "another page": whole[:20] + b"\xff" * 40 + whole[60:],
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["cut short", "its first bytes only", "no footer", "another footer", "another page"],
+)
+def test_damage_is_refused(how: str, tmp_path: Path, refuse: Callable[..., str]) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(damaged(how))
+    message = refuse(path)
+    assert message.startswith(str(path))
+    assert "is damaged" in message or "cannot be read" in message
+
+
+def test_no_rows(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    pq.write_table(TABLE.slice(0, 0), tmp_path / "a.parquet")
+    assert "has no rows" in refuse(tmp_path / "a.parquet")
+
+
+def test_columns_of_the_same_name(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    pq.write_table(TABLE.append_column("Label", LABELS), tmp_path / "a.parquet")
+    assert "2 columns of the same name: 'label', 'Label'" in refuse(tmp_path / "a.parquet")
+
+
+def test_several_classes_in_a_cell(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    """timm writes its top-k so; taken for one class they would be wrong."""
+    several = pa.table({"filename": NAMES, "index": [[3, 4], [999, 5]]})
+    pq.write_table(several, tmp_path / "a.parquet")
+    assert "2 of 2 rows have no usable label: '[3, 4]' in row 1" in refuse(tmp_path / "a.parquet")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realdb.ingest.scores import read_scores
+
+Change = Callable[..., None]
+Refusal = Callable[..., str]
+
+
+def test_scores_come_with_their_questions_in_the_file_s_order(synthetic: Path) -> None:
+    scores = read_scores(synthetic / "scores.npz")
+    with np.load(synthetic / "scores.npz") as found:
+        assert scores.score.dtype == np.float64
+        assert np.array_equal(scores.score, found["tensor"])
+        assert scores.questions.label.tolist() == found["info"][:, 1].astype(int).tolist()
+
+
+def test_0_and_1_are_scores(tmp_path: Path) -> None:
+    info = np.array([["ILSVRC2012_val_00000001.JPEG", label] for label in ("0", "1")])
+    np.savez(tmp_path / "scores.npz", tensor=np.array([0.0, 1.0]), info=info)
+    assert read_scores(tmp_path / "scores.npz").score.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e-9, np.nextafter(1, 2), 80.0])
+def test_a_score_that_is_no_probability_is_refused(
+    change: Change, refusal: Refusal, value: float
+) -> None:
+    def spoil(tensor: Any) -> Any:
+        tensor[[3, 5]] = value
+        return tensor
+
+    change("scores.npz", tensor=spoil)
+    assert refusal("scores.npz") == (
+        f"scores.npz: tensor[3] is {value}; a score is between 0 and 1 (2 such scores). Download "
+        "it again, or leave it out of the folder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "count"), [(lambda tensor: tensor[1:], 3_194), (lambda t: np.append(t, 0.5), 3_196)]
+)
+def test_another_number_of_scores_than_of_questions_is_refused(
+    change: Change, refusal: Refusal, other: Any, count: int
+) -> None:
+    change("scores.npz", tensor=other)
+    message = refusal("scores.npz")
+    assert message.startswith(f"scores.npz: {count:,} scores for 3,195 questions; one for each")
+    assert "Download it again" in message

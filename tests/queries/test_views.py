@@ -1,0 +1,176 @@
+"""Every table and view file, checked against what it says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from sqlfluff.core import FluffConfig, Linter
+
+from realdb.ingest import predictions
+from realdb.queries import catalog
+from realdb.schema import store
+from realdb.schema.header import Header
+from realdb.schema.store import TABLES, Store
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+SQL_FILES = [
+    path.relative_to(CHECKOUT).as_posix()
+    for folder in ("schema", "ingest", "queries")
+    for path in sorted((CHECKOUT / folder).rglob("*.sql"))
+]
+VIEWS = list(catalog.views())
+# What a view with parameters is asked for where any value will do.
+ARGUMENTS: dict[str, object] = {"threshold": 0.5, "empty": "wrong"}
+
+each_view = pytest.mark.parametrize("name", VIEWS)
+each_table_and_view = pytest.mark.parametrize("name", [*TABLES, *VIEWS])
+
+
+def path_of(name: str) -> Path:
+    return store.sql_path(name) if name in TABLES else catalog.find(name).path
+
+
+def about(name: str) -> Header:
+    return store.about(name) if name in TABLES else catalog.find(name).about
+
+
+def source_of(name: str) -> str:
+    """Return what a query names after `from`."""
+    arguments = ", ".join(repr(ARGUMENTS[parameter]) for parameter in about(name).parameters)
+    return f"{name}({arguments})" if arguments else name
+
+
+def statements_of(name: str) -> list[duckdb.Statement]:
+    return duckdb.extract_statements(path_of(name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def empty() -> duckdb.DuckDBPyConnection:
+    """Return a database of every table and view, without a row."""
+    con = duckdb.connect()
+    for table in TABLES:
+        store.create_table(con, table)
+    catalog.install(con, TABLES)
+    return con
+
+
+@pytest.fixture(scope="module", params=["real", "synthetic"])
+def judged(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a store's tables and views, with the predictions of two models."""
+    opened: Store = request.getfixturevalue(f"{request.param}_store")
+    files: Path = request.getfixturevalue("real_data" if request.param == "real" else "synthetic")
+    con = opened.connect()
+    models = [predictions.add(con, path) for path in sorted((files / "predictions").glob("*.csv"))]
+    assert len(models) == 2
+    catalog.install(con, [*opened.tables, "predictions"])
+    yield con
+    con.close()
+
+
+# The header.
+
+
+@each_table_and_view
+def test_header_says_what_it_must(name: str) -> None:
+    said = about(name)
+    assert said.summary.endswith((".", "?"))
+    assert said.grain
+    assert said.key
+    assert said.source
+    assert set(said.key) <= set(said.columns)
+    if name in VIEWS:
+        assert said.rule
+        assert said.reads
+    else:
+        assert not said.reads
+        assert not said.parameters
+
+
+@each_view
+def test_header_reads_what_the_statement_names(name: str) -> None:
+    said = about(name)
+    # Without a value for its parameters DuckDB binds no statement.
+    select = re.sub(r"\$\w+", "null", catalog.find(name).select)
+    assert len(set(said.reads)) == len(said.reads)
+    assert set(said.reads) == duckdb.connect().get_table_names(select)
+
+
+@each_view
+def test_header_has_the_parameters_of_the_statement(name: str) -> None:
+    (statement,) = statements_of(name)
+    assert set(about(name).parameters) == statement.named_parameters
+
+
+@each_table_and_view
+def test_header_has_the_columns_in_order(empty: duckdb.DuckDBPyConnection, name: str) -> None:
+    described = empty.execute(f"describe select * from {source_of(name)}").fetchall()
+    assert list(about(name).columns) == [column for column, *_ in described]
+
+
+@each_table_and_view
+def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
+    if name == "train_files":
+        pytest.skip("its file is not among the real ones, nor among the generated ones")
+    key = about(name).key
+    known = " and ".join(f"{column} is not null" for column in key)
+    rows, keys, without = judged.execute(
+        f"""
+        with named as (select {", ".join(key)} from {source_of(name)})
+
+        select
+            (select count(*) from named),
+            (select count(*) from (select distinct * from named)),
+            (select count(*) from named where not ({known}))
+        """
+    ).fetchall()[0]
+    assert rows
+    assert (keys, without) == (rows, 0)
+
+
+# The statement.
+
+
+@each_table_and_view
+def test_file_holds_one_statement(name: str) -> None:
+    (statement,) = statements_of(name)
+    if name in TABLES:
+        assert statement.type == duckdb.StatementType.CREATE
+        assert f"\ncreate table {name} (\n" in path_of(name).read_text(encoding="utf-8")
+    else:
+        assert statement.type == duckdb.StatementType.SELECT
+        assert not catalog.find(name).select.endswith(";"), "the catalogue wraps it as it stands"
+
+
+@each_view
+def test_view_reads_what_stands_below_it(name: str) -> None:
+    """Tables and lower layers; a view with parameters may change a view of its own layer."""
+    view = catalog.find(name)
+    layer = catalog.LAYERS.index(view.layer)
+    for read in view.about.reads:
+        if read not in TABLES:
+            below = catalog.LAYERS.index(catalog.find(read).layer)
+            assert below < layer or (below == layer and view.about.parameters), read
+            assert not about(read).parameters, f"{read} is a macro: views do not call macros"
+
+
+@each_view
+def test_view_names_its_columns(name: str) -> None:
+    assert not re.search(r"select\s+(distinct\s+)?(\w+\.)?\*", catalog.find(name).select)
+
+
+@pytest.fixture(scope="module")
+def linter() -> Linter:
+    return Linter(config=FluffConfig.from_path(str(CHECKOUT)))
+
+
+@pytest.mark.parametrize("file", SQL_FILES)
+def test_sqlfluff(linter: Linter, file: str) -> None:
+    linted = linter.lint_paths((str(CHECKOUT / file),), processes=1)
+    assert [
+        f"{file}:{violation.line_no}: {violation.rule_code()} {violation.desc()}"
+        for violation in linted.get_violations()
+    ] == []

@@ -1,0 +1,76 @@
+"""Each view's folder here holds rows given and rows expected, worked out by hand.
+
+`given_<name>.csv` holds the rows of a table that the view reads, itself or through other views, or
+those of a view that it reads, which then stand in that view's place. `expected.csv` holds the rows
+of the view; where it has parameters, their values stand in the file's name:
+`expected_threshold=0.5.csv`. An empty cell is NULL, and a line that begins with # is a remark, which
+says where the figures in the line below come from.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from realdb.queries import catalog
+
+FOLDER = Path(__file__).parent
+EXPECTED = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.glob("*/expected*.csv"))]
+
+Database = Callable[..., duckdb.DuckDBPyConnection]
+
+
+def read(path: Path) -> list[dict[str, str | None]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return [{column: value or None for column, value in row.items()} for row in rows]
+
+
+@pytest.mark.parametrize("name", catalog.views())
+def test_every_view_has_its_rows(name: str) -> None:
+    folder = FOLDER / name
+    expected = [read(path) for path in folder.glob("expected*.csv")]
+    assert any(expected), f"tests/views/{name}/ has no expected rows"
+    given = {path.stem.removeprefix("given_") for path in folder.glob("given_*.csv")}
+    reads = set(catalog.find(name).about.reads)
+    assert given in (reads, catalog.tables_of(name)), f"tests/views/{name}/ has other given rows"
+
+
+def test_every_folder_is_a_view() -> None:
+    folders = {path.name for path in FOLDER.iterdir() if path.is_dir()} - {"__pycache__"}
+    assert folders == set(catalog.views())
+
+
+@pytest.mark.parametrize("file", EXPECTED)
+def test_view(database: Database, file: str) -> None:
+    path = FOLDER / file
+    view = catalog.find(path.parent.name)
+    # From the last to the first: no view may lean on the order of the rows that it reads.
+    con = database(
+        {
+            given.stem.removeprefix("given_"): read(given)[::-1]
+            for given in path.parent.glob("given_*.csv")
+        }
+    )
+    parameters = dict(part.split("=") for part in path.stem.split("_")[1:])
+    assert set(parameters) == set(view.about.parameters)
+    arguments = ", ".join(f"{parameter} := '{value}'" for parameter, value in parameters.items())
+    source = f"{view.name}({arguments})" if parameters else view.name
+    con.execute(f"create table expected as select * from {source} limit 0")
+    insert(con, "expected", read(path))
+    expected = by_key(con.table("expected"), view)
+    found = by_key(con.sql(f"select * from {source}"), view)
+    assert found == {key: pytest.approx(row, abs=1e-6) for key, row in expected.items()}
+    assert by_key(con.sql(view.select, params=parameters or None), view) == found
+
+
+def by_key(relation: duckdb.DuckDBPyRelation, view: catalog.View) -> dict[Any, dict[str, Any]]:
+    rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    found = {tuple(row[column] for column in view.about.key): row for row in rows}
+    assert len(found) == len(rows), "a key stands twice"
+    return found
