@@ -30,7 +30,7 @@ def read(
     try:
         # Mapped, not read: top_k goes through the rows once, a block at a time.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy raises errors of many kinds for a damaged header
         hint = " (a pickle could run code, so it is not read)" if "object" in str(error) else ""
         raise DataError(f"{path} cannot be read as a NumPy array: {error}{hint}") from None
     return from_array(con, array, str(path))

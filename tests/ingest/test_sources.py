@@ -384,7 +384,7 @@ def test_a_download_lands_in_the_cache_and_is_not_repeated(
     for offline in (False, True):
         with locate(cache=tmp_path, offline=offline) as files:
             assert list(files) == ["real.json", "raters.npz"]
-            assert files["real.json"].origin == str(files["real.json"].path)
+            assert [file.origin for file in files.values()] == urls
     assert web.asked == ["/real.json", "/raters.npz"]
     assert capfd.readouterr() == ("", "")
 
@@ -403,7 +403,8 @@ def test_a_poisoned_cache_is_repaired(tmp_path: Path, web: Web, know: Know, kind
     with locate(cache=tmp_path) as files:
         assert files["real.json"].path == poisoned
         assert poisoned.read_bytes() == REAL
-    assert sorted(path.name for path in poisoned.parent.iterdir()) == ["real.json"]
+    held = sorted(path.name for path in poisoned.parent.iterdir())
+    assert held == ["real.json", "real.json.origin"]
 
 
 def test_a_place_with_other_bytes_is_skipped(
@@ -424,7 +425,10 @@ def test_a_place_with_other_bytes_is_skipped(
         assert files["real.json"].path.read_bytes() == REAL
         assert files["raters.npz"].origin == f"{web.url}/raters.npz"
     assert pip == ["good==1"]
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["raters.npz", "real.json"]
+    held = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert held == {
+        f"{name}{end}" for name in ("raters.npz", "real.json") for end in ("", ".origin")
+    }
 
 
 def test_what_could_not_be_had_is_told_in_one_warning(

@@ -1,10 +1,9 @@
 """Each view's folder here holds rows given and rows expected, worked out by hand.
 
 `given_<name>.csv` holds the rows of a table that the view reads, itself or through other views, or
-those of a view that it reads, which then stand in that view's place. `expected.csv` holds the rows
-of the view; where it has parameters, their values stand in the file's name:
-`expected_threshold=0.5.csv`. An empty cell is NULL, and a line that begins with # is a remark, which
-says where the figures in the line below come from.
+of a view that it reads, which they then stand in for. `expected.csv` holds the view's own rows;
+where it has parameters, their values stand in the name: `expected_threshold=0.5.csv`. An empty cell
+is NULL. A line that begins with # is a remark: why the rows below it are what is expected.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from realdb.queries import catalog
@@ -62,7 +62,8 @@ def test_view(database: Database, file: str) -> None:
     arguments = ", ".join(f"{parameter} := '{value}'" for parameter, value in parameters.items())
     source = f"{view.name}({arguments})" if parameters else view.name
     con.execute(f"create table expected as select * from {source} limit 0")
-    insert(con, "expected", read(path))
+    con.register("rows", pa.Table.from_pylist(read(path)))
+    con.execute("insert into expected by name select * from rows")
     expected = by_key(con.table("expected"), view)
     found = by_key(con.sql(f"select * from {source}"), view)
     assert found == {key: pytest.approx(row, abs=1e-6) for key, row in expected.items()}

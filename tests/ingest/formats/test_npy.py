@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ def test_class_ids_that_do_not_lie_side_by_side(predictions_table: Any) -> None:
     assert np.array_equal(rows(predictions_table)["label"], LABELS)
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_logits(dtype: str, predictions_table: Any) -> None:
     """The same row for every image, so that the array takes no memory."""
     row = np.linspace(-3, 3, 1000)[np.random.default_rng(0).permutation(1000)].astype(dtype)
@@ -112,8 +114,8 @@ def test_a_logit_that_is_nan(image: int) -> None:
         (np.broadcast_to(np.float32(0), (49_999, 1000)), r"shape \(49999, 1000\)"),
         (np.broadcast_to(np.float32(0), (50_000, 1001)), r"background class .* array\[:, 1:\]"),
         (np.broadcast_to(np.float32(0), (50_000, 21_841)), "ImageNet-21k"),
-        (np.float64(0).reshape(()), r"float64 with shape \(\)"),
-        (LABELS + 1, r"50 of 50,000 rows have no usable label: '1000' in row 143, .*1,001 classes"),
+        (np.zeros(()), r"float64 with shape \(\)"),
+        (LABELS + 1, r"50 of 50,000 rows have no usable label: '1000' in row 858, .*1,001 classes"),
         (LABELS - 1, r"50 of 50,000 rows have no usable label: '-1' in row 1, "),
         (LABELS * 21, "ImageNet-21k"),
         (np.full(50_000, 2**63, np.uint64), "'9223372036854775808' in row 1"),
@@ -123,13 +125,10 @@ def test_a_logit_that_is_nan(image: int) -> None:
 def test_refused_arrays(array: Any, said: str, refuse: Callable[..., str]) -> None:
     message = refuse(array)
     assert message.startswith("the array")
-    with pytest.raises(DataError, match=said):
-        raise DataError(message)
+    assert re.search(said, message)
 
 
 def written(how: str) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     array: Any = np.array([{1: 2}]) if how == "pickled" else LABELS
     np.save(buffer, array, allow_pickle=True)
