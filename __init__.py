@@ -50,3 +50,7 @@ def __getattr__(name: str) -> object:
     from . import api, errors
 
     return getattr(errors if name in _ERRORS else api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

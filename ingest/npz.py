@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ import numpy as np
 
 from ..errors import DataError
 from .sources import refusal
+
+# NumPy reads a header with ast.literal_eval, which in CPython 3.11 fails now and then where two
+# threads are in it (python/cpython#106905). raters.npz is read in a thread of its own.
+HEADER_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +111,8 @@ def _header(
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        return read(stream)
+        with HEADER_LOCK:
+            return read(stream)
     except (zipfile.BadZipFile, zlib.error, EOFError):
         raise
     except Exception as error:  # numpy raises errors of many kinds for a damaged header

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
 from .classes import CLASSES, WORDNET_ID, first_few, read_object, read_text, split_lines
+from .npz import HEADER_LOCK
 
 IMAGES = 50_000
 _NPY = "\x93NUMPY"
@@ -256,7 +257,8 @@ def _read_json(path: Path, text: str) -> Source:
 def _read_npy(path: Path, _text: str) -> Source:
     try:
         # Mapped, so that only the header is read before the array is known to be the right one.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with HEADER_LOCK:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: not a readable .npy array of integers: {reason}") from error

@@ -236,12 +236,12 @@ def _refuse(
 
 def _hint(role: str, values: set[str | None]) -> str:
     """Name the usual cause, where the values give it away."""
-    if role == "image" and "0" in values:
+    texts = {value.removesuffix(".0") for value in values if value}
+    if role == "image" and "0" in texts:
         return ". Numbers count from 1; an array in file-name order needs no numbers"
-    if role == "rank" and "0" in values:
+    if role == "rank" and "0" in texts:
         return ". These seem to count from 0"
-    numbers = {value.removesuffix(".0") for value in values if value}
-    numbers = {value for value in numbers if value.isdigit()}
+    numbers = {text for text in texts if text.isdigit()}
     if role == "label" and numbers == {"1000"}:
         return (
             ". These seem to count from 1, or to come from a head of 1,001 classes with the "

@@ -5,7 +5,7 @@
 -- reads: scored_predictions, classes
 -- rule: as in accuracy, within the images of a class: the share of right first choices
 --   among the predicted images that have ReaL labels; its interval is Wilson's,
---   (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with z = 1.959963984540054
+--   (2np + z^2 -+ z sqrt(z^2 + 4np(1-p))) / (2n + 2z^2) with z = 1.959963984540054
 -- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
 -- model: the prediction set's name
 -- label: the class: the original label of the images counted in the row
@@ -57,10 +57,10 @@ select
     wordnet_id,
     name,
     p as real_accuracy,
-    (p + z * z / (2e0 * n) - z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
-    / (1e0 + z * z / n) as real_accuracy_low,
-    (p + z * z / (2e0 * n) + z * sqrt(p * (1e0 - p) / n + z * z / (4e0 * n * n)))
-    / (1e0 + z * z / n) as real_accuracy_high,
+    (2e0 * n * p + z * z - z * sqrt(z * z + 4e0 * n * p * (1e0 - p)))
+    / (2e0 * n + z * z + z * z) as real_accuracy_low,
+    (2e0 * n * p + z * z + z * sqrt(z * z + 4e0 * n * p * (1e0 - p)))
+    / (2e0 * n + z * z + z * z) as real_accuracy_high,
     correct_images,
     scored_images,
     original_accuracy,

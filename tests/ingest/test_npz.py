@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
 import io
+import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +279,33 @@ def test_another_dtype_order_or_number_of_axes_is_refused(
     assert reason in message
     assert " expected" in message
     assert "Download it again, or leave it out of the folder" in message
+
+
+def test_two_threads_may_read_headers_at_once(synthetic: Path) -> None:
+    """NumPy reads them with ast.literal_eval, which in CPython 3.11 fails where threads meet."""
+    failures: list[BaseException] = []
+
+    def read_often() -> None:
+        try:
+            for _ in range(200):
+                with npz.member(synthetic / "golden.npz", "ids", dtype="<i8", axes=1):
+                    pass
+        except BaseException as error:  # whatever it is: a thread's errors are otherwise lost
+            failures.append(error)
+
+    def meet(*_: object) -> None:
+        time.sleep(0)  # lets the other thread run, wherever the collector interrupts this one
+
+    threads = [threading.Thread(target=read_often) for _ in range(2)]
+    threshold = gc.get_threshold()
+    gc.callbacks.append(meet)
+    gc.set_threshold(5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(meet)
+    assert not failures

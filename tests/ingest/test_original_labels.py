@@ -57,10 +57,15 @@ def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
 
 
 def tree(folder: Path, wordnet_ids: Sequence[str]) -> Path:
-    for wordnet_id in set(wordnet_ids):
-        (folder / wordnet_id).mkdir(parents=True)
+    first: dict[str, Path] = {}
     for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
-        (folder / wordnet_id / name).touch()
+        path = folder / wordnet_id / name
+        if wordnet_id in first:
+            path.hardlink_to(first[wordnet_id])  # quicker made than a file
+        else:
+            path.parent.mkdir(parents=True)
+            path.touch()
+            first[wordnet_id] = path
     return folder
 
 

@@ -179,8 +179,9 @@ def two_images(
 
 
 def right(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    counts = con.sql("select correct_images, scored_images from accuracy").fetchall()
-    return counts[0]  # type: ignore[no-any-return]
+    counts: tuple[int, int]
+    (counts,) = con.sql("select correct_images, scored_images from accuracy").fetchall()
+    return counts
 
 
 def test_substitute_a_table(two_images: duckdb.DuckDBPyConnection) -> None:

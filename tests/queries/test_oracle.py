@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realdb.ingest import predictions
@@ -107,7 +109,10 @@ def scored_with_empty(scored: Rows, empty: str) -> Found:
 
 
 def wilson(right: int, of: int) -> tuple[float | None, float | None]:
-    """Return the two p at which the share lies Z standard errors of p away: (share - p)^2 = Z^2 p(1-p)/n."""
+    """Return the two p whose standard error puts the share Z of them away, as Wilson defines it.
+
+    That is (share - p)^2 = Z^2 p (1 - p) / of, a quadratic equation in p.
+    """
     if not of:
         return None, None
     share = right / of
@@ -135,7 +140,7 @@ def accuracy_by(scored: Rows, group: Callable[[tuple[Any, ...]], tuple[Any, ...]
 
 
 def accuracy(scored: Rows) -> Found:
-    for *begin, predicted in accuracy_by(scored, lambda row: ()):
+    for *begin, predicted in accuracy_by(scored, lambda _: ()):
         rows = [row for row in scored if row[0] == begin[0]]
         real5 = share([row[9] for row in rows if row[7] is not None], all_known=True)
         original5 = share([row[8] for row in rows if row[6] is not None], all_known=True)
@@ -158,3 +163,196 @@ def reports(tables: Tables, scored: Rows) -> dict[str, Rows]:
         "accuracy_by_animal": list(accuracy_by(scored, by_animal)),
         "accuracy_by_label_count": list(accuracy_by(scored, lambda row: (row[5],))),
     }
+
+
+# How rows are compared.
+
+
+def assert_same(found: Rows, expected: Iterable[tuple[Any, ...]]) -> None:
+    """Compare rows as sets; a difference shows its first few rows, not all 50,000."""
+    rows = list(expected)
+    assert len(found) == len(rows) == len(set(rows))
+    assert sorted(set(found) ^ set(rows), key=repr)[:6] == []
+
+
+def assert_close(found: Rows, expected: Rows) -> None:
+    """Compare rows that hold shares."""
+
+    def order(row: tuple[Any, ...]) -> str:
+        return repr(row[:2])
+
+    close = [pytest.approx(row, abs=1e-12) for row in sorted(expected, key=order)]
+    assert sorted(found, key=order) == close
+
+
+def ask(con: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> Rows:
+    """Return the rows of a table or view."""
+    if parameters:
+        return con.execute(catalog.find(name).select, parameters).fetchall()
+    return con.execute(f"from {name}").fetchall()
+
+
+# On the real data.
+
+
+def six_choices(model: str, images: Rows, *, gaps: float, seed: int) -> Rows:
+    """Make up ranks 1-6 for some images, near the original label; the share `gaps` is left out."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for place in rng.choice(len(images), 10_000, replace=False).tolist():
+        image, _, original, _ = images[place]
+        labels = (original + rng.permutation(12)[:6]) % 1000
+        for rank, label in enumerate(labels.tolist(), start=1):
+            if rank == 1 or rng.random() >= gaps:
+                rows.append((model, image, rank, label, rng.random()))
+    return rows
+
+
+def fill(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
+    columns = zip(store.about("predictions").columns, zip(*rows, strict=True), strict=True)
+    con.register("rows", pa.table(dict(columns)))
+    con.execute("insert into predictions by name select * from rows")
+
+
+@pytest.fixture(scope="module")
+def real_tables(real_store: Store, real_data: Path) -> Tables:
+    """Return the real tables, with two models' real predictions and two made up."""
+    con = real_store.connect()
+    for path in sorted((real_data / "predictions").glob("*.csv")):
+        predictions.add(con, path)
+    tables = {name: ask(con, name) for name in (*real_store.tables, "predictions")}
+    made_up = [
+        *six_choices("complete", tables["images"], gaps=0, seed=1),
+        *six_choices("with gaps", tables["images"], gaps=0.1, seed=2),
+    ]
+    return tables | {"predictions": [*tables["predictions"], *made_up]}
+
+
+@pytest.fixture
+def real(real_store: Store, real_tables: Tables) -> duckdb.DuckDBPyConnection:
+    con = real_store.connect()
+    fill(con, real_tables["predictions"])
+    catalog.install(con, [*real_store.tables, "predictions"])
+    return con
+
+
+def test_labels_on_the_real_data(real: duckdb.DuckDBPyConnection, real_tables: Tables) -> None:
+    assert_same(ask(real, "image_labels"), image_labels(real_tables))
+    assert_same(ask(real, "rated_questions"), rated_questions(real_tables))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.8, 1.0])
+def test_labels_at_on_the_real_data(
+    real: duckdb.DuckDBPyConnection, real_tables: Tables, threshold: float
+) -> None:
+    found = ask(real, "labels_at", threshold=threshold)
+    assert_same(found, labels_at(real_tables, threshold))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "empty"),
+    [(0.8, "skip"), (0.8, "wrong"), (0.8, "original"), (0.2, "wrong"), (0.99, "original")],
+)
+def test_accuracy_on_the_real_data(
+    real: duckdb.DuckDBPyConnection, real_tables: Tables, threshold: float, empty: str
+) -> None:
+    tables = real_tables
+    if threshold != 0.8:
+        catalog.substitute(real, "labels", "labels_at", {"threshold": threshold})
+        tables = real_tables | {"labels": list(labels_at(real_tables, threshold))}
+    scored = list(scored_with_empty(list(scored_predictions(tables)), empty))
+    catalog.substitute(real, "scored_predictions", "scored_with_empty", {"empty": empty})
+    assert_same(ask(real, "scored_predictions"), scored)
+    for name, rows in reports(tables, scored).items():
+        assert_close(ask(real, name), rows)
+
+
+# On made-up tables.
+
+IMAGES = range(1, 5)
+# Few, so that they often meet; those beside the border between animals and all else among them.
+LABELS = (0, 397, 398, 999)
+SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.8, 1.0]) | st.floats(0, 1)
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> Tables:
+    """Draw tables with gaps: images without labels, questions without scores, ranks left out."""
+    label = st.sampled_from(LABELS)
+    some_labels = st.lists(label, unique=True)
+    answers = st.dictionaries(
+        st.tuples(st.sampled_from(["main", "golden", "expert"]), st.integers(1, 3)),
+        st.sampled_from(["no", "maybe", "yes"]),
+    )
+    tables: dict[str, list[tuple[Any, ...]]] = {name: [] for name in store.TABLES}
+    for image in IMAGES:
+        file_name = f"ILSVRC2012_val_{image:08d}.JPEG"
+        is_rated = draw(st.booleans())
+        tables["images"].append((image, file_name, draw(maybe(label)), is_rated))
+        for position, one in enumerate(draw(some_labels)):
+            tables["labels"].append((image, one, position))
+        for one in draw(some_labels) if is_rated else ():
+            tables["questions"].append((image, one, len(tables["questions"]), None))
+            for (when, rater), answer in draw(answers).items():
+                tables["votes"].append((when, image, one, rater, answer))
+            if (score := draw(maybe(SCORES))) is not None:
+                tables["scores"].append((image, one, score))
+        for model in draw(st.sets(st.sampled_from(["a", "b"]))):
+            for rank in {1, *draw(st.sets(st.integers(2, 6)) | st.just(set(FIVE)))}:
+                given = draw(label), draw(maybe(st.floats(allow_nan=False)))
+                tables["predictions"].append((model, image, rank, *given))
+    for one in draw(some_labels):
+        tables["classes"].append((one, draw(maybe(st.just("n01440764"))), None, None, one < 398))
+    return tables
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tables=worlds(), threshold=SCORES, empty=st.sampled_from(["skip", "wrong", "original"]))
+def test_views_on_made_up_tables(
+    database: Callable[..., duckdb.DuckDBPyConnection],
+    tables: Tables,
+    threshold: float,
+    empty: str,
+) -> None:
+    con = database(
+        {
+            name: [dict(zip(store.about(name).columns, row, strict=True)) for row in rows]
+            for name, rows in tables.items()
+        }
+    )
+    assert_same(ask(con, "image_labels"), image_labels(tables))
+    assert_same(ask(con, "rated_questions"), rated_questions(tables))
+    assert_same(ask(con, "labels_at", threshold=threshold), labels_at(tables, threshold))
+    scored = list(scored_predictions(tables))
+    assert_same(ask(con, "scored_predictions"), scored)
+    assert_same(ask(con, "scored_with_empty", empty=empty), scored_with_empty(scored, empty))
+    for name, rows in reports(tables, scored).items():
+        assert_close(ask(con, name), rows)
+
+
+def test_wilson(database: Callable[..., duckdb.DuckDBPyConnection]) -> None:
+    """The interval holds the share and lies between 0 and 1, also where all or none are right."""
+    columns = catalog.find("scored_predictions").about.columns
+    row = dict.fromkeys(columns) | {"original_label": 0, "label_count": 1}
+    models = {f"{right} of {of}": (right, of) for of in range(1, 25) for right in range(of + 1)}
+    con = database(
+        {
+            "scored_predictions": [
+                row | {"model": model, "image_id": image, "is_real_correct": image < right}
+                for model, (right, of) in models.items()
+                for image in range(of)
+            ]
+        }
+    )
+    found = con.sql(
+        "select model, real_accuracy_low, real_accuracy, real_accuracy_high from accuracy"
+    ).fetchall()
+    assert len(found) == len(models)
+    for model, low, accuracy, high in found:
+        right, of = models[model]
+        assert (low, high) == pytest.approx(wilson(right, of), abs=1e-12), model
+        assert 0 <= low <= accuracy <= high <= 1, model

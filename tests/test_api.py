@@ -1,0 +1,817 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import realdb
+from realdb.errors import DataError, QueryError, StoreError, UsageError
+from realdb.ingest import sources
+from realdb.ingest.formats import columns
+from realdb.schema.store import TABLES, Store
+
+MODELS = ("model_a", "model_b")
+BY = {"class": "label", "label-count": "label_count", "animal": "is_animal"}
+
+
+class Truth:
+    """What is right, read from the files themselves by other means than realdb's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.real = [set(labels) for labels in json.loads((folder / "real.json").read_text())]
+        places = {name: n for n, name in enumerate((folder / "labels.txt").read_text().split())}
+        names = (folder / "validation_labels.txt").read_text().split()
+        self.original = [places[name] for name in names]
+        self.questions: dict[int, dict[int, float]] = {}
+        with np.load(folder / "scores.npz") as scores:
+            for (name, label), score in zip(scores["info"], scores["tensor"], strict=True):
+                self.questions.setdefault(int(name[15:23]), {})[int(label)] = score
+
+    def labels(self, image: int, threshold: float) -> set[int]:
+        if threshold == 0.8 or image not in self.questions:
+            return self.real[image - 1]
+        return {k for k, score in self.questions[image].items() if score >= threshold}
+
+    def accuracy(
+        self, given: Mapping[int, int], threshold: float = 0.8, empty: str = "skip"
+    ) -> dict[str, Any]:
+        """Return what realdb.accuracy should for the label of each image in `given`."""
+        hits = {}
+        for image, label in given.items():
+            right = self.labels(image, threshold)
+            if not right and empty == "skip":
+                continue
+            if not right and empty == "original":
+                right = {self.original[image - 1]}
+            hits[image] = label in right
+        correct, scored = sum(hits.values()), len(hits)
+        original = sum(self.original[image - 1] == label for image, label in given.items())
+        share = correct / scored if scored else None
+        low, high = wilson(correct, scored) if scored else (None, None)
+        return {
+            "real_accuracy": share,
+            "real_accuracy_low": low,
+            "real_accuracy_high": high,
+            "correct_images": correct,
+            "scored_images": scored,
+            "original_accuracy": original / len(given),
+            "real_top5_accuracy": None,
+            "original_top5_accuracy": None,
+            "predicted_images": len(given),
+        }
+
+
+def wilson(correct: int, scored: int) -> tuple[float, float]:
+    z, p = 1.959963984540054, correct / scored
+    middle = p + z * z / (2 * scored)
+    half = z * math.sqrt(p * (1 - p) / scored + z * z / (4 * scored * scored))
+    return (middle - half) / (1 + z * z / scored), (middle + half) / (1 + z * z / scored)
+
+
+def read(path: Path) -> dict[int, int]:
+    """Return the label of each image in a CSV of ImageNet-X's form, in its order."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {
+            int(row["file_name"][15:23]): int(row["predicted_class"])
+            for row in csv.DictReader(file)
+        }
+
+
+def same(result: realdb.Accuracy, expected: Mapping[str, Any]) -> bool:
+    found = dataclasses.asdict(result)
+    return {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def truth(synthetic: Path) -> Truth:
+    return Truth(synthetic)
+
+
+@pytest.fixture(scope="module")
+def files(synthetic: Path) -> list[Path]:
+    return [synthetic / "predictions" / f"{model}.csv" for model in MODELS]
+
+
+@pytest.fixture(scope="module")
+def labels(files: list[Path]) -> dict[int, int]:
+    """Return model_a's label of each image."""
+    return read(files[0])
+
+
+@pytest.fixture(autouse=True)
+def _synthetic_is_the_store(synthetic_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(synthetic_store.root))
+
+
+def names_of(image_ids: Any) -> list[str]:
+    return [f"ILSVRC2012_val_{image:08d}.JPEG" for image in image_ids]
+
+
+# Accuracy
+
+
+@pytest.mark.parametrize(
+    ("threshold", "empty"),
+    [(0.8, "skip"), (0.8, "wrong"), (0.8, "original"), (0.5, "wrong"), (0.5, "original")]
+    + [(threshold, "skip") for threshold in (0, 0.2, 0.5, 0.99, 1)],
+)
+def test_accuracy_at_every_rule(
+    threshold: float, empty: str, files: list[Path], labels: dict[int, int], truth: Truth
+) -> None:
+    result = realdb.accuracy(files[0], threshold=threshold, empty=empty)
+    assert result.model == "model_a"
+    assert same(result, truth.accuracy(labels, threshold, empty))
+
+
+def kinds_of(labels: dict[int, int], folder: Path, files: list[Path]) -> dict[str, Any]:
+    """Return the same predictions as everything that realdb takes."""
+    columns = {"file_name": names_of(labels), "label": list(labels.values())}
+    in_order = np.array([labels[image] for image in range(1, 50_001)])
+    logits = np.zeros((50_000, 1000), np.float16)
+    logits[np.arange(50_000), in_order] = 1
+    pq.write_table(pa.table(columns), folder / "a.parquet")
+    np.save(folder / "a.npy", in_order)
+    return {
+        "path": files[0],
+        "text": str(files[0]),
+        "Parquet": folder / "a.parquet",
+        ".npy": folder / "a.npy",
+        "Arrow": pa.table(columns),
+        "pandas": pd.DataFrame(columns),
+        "Polars": pl.DataFrame(columns),
+        "dict": dict(zip(*columns.values(), strict=True)),
+        "array": in_order,
+        "logits": logits,
+    }
+
+
+def check_kinds(labels: dict[int, int], folder: Path, files: list[Path], **expected: Any) -> None:
+    for kind, predictions in kinds_of(labels, folder, files).items():
+        result = realdb.accuracy(predictions, model="m")
+        assert result.model == "m"
+        assert (result.real_top5_accuracy is not None) == (kind == "logits")
+        assert (result.original_top5_accuracy is not None) == (kind == "logits")
+        top1 = dataclasses.replace(result, real_top5_accuracy=None, original_top5_accuracy=None)
+        assert same(top1, expected), kind
+
+
+def test_every_kind_of_predictions(
+    labels: dict[int, int], files: list[Path], truth: Truth, tmp_path: Path
+) -> None:
+    check_kinds(labels, tmp_path, files, **truth.accuracy(labels))
+
+
+def test_top5(truth: Truth) -> None:
+    """Five ranks of each image: any of them may be right."""
+    rng = np.random.default_rng(2)
+    five = np.array([rng.permutation(1000)[:5] for _ in range(50_000)])
+    five[::2, 3] = np.array(truth.original)[::2]
+    five[::2, 4] = (five[::2, 3] + 1) % 1000
+    five[::2, :3] = (five[::2, 3, None] + [2, 3, 4]) % 1000
+    table = pa.table(
+        {
+            "image": np.repeat(np.arange(1, 50_001), 5),
+            "rank": np.tile(np.arange(1, 6), 50_000),
+            "label": five.ravel(),
+        }
+    )
+    with pytest.warns(realdb.RealdbWarning, match="near chance"):
+        result = realdb.accuracy(table)
+    hits = [bool(real & set(row)) for real, row in zip(truth.real, five.tolist(), strict=True)]
+    scored = [hit for hit, real in zip(hits, truth.real, strict=True) if real]
+    assert result.real_top5_accuracy == pytest.approx(sum(scored) / len(scored), abs=1e-12)
+    original = [label in row for label, row in zip(truth.original, five.tolist(), strict=True)]
+    assert result.original_top5_accuracy == pytest.approx(sum(original) / 50_000, abs=1e-12)
+    with pytest.warns(realdb.RealdbWarning, match="near chance"):
+        less = realdb.accuracy(table.slice(0, 249_999))
+    assert (less.real_top5_accuracy, less.original_top5_accuracy) == (None, None)
+
+
+def test_accuracy_is_frozen(files: list[Path]) -> None:
+    result = realdb.accuracy(files[0])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.real_accuracy = 1.0  # type: ignore[misc]
+    assert "real_accuracy=0.8" in repr(result)
+
+
+def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None:
+    both = tmp_path / "both.csv"
+    given = {path.stem: read(path) for path in files}
+    lines = [f"{m},{i},{label}\n" for m, own in given.items() for i, label in own.items()]
+    both.write_text("model,image,label\n" + "".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=r"2 models .*model_a, model_b.*realdb\.accuracy_table"):
+        realdb.accuracy(both)
+    answers = [realdb.accuracy_table(*reversed(files)), realdb.accuracy_table(both)]
+    for rows in answers:
+        assert [row[0] for row in rows.fetchall()] == list(MODELS)
+        for row in rows.fetchall():
+            result = realdb.Accuracy(**dict(zip(rows.columns, row, strict=True)))
+            assert same(result, truth.accuracy(given[result.model]))
+
+
+@pytest.mark.parametrize(
+    ("by", "rules"),
+    [("class", {}), ("label-count", {"threshold": 0.5}), ("animal", {"empty": "wrong"})],
+)
+def test_parts_add_up(by: str, rules: dict[str, Any], files: list[Path]) -> None:
+    whole = realdb.accuracy_table(*files, **rules)
+    parts = realdb.accuracy_table(*files, by=by, **rules)
+    assert parts.columns[:2] == ["model", BY[by]]
+    counts = "sum(correct_images), sum(scored_images), sum(predicted_images)"
+    sums = [rows.aggregate(f"model, {counts}").order("model").fetchall() for rows in (whole, parts)]
+    assert sums[0] == sums[1]
+    keys = [row[:2] for row in parts.fetchall()]
+    assert len(set(keys)) == len(keys) > 2
+    assert keys == sorted(keys)
+
+
+def test_a_class_by_itself(files: list[Path], labels: dict[int, int], truth: Truth) -> None:
+    rows = realdb.accuracy_table(files[0], by="class")
+    cranes = {image: label for image, label in labels.items() if truth.original[image - 1] == 134}
+    found = dict(zip(rows.columns, rows.filter("label = 134").fetchall()[0], strict=True))
+    assert (found["wordnet_id"], found["name"]) == ("n90000134", "crane (synthetic)")
+    expected = truth.accuracy(cranes)
+    assert {name: found[name] for name in expected if name in found} == pytest.approx(
+        {name: value for name, value in expected.items() if name in found}
+    )
+
+
+def test_require_complete(files: list[Path], labels: dict[int, int]) -> None:
+    assert realdb.accuracy(files[0], require_complete=True).predicted_images == 50_000
+    labels = dict(labels)
+    del labels[7]
+    with pytest.raises(DataError, match=r"covers 49,999 of the 50,000 images.*--require-complete"):
+        realdb.accuracy(labels, require_complete=True)
+
+
+def test_no_predictions_at_all() -> None:
+    assert realdb.accuracy_table().fetchall() == []
+    with pytest.raises(DataError, match="has no rows"):
+        realdb.accuracy({})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"by": "rank"}, "by is one of class, label-count, animal; not 'rank'"),
+        ({"empty": "no"}, "empty is one of skip, wrong, original; not 'no'"),
+        ({"threshold": 1.01}, "between 0 and 1; not 1.01"),
+        ({"threshold": -0.1}, "between 0 and 1"),
+        ({"threshold": math.nan}, "between 0 and 1; not nan"),
+        ({"input_format": "xls"}, "'xls'"),
+        ({"columns": {"file": "x"}}, "not for 'file'"),
+    ],
+)
+def test_arguments_that_cannot_be(wrong: dict[str, Any], said: str, files: list[Path]) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        realdb.accuracy_table(files[0], **wrong)
+
+
+# Warnings
+
+
+def shifted(labels: dict[int, int], images: int = 0, classes: int = 0) -> dict[int, int]:
+    return {(i - 1 + images) % 50_000 + 1: (k + classes) % 1000 for i, k in labels.items()}
+
+
+@pytest.mark.parametrize("by", [{"images": 1}, {"classes": 1}])
+def test_near_chance(by: dict[str, int], labels: dict[int, int]) -> None:
+    with pytest.warns(realdb.RealdbWarning, match="predictions is near chance: are its images"):
+        assert (realdb.accuracy(shifted(labels, **by)).real_accuracy or 0) < 0.02
+
+
+def test_the_original_labels_themselves(truth: Truth) -> None:
+    with pytest.warns(realdb.RealdbWarning, match=r"agrees with the original labels on 100\.0%"):
+        result = realdb.accuracy(np.array(truth.original))
+    assert result.original_accuracy == 1
+
+
+def test_a_part_of_the_images(labels: dict[int, int], truth: Truth) -> None:
+    part = dict(list(labels.items())[:30_000])
+    scored = truth.accuracy(part)["scored_images"]
+    said = f"covers 30,000 of the 50,000 images; it is scored on the {scored:,} of them"
+    with pytest.warns(realdb.RealdbWarning, match=said):
+        assert same(realdb.accuracy(part), truth.accuracy(part))
+
+
+def test_no_original_labels(files: list[Path], bare_store: Store, truth: Truth) -> None:
+    with pytest.warns(realdb.RealdbWarning, match="no original labels"):
+        result = realdb.accuracy(files[0], store=bare_store.root)
+    assert result.original_accuracy is None
+    expected = truth.accuracy(read(files[0]))
+    assert result.real_accuracy == pytest.approx(expected["real_accuracy"], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rule", "source"),
+    [({"threshold": 0.5}, "scores.npz"), ({"by": "class"}, "labels.txt")],
+)
+def test_a_source_that_the_store_lacks(
+    rule: dict[str, Any], source: str, files: list[Path], bare_store: Store
+) -> None:
+    with pytest.raises(QueryError, match=rf"what this store lacks: .*{re.escape(source)}"):
+        realdb.accuracy_table(files[0], store=bare_store.root, **rule)
+
+
+# However the file is written
+
+
+# Ways to write a file name; the eight digits decide.
+IMAGE_FORMS = (
+    "ILSVRC2012_val_{:08d}.JPEG",
+    "val/ILSVRC2012_val_{:08d}.JPEG",
+    "C:\\val\\ILSVRC2012_val_{:08d}",
+    "ILSVRC2012_val_{:08d}_n01440764.JPEG",
+    "{}",
+    "{}.0",
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_never_a_wrong_answer(
+    data: st.DataObject, labels: dict[int, int], truth: Truth, tmp_path_factory: Any
+) -> None:
+    """A shuffled or re-encoded file is scored exactly, a part of one is, and says so; an image
+    that stands twice is refused.
+    """
+    seed = data.draw(st.integers(0, 99), "order")
+    size = data.draw(st.sampled_from([50_000, 50_000, 49_999, 20_000, 3_000]), "rows")
+    order = np.random.default_rng(seed).permutation(list(labels.items()))[:size].tolist()
+    is_twice = data.draw(st.booleans(), "twice") and data.draw(st.booleans())
+    rows = [*order, data.draw(st.sampled_from(order[-9:]), "again")] if is_twice else order
+
+    header = [
+        data.draw(st.sampled_from(columns.NAMES[role]), role)
+        for role in ("image", "label", "confidence")
+    ]
+    header = [data.draw(st.sampled_from([str.lower, str.upper, str.title]))(h) for h in header]
+    name = data.draw(st.sampled_from(IMAGE_FORMS), "names").format
+    label = data.draw(st.sampled_from(["{}", "{}.0", "{:03d}", "{}.000"]), "labels").format
+    cells = [[name(image), label(k), "0.5"] for image, k in rows]
+    if data.draw(st.booleans(), "pandas' index"):
+        header, cells = ["", *header], [[str(n), *row] for n, row in enumerate(cells)]
+    swap = data.draw(st.permutations(range(len(header))), "columns")
+    text = io.StringIO()
+    writer = csv.writer(
+        text,
+        quoting=data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
+        lineterminator=data.draw(st.sampled_from(["\n", "\r\n"])),
+    )
+    writer.writerows([row[column] for column in swap] for row in [header, *cells])
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig"]))
+    path.write_bytes(text.getvalue().encode(encoding))
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        if is_twice:
+            with pytest.raises(DataError, match="1 images stand more than once"):
+                realdb.accuracy(path)
+            return
+        result = realdb.accuracy(path)
+    assert same(result, truth.accuracy(dict(order)))
+    partial = [str(warning.message) for warning in said]
+    assert ["covers" in text for text in partial] == [True] * (size < 50_000)
+
+
+# The store
+
+
+def test_no_store_and_no_network(tmp_path: Path, files: list[Path]) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: realdb.accuracy(files[0], store=tmp_path),
+        lambda: realdb.query("select 1", store=tmp_path),
+        lambda: realdb.connect(store=tmp_path, offline=True),
+        lambda: realdb.info(store=tmp_path),
+        lambda: realdb.demo(store=tmp_path),
+    ]
+    for call in calls:
+        with pytest.raises(StoreError, match=rf"no store in {re.escape(str(tmp_path))}.*: realdb "):
+            call()
+
+
+@pytest.fixture
+def published(
+    monkeypatch: pytest.MonkeyPatch, synthetic: Path
+) -> Iterator[list[Mapping[str, object]]]:
+    """Let the published files be the synthetic ones; yield what each look for them asked."""
+    asked: list[Mapping[str, object]] = []
+    locate = sources.locate
+
+    def stand_in(source: Path | None, **options: Any) -> Any:
+        asked.append({"source": source, "offline": options["offline"]})
+        return locate(synthetic)
+
+    monkeypatch.setattr(sources, "locate", stand_in)
+    yield asked
+
+
+def test_no_store_yet(
+    tmp_path: Path, files: list[Path], published: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(tmp_path / "new"))
+    monkeypatch.setenv("REALDB_OFFLINE", "0")
+    with pytest.warns(realdb.RealdbWarning) as said:
+        first = realdb.accuracy(files[0])
+    text = f"there is no store in {tmp_path / 'new'} yet: building it from the published files"
+    assert any(text in str(warning.message) for warning in said)
+    assert published == [{"source": None, "offline": False}]
+    assert realdb.accuracy(files[0]) == first
+    assert len(published) == 1
+
+
+def test_a_store_that_is_damaged_is_not_built_again(
+    tmp_path: Path, files: list[Path], published: list[Any]
+) -> None:
+    (tmp_path / "CURRENT").write_text("nothing", encoding="ascii")
+    with pytest.raises(StoreError):
+        realdb.accuracy(files[0], store=tmp_path, offline=False)
+    assert not published
+
+
+def test_a_store_may_stand_anywhere(
+    tmp_path: Path, synthetic_store: Store, files: list[Path]
+) -> None:
+    """DuckDB's readers glob, and take `label=9/` in a path for a column."""
+    root = tmp_path / "label=9" / "it's [ab]"
+    shutil.copytree(synthetic_store.root, root)
+    assert realdb.accuracy(files[0], store=root) == realdb.accuracy(files[0])
+
+
+def test_info(synthetic_store: Store, synthetic: Path) -> None:
+    rows = realdb.info()
+    assert rows.columns[:3] == ["table", "rows", "file"]
+    counts = {row[0]: row[1] for row in rows.fetchall()}
+    assert counts == synthetic_store.tables
+    sizes = {row[2]: row[3] for row in rows.fetchall() if row[2]}
+    assert sizes == {
+        path.name: path.stat().st_size for path in synthetic.iterdir() if path.is_file()
+    }
+
+
+def test_a_connection_only_reads(synthetic_store: Store) -> None:
+    before = {path: path.stat().st_mtime_ns for path in synthetic_store.root.rglob("*")}
+    with realdb.connect() as con:
+        assert con.execute("select count(*) from image_labels").fetchall() == [(50_000,)]
+        con.execute("insert into predictions values ('m', 1, 1, 2, null)")
+        con.execute("drop view image_labels cascade")
+    assert {path: path.stat().st_mtime_ns for path in synthetic_store.root.rglob("*")} == before
+    with realdb.connect() as con:
+        assert con.execute("select count(*) from predictions").fetchall() == [(0,)]
+
+
+# Queries
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from images",
+        "SELECT count(*) FROM images;",
+        "-- how many\nselect /* all */ count(*) from images",
+        "(select count(*) from images)",
+        "with i as (from images) select count(*) from i",
+        "from images select count(*)",
+        "from (values (50000)) as v(n)",
+        "values (50000)",
+    ],
+)
+def test_a_select_is_answered(sql: str) -> None:
+    assert realdb.query(sql).fetchall() == [(50_000,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("describe accuracy", "real_accuracy_low"),
+        ("show accuracy", "real_accuracy_low"),
+        ("summarize images", "ILSVRC2012_val_00050000.JPEG"),
+        ("show tables", "rated_questions"),
+        ("explain select label from labels", "physical_plan"),
+        ("explain analyze from labels", "analyzed_plan"),
+        ("EXPLAIN (analyze, format json) with l as (from labels) from l", "analyzed_plan"),
+    ],
+)
+def test_what_is_asked_about_the_store(sql: str, found: str) -> None:
+    assert found in str(realdb.query(sql).fetchall())
+
+
+WRITES = (
+    "insert into predictions values ('m', 1, 1, 2, null)",
+    "insert into predictions values ('m', 1, 1, 2, null) returning *",
+    "with p as (from predictions) insert into predictions from p",
+    "update predictions set label = 1",
+    "delete from predictions",
+    "drop view labels",
+    "drop table predictions",
+    "create table mine as from labels",
+    "create or replace view labels as from predictions",
+    "copy labels to '{file}'",
+    "copy (select 1) to '{file}'",
+    "export database '{file}'",
+    "attach '{file}' as mine",
+)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *WRITES,
+        *(f"explain analyze {sql}" for sql in WRITES),
+        "/* explain */ explain (analyze) copy labels to '{file}'",
+        "use memory",
+        "set threads = 1",
+        "pragma database_list",
+        "call pragma_version()",
+        "load json",
+        "begin",
+        "prepare p as select 1",
+        "select 1; select 2",
+        "select 1; drop view labels",
+        "",
+        ";",
+        "-- nothing",
+        "selec 1",
+        "select nothing from labels",
+        "select * from nothing",
+    ],
+)
+def test_what_is_no_select_is_refused(sql: str, tmp_path: Path) -> None:
+    with pytest.raises(QueryError):
+        realdb.query(sql.format(file=tmp_path / "written"))
+    assert not (tmp_path / "written").exists()
+
+
+def test_a_refusal_says_what_is_expected() -> None:
+    with pytest.raises(QueryError, match=r"one SELECT is expected .*: the store is only read"):
+        realdb.query("drop view labels")
+    with pytest.raises(QueryError, match=r"column .nothing. not found"):
+        realdb.query("select nothing from labels")
+
+
+@pytest.mark.parametrize("name", ["votes", "rated_questions", "labels_at(0.5)"])
+def test_what_the_store_lacks(name: str, bare_store: Store) -> None:
+    with pytest.raises(QueryError, match=r"scores\.npz|raters\.npz"):
+        realdb.query(f"from {name}", store=bare_store.root)
+
+
+def test_a_variable_is_no_table() -> None:
+    mine = pa.table({"a": [1]})
+    assert mine.num_rows == 1
+    with pytest.raises(QueryError, match="mine does not exist"):
+        realdb.query("from mine")
+
+
+STEMS = ["model_a", "a b", "it's b", "ViT-B.16", "given", "parsed", "select", "é"]
+if os.name != "nt":  # where no file may be called so
+    STEMS.append('a "b"')
+
+
+def test_each_file_is_a_table(files: list[Path], tmp_path: Path) -> None:
+    given = {}
+    for label, stem in enumerate(STEMS):
+        given[stem] = tmp_path / f"{stem}.csv"
+        given[stem].write_text(f"image,label\n1,{label}\n2,{label}\n", encoding="utf-8")
+    quoted = ['"' + stem.replace('"', '""') + '"' for stem in STEMS]
+    sql = " union all ".join(f"select model, image_id, label from {name}" for name in quoted)
+    rows = realdb.query(f"from ({sql}) order by label, image_id", *given.values())
+    assert rows.fetchall() == [
+        (stem, image, label) for label, stem in enumerate(STEMS) for image in (1, 2)
+    ]
+    counts = realdb.query("select count(*), count(distinct model) from predictions", *files)
+    assert counts.fetchall() == [(100_000, 2)]
+    assert realdb.query("select count(*) from accuracy", *files).fetchall() == [(2,)]
+
+
+def test_a_file_of_several_models(tmp_path: Path, files: list[Path]) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("model,image,label\nx,1,2\ny,1,3\n", encoding="utf-8")
+    rows = realdb.query("select model, label from two order by model", files[0], path)
+    assert rows.fetchall() == [("x", 2), ("y", 3)]
+
+
+@pytest.mark.parametrize("stem", [*TABLES, "accuracy", "labels_at", "Images", "ACCURACY"])
+def test_a_stem_that_is_taken(stem: str, tmp_path: Path, bare_store: Store) -> None:
+    """Also that of a table which this store lacks, and in another case."""
+    path = tmp_path / f"{stem}.csv"
+    path.write_text("image,label\n1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"'{stem}' is a table or view of realdb; rename the file"):
+        realdb.query("select 1", path, store=bare_store.root)
+
+
+@pytest.mark.parametrize("second", ["b/m.csv", "b/M.csv", "b/m.tsv"])
+def test_two_files_of_one_name(second: str, tmp_path: Path) -> None:
+    """Each has another model, but both would be the table `m`."""
+    paths = [tmp_path / "a" / "m.csv", tmp_path / second]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"model,image,label\n{path.parent.name},1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match="would both be the table"):
+        realdb.query("select 1", *paths)
+
+
+# The catalogue
+
+
+def test_views() -> None:
+    rows = realdb.views().fetchall()
+    names = [name for _, name, _, _ in rows]
+    assert names[: len(TABLES)] == list(TABLES)
+    assert {"accuracy", "labels_at", "scored_predictions"} < set(names)
+    assert len(set(names)) == len(names)
+    assert all(grain and about for _, _, grain, about in rows)
+    assert {kind for kind, *_ in rows} == {"table", "labels", "scoring", "reports"}
+
+
+@pytest.mark.parametrize("name", ["accuracy", "labels", "predictions", "rated_questions"])
+def test_the_columns_of_a_view(name: str) -> None:
+    rows = realdb.views(name)
+    assert rows.columns == ["column", "is_key", "meaning"]
+    described = [row[0] for row in realdb.query(f"describe {name}").fetchall()]
+    assert [row[0] for row in rows.fetchall()] == described
+    assert any(is_key for _, is_key, _ in rows.fetchall())
+
+
+def test_a_parameter_is_listed_first() -> None:
+    assert realdb.views("labels_at").fetchall()[0][0] == "$threshold"
+
+
+@pytest.mark.parametrize(("name", "near"), [("accurcy", "accuracy"), ("imges", "images")])
+def test_a_name_that_is_nearly_right(name: str, near: str) -> None:
+    for call in (realdb.views, realdb.view_sql):
+        with pytest.raises(QueryError, match=rf"'{name}'\. Did you mean: {near}"):
+            call(name)
+
+
+@pytest.mark.parametrize("name", ["../reports/accuracy", "accuracy.sql", "", "Accuracy", "a b"])
+def test_a_name_that_is_none(name: str) -> None:
+    with pytest.raises(QueryError, match="Did you mean"):
+        realdb.view_sql(name)
+
+
+def test_view_sql() -> None:
+    text = realdb.view_sql("accuracy")
+    assert text.startswith("-- ")
+    assert "-- real_accuracy: " in text
+    statement = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    assert realdb.query(statement).columns == realdb.query("from accuracy").columns
+    assert "create table votes (" in realdb.view_sql("votes")
+
+
+# The demonstration
+
+
+def test_demo(truth: Truth) -> None:
+    examples = realdb.demo()
+    assert len(examples) == 4
+    for example in examples:
+        assert example.question.endswith("?")
+        assert example.rows.fetchall()
+    first = examples[0].rows
+    found = dict(zip(first.columns, first.fetchall()[0], strict=True))
+    expected = truth.accuracy(dict(enumerate(truth.original, 1)))
+    assert found == pytest.approx({"model": "original labels", **expected})
+    for example in examples[1:]:
+        assert realdb.query(example.sql).fetchall() == example.rows.fetchall()
+
+
+def test_demo_on_synthetic_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a store nor the network, and no warning of files that nobody takes for real."""
+    monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
+    examples = realdb.demo(synthetic=True)
+    assert [len(example.rows.fetchall()) > 0 for example in examples] == [True] * 4
+    assert not (tmp_path / "none").exists()
+
+
+# The names
+
+
+def test_the_public_names() -> None:
+    names: dict[str, Any] = {}
+    exec("from realdb import *", names)
+    assert sorted(name for name in names if name != "__builtins__") == sorted(realdb.__all__)
+    assert set(realdb.__all__) <= set(dir(realdb))
+    for name in realdb.__all__:
+        assert callable(getattr(realdb, name))
+        assert getattr(realdb, name).__doc__
+
+
+def test_ingest_is_the_call_whatever_is_imported() -> None:
+    """Importing `realdb.ingest.sources`, as above, binds the folder's name in the package."""
+    assert sources.__name__ == "realdb.ingest.sources"
+    assert realdb.ingest.__module__ == "realdb.api"
+
+
+def test_a_name_that_there_is_not() -> None:
+    with pytest.raises(AttributeError, match="module 'realdb' has no attribute 'acuracy'"):
+        realdb.acuracy  # noqa: B018
+
+
+# The real files
+
+
+@pytest.fixture(scope="module")
+def real_files(real_data: Path) -> dict[str, Path]:
+    return {path.stem: path for path in (real_data / "predictions").glob("*.csv")}
+
+
+KNOWN = {
+    "ResNet50": {"correct_images": 38_855, "original_accuracy": 0.7613},
+    "ViT": {"correct_images": 39_337, "original_accuracy": 0.78006},
+}
+
+
+@pytest.mark.parametrize("model", KNOWN)
+def test_the_known_accuracies(model: str, real_files: dict[str, Path], real_store: Store) -> None:
+    result = realdb.accuracy(real_files[model], store=real_store.root)
+    low, high = wilson(int(KNOWN[model]["correct_images"]), 46_837)
+    expected = {
+        **KNOWN[model],
+        "scored_images": 46_837,
+        "real_accuracy": KNOWN[model]["correct_images"] / 46_837,
+        "real_accuracy_low": low,
+        "real_accuracy_high": high,
+        "predicted_images": 50_000,
+    }
+    assert same(result, expected)
+
+
+def test_every_kind_of_real_predictions(
+    real_files: dict[str, Path],
+    real_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(real_store.root))
+    check_kinds(
+        read(real_files["ViT"]),
+        tmp_path,
+        [real_files["ViT"]],
+        **KNOWN["ViT"],
+        scored_images=46_837,
+    )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "accuracy", "scored"),
+    [
+        (0.2, 0.849402, 48_925),
+        (0.5, 0.842958, 48_070),
+        (0.8, 0.839870, 46_837),
+        (0.9, 0.840272, 45_997),
+        (0.99, 0.850731, 43_070),
+    ],
+)
+def test_the_known_thresholds(
+    threshold: float,
+    accuracy: float,
+    scored: int,
+    real_files: dict[str, Path],
+    real_store: Store,
+) -> None:
+    result = realdb.accuracy(real_files["ViT"], threshold=threshold, store=real_store.root)
+    assert result.real_accuracy == pytest.approx(accuracy, abs=5e-7)
+    assert result.scored_images == scored
+
+
+def test_empty_lists_counted_as_wrong(real_files: dict[str, Path], real_store: Store) -> None:
+    result = realdb.accuracy(real_files["ResNet50"], empty="wrong", store=real_store.root)
+    assert (result.correct_images, result.scored_images) == (38_855, 50_000)
+
+
+@pytest.mark.parametrize(
+    ("by", "known"), [({"images": 1}, 0.0013), ({"classes": 1}, 0.0155)], ids=["images", "classes"]
+)
+def test_the_usual_mistakes_are_warned_of(
+    by: dict[str, int], known: float, real_files: dict[str, Path], real_store: Store
+) -> None:
+    mistaken = shifted(read(real_files["ResNet50"]), **by)
+    with pytest.warns(realdb.RealdbWarning, match="near chance"):
+        result = realdb.accuracy(mistaken, store=real_store.root)
+    assert result.real_accuracy == pytest.approx(known, abs=3e-4)
+
+
+def test_the_original_labels_of_the_demo(real_store: Store) -> None:
+    rows = realdb.demo(store=real_store.root)[0].rows
+    found = dict(zip(rows.columns, rows.fetchall()[0], strict=True))
+    assert (found["correct_images"], found["scored_images"]) == (42_164, 46_837)
+    assert found["original_accuracy"] == 1

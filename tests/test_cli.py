@@ -1,0 +1,388 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import typer
+
+import realdb
+from realdb import cli
+from realdb.schema.store import Store
+
+SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
+REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb.cli"]
+COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+# What a command is called in the library, where that is another name.
+TWINS = {"sql": "query"}
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs realdb in an empty folder, with a store; it must leave `code`.
+
+    Whatever happens, there is no traceback.
+    """
+    monkeypatch.setenv("REALDB_HOME", str(synthetic_store.root))
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(
+        *arguments: object, code: int = 0, stdin: str = "", before: Sequence[str] = REALDB
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*before, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model_a(synthetic: Path) -> Path:
+    return synthetic / "predictions" / "model_a.csv"
+
+
+@pytest.fixture(scope="module")
+def expected(model_a: Path, synthetic_store: Store) -> dict[str, Any]:
+    return asdict(realdb.accuracy(model_a, store=synthetic_store.root))
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_and_a_twin(command: str, run: Run) -> None:
+    done = run(command, "--help")
+    assert f"Example: realdb {command}" in done.stdout
+    assert not done.stderr
+    assert TWINS.get(command, command) in realdb.__all__
+
+
+def test_every_call_is_a_command_or_says_more() -> None:
+    twins = {TWINS.get(command, command) for command in COMMANDS}
+    calls = {name for name in realdb.__all__ if name.islower()}
+    assert calls - twins == {"accuracy_table", "connect", "view_sql"}
+
+
+def test_help(run: Run) -> None:
+    done = run("--help")
+    assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
+    assert run("-h").stdout == done.stdout
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").stdout == f"realdb {realdb.__version__}\n"
+
+
+# What is printed
+
+
+def from_csv(text: str) -> dict[str, str]:
+    (row,) = csv.DictReader(io.StringIO(text))
+    return row
+
+
+def from_json(text: str) -> dict[str, Any]:
+    (row,) = json.loads(text)
+    return dict(row)
+
+
+def from_markdown(text: str) -> dict[str, str]:
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    header, _, row = rows
+    return dict(zip(header, row, strict=True))
+
+
+def from_table(text: str) -> dict[str, str]:
+    """Read the table turned on its side, as it stands on 100 columns."""
+    lines = [line.split() for line in text.splitlines() if line.strip(" ─")]
+    return {line[0]: " ".join(line[1:]) for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("form", "parse", "places"),
+    [
+        ((), from_csv, 1e-15),
+        (("--format", "csv"), from_csv, 1e-15),
+        (("--format", "json"), from_json, 1e-15),
+        (("--format", "markdown"), from_markdown, 1e-6),
+        (("--format", "table"), from_table, 1e-6),
+    ],
+)
+def test_every_format_gives_the_same_numbers(
+    form: tuple[str, ...],
+    parse: Callable[[str], dict[str, Any]],
+    places: float,
+    run: Run,
+    model_a: Path,
+    expected: dict[str, Any],
+) -> None:
+    done = run("accuracy", model_a, *form)
+    assert not done.stderr
+    row = parse(done.stdout)
+    assert list(row) == list(expected)
+    assert row.pop("model") == "model_a"
+    numbers = {name: None if cell in ("", None) else float(cell) for name, cell in row.items()}
+    assert numbers == pytest.approx({name: expected[name] for name in row}, abs=places)
+
+
+@pytest.mark.usefixtures("run")  # for its environment
+def test_parquet(model_a: Path, tmp_path: Path, expected: dict[str, Any]) -> None:
+    command = [*REALDB, "accuracy", str(model_a), "--format", "parquet"]
+    with (tmp_path / "out.parquet").open("wb") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=True)
+    assert not done.stderr
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [expected]
+
+
+def test_talk_goes_to_stderr(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "part.csv").write_text("image,label\n1,2\n", encoding="utf-8")
+    done = run("accuracy", "part.csv", "--format", "json")
+    assert from_json(done.stdout)["predicted_images"] == 1
+    assert "realdb: part covers 1 of the 50,000 images" in done.stderr
+    assert all(line.startswith("realdb: ") for line in done.stderr.splitlines())
+
+
+@pytest.mark.usefixtures("run")
+def test_a_reader_that_stops() -> None:
+    command = [*REALDB, "sql", "select * from labels"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().split() == [b"image_id,label,position"]
+        process.stdout.close()
+        talk = process.stderr.read()
+    assert b"Traceback" not in talk
+    assert b"Exception" not in talk
+
+
+def test_a_query_that_fails_as_it_runs_prints_nothing(run: Run) -> None:
+    done = run("sql", "select label, error('no') from labels", code=1)
+    assert (done.stdout, done.stderr) == ("", "realdb: Invalid Input Error: no\n")
+
+
+# Commands
+
+
+def test_accuracy_of_several_files(run: Run, synthetic: Path) -> None:
+    done = run("accuracy", *(synthetic / "predictions").glob("*.csv"), "--by", "animal")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["model"], row["is_animal"]) for row in rows] == [
+        (model, is_animal) for model in ("model_a", "model_b") for is_animal in ("False", "True")
+    ]
+
+
+def test_accuracy_with_every_option(run: Run, model_a: Path, synthetic_store: Store) -> None:
+    text = model_a.read_text(encoding="utf-8").replace("predicted_class", "top1")
+    options = ["--threshold", 0.5, "--empty", "wrong", "--require-complete", "--model", "m"]
+    options += ["--columns", "label=top1, image=file_name", "--input-format", "csv"]
+    done = run("accuracy", "-", *options, stdin=text)
+    result = realdb.accuracy(model_a, threshold=0.5, empty="wrong", store=synthetic_store.root)
+    found = from_csv(done.stdout)
+    assert found["model"] == "m"
+    assert float(found["real_accuracy"]) == result.real_accuracy
+    assert int(found["scored_images"]) == 50_000
+
+
+def test_accuracy_of_standard_input(run: Run, model_a: Path, expected: dict[str, Any]) -> None:
+    done = run("accuracy", "-", stdin=model_a.read_text(encoding="utf-8"))
+    assert from_csv(done.stdout)["model"] == "stdin"
+    assert float(from_csv(done.stdout)["real_accuracy"]) == expected["real_accuracy"]
+
+
+def test_sql(run: Run, model_a: Path) -> None:
+    by_stem = run("sql", "select count(*) as n from model_a", model_a)
+    assert by_stem.stdout == "n\n50000\n"
+    from_stdin = run("sql", "-", model_a, stdin="select count(*) as n\nfrom predictions\n")
+    assert from_stdin.stdout == by_stem.stdout
+
+
+def test_info_and_views(run: Run, synthetic_store: Store) -> None:
+    info = list(csv.DictReader(io.StringIO(run("info").stdout)))
+    assert {row["table"]: int(row["rows"]) for row in info} == synthetic_store.tables
+    views = [row["name"] for row in csv.DictReader(io.StringIO(run("views").stdout))]
+    assert views == [name for _, name, _, _ in realdb.views().fetchall()]
+    columns = [row["column"] for row in csv.DictReader(io.StringIO(run("views", "labels").stdout))]
+    assert columns == ["image_id", "label", "position"]
+    assert run("views", "accuracy", "--sql").stdout == realdb.view_sql("accuracy")
+
+
+def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for name in ("real.json", "validation_labels.txt", "labels.txt"):
+        shutil.copy(synthetic / name, tmp_path / "few")
+    done = run("ingest", "few", "--store", "made")
+    assert not done.stdout
+    *warned, last = done.stderr.splitlines()
+    assert last.startswith("realdb: made: 50,000 images, ")
+    assert all(" is not the published " in line for line in warned)
+    assert len(warned) == 3
+    assert "images,50000," in run("info", "--store", "made").stdout
+
+
+def test_demo_on_synthetic_data(run: Run) -> None:
+    """It needs neither network nor store, and leaves none."""
+    done = run("demo", "--synthetic", "--store", "none")
+    assert not done.stderr
+    assert done.stdout.count("?\n") == 4
+    assert "original labels" in done.stdout
+
+
+def test_demo_with_the_store(run: Run) -> None:
+    assert "real_accuracy " in run("demo").stdout
+
+
+# Mistakes
+
+UNKNOWN = "there is no table or view 'labls'. Did you mean: labels"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["accuracy", "absent.csv"], 1, "absent.csv cannot be read: "),
+        (["accuracy", "."], 1, ". cannot be read: "),
+        (["accuracy", "text.md"], 1, "text.md has no image column"),
+        (["accuracy", "wrong.csv"], 1, "wrong.csv: 1 of 1 rows have no usable label: '1000'"),
+        (["accuracy", "one.csv", "--require-complete"], 1, "covers 1 of the 50,000 images"),
+        (["accuracy", "one.csv", "one.csv"], 1, "there are predictions of a model 'one' already"),
+        (["accuracy", "one.csv", "--columns", "label=top1"], 1, "no column 'top1'"),
+        (["accuracy", "one.csv", "--columns", "label"], 2, "image=NAME,label=NAME; not 'label'"),
+        (["accuracy", "one.csv", "--columns", "file=image"], 2, "not for 'file'"),
+        (["accuracy", "one.csv", "--input-format", "xls"], 2, "'xls'; there are: parquet, "),
+        (["accuracy", "one.csv", "--threshold", "2"], 2, "between 0 and 1; not 2.0"),
+        (["accuracy", "one.csv", "--store", "none"], 3, "there is no store in none"),
+        (["accuracy", "one.csv", "--store", "one.csv"], 3, "one.csv"),
+        (["sql", "drop table labels"], 1, "one SELECT is expected"),
+        (["sql", "select 1", "labels.csv"], 1, "labels.csv: 'labels' is a table or view of realdb"),
+        (["sql", "select 1", "--store", "none"], 3, "there is no store in none"),
+        (["views", "labls"], 1, UNKNOWN),
+        (["views", "labls", "--sql"], 1, UNKNOWN),
+        (["views", "--sql"], 2, "--sql needs the name of a table or view"),
+        (["info", "--store", "none"], 3, "there is no store in none"),
+        (["ingest", "absent"], 1, "absent: there is no such file or folder"),
+        (["ingest", "one.csv"], 1, "one.csv"),
+        (["ingest", "."], 1, "."),
+        (["demo", "--store", "none"], 3, "there is no store in none"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_answered_in_a_line(
+    arguments: list[str], code: int, said: str, run: Run, tmp_path: Path
+) -> None:
+    for name, label in (("one.csv", 2), ("wrong.csv", 1000), ("labels.csv", 2)):
+        (tmp_path / name).write_text(f"image,label\n1,{label}\n", encoding="utf-8")
+    (tmp_path / "text.md").write_text("# Predictions\n", encoding="utf-8")
+    done = run(*arguments, code=code)
+    assert not done.stdout
+    *warned, last = done.stderr.splitlines()
+    assert last.startswith("realdb: ")
+    assert said in last
+    assert not warned
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Commands:"),
+        (["acuracy"], "No such command 'acuracy'"),
+        (["accuracy"], "Missing argument"),
+        (["accuracy", "one.csv", "--by", "rank"], "'class', 'label-count', 'animal'"),
+        (["accuracy", "one.csv", "--empty", "no"], "'skip', 'wrong', 'original'"),
+        (["accuracy", "one.csv", "--threshold", "high"], "not a valid float"),
+        (["accuracy", "one.csv", "--format", "xml"], "'table', 'json', 'csv', 'markdown'"),
+        (["sql"], "Missing argument"),
+        (["info", "more"], "more"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_usage(arguments: list[str], said: str, run: Run) -> None:
+    done = run(*arguments, code=2)
+    assert not done.stdout
+    assert said in done.stderr
+
+
+def test_a_query_in_error_is_explained(run: Run) -> None:
+    done = run("sql", "select labl from labels", code=1)
+    assert done.stderr.startswith('realdb: Binder Error: Referenced column "labl" not found')
+    assert '"label"' in done.stderr
+    assert "LINE 1: selec label" in run("sql", "selec label", code=1).stderr
+
+
+# The environment
+
+
+def test_the_store_option_goes_before_the_environment(
+    run: Run, bare_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    query = ("sql", "select count(original_label) as n from images")
+    assert run(*query).stdout == "n\n50000\n"
+    assert run(*query, "--store", bare_store.root).stdout == "n\n0\n"
+    monkeypatch.setenv("REALDB_HOME", str(bare_store.root))
+    assert run(*query).stdout == "n\n0\n"
+    monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
+    assert f"there is no store in {tmp_path / 'none'}" in run(*query, code=3).stderr
+
+
+def test_offline_by_option_and_by_environment(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is downloaded, and the cache is empty."""
+    monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
+    assert "none is built offline" in run("demo", code=3).stderr
+    assert "nothing may be downloaded" in run("ingest", code=1).stderr
+    monkeypatch.setenv("REALDB_OFFLINE", "0")
+    assert "none is built offline" in run("demo", "--offline", code=3).stderr
+    assert "nothing may be downloaded" in run("ingest", "--offline", code=1).stderr
+    assert not (tmp_path / "none" / "CURRENT").exists()
+
+
+# What is imported
+
+WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "platformdirs"}
+# Python lists each import on stderr.
+LISTED = [sys.executable, "-X", "importtime", "-m", "realdb.cli"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--help"], set()),
+        (["--version"], set()),
+        (["accuracy", "--help"], set()),
+        (["accuracy", "{model_a}"], {"duckdb"}),
+        (["accuracy", "{model_a}", "--format", "json", "--by", "class"], {"duckdb"}),
+        (["sql", "from images limit 1"], {"duckdb"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_a_command_imports(
+    arguments: list[str], allowed: set[str], run: Run, model_a: Path
+) -> None:
+    given = [argument.format(model_a=model_a) for argument in arguments]
+    done = run(*given, before=LISTED)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert imported & WATCHED == allowed

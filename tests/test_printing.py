@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from typing import Any
+
+import duckdb
+import pytest
+
+from realdb import printing
+from realdb.errors import QueryError, UsageError
+
+
+@pytest.fixture
+def rows() -> duckdb.DuckDBPyRelation:
+    return duckdb.connect().sql(
+        """
+        select
+            'a, "b"' as comma,
+            'a|b' as pipe,
+            'a' || chr(10) || 'b' as lines,
+            '[/x] [bold] :smile:' as markup,
+            'Grüße, 鶴' as beyond,
+            null as missing,
+            cast(1 as double) / 3 as share,
+            50000 as whole,
+            true as truth,
+            repeat('0123456789abcdef', 4) as checksum,
+            date '2020-06-12' as day
+        """
+    )
+
+
+def printed(
+    rows: duckdb.DuckDBPyRelation, form: str | None, capsys: pytest.CaptureFixture[str]
+) -> str:
+    printing.emit(rows, form)
+    out, err = capsys.readouterr()
+    assert not err
+    return out
+
+
+def test_csv(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) -> None:
+    header, row = csv.reader(io.StringIO(printed(rows, "csv", capsys)))
+    assert header == rows.columns
+    found = dict(zip(header, row, strict=True))
+    assert (found["comma"], found["lines"], found["missing"]) == ('a, "b"', "a\nb", "")
+    assert float(found["share"]) == 1 / 3
+    assert (found["whole"], len(found["checksum"])) == ("50000", 64)
+    assert found["day"] == "2020-06-12"
+
+
+def test_json(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(rows, "json", capsys)
+    assert "Grüße, 鶴" in text
+    (found,) = json.loads(text)
+    values: tuple[Any, ...] = (*rows.fetchall()[0][:-1], "2020-06-12")
+    assert found == dict(zip(rows.columns, values, strict=True))
+
+
+def test_markdown(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) -> None:
+    header, line, row = printed(rows, "markdown", capsys).splitlines()
+    assert header.split(" | ")[1:-1] == rows.columns[1:-1]
+    assert line == "| " + " | ".join(["---"] * len(rows.columns)) + " |"
+    assert row == (
+        '| a, "b" | a\\|b | a b | [/x] [bold] :smile: | Grüße, 鶴 |  | 0.333333 | 50000 | True '
+        "| 0123456789ab… | 2020-06-12 |"
+    )
+
+
+@pytest.mark.parametrize("width", ["200", "60"])
+def test_table(
+    width: str,
+    rows: duckdb.DuckDBPyRelation,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a row is too wide it stands on its side; a cell's text is data either way."""
+    monkeypatch.setenv("COLUMNS", width)
+    text = printed(rows.select("* exclude (lines)"), "table", capsys)
+    assert "[/x] [bold] :smile:" in text
+    assert "0123456789ab…" in text
+    assert "0.333333" in text
+    assert "None" not in text
+    lines = [line for line in text.splitlines() if line.strip(" ─")]
+    assert len(lines) == (2 if width == "200" else len(rows.columns) - 1)
+
+
+def test_no_rows(
+    rows: duckdb.DuckDBPyRelation,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    nothing = rows.filter("false")
+    assert printed(nothing, "csv", capsys).splitlines() == [",".join(rows.columns)]
+    assert json.loads(printed(nothing, "json", capsys)) == []
+    assert "comma" in printed(nothing, "table", capsys)
+
+
+@pytest.mark.parametrize(("is_terminal", "begins"), [(True, " "), (False, "comma,pipe,")])
+def test_a_table_on_a_terminal_csv_into_a_pipe(
+    is_terminal: bool,
+    begins: str,
+    rows: duckdb.DuckDBPyRelation,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert printed(rows, None, capsys).startswith(begins)
+
+
+def test_parquet_is_not_for_a_terminal(
+    rows: duckdb.DuckDBPyRelation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(UsageError, match=r"> out\.parquet"):
+        printing.emit(rows, "parquet")
+
+
+@pytest.mark.parametrize("form", printing.FORMATS)
+def test_a_query_that_fails_as_it_runs(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    failing = duckdb.connect().sql("select error('no') as a")
+    with pytest.raises(QueryError, match="no"):
+        printing.emit(failing, form)
+    assert capsys.readouterr().out == ""
