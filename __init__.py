@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import Accuracy as Accuracy
-    from .api import accuracy as accuracy
-    from .api import accuracy_table as accuracy_table
-    from .api import connect as connect
-    from .api import demo as demo
-    from .api import info as info
-    from .api import ingest as ingest
-    from .api import query as query
-    from .api import view_sql as view_sql
-    from .api import views as views
+    from .api.ask import connect as connect
+    from .api.ask import query as query
+    from .api.build import ingest as ingest
+    from .api.describe import info as info
+    from .api.describe import view_sql as view_sql
+    from .api.describe import views as views
+    from .api.judge import Accuracy as Accuracy
+    from .api.judge import accuracy as accuracy
+    from .api.judge import accuracy_table as accuracy_table
+    from .api.show import demo as demo
     from .errors import RealdbError as RealdbError
     from .errors import RealdbWarning as RealdbWarning
 else:
@@ -26,31 +26,32 @@ else:
 
     del ingest
 
-_ERRORS = ("RealdbError", "RealdbWarning")
-__all__ = [
-    "Accuracy",
-    "RealdbError",
-    "RealdbWarning",
-    "accuracy",
-    "accuracy_table",
-    "connect",
-    "demo",
-    "info",
-    "ingest",
-    "query",
-    "view_sql",
-    "views",
-]
+# Where each public name stands.
+_MODULES = {
+    "Accuracy": "api.judge",
+    "RealdbError": "errors",
+    "RealdbWarning": "errors",
+    "accuracy": "api.judge",
+    "accuracy_table": "api.judge",
+    "connect": "api.ask",
+    "demo": "api.show",
+    "info": "api.describe",
+    "ingest": "api.build",
+    "query": "api.ask",
+    "view_sql": "api.describe",
+    "views": "api.describe",
+}
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used, so that `realdb --help` imports no DuckDB."""
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module 'realdb' has no attribute {name!r}")
-    from . import api, errors
+    from importlib import import_module
 
-    return getattr(errors if name in _ERRORS else api, name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_MODULES})

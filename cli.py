@@ -86,10 +86,10 @@ def ingest(
 
     Example: realdb ingest reassessed-imagenet/
     """
-    from . import api
+    from .api import build
 
     with _progress() as progress:
-        made = api.ingest(
+        made = build.ingest(
             source,
             store=store,
             original=original,
@@ -107,9 +107,10 @@ def info(store: StoreOption = None, form: FormOption = None) -> None:
 
     Example: realdb info --format markdown
     """
-    from . import api, printing
+    from . import printing
+    from .api import describe
 
-    printing.emit(api.info(store=store), form)
+    printing.emit(describe.info(store=store), form)
 
 
 @app.command()
@@ -140,10 +141,11 @@ def accuracy(
 
     Example: realdb accuracy ViT.csv ResNet50.csv
     """
-    from . import api, printing
+    from . import printing
+    from .api import judge
 
     with _progress() as progress:
-        rows = api.accuracy_table(
+        rows = judge.accuracy_table(
             *files,
             by=by,
             model=model,
@@ -174,11 +176,12 @@ def sql(
 
     Example: realdb sql "select * from accuracy_by_animal" ViT.csv
     """
-    from . import api, printing
+    from . import printing
+    from .api import ask
 
     with _progress() as progress:
         text = sys.stdin.read() if query == "-" else query
-        rows = api.query(text, *(files or []), store=store, offline=offline, progress=progress)
+        rows = ask.query(text, *(files or []), store=store, offline=offline, progress=progress)
     printing.emit(rows, form)
 
 
@@ -194,14 +197,15 @@ def views(
 
     Example: realdb views accuracy --sql
     """
-    from . import api, printing
+    from . import printing
+    from .api import describe
 
     if statement:
         if name is None:
             raise UsageError("--sql needs the name of a table or view: realdb views accuracy --sql")
-        typer.echo(api.view_sql(name), nl=False)
+        typer.echo(describe.view_sql(name), nl=False)
     else:
-        printing.emit(api.views(name), form)
+        printing.emit(describe.views(name), form)
 
 
 @app.command()
@@ -216,10 +220,11 @@ def demo(
 
     Example: realdb demo
     """
-    from . import api, printing
+    from . import printing
+    from .api import show
 
     with _progress() as progress:
-        examples = api.demo(synthetic=synthetic, store=store, offline=offline, progress=progress)
+        examples = show.demo(synthetic=synthetic, store=store, offline=offline, progress=progress)
     for example in examples:
         typer.echo(f"-- {example.question}\n{example.sql}")
         printing.emit(example.rows, Form.table)

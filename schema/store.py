@@ -65,6 +65,11 @@ class Store:
         """The build's folder."""
         return self.root / "builds" / self.build_id
 
+    @property
+    def names(self) -> list[str]:
+        """What a view may read here: the tables it holds, and `predictions`."""
+        return [*self.tables, "predictions"]
+
     def parquet(self, table: str) -> Path:
         """Return where a table's Parquet file stands."""
         return self.folder / "tables" / f"{table}.parquet"

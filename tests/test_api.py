@@ -718,7 +718,7 @@ def test_the_public_names() -> None:
 def test_ingest_is_the_call_whatever_is_imported() -> None:
     """Importing `realdb.ingest.sources`, as above, binds the folder's name in the package."""
     assert sources.__name__ == "realdb.ingest.sources"
-    assert realdb.ingest.__module__ == "realdb.api"
+    assert realdb.ingest.__module__ == "realdb.api.build"
 
 
 def test_a_name_that_there_is_not() -> None:

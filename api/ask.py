@@ -1,0 +1,117 @@
+"""Ask the tables, the views and prediction files in SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataError, QueryError
+from ..queries import catalog
+from ..schema import store as stores
+from .build import open_store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+
+def connect(
+    *,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection with every table and every view that the store allows.
+
+    The store is only read: what is done on the connection stays in memory. Builds the store first
+    where there is none, unless `offline`.
+    """
+    opened = open_store(store, offline, progress)
+    con = opened.connect()
+    catalog.install(con, opened.names)
+    return con
+
+
+def query(
+    sql: str,
+    *predictions: str | Path,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Return the answer of one query over the tables, the views and prediction files.
+
+    Each file is a table of its own, named by its stem, and all of them stand in `predictions`.
+    Raises QueryError where the query is no SELECT (the store is only read) or DuckDB refuses it.
+    """
+    import duckdb
+
+    from ..ingest import predictions as reading
+
+    opened = open_store(store, offline, progress)
+    con = opened.connect()
+    models = {
+        name: reading.add(con, path) for name, path in _names_of(map(Path, predictions)).items()
+    }
+    for name, those in models.items():
+        is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, those))
+        con.table("predictions").filter(is_of_file).create_view(name)
+    catalog.install(con, opened.names)
+    # A name in the query is a table; it must not reach for a variable of the Python around it.
+    con.execute("set python_enable_replacements = false")
+    try:
+        statements = con.extract_statements(sql)
+        kinds = [statement.type for statement in statements]
+        if kinds == [duckdb.StatementType.EXPLAIN]:  # EXPLAIN ANALYZE runs what it explains
+            kinds = [statement.type for statement in con.extract_statements(_explained(sql))]
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise QueryError(
+                "one SELECT is expected (or FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN): the store "
+                "is only read"
+            )
+        return con.sql(sql)
+    except duckdb.Error as error:
+        raise QueryError(_explain(str(error), opened)) from None
+
+
+def _names_of(paths: Iterable[Path]) -> dict[str, Path]:
+    """Map what each file is called in a query to the file; DataError where that name is taken."""
+    names: dict[str, Path] = {}
+    for path in paths:
+        name = "stdin" if str(path) == "-" else path.stem
+        # DuckDB tells names by their letters, not by their case.
+        if name.lower() in (*stores.TABLES, *catalog.views()):
+            raise DataError(
+                f"{path}: {name!r} is a table or view of realdb; rename the file to query it"
+            )
+        for other in names:
+            if name.lower() == other.lower():
+                raise DataError(
+                    f"{names[other]} and {path} would both be the table {name!r}; rename one"
+                )
+        names[name] = path
+    return names
+
+
+def _explained(sql: str) -> str:
+    """Return the statement behind EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (options)."""
+    _, _, rest = re.split(r"(\bexplain\b)", sql, maxsplit=1, flags=re.IGNORECASE)
+    return re.sub(r"^\s*(analyze\b|\([^)]*\))", "", rest, flags=re.IGNORECASE)
+
+
+def _explain(message: str, opened: Store) -> str:
+    """Add to DuckDB's message which source a view that is not there would need."""
+    for name in catalog.views():
+        if f"with name {name} does not exist" in message:  # a table, or a function with parameters
+            try:
+                catalog.require(name, opened.names)
+            except QueryError as error:
+                return str(error)
+    for table in stores.TABLES:
+        if f"Table with name {table} does not exist" in message:
+            return f"this store has no table {table}: it comes from {stores.source_of(table)}"
+    return message

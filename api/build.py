@@ -1,0 +1,94 @@
+"""Build the store, or open the one there is."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RealdbWarning, StoreError
+from ..queries import catalog
+from ..schema import store as stores
+
+if TYPE_CHECKING:
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+
+def ingest(
+    source: str | Path | None = None,
+    *,
+    store: str | Path | None = None,
+    original: str | Path | None = None,
+    original_format: str | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """Build the store from the files in `source`, and return it.
+
+    `source` is a folder, or a zip or tar of one; left out, the published files are downloaded (to
+    a cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original
+    labels to take instead of those in `source`; `original_format` says which form it has where its
+    content does not (see ingest.original_labels.FORMATS). `progress` is called with a task, how
+    much of it is done, and how much there is.
+
+    Raises DataError where a file is damaged or contradicts another, and StoreError where the store
+    cannot be written; the store in force stays as it was.
+    """
+    from .. import __version__
+    from ..ingest import build, sources
+    from ..ingest.progress import silent
+
+    progress = progress or silent
+    with (
+        sources.locate(
+            Path(source) if source is not None else None,
+            offline=_is_offline(offline),
+            progress=progress,
+        ) as files,
+        stores.new_build(root_of(store), __version__) as made,
+    ):
+        build.load(
+            made,
+            files,
+            original=Path(original) if original is not None else None,
+            original_format=original_format,
+            progress=progress,
+        )
+        return made.publish(partial(catalog.install, comment=True))
+
+
+def open_store(
+    store: str | Path | None, offline: bool | None, progress: Progress | None = None
+) -> Store:
+    """Return the store in force, building it first where there is none."""
+    root = root_of(store)
+    try:
+        return stores.resolve(root)
+    except StoreError:
+        if (root / "CURRENT").exists():
+            raise
+        if _is_offline(offline):
+            raise StoreError(
+                f"there is no store in {root}, and none is built offline (--offline or "
+                "REALDB_OFFLINE). Build it from files that you have: realdb ingest FOLDER"
+            ) from None
+    warnings.warn(
+        f"there is no store in {root} yet: building it from the published files, once",
+        RealdbWarning,
+        stacklevel=3,
+    )
+    return ingest(store=root, offline=False, progress=progress)
+
+
+def root_of(store: str | Path | None) -> Path:
+    """Return the store's folder: the one named, else the default."""
+    return Path(store) if store is not None else stores.default_root()
+
+
+def _is_offline(offline: bool | None) -> bool:
+    if offline is not None:
+        return offline
+    return os.environ.get("REALDB_OFFLINE", "").lower() not in ("", "0", "false", "no")

@@ -1,0 +1,89 @@
+"""Say what there is: in this store, and in the catalogue of tables and views."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..queries import catalog
+from ..schema import store as stores
+from .build import root_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+    """Return what the store holds: a row for each table and each file that fills it."""
+    opened = stores.resolve(root_of(store))
+    con = opened.connect()
+    return con.sql(
+        """
+        with held as (
+            select
+                unnest($tables) as name,
+                unnest($rows) as rows,
+                generate_subscripts($tables, 1) as place
+        ),
+
+        filled as (
+            select
+                file_name,
+                bytes,
+                sha256,
+                is_published,
+                origin,
+                unnest(string_split(tables, ', ')) as name
+            from sources
+        )
+
+        select
+            held.name as "table",
+            held.rows,
+            filled.file_name as file,
+            filled.bytes,
+            filled.is_published,
+            filled.sha256,
+            filled.origin
+        from held
+        left join filled on held.name = filled.name
+        order by held.place, filled.file_name
+        """,
+        params={"tables": list(opened.tables), "rows": list(opened.tables.values())},
+    )
+
+
+def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
+    """Return the catalogue: a row for each table and view, or for each column of the one named.
+
+    Raises QueryError, with the nearest names, where there is none of that name.
+    """
+    if name is not None:
+        about = stores.about(name) if name in stores.TABLES else catalog.find(name).about
+        meanings = {**{f"${key}": text for key, text in about.parameters.items()}, **about.columns}
+        return _relation(
+            column=list(meanings),
+            is_key=[column in about.key for column in meanings],
+            meaning=list(meanings.values()),
+        )
+    found = [("table", table, stores.about(table)) for table in stores.TABLES]
+    found += [(view.layer, view.name, view.about) for view in catalog.views().values()]
+    return _relation(
+        kind=[kind for kind, _, _ in found],
+        name=[name for _, name, _ in found],
+        grain=[about.grain for _, _, about in found],
+        about=[about.summary for _, _, about in found],
+    )
+
+
+def view_sql(name: str) -> str:
+    """Return the file of the table or view `name`: its header and its statement."""
+    path = stores.sql_path(name) if name in stores.TABLES else catalog.find(name).path
+    return path.read_text(encoding="utf-8")
+
+
+def _relation(**columns: list[object]) -> duckdb.DuckDBPyRelation:
+    import duckdb
+    import pyarrow as pa
+
+    return duckdb.connect().from_arrow(pa.table(columns))

@@ -1,0 +1,178 @@
+"""Judge predictions by both label sets."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataError, RealdbWarning, UsageError
+from ..queries import catalog
+from .build import open_store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+
+IMAGES = 50_000
+PUBLISHED_THRESHOLD = 0.8
+EMPTY_RULES = ("skip", "wrong", "original")
+# What `by` may name, and the view that answers.
+BY = {
+    "class": "accuracy_by_class",
+    "label-count": "accuracy_by_label_count",
+    "animal": "accuracy_by_animal",
+}
+# A guess is right on about one image in a thousand; the worst real models on about half.
+_NEAR_CHANCE = 0.02
+# No model agrees with the original labels as closely as the labels themselves do.
+_TOO_GOOD = 0.98
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """How often a model is right; the fields are the columns of the view `accuracy`.
+
+    Shares are between 0 and 1. A share is None where it cannot be known: top-5 where the
+    predictions have no five ranks, original accuracy where the store has no original labels.
+    """
+
+    model: str
+    real_accuracy: float | None
+    real_accuracy_low: float | None
+    real_accuracy_high: float | None
+    correct_images: int
+    scored_images: int
+    original_accuracy: float | None
+    real_top5_accuracy: float | None
+    original_top5_accuracy: float | None
+    predicted_images: int
+
+
+def accuracy(
+    predictions: object,
+    *,
+    model: str | None = None,
+    threshold: float = PUBLISHED_THRESHOLD,
+    empty: str = "skip",
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    require_complete: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+) -> Accuracy:
+    """Return the ReaL accuracy of one model, with what is needed to trust it.
+
+    `predictions` is a path, an Arrow table, a pandas or Polars frame, a NumPy array of 50,000 class
+    ids or of (50000, 1000) logits in file-name order, or a dict of file name to class id. See
+    `accuracy_table` for the rest, and for several models.
+
+    >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
+    0.8398701880991524
+    """
+    rows = accuracy_table(
+        predictions,
+        model=model,
+        threshold=threshold,
+        empty=empty,
+        columns=columns,
+        input_format=input_format,
+        require_complete=require_complete,
+        store=store,
+        offline=offline,
+    )
+    found = rows.fetchall()
+    if len(found) != 1:
+        names = ", ".join(row[0] for row in found[:5])
+        raise DataError(
+            f"there are {len(found)} models in these predictions ({names}"
+            f"{', …' if len(found) > 5 else ''}); realdb.accuracy_table gives a row for each"
+        )
+    return Accuracy(**dict(zip(rows.columns, found[0], strict=True)))
+
+
+def accuracy_table(
+    *predictions: object,
+    by: str | None = None,
+    model: str | None = None,
+    threshold: float = PUBLISHED_THRESHOLD,
+    empty: str = "skip",
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    require_complete: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Return the view `accuracy` for the given predictions: a row for each model.
+
+    `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
+    the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
+    without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
+    it by its original label. `model`, `columns` and `input_format` are as in `ingest.predictions`.
+
+    Raises DataError where predictions are refused, or do not cover all 50,000 images although
+    `require_complete`. Warns where they cover only part, and where a figure looks like a mistake.
+    """
+    if empty not in EMPTY_RULES:
+        raise UsageError(f"empty is one of {', '.join(EMPTY_RULES)}; not {empty!r}")
+    if by is not None and by not in BY:
+        raise UsageError(f"by is one of {', '.join(BY)}; not {by!r}")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
+    from ..ingest import predictions as reading
+
+    opened = open_store(store, offline, progress)
+    asked = ["accuracy", *([BY[by]] if by else [])]
+    rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
+    con = opened.connect(catalog.tables_of(*asked, *rules))
+    for given in predictions:
+        reading.add(con, given, model=model, columns=columns, input_format=input_format)
+    catalog.install(con, opened.names, [*asked, *rules])
+    _judge_by(con, threshold=threshold, empty=empty)
+    # Kept as a table: a relation would be computed anew each time that it is looked at.
+    con.execute("create table answer as from accuracy order by model")
+    _look_at(con.table("answer"), require_complete)
+    return con.view(BY[by]).order("all") if by else con.table("answer")
+
+
+def _judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -> None:
+    """Put the labels, and the rule for images without any, in force for the views on `con`."""
+    if threshold != PUBLISHED_THRESHOLD:
+        catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
+    if empty != "skip":
+        catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})
+
+
+def _look_at(accuracies: duckdb.DuckDBPyRelation, require_complete: bool) -> None:
+    """Warn of what the reader of these figures should know."""
+    for row in accuracies.fetchall():
+        result = Accuracy(**dict(zip(accuracies.columns, row, strict=True)))
+        if result.predicted_images < IMAGES:
+            text = (
+                f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
+                f"is scored on the {result.scored_images:,} of them that have ReaL labels"
+            )
+            if require_complete:
+                raise DataError(text + ", and --require-complete asks for all")
+            warnings.warn(text, RealdbWarning, stacklevel=3)
+        if result.original_accuracy is None:
+            text = "the store has no original labels, so there is no original accuracy"
+            warnings.warn(text, RealdbWarning, stacklevel=3)
+        elif result.original_accuracy >= _TOO_GOOD:
+            warnings.warn(
+                f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} "
+                "of the images: are these predictions, or the original labels themselves?",
+                RealdbWarning,
+                stacklevel=3,
+            )
+        if result.real_accuracy is not None and result.real_accuracy < _NEAR_CHANCE:
+            warnings.warn(
+                f"{result.model} is near chance: are its images in another order, or its class ids "
+                "others than 0-999 in the order of the sorted WordNet ids?",
+                RealdbWarning,
+                stacklevel=3,
+            )

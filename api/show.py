@@ -1,0 +1,86 @@
+"""Show a newcomer what can be asked."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RealdbWarning
+from ..queries import catalog
+from .build import ingest, open_store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A question, the SQL that answers it, and the answer."""
+
+    question: str
+    sql: str
+    rows: duckdb.DuckDBPyRelation
+
+
+def demo(
+    *,
+    synthetic: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> list[Example]:
+    """Score the original ImageNet labels as if they were a model, and ask three questions more.
+
+    Builds the store first where there is none. With `synthetic` the store is made of generated
+    files in the upstream formats, in a folder that does not outlive the call, and needs no network.
+    """
+    if not synthetic:
+        return _examples(open_store(store, offline, progress))
+    import tempfile
+
+    from ..ingest.synthetic import write_synthetic
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_synthetic(Path(folder) / "upstream")
+        with warnings.catch_warnings():
+            # These files are not the published ones, and nobody takes them for those.
+            warnings.simplefilter("ignore", RealdbWarning)
+            made = ingest(
+                Path(folder) / "upstream", store=Path(folder) / "store", progress=progress
+            )
+        return _examples(made)
+
+
+def _examples(opened: Store) -> list[Example]:
+    con = opened.connect()
+    con.execute(
+        """
+        insert into predictions
+        select 'original labels', image_id, 1, original_label, null
+        from images
+        where original_label is not null
+        """
+    )
+    catalog.install(con, opened.names)
+    score = "-- How often are the original labels right?\nfrom accuracy"
+    return [
+        # Executed here: the synthetic store is gone when the caller looks at the rows.
+        Example(
+            question=sql.splitlines()[0].removeprefix("-- "),
+            sql="\n".join(sql.splitlines()[1:]),
+            rows=_kept(con.sql(sql)),
+        )
+        for sql in (score, *catalog.examples())
+    ]
+
+
+def _kept(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Return `rows` as a relation that no longer needs its files."""
+    import duckdb
+
+    return duckdb.connect().from_arrow(rows.to_arrow_table())
