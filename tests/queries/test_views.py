@@ -111,10 +111,10 @@ def test_header_has_the_columns_in_order(empty: duckdb.DuckDBPyConnection, name:
     assert list(about(name).columns) == [column for column, *_ in described]
 
 
-@each_table_and_view
+# The file of train_files is neither among the real ones nor generated; test_build gives it one, and
+# the build itself refuses a key that stands twice.
+@pytest.mark.parametrize("name", [name for name in (*TABLES, *VIEWS) if name != "train_files"])
 def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
-    if name == "train_files":
-        pytest.skip("its file is not among the real ones, nor among the generated ones")
     key = about(name).key
     known = " and ".join(f"{column} is not null" for column in key)
     rows, keys, without = judged.execute(
