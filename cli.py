@@ -111,11 +111,20 @@ def info(store: StoreOption = None, form: FormOption = None) -> None:
     from .api import describe
 
     printing.emit(describe.info(store=store), form)
+    _say(describe.whereabouts(store=store))
 
 
 @app.command()
 def accuracy(
-    files: Annotated[list[Path], typer.Argument(help="Prediction files; - is standard input.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV or Parquet with a column for the image (file_name, filename, image, "
+            "image_id or path) and one for its class id (label, predicted_class, prediction, pred, "
+            "index or class), and if there are: rank (from 1; top-5 needs 1 to 5), confidence, "
+            "model. Or an .npy in file-name order. - is standard input."
+        ),
+    ],
     by: Annotated[By | None, typer.Option(help="Break the accuracy down.")] = None,
     threshold: Annotated[
         float, typer.Option(help="Judge by the labels whose score is at least this.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import QueryError, UsageError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # For a person's eye the beginning of a checksum is enough; the other formats have it whole.
 _CHECKSUM = re.compile("[0-9a-f]{64}")
+# A table is for the eye, which has seen enough by then.
+_MOST_ROWS = 1000
+_SHORT_TEXT = 24
 
 
 def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
@@ -37,7 +41,8 @@ def _table(relation: duckdb.DuckDBPyRelation) -> None:
 
     # What stands in a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
     console = Console(markup=False, emoji=False)
-    rows = [[_short(value) for value in row] for row in relation.fetchall()]
+    found = relation.fetchall()
+    rows = [[_short(value) for value in row] for row in found[:_MOST_ROWS]]
     is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
     table = _grid(relation.columns, rows, is_number)
     wide = console.options.update(width=10_000)
@@ -47,16 +52,31 @@ def _table(relation: duckdb.DuckDBPyRelation) -> None:
         turned = _grid(header, lines, [False] * len(header))
         if console.measure(turned, options=wide).maximum <= console.width:
             table = turned
+    # Too wide all the same: a line that the terminal breaks is better than a number that we break.
+    console.width = max(console.width, console.measure(table, options=wide).minimum)
     console.print(table)
+    if len(found) > len(rows):
+        print(
+            f"realdb: {len(found) - len(rows):,} more rows; --format csv prints all",
+            file=sys.stderr,
+        )
 
 
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], is_number: list[bool]) -> Table:
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], is_number: list[bool]) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    for name, right in zip(header, is_number, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for place, (name, right) in enumerate(zip(header, is_number, strict=True)):
+        # Sentences and paths may be folded, numbers and names may not.
+        is_short = all(len(row[place]) <= _SHORT_TEXT for row in rows)
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=is_short,
+            min_width=min(_SHORT_TEXT, len(name)),
+        )
     for row in rows:
         table.add_row(*row)
     return table
@@ -74,7 +94,11 @@ def _csv(relation: duckdb.DuckDBPyRelation) -> None:
 def _json(relation: duckdb.DuckDBPyRelation) -> None:
     import json
 
-    rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    _require_names(relation)
+    rows = [
+        {name: _finite(value) for name, value in zip(relation.columns, row, strict=True)}
+        for row in relation.fetchall()
+    ]
     json.dump(rows, sys.stdout, indent=2, default=str, ensure_ascii=False)
     sys.stdout.write("\n")
 
@@ -97,10 +121,27 @@ def _parquet(relation: duckdb.DuckDBPyRelation) -> None:
 
     import pyarrow.parquet as pq
 
+    _require_names(relation)
+
     # A Parquet file is written back and forth; a pipe only goes forth.
     buffer = io.BytesIO()
     pq.write_table(relation.to_arrow_table(), buffer, compression="zstd")
     sys.stdout.buffer.write(buffer.getbuffer())
+
+
+def _require_names(relation: duckdb.DuckDBPyRelation) -> None:
+    """Raise QueryError where two columns have one name: one of them would be lost."""
+    twice = sorted({name for name in relation.columns if relation.columns.count(name) > 1})
+    if twice:
+        raise QueryError(
+            f"two columns are called {', '.join(twice)}, which this format cannot hold: name one "
+            "of them with `as`"
+        )
+
+
+def _finite(value: Any) -> Any:
+    """Return `value`, or None for NaN and the infinities, which JSON has no word for."""
+    return value if not isinstance(value, float) or math.isfinite(value) else None
 
 
 def _short(value: Any) -> str:

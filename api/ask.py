@@ -33,6 +33,8 @@ def connect(
     opened = open_store(store, offline, progress)
     con = opened.connect()
     catalog.install(con, opened.names)
+    # Here a frame of the notebook may be queried by its name, as DuckDB's users are used to.
+    con.execute("set python_enable_replacements = true")
     return con
 
 
@@ -61,8 +63,6 @@ def query(
         is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, those))
         con.table("predictions").filter(is_of_file).create_view(name)
     catalog.install(con, opened.names)
-    # A name in the query is a table; it must not reach for a variable of the Python around it.
-    con.execute("set python_enable_replacements = false")
     try:
         statements = con.extract_statements(sql)
         kinds = [statement.type for statement in statements]
@@ -75,7 +75,7 @@ def query(
             )
         return con.sql(sql)
     except duckdb.Error as error:
-        raise QueryError(_explain(str(error), opened)) from None
+        raise QueryError(explain(str(error), opened)) from None
 
 
 def _names_of(paths: Iterable[Path]) -> dict[str, Path]:
@@ -103,7 +103,7 @@ def _explained(sql: str) -> str:
     return re.sub(r"^\s*(analyze\b|\([^)]*\))", "", rest, flags=re.IGNORECASE)
 
 
-def _explain(message: str, opened: Store) -> str:
+def explain(message: str, opened: Store) -> str:
     """Add to DuckDB's message which source a view that is not there would need."""
     for name in catalog.views():
         if f"with name {name} does not exist" in message:  # a table, or a function with parameters
@@ -113,5 +113,8 @@ def _explain(message: str, opened: Store) -> str:
                 return str(error)
     for table in stores.TABLES:
         if f"Table with name {table} does not exist" in message:
-            return f"this store has no table {table}: it comes from {stores.source_of(table)}"
+            return (
+                f"this store has no table {table}: it comes from {stores.source_of(table)}. Give "
+                "the ingest that file: realdb ingest FOLDER"
+            )
     return message

@@ -42,14 +42,18 @@ def ingest(
     from ..ingest.progress import silent
 
     progress = progress or silent
+    root = root_of(store)
+    stores.require_own_folder(root)
     with (
         sources.locate(
             Path(source) if source is not None else None,
             offline=_is_offline(offline),
             progress=progress,
         ) as files,
-        stores.new_build(root_of(store), __version__) as made,
+        stores.new_build(root, __version__) as made,
     ):
+        if source is not None:
+            sources.tell_missing(Path(source), files)
         build.load(
             made,
             files,
@@ -70,6 +74,7 @@ def open_store(
     except StoreError:
         if (root / "CURRENT").exists():
             raise
+        stores.require_own_folder(root)
         if _is_offline(offline):
             raise StoreError(
                 f"there is no store in {root}, and none is built offline (--offline or "

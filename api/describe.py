@@ -53,6 +53,17 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     )
 
 
+def whereabouts(*, store: str | Path | None = None) -> str:
+    """Say in a sentence which build is in force, where, and what no file was given for."""
+    opened = stores.resolve(root_of(store))
+    absent = [table for table in stores.TABLES if table not in opened.names]
+    without = f"; without {', '.join(absent)}" if absent else ""
+    return (
+        f"{opened.root}: build {opened.build_id}, by realdb {opened.realdb_version} at "
+        f"{opened.built_at}{without}"
+    )
+
+
 def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
     """Return the catalogue: a row for each table and view, or for each column of the one named.
 

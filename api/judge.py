@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, RealdbWarning, UsageError
+from ..errors import DataError, QueryError, RealdbWarning, UsageError
 from ..queries import catalog
 from .build import open_store
 
@@ -26,6 +26,8 @@ BY = {
     "label-count": "accuracy_by_label_count",
     "animal": "accuracy_by_animal",
 }
+# Those that ask for the class of an image, which is its original label.
+_BY_ORIGINAL = ("class", "animal")
 # A guess is right on about one image in a thousand; the worst real models on about half.
 _NEAR_CHANCE = 0.02
 # No model agrees with the original labels as closely as the labels themselves do.
@@ -129,14 +131,25 @@ def accuracy_table(
     asked = ["accuracy", *([BY[by]] if by else [])]
     rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
     con = opened.connect(catalog.tables_of(*asked, *rules))
+    models = []
     for given in predictions:
-        reading.add(con, given, model=model, columns=columns, input_format=input_format)
+        models += reading.add(con, given, model=model, columns=columns, input_format=input_format)
     catalog.install(con, opened.names, [*asked, *rules])
+    if by in _BY_ORIGINAL or empty == "original":
+        _require_original_labels(con, f"by {by}" if by in _BY_ORIGINAL else "empty original")
     _judge_by(con, threshold=threshold, empty=empty)
     # Kept as a table: a relation would be computed anew each time that it is looked at.
-    con.execute("create table answer as from accuracy order by model")
+    con.execute("create table answer as from accuracy order by list_position($1, model)", [models])
     _look_at(con.table("answer"), require_complete)
     return con.view(BY[by]).order("all") if by else con.table("answer")
+
+
+def _require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None:
+    if not con.table("images").count("original_label").fetchall()[0][0]:
+        raise QueryError(
+            f"{asked!r} needs the original labels, which this store lacks. Give the ingest a file "
+            "of them: realdb ingest FOLDER --original FILE"
+        )
 
 
 def _judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RealdbWarning
+from ..errors import QueryError, RealdbWarning
 from ..queries import catalog
+from .ask import explain
 from .build import ingest, open_store
 
 if TYPE_CHECKING:
@@ -73,14 +74,20 @@ def _examples(opened: Store) -> list[Example]:
         Example(
             question=sql.splitlines()[0].removeprefix("-- "),
             sql="\n".join(sql.splitlines()[1:]),
-            rows=_kept(con.sql(sql)),
+            rows=_kept(con, sql, opened),
         )
         for sql in (score, *catalog.examples())
     ]
 
 
-def _kept(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Return `rows` as a relation that no longer needs its files."""
+def _kept(con: duckdb.DuckDBPyConnection, sql: str, opened: Store) -> duckdb.DuckDBPyRelation:
+    """Return a query's rows as a relation that no longer needs the store.
+
+    Raises QueryError where the store lacks what the query reads.
+    """
     import duckdb
 
-    return duckdb.connect().from_arrow(rows.to_arrow_table())
+    try:
+        return duckdb.connect().from_arrow(con.sql(sql).to_arrow_table())
+    except duckdb.Error as error:
+        raise QueryError(explain(str(error), opened)) from None

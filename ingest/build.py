@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
+from ..errors import DataError, RealdbWarning
 from ..schema import store
 from . import classes
 from .labels import IMAGES, RealLabels, read_real_labels
@@ -21,7 +22,7 @@ from .original_labels import OriginalLabels, read_original_labels
 from .progress import Progress, silent
 from .questions import Questions, require_same
 from .scores import Scores, read_scores
-from .sources import SourceFile, known_files
+from .sources import SourceFile, known_files, refusal
 from .votes import ANSWERS, Votes, read_votes
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ ORIGINAL_FILES = (
 )
 # Original labels are right on nine images in ten; in another order or with other ids, on none.
 _LEAST_AGREEMENT = 0.5
+# The operating point of the published labels (Section 3 of the paper).
+_THRESHOLD = 0.8
 
 
 @dataclass(kw_only=True)
@@ -94,6 +97,7 @@ def load(
         if inputs.main is None and main:
             _take_main_votes(inputs, files["raters.npz"], main)
     _check_raters(inputs)
+    _compare_labels_with_scores(inputs)
     _fill_raters(build, inputs)
     _fill_votes(build, inputs)
     _fill_sources(build, inputs)
@@ -127,6 +131,9 @@ def read(
     if found := path("labels.txt"):
         inputs.wordnet_ids = classes.read_wordnet_ids(found)
     devkit = classes.read_devkit_map(found) if (found := path("map_clsloc.txt")) else None
+    if original is not None and (beside := original.parent / "map_clsloc.txt").is_file():
+        inputs.files.append(_given_file(beside))
+        devkit = classes.read_devkit_map(beside)
     _read_original(inputs, files, original, original_format, devkit)
     if inputs.wordnet_ids is None and inputs.original:
         inputs.wordnet_ids = inputs.original.wordnet_ids
@@ -135,9 +142,9 @@ def read(
     if found := path("imagenet1k_label_to_names.json"):
         inputs.names = classes.read_class_names(found)
     if inputs.wordnet_ids and (found := path("imagenet_synset_to_lemma.txt")):
-        inputs.names = _by_class(inputs.wordnet_ids, classes.read_wordnet_texts(found))
+        inputs.names = _by_class(inputs.wordnet_ids, found)
     if inputs.wordnet_ids and (found := path("imagenet_synset_to_definition.txt")):
-        inputs.descriptions = _by_class(inputs.wordnet_ids, classes.read_wordnet_texts(found))
+        inputs.descriptions = _by_class(inputs.wordnet_ids, found)
     return inputs
 
 
@@ -256,6 +263,34 @@ def _check_raters(inputs: Inputs) -> None:
                     f"{both.size} of the experts of {inputs.expert.path.name} are raters of "
                     f"{votes.path.name} too, such as {both[0]}. Are two of the .npz files swapped?"
                 )
+
+
+def _compare_labels_with_scores(inputs: Inputs) -> None:
+    """Warn where real.json is not what scores.npz and the original labels make of it.
+
+    Its lists are the questions with score >= 0.8, and the original label of an image not rated.
+    """
+    if inputs.real is None or inputs.scores is None:
+        return
+    questions = inputs.scores.questions
+    kept = questions.keys[inputs.scores.score >= _THRESHOLD]
+    is_rated = np.zeros(IMAGES + 1, np.bool_)
+    is_rated[questions.image_id] = True
+    if inputs.original:
+        unrated = np.flatnonzero(~is_rated[1:])
+        kept = np.concatenate([kept, (unrated + 1) * 1000 + inputs.original.labels[unrated]])
+    keys = inputs.real.image_id.astype(np.int64) * 1000 + inputs.real.label
+    if inputs.original is None:
+        keys = keys[is_rated[inputs.real.image_id]]
+    differs = np.unique(np.setxor1d(kept, keys) // 1000)
+    if differs.size:
+        warnings.warn(
+            f"real.json is not what scores.npz gives at {_THRESHOLD}, with the original label "
+            f"where an image was not rated: {differs.size:,} images differ, such as image "
+            f"{differs[0]}",
+            RealdbWarning,
+            stacklevel=2,
+        )
 
 
 def _fill_labels(build: store.Build, inputs: Inputs) -> None:
@@ -480,9 +515,14 @@ def _insert(
     con.unregister("given")
 
 
-def _by_class(wordnet_ids: tuple[str, ...], texts: Mapping[str, str]) -> dict[int, str]:
-    return {
-        label: texts[wordnet_id]
-        for label, wordnet_id in enumerate(wordnet_ids)
-        if wordnet_id in texts
-    }
+def _by_class(wordnet_ids: tuple[str, ...], path: Path) -> dict[int, str]:
+    """Read the text of each class; DataError where one has none."""
+    texts = classes.read_wordnet_texts(path)
+    absent = [wordnet_id for wordnet_id in wordnet_ids if wordnet_id not in texts]
+    if absent:
+        raise refusal(
+            path,
+            f"{len(absent):,} of the {len(wordnet_ids):,} classes are not in it, such as "
+            f"{absent[0]}: it is cut short, or another file",
+        )
+    return {label: texts[wordnet_id] for label, wordnet_id in enumerate(wordnet_ids)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache as cached
@@ -84,6 +84,20 @@ def locate(
         else:
             files = _in_folder(source) if source.is_dir() else _in_archive(source, Path(folder))
         yield files
+
+
+def tell_missing(source: Path, files: Container[str]) -> None:
+    """Warn of the files of the public repository that `source` lacks."""
+    known = [file for file in known_files().values() if any("url" in p for p in file.places)]
+    missing = [file for file in known if file.name not in files]
+    if missing:
+        tables = sorted({table for file in missing for table in file.feeds})
+        warnings.warn(
+            f"{source} has no {', '.join(file.name for file in missing)}: what they tell is not in "
+            f"the store ({', '.join(tables)})",
+            RealdbWarning,
+            stacklevel=2,
+        )
 
 
 @cached
@@ -217,6 +231,12 @@ def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
 
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    for other in known_files().values():
+        if digest == other.sha256 != known.sha256:
+            raise DataError(
+                f"{path.name} holds the published {other.name}, by its checksum. Are two of the "
+                "files swapped? Give each its own name"
+            )
     return SourceFile(
         name=known.name,
         path=path,

@@ -84,6 +84,8 @@ class Store:
         import duckdb
 
         con = _connect(":memory:")
+        # A name in a query is a table; it must not reach for a variable of the Python around it.
+        con.execute("set python_enable_replacements = false")
         for table in self.tables:
             if tables is not None and table not in tables:
                 continue
@@ -97,6 +99,15 @@ class Store:
                 ) from None
         create_table(con, "predictions")
         return con
+
+
+def require_own_folder(root: Path) -> None:
+    """Raise StoreError where `root` is somebody else's folder: one that holds other things."""
+    if root.is_dir() and any(root.iterdir()) and not (root / "builds").is_dir():
+        raise StoreError(
+            f"{root} is no store and is not empty, so none is built there. Name another folder "
+            "with --store or REALDB_HOME"
+        )
 
 
 def default_root() -> Path:

@@ -220,8 +220,9 @@ def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"2 models .*model_a, model_b.*realdb\.accuracy_table"):
         realdb.accuracy(both)
     answers = [realdb.accuracy_table(*reversed(files)), realdb.accuracy_table(both)]
-    for rows in answers:
-        assert [row[0] for row in rows.fetchall()] == list(MODELS)
+    # Files in the order given; within a file by name.
+    for rows, names in zip(answers, ([*reversed(MODELS)], [*MODELS]), strict=True):
+        assert [row[0] for row in rows.fetchall()] == names
         for row in rows.fetchall():
             result = realdb.Accuracy(**dict(zip(rows.columns, row, strict=True)))
             assert same(result, truth.accuracy(given[result.model]))
@@ -310,6 +311,45 @@ def test_a_part_of_the_images(labels: dict[int, int], truth: Truth) -> None:
     said = f"covers 30,000 of the 50,000 images; it is scored on the {scored:,} of them"
     with pytest.warns(realdb.RealdbWarning, match=said):
         assert same(realdb.accuracy(part), truth.accuracy(part))
+
+
+@pytest.mark.parametrize("rule", [{"by": "class"}, {"by": "animal"}, {"empty": "original"}])
+def test_what_needs_the_original_labels(
+    rule: dict[str, Any], files: list[Path], synthetic: Path, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    for name in ("real.json", "labels.txt"):
+        shutil.copy(synthetic / name, given)
+    with pytest.warns(realdb.RealdbWarning):
+        store = realdb.ingest(given, store=tmp_path / "store")
+    with pytest.raises(QueryError, match=r"needs the original labels, .* --original FILE"):
+        realdb.accuracy_table(files[0], store=store.root, **rule)
+
+
+@pytest.mark.parametrize("name", ["real.json", "scores.npz"])
+def test_demo_says_what_a_store_lacks(name: str, synthetic: Path, tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    shutil.copy(synthetic / name, given)
+    with pytest.warns(realdb.RealdbWarning):
+        store = realdb.ingest(given, store=tmp_path / "store")
+    with pytest.raises(QueryError, match="realdb ingest FOLDER"):
+        realdb.demo(store=store.root)
+
+
+def test_no_store_is_built_in_a_folder_of_other_things(
+    files: list[Path], synthetic: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    for call in (
+        lambda: realdb.ingest(synthetic, store=tmp_path / "mine"),
+        lambda: realdb.accuracy(files[0], store=tmp_path / "mine", offline=False),
+    ):
+        with pytest.raises(StoreError, match="is no store and is not empty"):
+            call()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
 def test_no_original_labels(files: list[Path], bare_store: Store, truth: Truth) -> None:

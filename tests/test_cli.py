@@ -237,6 +237,7 @@ def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
     assert not done.stdout
     *warned, last = done.stderr.splitlines()
     assert last.startswith("realdb: made: 50,000 images, ")
+    assert " has no scores.npz, " in warned.pop()
     assert all(" is not the published " in line for line in warned)
     assert len(warned) == 3
     assert "images,50000," in run("info", "--store", "made").stdout

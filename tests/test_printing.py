@@ -52,6 +52,39 @@ def test_csv(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) 
     assert found["day"] == "2020-06-12"
 
 
+def test_json_has_no_word_for_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = duckdb.connect().sql("select 'nan'::double as a, '-inf'::double as b, 1.5::double as c")
+    assert json.loads(printed(rows, "json", capsys)) == [{"a": None, "b": None, "c": 1.5}]
+
+
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_a_column_is_never_lost(form: str) -> None:
+    rows = duckdb.connect().sql("select 1 as a, 2 as b, 3 as a")
+    with pytest.raises(QueryError, match="two columns are called a"):
+        printing.emit(rows, form)
+
+
+def test_a_table_ends_after_a_thousand_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.emit(duckdb.connect().sql("from range(1234) as r(i)"), "table")
+    out, err = capsys.readouterr()
+    assert [line.strip() for line in out.splitlines() if line.strip()][-1] == "999"
+    assert err == "realdb: 234 more rows; --format csv prints all\n"
+
+
+def test_numbers_are_not_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = duckdb.connect().sql(
+        "select i + 0.123456::double as a_long_name, i + 0.654321::double as another_name, "
+        "'folded ' || repeat('words ', 9) as said from range(9) as r(i)"
+    )
+    text = printed(rows, "table", capsys)
+    for i in range(9):
+        assert f"{i}.123456" in text
+        assert f"{i}.654321" in text
+
+
 def test_json(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(rows, "json", capsys)
     assert "Grüße, 鶴" in text

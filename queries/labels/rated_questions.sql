@@ -7,9 +7,9 @@
 -- source: raters.npz, scores.npz, real.json
 -- image_id: the image
 -- label: the class id asked about
--- no_votes: how many raters said no
--- maybe_votes: how many said maybe
--- yes_votes: how many said yes
+-- no_votes: how many raters said no; NULL where no vote on the question is known
+-- maybe_votes: how many said maybe; NULL likewise
+-- yes_votes: how many said yes; NULL likewise
 -- score: how likely the label is right, given the votes
 -- is_real: the label is one of the image's ReaL labels
 -- is_original: the label is the image's ILSVRC 2012 label; NULL where the store has none
@@ -28,9 +28,9 @@ with counted as (
 select
     q.image_id,
     q.label,
-    coalesce(c.no_votes, 0) as no_votes,
-    coalesce(c.maybe_votes, 0) as maybe_votes,
-    coalesce(c.yes_votes, 0) as yes_votes,
+    c.no_votes,
+    c.maybe_votes,
+    c.yes_votes,
     s.score,
     l.label is not null as is_real,
     q.label = i.original_label as is_original

@@ -290,12 +290,68 @@ def test_original_labels_that_are_not_there_are_refused(refusal: Refusal, tmp_pa
 def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None:
     (tmp_path / "given").mkdir()
     shutil.copy(upstream / "real.json", tmp_path / "given")
-    store = realdb.ingest(
-        tmp_path / "given",
-        store=tmp_path / "store",
-        original=upstream / "validation_labels.txt",
-    )
+    with pytest.warns(RealdbWarning) as caught:
+        store = realdb.ingest(
+            tmp_path / "given",
+            store=tmp_path / "store",
+            original=upstream / "validation_labels.txt",
+        )
+    assert [" has no scores.npz, raters.npz" in str(each.message) for each in caught] == [True]
     assert column(store, "select is_published from sources") == [True, True]
+
+
+@pytest.mark.parametrize("one", ["real.json", "scores.npz"])
+def test_labels_that_are_not_those_of_the_scores_draw_a_warning(
+    one: str, given: Path, change: Callable[..., None], tmp_path: Path
+) -> None:
+    if one == "real.json":
+        lists = json.loads((given / one).read_text())
+        lists[25] = [7]
+        (given / one).write_text(json.dumps(lists))
+    else:
+        change(one, tensor=lambda scores: 1 - scores)
+    with pytest.warns(RealdbWarning) as caught:
+        realdb.ingest(given, store=tmp_path / "store")
+    said = [str(each.message) for each in caught]
+    assert any(text.startswith("real.json is not what scores.npz gives at 0.8") for text in said)
+
+
+def test_published_files_that_are_swapped_are_known_by_their_checksums(
+    given: Path, upstream: Path, refusal: Callable[..., str]
+) -> None:
+    shutil.copy(upstream / "golden.npz", given / "raters_golden.npz")
+    assert "raters_golden.npz holds the published golden.npz" in refusal()
+
+
+def test_names_that_are_cut_short(given: Path, refusal: Callable[..., str]) -> None:
+    path = given / "imagenet_synset_to_lemma.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:300]))
+    assert "imagenet_synset_to_lemma.txt: 700 of the 1,000 classes are not in it" in refusal()
+
+
+def test_votes_that_are_not_known_are_not_counted_as_none(given: Path, ingest: Ingest) -> None:
+    (given / "raters.npz").unlink()
+    store = ingest()
+    found = realdb.query("select distinct yes_votes from rated_questions", store=store.root)
+    assert found.fetchall() == [(None,)]
+
+
+def test_the_devkits_list_is_found_beside_its_labels(
+    given: Path, tmp_path: Path, ingest: Ingest
+) -> None:
+    ids = (given / "labels.txt").read_text().split()
+    shuffled = list(reversed(ids))
+    (tmp_path / "devkit").mkdir()
+    lines = [f"{name} {number} name\n" for number, name in enumerate(shuffled, start=1)]
+    (tmp_path / "devkit" / "map_clsloc.txt").write_text("".join(lines))
+    numbers = {name: str(number) for number, name in enumerate(shuffled, start=1)}
+    labels = (given / "validation_labels.txt").read_text().split()
+    truth = tmp_path / "devkit" / "ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("".join(numbers[label] + "\n" for label in labels))
+    expected = column(ingest(), "select original_label from images order by image_id")
+    (given / "validation_labels.txt").unlink()
+    store = ingest(original=truth)
+    assert column(store, "select original_label from images order by image_id") == expected
 
 
 # What is absent is absent -------------------------------------------------------------------------
@@ -434,9 +490,10 @@ def test_a_well_formed_file_that_is_not_the_published_one_is_taken_with_a_warnin
     given: Path, tmp_path: Path
 ) -> None:
     keep(given, "real.json")
-    with pytest.warns(RealdbWarning, match=r"is not the published real\.json") as caught:
+    with pytest.warns(RealdbWarning) as caught:
         store = realdb.ingest(given, store=tmp_path / "store")
-    assert len(caught) == 1
+    (said, _) = (str(each.message) for each in caught)  # the other is of what is not there
+    assert "is not the published real.json" in said
     content = (given / "real.json").read_bytes()
     assert rows(store, "select * exclude (read_at) from sources") == [
         (

@@ -60,6 +60,7 @@ def rated_questions(tables: Tables) -> Found:
     originals = {image: original for image, _, original, _ in tables["images"]}
     for image, label, *_ in tables["questions"]:
         counts = [votes[image, label, answer] for answer in ("no", "maybe", "yes")]
+        counts = counts if any(counts) else [None] * 3
         original = originals[image]
         is_original = None if original is None else label == original
         score = scores.get((image, label))
