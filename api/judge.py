@@ -32,6 +32,8 @@ _BY_ORIGINAL = ("class", "animal")
 _NEAR_CHANCE = 0.02
 # No model agrees with the original labels as closely as the labels themselves do.
 _TOO_GOOD = 0.98
+# On fewer images either may happen by luck.
+_ENOUGH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,14 +177,15 @@ def _look_at(accuracies: duckdb.DuckDBPyRelation, require_complete: bool) -> Non
         if result.original_accuracy is None:
             text = "the store has no original labels, so there is no original accuracy"
             warnings.warn(text, RealdbWarning, stacklevel=3)
-        elif result.original_accuracy >= _TOO_GOOD:
+        elif result.original_accuracy >= _TOO_GOOD and result.predicted_images >= _ENOUGH:
             warnings.warn(
                 f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} "
                 "of the images: are these predictions, or the original labels themselves?",
                 RealdbWarning,
                 stacklevel=3,
             )
-        if result.real_accuracy is not None and result.real_accuracy < _NEAR_CHANCE:
+        is_near_chance = (result.real_accuracy or 1) < _NEAR_CHANCE or result.real_accuracy == 0
+        if is_near_chance and result.scored_images >= _ENOUGH:
             warnings.warn(
                 f"{result.model} is near chance: are its images in another order, or its class ids "
                 "others than 0-999 in the order of the sorted WordNet ids?",

@@ -46,7 +46,8 @@ def demo(
 
     from ..ingest.synthetic import write_synthetic
 
-    with tempfile.TemporaryDirectory() as folder:
+    # On Windows a file that is still open cannot be removed: no reason to fail.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         write_synthetic(Path(folder) / "upstream")
         with warnings.catch_warnings():
             # These files are not the published ones, and nobody takes them for those.

@@ -4,7 +4,8 @@
 
 FOLDER holds `upstream/` and `predictions/`, as the tests need them. Each row is realdb against what
 a user would write instead; the two run in turn, so that a machine that slows down slows both. They
-must give the same answer before they are timed. Needs the extra `dev` (pandas).
+must give the same answer before they are timed. Needs the extra `dev` (pandas), and a POSIX system
+for the memory.
 """
 
 from __future__ import annotations
@@ -55,16 +56,24 @@ class Case:
     check: list[str] | None = None
 
 
-def run(command: list[str]) -> tuple[float, str]:
-    """Return the wall seconds of a whole process, and what it printed."""
-    begun = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return time.perf_counter() - begun, done.stdout
+def run(command: list[str]) -> tuple[float, float, str]:
+    """Return a whole process's wall seconds, its peak of memory in MB, and what it printed."""
+    with tempfile.TemporaryFile("w+") as printed:
+        begun = time.perf_counter()
+        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        printed.seek(0)
+        unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+        return seconds, used.ru_maxrss / unit, printed.read()
 
 
 def answer(command: list[str]) -> float:
     """Return the first number that a command prints."""
-    cells = run(command)[1].replace("\n", ",").split(",")
+    cells = run(command)[2].replace("\n", ",").split(",")
     return next(float(cell) for cell in cells if cell.replace(".", "", 1).isdigit())
 
 
@@ -73,12 +82,13 @@ def row(case: Case, runs: int) -> str:
     mine, theirs = answer(case.check or case.realdb), answer(case.other)
     if mine != theirs:
         raise SystemExit(f"{case.work}: realdb says {mine}, {case.against} {theirs}")
-    pairs = [(run(case.realdb)[0], run(case.other)[0]) for _ in range(runs)]
-    ratios = sorted(one / other for one, other in pairs)
-    seconds = statistics.median(one for one, _ in pairs)
+    pairs = [(run(case.realdb), run(case.other)) for _ in range(runs)]
+    ratios = sorted(one[0] / other[0] for one, other in pairs)
+    seconds = statistics.median(one[0] for one, _ in pairs)
+    memory = max(one[1] for one, _ in pairs), max(other[1] for _, other in pairs)
     return (
         f"| {case.work} | {case.against} | {statistics.median(ratios):.2f} "
-        f"| {ratios[0]:.2f}-{ratios[-1]:.2f} | {seconds:.2f} |"
+        f"| {ratios[0]:.2f}-{ratios[-1]:.2f} | {seconds:.2f} | {memory[0]:.0f} | {memory[1]:.0f} |"
     )
 
 
@@ -122,8 +132,8 @@ def main() -> None:
         packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "numpy", "pandas"))
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},")
         print(f"{packages}; {runs} pairs of whole processes\n")
-        print("| realdb | against | ratio (median) | from-to | realdb, seconds |")
-        print("| --- | --- | --- | --- | --- |")
+        print("| realdb | against | ratio (median) | from-to | seconds | peak MB | its peak MB |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
         for case in cases(data, Path(folder)):
             print(row(case, runs), flush=True)
 

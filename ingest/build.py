@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,6 +55,8 @@ class Inputs:
     golden: Votes | None = None
     expert: Votes | None = None
     wordnet_ids: tuple[str, ...] | None = None
+    original_file: str = ""
+    wordnet_file: str = "labels.txt"
     names: Mapping[int, str] = field(default_factory=dict)
     descriptions: Mapping[int, str] = field(default_factory=dict)
     train_files: tuple[list[str], list[str]] | None = None
@@ -135,12 +138,22 @@ def read(
         inputs.files.append(_given_file(beside))
         devkit = classes.read_devkit_map(beside)
     _read_original(inputs, files, original, original_format, devkit)
-    if inputs.wordnet_ids is None and inputs.original:
+    if inputs.wordnet_ids is None and inputs.original and inputs.original.wordnet_ids:
         inputs.wordnet_ids = inputs.original.wordnet_ids
+        inputs.wordnet_file = inputs.original_file
     if inputs.wordnet_ids is None and devkit:
         inputs.wordnet_ids = tuple(sorted(devkit.values()))
+        inputs.wordnet_file = "map_clsloc.txt"
     if found := path("imagenet1k_label_to_names.json"):
         inputs.names = classes.read_class_names(found)
+    texts = ("imagenet_synset_to_lemma.txt", "imagenet_synset_to_definition.txt")
+    if unused := [name for name in texts if name in files and not inputs.wordnet_ids]:
+        warnings.warn(
+            f"{', '.join(unused)}: not used, because no file tells the classes' WordNet ids: give "
+            "labels.txt as well",
+            RealdbWarning,
+            stacklevel=2,
+        )
     if inputs.wordnet_ids and (found := path("imagenet_synset_to_lemma.txt")):
         inputs.names = _by_class(inputs.wordnet_ids, found)
     if inputs.wordnet_ids and (found := path("imagenet_synset_to_definition.txt")):
@@ -166,6 +179,7 @@ def _read_original(
         inputs.files.append(file)
         if inputs.original is None:
             inputs.original = labels
+            inputs.original_file = file.name
             first = file
             _check_original(inputs, file)
         elif differs := int((inputs.original.labels != labels.labels).sum()):
@@ -181,21 +195,25 @@ def _given_file(path: Path) -> SourceFile:
     """Describe a file of original labels; for a folder tree, its list of names stands for it."""
     if path.is_dir():
         names = sorted(entry.relative_to(path).as_posix() for entry in path.glob("n*/*"))
-        content = "".join(f"{name}\n" for name in names).encode()
+        stream: io.BytesIO | io.BufferedReader = io.BytesIO(
+            "".join(f"{name}\n" for name in names).encode()
+        )
     else:
         try:
-            content = path.read_bytes()
+            stream = path.open("rb")
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error}") from None
+            raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    with stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = stream.tell()
     name = path.name or path.resolve().name
     if name in known_files() and name not in ORIGINAL_FILES:
         name += " (original labels)"  # not the file that realdb knows by this name
-    sha256 = hashlib.sha256(content).hexdigest()
     return SourceFile(
         name=name,
         path=path,
         sha256=sha256,
-        bytes=len(content),
+        bytes=size,
         origin=str(path),
         is_published=sha256 in (known_files()[known].sha256 for known in ORIGINAL_FILES),
     )
@@ -488,7 +506,7 @@ def _fill_sources(build: store.Build, inputs: Inputs) -> None:
                 "name": [file.name for file in files],
                 "sha256": [file.sha256 for file in files],
                 "bytes": [file.bytes for file in files],
-                "tables": [", ".join(feeds(file.name, build.tables)) for file in files],
+                "tables": [", ".join(_tables_of(file.name, inputs, build)) for file in files],
                 "origin": [file.origin for file in files],
                 "is_published": [file.is_published for file in files],
                 "read_at": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
@@ -496,9 +514,17 @@ def _fill_sources(build: store.Build, inputs: Inputs) -> None:
         )
 
 
+def _tables_of(file_name: str, inputs: Inputs, build: store.Build) -> list[str]:
+    """Return the tables that a file fills: its own, and the classes where it gave their ids."""
+    tables = feeds(file_name, build.tables)
+    gave_ids = file_name == inputs.wordnet_file and "classes" in build.tables
+    return tables + ["classes"] * (gave_ids and "classes" not in tables)
+
+
 def feeds(file_name: str, tables: Collection[str]) -> list[str]:
     """Return which of `tables` the file fills; a file of another name gives original labels."""
     known = known_files()
+    # A file of another name was given as original labels.
     fed = known[file_name].feeds if file_name in known else ("images.original_label",)
     return [table for feed in fed if (table := feed.partition(".")[0]) in tables]
 

@@ -87,10 +87,10 @@ def read_original_labels(
 ) -> OriginalLabels:
     """Read the original labels of the 50,000 validation images.
 
-    `format` is a key of FORMATS; None tells it by the content. `wordnet_ids` is labels.txt
-    (read_wordnet_ids): a class id is a WordNet id's place there, or without it, among the source's
-    own 1,000 sorted ids. `devkit` is map_clsloc.txt (read_devkit_map); integers are the devkit's
-    ids where it is given and none of them is 0.
+    `format` is a key of FORMATS, for content that does not tell; None tells it by the content.
+    `wordnet_ids` is labels.txt (read_wordnet_ids): a class id is a WordNet id's place there, or
+    without it, among the source's own 1,000 sorted ids. `devkit` is map_clsloc.txt
+    (read_devkit_map); integers are the devkit's ids where it is given and none of them is 0.
 
     Raises UsageError for an unknown `format`; DataError where the content is of another form or of
     none, where the labels could mean two things, and unless every image has one label.
@@ -99,6 +99,8 @@ def read_original_labels(
         raise UsageError(f"no format {format!r} of original labels; one of {', '.join(FORMATS)}")
     text = _text(path)
     found = next((name for name, reader in FORMATS.items() if reader.fits(text)), None)
+    if found is None and format is not None:
+        found = format  # the content does not tell: the user does
     if found is None or format not in (None, found):
         raise DataError(f"{path}: {_mismatch(text, found, format)}")
     source = FORMATS[found].read(path, text)
@@ -277,7 +279,10 @@ def _read_folders(path: Path, _text: str) -> Source:
             folders = [e.name for e in entries if WORDNET_ID.fullmatch(e.name) and e.is_dir()]
         for folder in sorted(folders):
             with os.scandir(path / folder) as entries:
-                names += sorted(f"{folder}/{entry.name}" for entry in entries)
+                # A name that begins with a dot is the file manager's, not the data set's.
+                names += sorted(
+                    f"{folder}/{entry.name}" for entry in entries if not entry.name.startswith(".")
+                )
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not names:

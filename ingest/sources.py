@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache as cached
@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import DataError, RealdbWarning
 from .progress import Progress, silent
 
+_ORIGINAL = "images.original_label"
 _SINGLE = (".npz", ".npy", ".json", ".jsonl", ".csv", ".txt")
 
 
@@ -69,9 +70,9 @@ def locate(
     unless `offline`, what it lacks is fetched; `progress` is told of URLs in bytes, of wheels one
     by one.
 
-    Warns with RealdbWarning of a file that is not the published one and of files that could not be
-    had. Raises DataError where `source` cannot be read, holds no known file or the same one twice
-    with different bytes, and where real.json can be had from nowhere.
+    Warns with RealdbWarning of files that could not be had. Raises DataError where `source` cannot
+    be read, holds no known file or the same one twice with different bytes, and where real.json can
+    be had from nowhere.
     """
     import tempfile
 
@@ -86,15 +87,26 @@ def locate(
         yield files
 
 
-def tell_missing(source: Path, files: Container[str]) -> None:
-    """Warn of the files of the public repository that `source` lacks."""
+def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
+    """Warn of files that are not the published ones, and of those that `source` lacks.
+
+    For when they have been read and taken: a file that is refused draws no warning as well.
+    """
+    for file in files.values():
+        pinned = known_files()[file.name].sha256
+        if pinned and not file.is_published:
+            warnings.warn(
+                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not "
+                f"{pinned[:12]}); it is well formed, and was taken",
+                RealdbWarning,
+                stacklevel=2,
+            )
     known = [file for file in known_files().values() if any("url" in p for p in file.places)]
     missing = [file for file in known if file.name not in files]
     if missing:
-        tables = sorted({table for file in missing for table in file.feeds})
+        lost = "; ".join(f"{file.name}: {file.holds}" for file in missing)
         warnings.warn(
-            f"{source} has no {', '.join(file.name for file in missing)}: what they tell is not in "
-            f"the store ({', '.join(tables)})",
+            f"{source} lacks files, and so the store lacks what they hold ({lost})",
             RealdbWarning,
             stacklevel=2,
         )
@@ -214,14 +226,6 @@ def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, 
                 f"{other.origin} and {file.origin} are both {file.name} but differ in their bytes"
                 f" (sha256 {other.sha256[:12]} and {file.sha256[:12]}); remove one of them"
             )
-    for file in chosen.values():
-        pinned = known_files()[file.name].sha256
-        if pinned and not file.is_published:
-            text = (
-                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not"
-                f" {pinned[:12]}); it is accepted if it is well formed"
-            )
-            warnings.warn(text, RealdbWarning, stacklevel=2)
     return {name: chosen[name] for name in known_files() if name in chosen}
 
 
@@ -232,7 +236,9 @@ def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     for other in known_files().values():
-        if digest == other.sha256 != known.sha256:
+        # Original labels are told apart by content: their files may go by each other's names.
+        are_originals = _ORIGINAL in known.feeds and _ORIGINAL in other.feeds
+        if digest == other.sha256 != known.sha256 and not are_originals:
             raise DataError(
                 f"{path.name} holds the published {other.name}, by its checksum. Are two of the "
                 "files swapped? Give each its own name"

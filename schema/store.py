@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ TABLES = (
 )
 _FOLDER = Path(__file__).parent
 _LOCK_SECONDS = 600
+_BUILD_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(\.partial)?")
 _REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
 
 
@@ -103,7 +105,8 @@ class Store:
 
 def require_own_folder(root: Path) -> None:
     """Raise StoreError where `root` is somebody else's folder: one that holds other things."""
-    if root.is_dir() and any(root.iterdir()) and not (root / "builds").is_dir():
+    is_ours = (root / "CURRENT").is_file() or (root / ".lock").is_file()
+    if root.is_dir() and any(root.iterdir()) and not is_ours:
         raise StoreError(
             f"{root} is no store and is not empty, so none is built there. Name another folder "
             "with --store or REALDB_HOME"
@@ -264,6 +267,7 @@ def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
     One build at a time is made in a store; a second waits for the first. Raises StoreError where
     the folder cannot be written or the wait is too long.
     """
+    import duckdb
     import filelock
 
     try:
@@ -277,7 +281,7 @@ def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
                 build.discard()
     except filelock.Timeout:
         raise StoreError(f"another ingest has held {root} for {_LOCK_SECONDS} seconds") from None
-    except OSError as error:
+    except (OSError, duckdb.IOException) as error:
         raise StoreError(f"the store in {root} cannot be written: {error}") from error
 
 
@@ -380,10 +384,11 @@ def _sync(path: Path) -> None:
 
 
 def _sweep(root: Path, keep: set[str | None]) -> None:
+    """Remove the builds that are not to be kept; what else stands there is not ours."""
     import shutil
 
     for folder in (root / "builds").iterdir():
-        if folder.name not in keep:
+        if _BUILD_NAME.fullmatch(folder.name) and folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -392,6 +397,7 @@ def _sweep_partial(root: Path) -> None:
     import shutil
 
     for folder in (root / "builds").glob("*.partial"):
-        shutil.rmtree(folder, ignore_errors=True)
-    for path in root.glob("*.partial"):
+        if _BUILD_NAME.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+    for path in (*root.glob("CURRENT.*.partial"), *root.glob("realdb.duckdb.*.partial")):
         path.unlink(missing_ok=True)

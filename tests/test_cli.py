@@ -229,6 +229,11 @@ def test_info_and_views(run: Run, synthetic_store: Store) -> None:
     assert run("views", "accuracy", "--sql").stdout == realdb.view_sql("accuracy")
 
 
+def test_a_pipe_that_is_not_utf8(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    assert run("sql", "select '鶴' as crane").stdout == "crane\n鶴\n"
+
+
 def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
     (tmp_path / "few").mkdir()
     for name in ("real.json", "validation_labels.txt", "labels.txt"):
@@ -237,7 +242,7 @@ def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
     assert not done.stdout
     *warned, last = done.stderr.splitlines()
     assert last.startswith("realdb: made: 50,000 images, ")
-    assert " has no scores.npz, " in warned.pop()
+    assert "few lacks files, " in warned.pop()
     assert all(" is not the published " in line for line in warned)
     assert len(warned) == 3
     assert "images,50000," in run("info", "--store", "made").stdout

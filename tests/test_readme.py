@@ -85,7 +85,7 @@ def test_python_gives_what_the_readme_shows() -> None:
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
-def test_changelog_and_citation_name_this_version() -> None:
+def test_the_citation_names_this_version() -> None:
     import realdb
 
     citation = (README.parent / "CITATION.cff").read_text(encoding="utf-8")

@@ -296,7 +296,7 @@ def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None
             store=tmp_path / "store",
             original=upstream / "validation_labels.txt",
         )
-    assert [" has no scores.npz, raters.npz" in str(each.message) for each in caught] == [True]
+    assert [" lacks files, " in str(each.message) for each in caught] == [True]
     assert column(store, "select is_published from sources") == [True, True]
 
 

@@ -117,13 +117,17 @@ def test_a_file_without_a_pinned_checksum_is_taken_in_silence(tmp_path: Path) ->
 
 def test_an_unpublished_checksum_warns_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "real.json").write_bytes(b"[]")
-    with pytest.warns(RealdbWarning) as caught, locate(tmp_path) as files:
+    with locate(tmp_path) as files:
         assert files["real.json"].sha256 == sha256(b"[]")
         assert not files["real.json"].is_published
-    assert [str(warning.message) for warning in caught] == [
+    with pytest.warns(RealdbWarning) as caught:
+        sources.tell(tmp_path, files)
+    other, lacking = (str(warning.message) for warning in caught)
+    assert other == (
         f"{tmp_path / 'real.json'} is not the published real.json (sha256 {sha256(b'[]')[:12]}, not"
-        " d83e9bff374c); it is accepted if it is well formed"
-    ]
+        " d83e9bff374c); it is well formed, and was taken"
+    )
+    assert lacking.startswith(f"{tmp_path} lacks files, and so the store lacks what they hold (sc")
 
 
 def test_an_alias_is_found_under_its_canonical_name(tmp_path: Path, upstream: Path) -> None:
@@ -137,8 +141,8 @@ def test_a_name_and_its_alias_may_agree_but_not_differ(tmp_path: Path) -> None:
     (tmp_path / "val.txt").touch()
     (tmp_path / "labels.txt").write_bytes(b"n01440764\n")
     (tmp_path / "imagenet_synsets.txt").write_bytes(b"n01440764\n")
-    with pytest.warns(RealdbWarning, match=r"not the published labels\.txt"), locate(tmp_path) as f:
-        assert f["labels.txt"].path.name == "labels.txt"
+    with locate(tmp_path) as files:
+        assert files["labels.txt"].path.name == "labels.txt"
     (tmp_path / "imagenet_synsets.txt").write_bytes(b"n01443537\n")
     with pytest.raises(DataError) as caught, locate(tmp_path):
         pass
@@ -449,8 +453,9 @@ def test_what_could_not_be_had_is_told_in_one_warning(
     with pytest.warns(RealdbWarning) as caught, locate(cache=tmp_path) as files:
         assert list(files) == ["real.json"]
     assert [str(warning.message) for warning in caught] == [
-        "raters.npz could not be had, and so these are missing or incomplete: questions, raters,"
-        f" votes; why: {host} answered 404; {host} gave other bytes than the published raters.npz;"
+        "raters.npz could not be had, and so these are missing or incomplete: images.is_rated,"
+        f" questions, raters, votes; why: {host} answered 404;"
+        f" {host} gave other bytes than the published raters.npz;"
         " pip: No matching distribution; good==1: g/absent cannot be read; good==1: g/bad has other"
         " bytes than the published raters.npz. To have them, download them by hand from"
         " https://github.com/google-research/reassessed-imagenet/tree/"

@@ -123,15 +123,25 @@ def test_a_refused_file_leaves_the_store_as_it_was(synthetic: Path, tmp_path: Pa
     source = tmp_path / "source"
     source.mkdir()
     (source / "real.json").write_bytes((synthetic / "real.json").read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"real\.json"), pytest.warns(realdb.RealdbWarning):
+    with pytest.raises(DataError, match=r"real\.json"):  # and not a word more
         realdb.ingest(source, store=tmp_path / "store")
     assert tree(tmp_path / "store") == was
 
 
+def test_what_is_not_ours_is_not_swept(tmp_path: Path) -> None:
+    publish(tmp_path)
+    (tmp_path / "builds" / "mine").mkdir()
+    (tmp_path / "thesis.partial").touch()
+    publish(tmp_path)
+    assert (tmp_path / "builds" / "mine").is_dir()
+    assert (tmp_path / "thesis.partial").is_file()
+
+
 def test_what_a_killed_ingest_left_is_swept(tmp_path: Path) -> None:
     publish(tmp_path)
-    (tmp_path / "builds" / "20200101T000000Z-0.partial" / "tables").mkdir(parents=True)
-    (tmp_path / "builds" / "20200101T000000Z-0.partial" / "realdb.duckdb").write_bytes(b"half")
+    left = tmp_path / "builds" / "20200101T000000Z-0123abcd.partial"
+    (left / "tables").mkdir(parents=True)
+    (left / "realdb.duckdb").write_bytes(b"half")
     (tmp_path / "realdb.duckdb.0.partial").write_bytes(b"half")
     publish(tmp_path)
     assert not [name for name in tree(tmp_path) if "partial" in name]
