@@ -2,7 +2,7 @@
 --
 -- grain: one row per model, image and rank
 -- key: model, image_id, rank
--- source: the prediction files given; empty in realdb.duckdb
+-- source: the prediction files given, and those stored by realdb add; empty in realdb.duckdb
 -- model: the prediction set's name
 -- image_id: the image
 -- rank: 1 for the model's first choice

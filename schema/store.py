@@ -5,6 +5,7 @@ builds/<id>/tables/*.parquet   the tables, never changed afterwards
 builds/<id>/manifest.json      what the build is
 builds/<id>/realdb.duckdb      tables, views and comments for any DuckDB client
 realdb.duckdb                  a copy of the build's; realdb itself never reads it
+predictions/                   the stored predictions, of any build: see prediction_sets.py
 
 A build is made in a folder of its own, checked, synced, and comes into force by one atomic rename
 of CURRENT. A reader resolves CURRENT once and keeps that build. The previous build stays until the
@@ -242,7 +243,7 @@ class Build:
         (self.folder / "manifest.json").write_text(text, encoding="utf-8")
         _sync_tree(self.folder)
         self.folder.replace(self.root / "builds" / self.build_id)
-        _sync(self.root / "builds")
+        sync(self.root / "builds")
         previous = _current(self.root)
         _put(self.root / "CURRENT", (self.build_id + "\n").encode("ascii"))
         store = resolve(self.root)
@@ -352,27 +353,38 @@ def _current(root: Path) -> str | None:
 def _put(target: Path, content: bytes | Path) -> None:
     """Write `content`, or a copy of that file, to `target` in one step."""
     import shutil
-    import uuid
 
-    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with replacing(target) as aside:
         if isinstance(content, Path):
             shutil.copyfile(content, aside)
         else:
             aside.write_bytes(content)
-        _sync(aside)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a path beside `target` for the caller to write; then put it there, in one step.
+
+    What stood at `target` stays where anything fails, and nothing is left beside it.
+    """
+    import uuid
+
+    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield aside
+        sync(aside)
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        _sync(path)
+        sync(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until `path` is on the disk. Windows can sync no folder and needs none for a rename."""
     if os.name == "nt" and path.is_dir():
         return

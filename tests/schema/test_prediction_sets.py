@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import filelock
+import pyarrow.parquet as pq
+import pytest
+
+from realdb.errors import DataError, StoreError
+from realdb.schema import prediction_sets
+from realdb.schema.store import create_table
+
+Row = tuple[str, int, int, int, float | None]
+Held = Callable[[Sequence[Row]], duckdb.DuckDBPyConnection]
+
+# Not in the order of the key.
+VIT: list[Row] = [("ViT", 2, 1, 7, None), ("ViT", 1, 2, 6, 0.25), ("ViT", 1, 1, 5, 0.5)]
+OTHER: list[Row] = [("ViT", 1, 1, 9, None)]
+SOURCE = {
+    "file": "a/ViT.csv",
+    "format": "csv",
+    "bytes": "12",
+    "sha256": "ab",
+    "realdb_version": "1",
+}
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    """Return a function that gives a connection whose `predictions` holds rows."""
+    made = []
+
+    def held(rows: Sequence[Row] = ()) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect()
+        made.append(con)
+        create_table(con, "predictions")
+        for row in rows:
+            con.execute("insert into predictions values ($1, $2, $3, $4, $5)", row)
+        return con
+
+    yield held
+    for con in made:
+        con.close()
+
+
+@pytest.fixture
+def put(held: Held, tmp_path: Path) -> Callable[..., list[str]]:
+    """Return a function that stores rows, and returns what became of each model."""
+
+    def put(rows: Sequence[Row], root: Path = tmp_path, **options: object) -> list[str]:
+        given = {"provenance": SOURCE, "where": "new.csv"} | options
+        done = prediction_sets.put(root, held(rows), **given)  # type: ignore[arg-type]
+        return [one.status for one in done]
+
+    return put
+
+
+def stored(root: Path) -> list[Row]:
+    """Return all that is stored, as a connection sees it, in the order in which it stands."""
+    con = duckdb.connect()
+    create_table(con, "predictions")
+    prediction_sets.show(con, root)
+    return con.execute("from predictions").fetchall()
+
+
+def names(root: Path) -> set[str]:
+    return {file.name for file in (root / "predictions").iterdir()} - {".lock"}
+
+
+# The names of files.
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("vit_b-16.v2", "vit_b-16.v2"),
+        ("timm/vit", "timm%2Fvit"),
+        ("é b", "%C3%A9%20b"),
+        ("100%", "100%25"),
+        (".hidden", "%2Ehidden"),
+        ("..", "%2E."),
+        ("con", "%63on"),
+        ("nul.v2", "%6Eul.v2"),
+        ("com10", "com10"),
+        ("a~b", "a%7Eb"),
+    ],
+)
+def test_a_file_is_named_by_its_model(model: str, name: str, tmp_path: Path) -> None:
+    assert prediction_sets.path(tmp_path, model) == tmp_path / "predictions" / f"{name}.parquet"
+
+
+def test_a_name_with_capital_letters_is_told_by_its_checksum(tmp_path: Path) -> None:
+    name = prediction_sets.path(tmp_path, "ViT").name
+    assert name == "ViT~caa40cff511c.parquet"
+
+
+def test_no_two_models_share_a_file_on_any_system(tmp_path: Path) -> None:
+    models = ["vit", "ViT", "VIT", "vit~caa40cff511c", "", ".", "..", "/", "%2F", "CON", "con"]
+    models += ["x" * 200, "x" * 201, "x" * 150, "é" * 100, "É" * 100]
+    files = {prediction_sets.path(tmp_path, model) for model in models}
+    assert len({file.name.lower() for file in files}) == len(models)
+    assert {file.parent for file in files} == {tmp_path / "predictions"}
+    assert max(len(file.name) for file in files) < 200
+
+
+# What is stored.
+
+
+def test_rows_are_stored_by_model(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert put([*VIT, ("b", 1, 1, 3, None)]) == ["added", "added"]
+    assert names(tmp_path) == {"ViT~caa40cff511c.parquet", "b.parquet"}
+    vit = prediction_sets.path(tmp_path, "ViT")
+    assert [tuple(row.values()) for row in pq.read_table(vit).to_pylist()] == sorted(VIT)
+    group = pq.read_metadata(vit).row_group(0)
+    assert {group.column(place).compression for place in range(5)} == {"ZSTD"}
+    assert sorted(stored(tmp_path)) == [*sorted(VIT), ("b", 1, 1, 3, None)]
+
+
+def test_what_is_known_of_it_stands_in_the_file(
+    put: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    put(VIT)
+    (row,) = prediction_sets.listed(tmp_path).fetchall()
+    *known, added_at = row
+    assert known == ["ViT", 3, 2, 2, "a/ViT.csv", "csv", 12, "ab"]
+    metadata = pq.read_metadata(prediction_sets.path(tmp_path, "ViT")).metadata
+    assert metadata[b"realdb_version"] == b"1"
+    assert metadata[b"added_at"].decode() == f"{added_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_what_is_not_known_is_null(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    put(VIT, provenance={})
+    (row,) = prediction_sets.listed(tmp_path).fetchall()
+    assert row[4:8] == (None, None, None, None)
+
+
+def test_the_same_rows_change_nothing(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    put(VIT)
+    file = prediction_sets.path(tmp_path, "ViT")
+    was = file.read_bytes(), file.stat().st_mtime_ns
+    for options in ({}, {"replace": True}, {"fresh": ["ViT"]}, {"provenance": {"file": "b.csv"}}):
+        assert put(VIT[::-1], **options) == ["unchanged"]
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == was
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        OTHER,
+        VIT[:2],
+        [*VIT, ("ViT", 3, 1, 1, None)],
+        [*VIT[:2], ("ViT", 1, 1, 5, None)],
+        [*VIT[:2], ("ViT", 1, 1, 4, 0.5)],
+    ],
+)
+def test_other_rows_are_refused(
+    rows: list[Row], put: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Nothing of the file is stored, its other models neither."""
+    put(VIT)
+    was = prediction_sets.path(tmp_path, "ViT").read_bytes()
+    with pytest.raises(DataError) as caught:
+        put([("A", 1, 1, 1, None), *rows, ("b", 1, 1, 1, None)])
+    message = str(caught.value)
+    assert "new.csv has other predictions of the model 'ViT'" in message
+    assert "a/ViT.csv" in message
+    assert "--replace" in message
+    assert names(tmp_path) == {"ViT~caa40cff511c.parquet"}
+    assert prediction_sets.path(tmp_path, "ViT").read_bytes() == was
+
+
+def test_replace(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    put(VIT)
+    assert put(OTHER, replace=True, provenance={"file": "b.csv"}) == ["replaced"]
+    assert stored(tmp_path) == OTHER
+    assert prediction_sets.listed(tmp_path).fetchall()[0][4] == "b.csv"
+
+
+def test_what_was_stored_just_now_is_not_replaced(put: Callable[..., list[str]]) -> None:
+    put(VIT)
+    with pytest.raises(DataError, match="give --model NAME") as caught:
+        put(OTHER, replace=True, fresh=["ViT"])
+    assert "--replace" not in str(caught.value)
+
+
+def test_any_model_and_any_folder(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    """A folder whose name is a pattern, or that looks like a partition; names that SQL quotes."""
+    root = tmp_path / "it's [a] model=x"
+    models = ["it's", 'a "b"', "a/b", "..", "é", "$1", ""]
+    for model in models:
+        put([(model, 1, 1, 2, None)], root)
+    assert sorted(row[0] for row in stored(root)) == sorted(models)
+    assert [row[0] for row in prediction_sets.listed(root).fetchall()] == sorted(models)
+    prediction_sets.remove(root, models)
+    assert not names(root)
+
+
+def test_many_models_in_one_file(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    rows = [(f"m{n % 50}", 1 + n // 50, 1, n % 7, None) for n in range(250)]
+    assert put(rows) == ["added"] * 50
+    assert sorted(stored(tmp_path)) == sorted(rows)
+
+
+def test_a_failing_write_leaves_no_trace(
+    put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the file that fails nor those of the same rows that were written before it."""
+    put(VIT)
+    was = {name: (tmp_path / "predictions" / name).read_bytes() for name in names(tmp_path)}
+    write = prediction_sets._write
+
+    def half(con: duckdb.DuckDBPyConnection, rows: object, target: Path, said: object) -> None:
+        write(con, rows, target, said)  # type: ignore[arg-type]
+        if "~" not in target.name:
+            target.write_bytes(target.read_bytes()[:-10])
+
+    monkeypatch.setattr(prediction_sets, "_write", half)
+    with pytest.raises(StoreError, match="was not written as it should be"):
+        put([("A", 1, 1, 1, None), *OTHER, ("z", 1, 1, 1, None)], replace=True)
+    assert {name: (tmp_path / "predictions" / name).read_bytes() for name in names(tmp_path)} == was
+
+
+# What is shown, listed and removed.
+
+
+def test_shown_beside_what_is_given(
+    put: Callable[..., list[str]], held: Held, tmp_path: Path
+) -> None:
+    con = held([("mine", 1, 1, 2, 0.5)])
+    assert prediction_sets.show(con, tmp_path) == "predictions"
+    assert con.execute("select model from predictions").fetchall() == [("mine",)]
+    put(VIT)
+    given = prediction_sets.show(con, tmp_path)
+    assert con.execute(f"select model from {given}").fetchall() == [("mine",)]
+    everything = con.execute("select distinct model from predictions order by 1").fetchall()
+    assert everything == [("ViT",), ("mine",)]
+    assert con.execute("describe predictions").fetchall()[0][:2] == ("model", "VARCHAR")
+    # A connection goes with the times.
+    put([("later", 1, 1, 1, None)])
+    assert con.execute("select count(*) from predictions").fetchall() == [(5,)]
+
+
+def test_nothing_is_stored(tmp_path: Path) -> None:
+    assert prediction_sets.listed(tmp_path).fetchall() == []
+    assert len(prediction_sets.listed(tmp_path).columns) == 9
+    prediction_sets.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError, match="no model 'x' is stored, nor any other"):
+        prediction_sets.remove(tmp_path, ["x"])
+
+
+def test_remove(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    put([*VIT, ("resnet50", 1, 1, 1, None), ("resnet18", 1, 1, 1, None), ("z", 1, 1, 1, None)])
+    with pytest.raises(DataError, match=r"no model 'ResNet51' is stored\. Did you mean: resnet50"):
+        prediction_sets.remove(tmp_path, ["ViT", "ResNet51"])
+    assert len(names(tmp_path)) == 4, "one of them went before the other was looked at"
+    prediction_sets.remove(tmp_path, ["ViT", "z", "ViT"])
+    assert names(tmp_path) == {"resnet50.parquet", "resnet18.parquet"}
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
+def test_a_damaged_file(content: bytes, put: Callable[..., list[str]], tmp_path: Path) -> None:
+    put(VIT)
+    prediction_sets.path(tmp_path, "ViT").write_bytes(content)
+    for ask in (prediction_sets.listed, stored, lambda _: put(VIT)):
+        with pytest.raises(StoreError, match=r"cannot be read: .*ViT~caa40cff511c\.parquet"):
+            ask(tmp_path)
+    assert put(VIT, replace=True) == ["replaced"]
+    assert len(stored(tmp_path)) == 3
+
+
+def test_a_folder_that_cannot_be_written(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        put(VIT, tmp_path / "file")
+
+
+def test_nobody_waits_for_ever(
+    put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(VIT)
+    monkeypatch.setattr(prediction_sets, "_LOCK_SECONDS", 0.1)
+    with (
+        filelock.FileLock(tmp_path / "predictions" / ".lock"),
+        pytest.raises(StoreError, match="another realdb add or remove has held"),
+    ):
+        put(VIT)
+
+
+# Several processes, and killed ones.
+
+PUT = """
+import pathlib, sys, time
+import duckdb
+from realdb.schema import prediction_sets, store
+
+root, who, stop_at = sys.argv[1:]
+replace = pathlib.Path.replace
+
+def replace_or_stop(path, target):
+    if target.name == stop_at:
+        print("stopped", flush=True)
+        time.sleep(60)
+    return replace(path, target)
+
+pathlib.Path.replace = replace_or_stop
+for number in range(15):
+    with duckdb.connect() as con:
+        store.create_table(con, "predictions")
+        for model in (f"{who}{number}", f"both{number}"):
+            con.execute("insert into predictions values ($1, 1, 1, $2, null)", [model, number])
+        prediction_sets.put(pathlib.Path(root), con, {"file": who}, where=who)
+"""
+
+
+def start(root: Path, who: str, stop_at: str = "nowhere") -> subprocess.Popen[str]:
+    """Start a process that stores 30 models; it stops, and says so, before it moves `stop_at`."""
+    command = [sys.executable, "-c", PUT, str(root), who, stop_at]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    """Each has its own models, and half of them are the same in both."""
+    for process in [start(tmp_path, who) for who in ("a", "b")]:
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode == 0, complaint
+    expected = {f"{who}{number}" for who in ("a", "b", "both") for number in range(15)}
+    assert {row[0] for row in stored(tmp_path)} == expected
+    assert len(stored(tmp_path)) == len(expected)
+    assert names(tmp_path) == {f"{model}.parquet" for model in expected}
+
+
+@pytest.mark.parametrize("stop_at", ["a7.parquet", "both7.parquet"])
+def test_a_killed_process_leaves_whole_files(stop_at: str, tmp_path: Path) -> None:
+    process = start(tmp_path, "a", stop_at)
+    assert process.stdout
+    assert process.stdout.readline() == "stopped\n"
+    process.kill()
+    process.communicate(timeout=60)
+    before = {row[0] for row in stored(tmp_path)}
+    whole = {f"{who}{number}" for who in ("a", "both") for number in range(7)}
+    assert whole <= before <= whole | {"a7", "both7"}
+    assert any(name.endswith(".partial") for name in names(tmp_path)), "stopped too late"
+    assert {row[0] for row in prediction_sets.listed(tmp_path).fetchall()} == before
+    # The lock went with the process: the next one does not wait, and takes up what is left.
+    prediction_sets.sweep(tmp_path)
+    assert not any(name.endswith(".partial") for name in names(tmp_path))
+    again = start(tmp_path, "a")
+    assert again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert len(stored(tmp_path)) == 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps an open file")
+def test_a_reader_is_not_disturbed(put: Callable[..., list[str]], tmp_path: Path) -> None:
+    put([("m", image, 1, 1, None) for image in range(1, 2001)])
+    con = duckdb.connect()
+    create_table(con, "predictions")
+    prediction_sets.show(con, tmp_path)
+    reader = con.execute("select label from predictions")
+    first = reader.fetchmany(10)
+    put([("m", image, 1, 2, None) for image in range(1, 2001)], replace=True)
+    assert {label for (label,) in [*first, *reader.fetchall()]} == {1}
+    assert con.execute("select distinct label from predictions").fetchall() == [(2,)]
