@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator, Mapping
+import functools
+import glob
+import json
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from ..errors import DataError, UsageError
-from . import formats
+from ..errors import DataError, RealdbWarning, UsageError
+from . import formats, spellings
+from .formats import plain
 
 if TYPE_CHECKING:
     import duckdb
+    from numpy.typing import NDArray
 
 # How many offenders a message names.
 _SHOWN = 3
+_IMAGES = 50_000
 _EXPECTED = {
     "image": "an image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
     "rank": "a rank is a whole number from 1",
-    "label": "a label is a class id 0-999",
+    "label": "a label is a class id 0-999, or its WordNet id or name in one spelling throughout",
     "confidence": "a confidence is a number",
 }
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """Predictions as a relation, what to call them in messages, and their model's name."""
 
     relation: duckdb.DuckDBPyRelation
     where: str
     model: str
+
+
+class Source(NamedTuple):
+    """Predictions to `add`, and the name of those that have no model column; None: no such name."""
+
+    given: object
+    model: str | None
 
 
 def add(
@@ -39,14 +51,22 @@ def add(
     model: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
+    order: str | Path | None = None,
 ) -> list[str]:
     """Put the predictions `given` into the table `predictions` of `con`; return the models' names.
 
-    `given` is a path (- for standard input), an Arrow table, a pandas or Polars frame (anything
-    with the Arrow C stream interface), a NumPy array of 50,000 class ids or of (50000, 1000) logits
-    in file-name order, or a dict of file name to class id. `model` names predictions that have no
-    model column; left out, it is a file's stem. `columns` maps image, label, rank, confidence or
-    model to a column's name.
+    `given` is a path (- for standard input; FILE::TABLE for a table of a DuckDB file), a tuple of
+    paths whose rows belong together, an Arrow table, a pandas or Polars frame, a DuckDB relation
+    (anything with the Arrow C stream interface), a datasets.Dataset, a NumPy array, or a dict of
+    file name to class id. An array is 50,000 class ids, (50000, k) class ids by rank or (50000,
+    1000) logits; `order` says which images its rows are: those in `file-name` order, in
+    `class-folder` order (by the folder, which is the WordNet id, then the file name), or those
+    named in a file, a JSON list or a line each. `model` names predictions that have no model
+    column; left out, it is a file's stem. `columns` maps image, label, rank, confidence or model to
+    a column's name.
+
+    Labels are class ids, or words if `con` has the table `classes`: WordNet ids, names as there, or
+    names and description.
 
     Raises DataError, with the count, the first offenders and their rows, where an image, label,
     rank or confidence is missing, unreadable or out of range, or an image or a rank stands twice.
@@ -58,14 +78,17 @@ def add(
         raise UsageError(
             f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}"
         )
-    if isinstance(given, str | Path) and str(given) == "-":
-        with _standard_input() as path:
+    if isinstance(given, str | Path) and plain.is_needed(Path(given)):
+        with plain.copy(Path(given)) as path:
             try:
-                return add(con, path, model=model, columns=columns, input_format=input_format)
+                return add(
+                    con, path, model=model, columns=columns, input_format=input_format, order=order
+                )
             except DataError as error:
-                raise DataError(str(error).replace(str(path), "standard input")) from None
-    relation, where, default = _read(con, given, columns or {}, input_format)
-    statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+                where = "standard input" if str(given) == "-" else str(given)
+                raise DataError(str(error).replace(str(path), where)) from None
+    told = formats.Told(columns=columns or {}, images=images_in(con, order))
+    relation, where, default = read(con, given, told, input_format)
     parameters = {"model": model or default}
     # A table's rowid grows with each row, in the order in which they come.
     before = con.execute("select coalesce(max(rowid) + 1, 0) from predictions").fetchall()[0][0]
@@ -73,65 +96,218 @@ def add(
     relation.create_view("given", replace=True)
     con.begin()
     try:
-        try:
-            con.execute(f"insert into predictions by name {statement}", parameters)
-        except duckdb.ConstraintException:
-            con.rollback()
-            con.begin()
-            con.execute(f"create temp table parsed as {statement}", parameters)
-            _refuse_rows(con, where)
-            raise
+        _insert(con, parameters, where)
         models = _models(con, where, before, known)
         con.commit()
     except BaseException as error:
         con.rollback()
-        if isinstance(error, duckdb.Error):
+        if isinstance(error, duckdb.Error | ValueError | OSError):
             raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
         raise
     finally:
         con.execute("drop view given")
+        con.execute(f"drop table if exists {spellings.SPELLED}")
         con.unregister(formats.REGISTERED)
     return models
 
 
-def _read(
-    con: duckdb.DuckDBPyConnection,
-    given: object,
-    columns: Mapping[str, str],
-    input_format: str | None,
-) -> _Given:
+def expand(given: Iterable[object]) -> list[Source]:
+    """Return what is to be added for each of `given`: a folder or a pattern becomes its files.
+
+    A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
+    of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError
+    where nothing is found.
+    """
+    sources = []
+    for each in given:
+        if not isinstance(each, str | Path):
+            sources.append(Source(each, None))
+            continue
+        path = Path(each)
+        if path.is_dir() and not (path / "state.json").exists():
+            sources += _of_folder(path)
+        elif glob.has_magic(str(path)) and not path.exists():
+            found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, a whole pattern
+            if not found:
+                raise DataError(f"{path}: there is no file of such a name")
+            sources += expand(found)
+        else:
+            sources.append(Source(each, plain.stem(path) if str(path) != "-" else "stdin"))
+    return sources
+
+
+def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArray[Any] | None:
+    """Return the images that the rows of an array belong to, by `order`; None: as files are named.
+
+    `con` needs the tables images and classes for class-folder order. Raises DataError where it
+    lacks them, or where a file of names does not name 50,000.
+    """
+    if order is None or str(order) == "file-name":
+        return None
+    import numpy as np
+
+    if str(order) == "class-folder":
+        import duckdb
+
+        try:
+            rows = con.execute(
+                """
+                select images.image_id
+                from images
+                inner join classes on images.original_label = classes.label
+                where classes.wordnet_id is not null
+                order by classes.wordnet_id, images.file_name
+                """
+            ).fetchnumpy()["image_id"]
+        except duckdb.CatalogException:
+            rows = np.empty(0, np.int32)
+        if len(rows) != _IMAGES:
+            raise DataError(
+                "class-folder order needs the original labels of all images and the WordNet ids of "
+                "the classes, which this store lacks. Give the ingest their files: realdb ingest "
+                "FOLDER"
+            )
+        return np.asarray(rows)
+    path = Path(order)
+    if not path.is_file():
+        raise UsageError(
+            f"an order is file-name, class-folder or a file of image names; {str(order)!r} is none"
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        names = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as a list of image names: {error}") from None
+    if len(names) != _IMAGES or not all(isinstance(name, str) for name in names):
+        raise DataError(
+            f"{path} has {len(names):,} entries; the order of an array is {_IMAGES:,} image names"
+        )
+    return np.array(names, object)
+
+
+def _of_folder(folder: Path) -> list[Source]:
+    """Return the prediction files in a folder, and the models of its folders model=NAME."""
+    known = {suffix for form in formats.FORMATS.values() for suffix in form.suffixes}
+    sources, others = [], []
+    for path in sorted(folder.iterdir()):
+        name = plain.stem(path)
+        if path.name.startswith((".", "_")):
+            continue  # Spark's and the system's own
+        if path.is_dir() and path.name.startswith("model="):
+            sources.append(_of_hive(path))
+        elif plain.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
+            sources.append(Source(path, name))
+        else:
+            others.append(path.name)
+    if not sources:
+        raise DataError(
+            f"{folder} has no prediction files. They are known by their suffixes: "
+            f"{', '.join(sorted(known))}, and .gz or .zst behind one"
+        )
+    if others:
+        warnings.warn(
+            f"{folder}: {len(others):,} entries are no prediction files by their names, and are "
+            f"left out: {', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
+            RealdbWarning,
+            stacklevel=4,
+        )
+    return sources
+
+
+def _of_hive(folder: Path) -> Source:
+    from urllib.parse import unquote
+
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith((".", "_"))
+    )
+    deeper = [path for path in paths if "=" in str(path.parent.relative_to(folder))]
+    if deeper or not paths:
+        raise DataError(
+            f"{deeper[0].parent}: only folders model=NAME are read, not others within them"
+            if deeper
+            else f"{folder} has no files"
+        )
+    name = unquote(folder.name.removeprefix("model="))
+    return Source(paths[0] if len(paths) == 1 else tuple(paths), name)
+
+
+def read(
+    con: duckdb.DuckDBPyConnection, given: object, told: formats.Told, input_format: str | None
+) -> Given:
+    """Return what was given as a relation with the columns of formats.GIVEN; nothing is checked."""
     if isinstance(given, str | Path):
         path = Path(given)
-        form = formats.find(input_format or formats.recognise(path))
-        return _Given(form.read(con, path, columns), str(given), path.stem)
-    if isinstance(given, Mapping) or hasattr(given, "__arrow_c_stream__"):
-        from .formats import frame
-
-        where = "the dict" if isinstance(given, Mapping) else "the table"
-        return _Given(frame.from_object(con, given, columns, where), where, "predictions")
+        return Given(_read_file(con, path, told, input_format), str(given), plain.stem(path))
+    if isinstance(given, tuple) and given:
+        relations = [_read_part(con, Path(part), told, input_format) for part in given]
+        whole = functools.reduce(lambda whole, part: whole.union(part), relations)
+        return Given(whole, f"{given[0]} and {len(given) - 1} more", "predictions")
     import numpy as np
 
     if isinstance(given, np.ndarray):
         from .formats import npy
 
-        return _Given(npy.from_array(con, given, "the array"), "the array", "predictions")
+        return Given(npy.from_array(con, given, told, "the array"), "the array", "predictions")
+    if told.images is not None:
+        raise UsageError("an order is for arrays: these predictions name their images")
+    if hasattr(given, "with_format"):  # a datasets.Dataset
+        given = given.with_format("arrow")[:]
+    if isinstance(given, Mapping) or hasattr(given, "__arrow_c_stream__"):
+        from .formats import frame
+
+        where = "the dict" if isinstance(given, Mapping) else "the table"
+        return Given(frame.from_object(con, given, told, where), where, "predictions")
     raise UsageError(
         f"predictions cannot be a {type(given).__name__}: give a path, an Arrow table, a pandas or "
         "Polars frame, a NumPy array, or a dict of file name to class id"
     )
 
 
-@contextlib.contextmanager
-def _standard_input() -> Iterator[Path]:
-    """Keep what comes on stdin in a file, so that it can be looked at before it is read."""
-    import shutil
-    import tempfile
+def _read_file(
+    con: duckdb.DuckDBPyConnection, path: Path, told: formats.Told, input_format: str | None
+) -> duckdb.DuckDBPyRelation:
+    is_in_database = "::" in str(path) and not path.exists()
+    name = input_format or ("duckdb" if is_in_database else formats.recognise(path))
+    form = formats.find(name)
+    if told.images is not None and not form.is_array:
+        raise UsageError(f"an order is for arrays: {path} is {name}, which names its images")
+    return form.read(con, path, told)
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path
+
+def _read_part(
+    con: duckdb.DuckDBPyConnection, path: Path, told: formats.Told, input_format: str | None
+) -> duckdb.DuckDBPyRelation:
+    """Read a file that holds only part of the rows: as text, so that they fit together."""
+    if plain.is_needed(path):
+        raise DataError(f"{path} is one of several files of a set, and compressed: unpack them")
+    form = formats.find(input_format or formats.recognise(path))
+    if form.is_array:
+        raise DataError(f"{path} is one of several files of a set, and an array: join them")
+    texts = ", ".join(f"cast({role} as varchar) as {role}" for role in formats.GIVEN)
+    return form.read(con, path, told).project(texts)
+
+
+def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: str) -> None:
+    """Put the rows of `given` into `predictions`, its labels spelled out where that is needed."""
+    import duckdb
+
+    statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    for is_spelled_out in (False, True):
+        try:
+            con.execute(f"insert into predictions by name {statement}", parameters)
+            return
+        except duckdb.ConstraintException:
+            con.rollback()
+            con.begin()
+            if is_spelled_out or not spellings.spell_out(con, where):
+                con.execute(f"create temp table parsed as {statement}", parameters)
+                _refuse_rows(con, where)
+                raise
+            # What is refused of the second try is said of what was spelled out.
+            con.commit()
+            con.begin()
 
 
 def _in_a_line(error: Exception) -> str:
@@ -149,9 +325,14 @@ def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[
     """
     found = con.execute(
         """
-        select model, bool_or(predictions > 1 or first_rank > 1)
+        select model, bool_or(first_rank > 1 or predictions > ranks)
         from (
-            select model, image_id, count(*) as predictions, min(rank) as first_rank
+            select
+                model,
+                image_id,
+                count(*) as predictions,
+                min(rank) as first_rank,
+                bit_count(bit_or(1::bigint << least(rank, 62))) as ranks
             from predictions
             where rowid >= $1
             group by model, image_id
@@ -169,8 +350,9 @@ def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[
                 f"{where}: there are predictions of a model {model!r} already. A file is named by "
                 "its stem: rename one of the two, or give them a column model"
             )
-    # Most files have one prediction for each image, and there is nothing more to look at.
-    if any(has_several for _, has_several in found):
+    # Ranks 1 to 61 count as what they are, and as a file without a fault has few of them, there is
+    # mostly nothing more to look at.
+    if any(is_doubtful for _, is_doubtful in found):
         _check_ranks(con, where, before)
     return [model for model, _ in found]
 

@@ -1,6 +1,6 @@
 """The prediction formats: one module each, one line each in the registry below.
 
-A reader takes a connection, a file and the user's column choices, and returns a DuckDB relation
+A reader takes a connection, a file and what the user said of it, and returns a DuckDB relation
 with the columns of GIVEN, one row a prediction in the order of the file. Nothing is interpreted
 yet: images, labels and ranks may be text or numbers; `realdb.ingest.predictions` checks them all
 in one place. To add a format, write its module and its line here; a test asks for a sample file.
@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from ...errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy.typing as npt
 
 # What a reader's relation must hold; a reader selects NULL for what its file has not.
 GIVEN = ("model", "image", "rank", "label", "confidence")
@@ -26,11 +27,23 @@ REGISTERED = "given_values"
 _HEAD = 4096
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What the user said of the predictions.
+
+    `columns` maps some of GIVEN to a column's name. `images` are those of an array's rows, numbers
+    or names; None where they are the 50,000 in the order of their file names.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    images: npt.NDArray[Any] | None = None
+
+
 class Reader(Protocol):
-    """What reads a file: `choices` are the user's column names, as in `columns.select`."""
+    """What reads a file."""
 
     def __call__(
-        self, con: duckdb.DuckDBPyConnection, path: Path, choices: Mapping[str, str]
+        self, con: duckdb.DuckDBPyConnection, path: Path, told: Told
     ) -> duckdb.DuckDBPyRelation:
         """Read the predictions in the file at `path` as a relation with the columns of GIVEN."""
         ...
@@ -38,12 +51,18 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A way predictions are written. `begins` is how its content begins, or empty: any text."""
+    """A way predictions are written.
+
+    `begins` is how its content begins, or empty for text; a zip is told by a `member`, the end of
+    a name in it. An array (`is_array`) has no image names, and its reader takes their order.
+    """
 
     summary: str
     module: str
-    begins: bytes = b""
+    begins: tuple[bytes, ...] = ()
+    member: str = ""
     suffixes: tuple[str, ...] = ()
+    is_array: bool = False
 
     @property
     def read(self) -> Reader:
@@ -54,16 +73,58 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "parquet": Format(
-        summary="Parquet, one row a prediction",
+        summary="Parquet",
         module="parquet",
-        begins=b"PAR1",
+        begins=(b"PAR1",),
         suffixes=(".parquet", ".pq"),
     ),
+    "arrow": Format(
+        summary="Arrow IPC, as a file or a stream; Feather",
+        module="arrow",
+        begins=(b"ARROW1", b"\xff\xff\xff\xff"),
+        suffixes=(".arrow", ".feather", ".ipc", ".arrows"),
+    ),
     "npy": Format(
-        summary="NumPy array in file-name order: 50,000 class ids, or logits (50000, 1000)",
+        summary="NumPy array: 50,000 class ids, top-k (50000, k), or logits (50000, 1000)",
         module="npy",
-        begins=b"\x93NUMPY",
+        begins=(b"\x93NUMPY",),
         suffixes=(".npy",),
+        is_array=True,
+    ),
+    "npz": Format(
+        summary="NumPy archive of one such array, or of one called labels, predictions or logits",
+        module="npz",
+        begins=(b"PK\x03\x04",),
+        member=".npy",
+        suffixes=(".npz",),
+        is_array=True,
+    ),
+    "pt": Format(
+        summary="PyTorch tensor, as torch.save writes it; needs torch",
+        module="pt",
+        begins=(b"PK\x03\x04",),
+        member="/data.pkl",
+        suffixes=(".pt", ".pth"),
+        is_array=True,
+    ),
+    "duckdb": Format(
+        summary="DuckDB database with one table; of several, FILE::TABLE",
+        module="database",
+        suffixes=(".duckdb", ".db"),
+    ),
+    "dataset": Format(
+        summary="folder that datasets' save_to_disk wrote",
+        module="dataset",
+    ),
+    "json": Format(
+        summary="JSON: records, columns and data (pandas' split), or an object by file name",
+        module="json",
+        suffixes=(".json",),
+    ),
+    "jsonl": Format(
+        summary="JSON, an object a line",
+        module="jsonl",
+        suffixes=(".jsonl", ".ndjson"),
     ),
     "tsv": Format(
         summary="text, tab-separated, with a header line", module="tsv", suffixes=(".tsv", ".tab")
@@ -75,10 +136,12 @@ FORMATS: dict[str, Format] = {
 
 
 def recognise(path: Path) -> str:
-    """Return the format of the file at `path`, a key of FORMATS: by content, then by its suffix.
+    """Return the format of what stands at `path`, a key of FORMATS: by content, then by its suffix.
 
     Raises DataError where it is neither.
     """
+    if (path / "state.json").is_file():
+        return "dataset"
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -87,13 +150,24 @@ def recognise(path: Path) -> str:
     if not head:
         raise DataError(f"{path} is empty: there are no predictions in it")
     for name, form in FORMATS.items():
-        if form.begins and head.startswith(form.begins):
+        if head.startswith(form.begins or (b"\0none",)) and (
+            not form.member or _holds(path, form.member)
+        ):
             return name
-    known = "; ".join(f"{name}: {form.summary}" for name, form in FORMATS.items())
+    if head[8:12] == b"DUCK":
+        return "duckdb"
+    if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
+        raise DataError(
+            f"{path} is a pickle, which is not read: loading one runs whatever code is in it. "
+            "Write the predictions as CSV or Parquet, or save the array with numpy.save"
+        )
     if b"\0" in head:
+        known = "; ".join(f"{name}: {form.summary}" for name, form in FORMATS.items())
         raise DataError(f"{path} is in no format that realdb reads. It reads {known}")
-    for name, form in FORMATS.items():
-        if path.suffix.lower() in form.suffixes and not form.begins:
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+        return "jsonl" if _is_lines(path) else "json"
+    for name in ("tsv", "csv"):
+        if path.suffix.lower() in FORMATS[name].suffixes:
             return name
     return "tsv" if b"\t" in head.splitlines()[0] else "csv"
 
@@ -103,3 +177,26 @@ def find(name: str) -> Format:
     if name not in FORMATS:
         raise UsageError(f"there is no input format {name!r}; there are: {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def _holds(path: Path, member: str) -> bool:
+    """Say whether the zip at `path` has a member whose name ends so."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(member) for name in archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path} is a damaged zip file: {error}") from None
+
+
+def _is_lines(path: Path) -> bool:
+    """Say whether the JSON at `path` is an object a line: the first ends where the line does."""
+    with path.open("rb") as file:
+        first = file.readline().removeprefix(b"\xef\xbb\xbf").strip()
+        is_object = first.startswith(b"{") and first.endswith(b"}")
+        return is_object and (path.suffix.lower() in FORMATS["jsonl"].suffixes or _goes_on(file))
+
+
+def _goes_on(file: IO[bytes]) -> bool:
+    return any(line.strip() for line in file)

@@ -1,7 +1,13 @@
-"""Which column of a table of predictions is which."""
+"""Which column of a table of predictions is which, and what stands in several at once.
+
+A prediction may take a row, or an image takes one: then its choices stand as a list in a cell, or
+in columns of their own, `index_0` to `index_4`. Where there are no classes but 1,000 confidences,
+their places are the classes.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,36 +33,117 @@ NAMES: dict[str, tuple[str, ...]] = {
         "score",
     ),
 }
+# What may stand in a column for each rank, or for each class.
+_SEVERAL = ("label", "confidence")
+_NESTED = ("list", "array")
+_SHOWN = 8
+# An element of a list in a cell, as NumPy, Python or JSON print it: a number or a quoted text.
+_NUMBER = r"""[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|NaN|-?inf"""
+_TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_ELEMENT = rf"(?:{_NUMBER}|{_TEXT})"
+_LIST = rf"\s*\[\s*{_ELEMENT}(?:(?:\s*,\s*|\s+){_ELEMENT})*\s*\]\s*"
 
 
 def select(
-    table: duckdb.DuckDBPyRelation, where: str, choices: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection,
+    table: duckdb.DuckDBPyRelation,
+    where: str,
+    choices: Mapping[str, str],
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of GIVEN out of `table`.
+    """Return the columns of GIVEN out of `table`, one row a prediction.
 
-    `choices` maps some of GIVEN to a column's name and goes before the names known here; `where`
-    names the file in messages. Raises DataError where an image or label column is missing, or two
-    columns could be meant.
+    `choices` maps some of GIVEN to a column's name, or to what the names of several begin with
+    (`prob` for prob_0, prob_1, …), and goes before the names known here; `where` names the file in
+    messages. Raises DataError where an image or label column is missing, two columns could be
+    meant, or the lists of an image do not have one length.
     """
-    import duckdb
-
     chosen = {role: _choose(role, table, where, choices) for role in GIVEN}
-    for role in ("image", "label"):
-        if chosen[role] is None:
-            raise DataError(
-                f"{where} has no {role} column. Its columns are: {', '.join(table.columns)}. A "
-                f"column called {', '.join(NAMES[role])} is recognised; name another with "
-                f"--columns {role}=NAME"
-            )
-    return table.select(
-        *(
-            (
-                duckdb.ConstantExpression(None).cast("varchar")
-                if column is None
-                else duckdb.ColumnExpression(column)
-            ).alias(role)
-            for role, column in chosen.items()
+    if not chosen["image"]:
+        raise DataError(_without("image", table, where))
+    if not chosen["label"]:
+        by_class = _by_class(con, table, where, chosen)
+        if by_class is None:
+            raise DataError(_without("label", table, where))
+        return by_class
+    given = _pick(table, chosen)
+    return unfold(given, where) if is_nested(given) else given
+
+
+def is_nested(given: duckdb.DuckDBPyRelation) -> bool:
+    """Say whether the labels or the confidences of `given` are lists."""
+    kinds = dict(zip(given.columns, given.types, strict=True))
+    return any(kinds[role].id in _NESTED for role in _SEVERAL)
+
+
+def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
+    """Return `given`, whose labels and confidences are lists, as one row a prediction.
+
+    Raises DataError where an image's lists do not have one length.
+    """
+    kinds = dict(zip(given.columns, given.types, strict=True))
+    has_confidence = bool(given.filter("confidence is not null").limit(1).fetchall())
+    if kinds["label"].id not in _NESTED or (
+        has_confidence and kinds["confidence"].id not in _NESTED
+    ):
+        raise DataError(
+            f"{where} has several {'confidences' if kinds['label'].id not in _NESTED else 'labels'}"
+            " an image, but one of the other. Name the columns that belong together with --columns "
+            "label=NAME,confidence=NAME"
         )
+    if given.filter("rank is not null").limit(1).fetchall():
+        raise DataError(f"{where} has several labels an image, and a rank column as well: drop one")
+    numbered = given.project(
+        "row_number() over () as row, model, image, cast(label as varchar[]) as label, "
+        + (
+            "cast(confidence as varchar[]) as confidence"
+            if has_confidence
+            else "cast(null as varchar[]) as confidence"
+        )
+    )
+    wrong = (
+        numbered.filter("len(confidence) <> coalesce(len(label), 0)")
+        .project("row, coalesce(len(label), 0) as labels, len(confidence), count(*) over ()")
+        .limit(1)
+        .fetchall()
+    )
+    if wrong:
+        row, labels, confidences, count = wrong[0]
+        raise DataError(
+            f"{where}: in {count:,} rows there are not as many confidences as labels, such as "
+            f"{confidences} for {labels} in row {row} (row 1 is the first below the header)"
+        )
+    # An empty list is a label that is missing, and no row that is gone.
+    return numbered.project(
+        "model, image, unnest(range(1, greatest(coalesce(len(label), 0), 1) + 1)) as rank, "
+        "unnest(case when len(label) > 0 then label else [null] end) as label, "
+        "unnest(confidence) as confidence"
+    )
+
+
+def parse_lists(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
+    """Return `given` with the lists that its labels and confidences print as lists.
+
+    NumPy prints [ 51  94 247] and ['tench' "judge's robe"], Python and JSON put commas between. A
+    cell that is none of that is an empty list of labels: what is no label is refused later. Raises
+    DataError where NumPy left some of an array out.
+    """
+    cut = (
+        given.filter(
+            r"regexp_matches(cast(label as varchar), '[\[\s]\.\.\.[\s\]]')"
+            r" or regexp_matches(cast(confidence as varchar), '[\[\s]\.\.\.[\s\]]')"
+        )
+        .aggregate("count(*)")
+        .fetchall()[0][0]
+    )
+    if cut:
+        raise DataError(
+            f"{where}: {cut:,} rows hold arrays that NumPy cut short with '...': what is left out "
+            "cannot be known. Write Parquet, as timm's inference.py does with --results-format "
+            "parquet, or call numpy.set_printoptions(threshold=sys.maxsize) before writing"
+        )
+    return given.project(
+        f"model, image, rank, {_parsed('label')} as label, "
+        f"case when confidence is not null then {_parsed('confidence')} end as confidence"
     )
 
 
@@ -71,37 +158,154 @@ def require_distinct(names: Sequence[str], where: str) -> None:
         )
 
 
+def _parsed(role: str) -> str:
+    """Return the expression for the elements of the list that a cell prints, without quotes."""
+    from ...schema import quoting
+
+    unquoted = (
+        "case when left(element, 1) in ('''', '\"') then "
+        r"regexp_replace(substr(element, 2, len(element) - 2), '\\(.)', '\1', 'g') "
+        "else element end"
+    )
+    cell = f"cast({role} as varchar)"
+    return (
+        f"case when regexp_full_match({cell}, {quoting.literal(_LIST)}) then "
+        f"list_transform(regexp_extract_all({cell}, {quoting.literal(_ELEMENT)}), "
+        f"lambda element: {unquoted}) else [{cell}] end"
+    )
+
+
+def _pick(
+    table: duckdb.DuckDBPyRelation, chosen: Mapping[str, Sequence[str]]
+) -> duckdb.DuckDBPyRelation:
+    import duckdb
+
+    def expression(names: Sequence[str]) -> duckdb.Expression:
+        if not names:
+            return duckdb.ConstantExpression(None).cast("varchar")
+        columns = [duckdb.ColumnExpression(name) for name in names]
+        return columns[0] if len(columns) == 1 else _listed(columns)
+
+    return table.select(*(expression(names).alias(role) for role, names in chosen.items()))
+
+
+def _listed(columns: list[duckdb.Expression]) -> duckdb.Expression:
+    import duckdb
+
+    return duckdb.FunctionExpression("list_value", *columns)
+
+
+def _by_class(
+    con: duckdb.DuckDBPyConnection,
+    table: duckdb.DuckDBPyRelation,
+    where: str,
+    chosen: Mapping[str, Sequence[str]],
+) -> duckdb.DuckDBPyRelation | None:
+    """Return the best of the 1,000 confidences of each image; None where there are not as many."""
+    names = chosen["confidence"]
+    if not names or chosen["rank"]:
+        return None
+    given = _pick(table, chosen)
+    kind = given.types[given.columns.index("confidence")].id
+    if len(names) == 1 and kind == "varchar":
+        first = given.project("confidence").limit(1).fetchall()
+        if not first or not str(first[0][0]).lstrip().startswith("["):
+            return None
+        given = parse_lists(given, where)
+    elif len(names) == 1 and kind not in _NESTED:
+        return None
+    from . import logits
+
+    return logits.of_table(con, given, where)
+
+
 def _choose(
     role: str, table: duckdb.DuckDBPyRelation, where: str, choices: Mapping[str, str]
-) -> str | None:
+) -> list[str]:
+    """Return the column for `role`, or its columns; none where there is none."""
     if role in choices:
-        if choices[role] not in table.columns:
-            raise DataError(
-                f"{where} has no column {choices[role]!r}. Its columns are: "
-                f"{', '.join(table.columns)}"
-            )
-        return choices[role]
-    found = [name for name in table.columns if name.strip().lower() in NAMES[role]]
-    if role == "label" and sorted(name.lower() for name in found) == ["index", "label"]:
+        if choices[role] in table.columns:
+            return [choices[role]]
+        found = _numbered(role, table, where, [choices[role].lower()])
+        if not found:
+            raise DataError(f"{where} has no column {choices[role]!r}. {_columns(table)}")
+        return next(iter(found.values()))
+    found = {name: [name] for name in table.columns if name.strip().lower() in NAMES[role]}
+    found |= _numbered(role, table, where, NAMES[role])
+    if role == "label" and sorted(map(_base, found)) == ["index", "label"]:
         found = _timm(table, found)
     if len(found) > 1:
+        first = next(iter(found))
         raise DataError(
             f"{where} has {len(found)} columns that could be the {role}: {', '.join(found)}. Say "
-            f"which: --columns {role}={found[0]}"
+            f"which: --columns {role}={first if len(found[first]) == 1 else _base(first)}"
         )
-    return found[0] if found else None
+    return next(iter(found.values()), [])
 
 
-def _timm(table: duckdb.DuckDBPyRelation, found: list[str]) -> list[str]:
+def _numbered(
+    role: str, table: duckdb.DuckDBPyRelation, where: str, bases: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the columns base_0, base_1, … by what to call them, in the order of their numbers."""
+    found: dict[str, dict[int, str]] = {}
+    for name in table.columns if role in _SEVERAL else ():
+        parts = re.fullmatch(r"(.+)_(0|[1-9]\d*)", name.strip().lower())
+        if parts and parts[1] in bases:
+            found.setdefault(parts[1], {})[int(parts[2])] = name
+    series = {}
+    for base, columns in found.items():
+        if 0 not in columns or len(columns) == 1:
+            continue  # no such series: prob_1 may be anything
+        missing = [number for number in range(max(columns) + 1) if number not in columns]
+        if missing:
+            raise DataError(
+                f"{where} has columns {base}_0 to {base}_{max(columns)}, but no {base}_{missing[0]}"
+            )
+        series[f"{base}_0 to {base}_{max(columns)}"] = [
+            columns[number] for number in sorted(columns)
+        ]
+    return series
+
+
+def _base(name: str) -> str:
+    return name.partition("_0 to ")[0].strip().lower()
+
+
+def _timm(table: duckdb.DuckDBPyRelation, found: dict[str, list[str]]) -> dict[str, list[str]]:
     """Take `index` where `label` is the same class in words, as timm's inference.py writes it.
 
     Where `label` holds numbers, `index` may as well be a row's number: both stay.
     """
     import duckdb
 
-    index, label = sorted(found, key=str.lower)
-    column = duckdb.ColumnExpression(label).cast("varchar")
+    index, label = sorted(found, key=_base)
+    if len(found[index]) != len(found[label]):
+        return found
+    column = duckdb.ColumnExpression(found[label][0]).cast("varchar")
     is_number = duckdb.FunctionExpression(
-        "regexp_full_match", column, duckdb.ConstantExpression(r"[\d.]*")
+        "regexp_full_match", column, duckdb.ConstantExpression(r"[\d.,\s\[\]]*")
     )
-    return found if table.filter(is_number).limit(1).fetchall() else [index]
+    return found if table.filter(is_number).limit(1).fetchall() else {index: found[index]}
+
+
+def _columns(table: duckdb.DuckDBPyRelation) -> str:
+    more = ", …" if len(table.columns) > _SHOWN else ""
+    return f"Its columns are: {', '.join(table.columns[:_SHOWN])}{more}"
+
+
+def _without(role: str, table: duckdb.DuckDBPyRelation, where: str) -> str:
+    """Say that there is no column for `role`, and what is there."""
+    names = {name.strip().lower() for name in table.columns}
+    if {"top1", "top5"} <= names or {"top1", "top1_err"} <= names:
+        return (
+            f"{where} is a summary, one row a model, as timm's validate.py writes it: there are no "
+            "predictions in it. Write them with timm's inference.py --include-index "
+            "--results-format parquet"
+        )
+    text = (
+        f"{where} has no {role} column. {_columns(table)}. A column called "
+        f"{', '.join(NAMES[role])} is recognised; name another with --columns {role}=NAME"
+    )
+    if role == "label" and names & {"prob", "logit", "prob_0", "logit_0"}:
+        text += ". timm's inference.py writes the classes with --include-index"
+    return text

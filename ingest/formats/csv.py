@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import columns
+from . import Told, columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection,
     path: Path,
-    choices: Mapping[str, str],
+    told: Told,
     *,
     delimiter: str = ",",
 ) -> duckdb.DuckDBPyRelation:
@@ -40,7 +39,7 @@ def read(
         # A folder called label=7 above the file is no column.
         hive_partitioning=False,
     )
-    return columns.select(table, str(path), choices)
+    return columns.select(con, table, str(path), told.columns)
 
 
 def _header(path: Path, delimiter: str) -> list[str]:

@@ -1,104 +1,171 @@
-"""NumPy arrays in file-name order: class ids, or logits. Also for arrays that are not in a file."""
+"""NumPy arrays: class ids, top-k class ids, or logits. Also for arrays that are not in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
-from . import GIVEN, REGISTERED
+from . import GIVEN, REGISTERED, Told, logits
 
 if TYPE_CHECKING:
     import duckdb
 
 IMAGES = 50_000
-CLASSES = 1000
-TOP = 5
-_BLOCK = 1024
+TOP = logits.TOP
+CLASSES = logits.CLASSES
 
 
-def read(
-    con: duckdb.DuckDBPyConnection, path: Path, choices: Mapping[str, str]
-) -> duckdb.DuckDBPyRelation:
-    """Read an .npy of 50,000 class ids or of (50000, 1000) logits; see `from_array`."""
-    if choices:
-        raise DataError(f"{path} is an array: it has no columns to choose from with --columns")
+class Rows(NamedTuple):
+    """An array that is looked at block by block: each is gone when the next is asked for."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    blocks: Callable[[], Iterator[npt.NDArray[Any]]]
+
+
+def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+    """Read an .npy; see `from_rows` for what may be in it."""
+    require_no_columns(told, str(path))
     try:
-        # Mapped, not read: top_k goes through the rows once, a block at a time.
+        with path.open("rb") as file:
+            rows = rows_of(file)
+            if rows is not None:
+                return from_rows(con, rows, told, str(path))
+        # Column by column: the rows lie scattered, and the file is mapped.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except DataError:
+        raise
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
-        hint = " (a pickle could run code, so it is not read)" if "object" in str(error) else ""
-        raise DataError(f"{path} cannot be read as a NumPy array: {error}{hint}") from None
-    return from_array(con, array, str(path))
+        raise unreadable(str(path), error) from None
+    return from_array(con, array, told, str(path))
+
+
+def rows_of(file: IO[bytes]) -> Rows | None:
+    """Return the array in an open .npy; None where its columns come first, not its rows.
+
+    Its blocks are read into the same memory, one after the other: the whole is never there, and
+    the pages of a memory map, which count as the process's own, are not either.
+    """
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"its version is {version[0]}.{version[1]}")
+    if dtype.hasobject:
+        raise ValueError("it is an array of Python objects")
+    if is_fortran and len(shape) > 1:
+        return None
+
+    def blocks() -> Iterator[npt.NDArray[Any]]:
+        room = np.empty((min(logits.BLOCK, shape[0]), *shape[1:]), dtype)
+        for start in range(0, shape[0], len(room)):
+            block = room[: shape[0] - start]
+            view = block.view(np.uint8).reshape(-1).data
+            while view:
+                count = file.readinto(view)  # type: ignore[attr-defined]
+                if not count:
+                    raise ValueError(f"it is cut short: row {start + 1} of {shape[0]} is not whole")
+                view = view[count:]
+            yield block
+
+    return Rows(shape, dtype, blocks)
 
 
 def from_array(
-    con: duckdb.DuckDBPyConnection, array: npt.NDArray[Any], where: str
+    con: duckdb.DuckDBPyConnection, array: npt.NDArray[Any], told: Told, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return an array in file-name order as predictions.
+    """Return an array as predictions; see `from_rows`."""
 
-    `array` is (50000,) integers, the class ids, or (50000, 1000) floats, the logits or
-    probabilities, of which the five highest become ranks 1-5. Raises DataError for another shape
-    or dtype, and where a logit is NaN.
+    def blocks() -> Iterator[npt.NDArray[Any]]:
+        for start in range(0, len(array), logits.BLOCK):
+            yield np.asarray(array[start : start + logits.BLOCK])
+
+    return from_rows(con, Rows(array.shape, array.dtype, blocks), told, where)
+
+
+def from_rows(
+    con: duckdb.DuckDBPyConnection, rows: Rows, told: Told, where: str
+) -> duckdb.DuckDBPyRelation:
+    """Return an array, a row an image, as predictions.
+
+    The array is (50000,) integers, the class ids; (50000, k) integers, the classes of ranks 1 to k;
+    or (50000, 1000) floats, the logits or probabilities, of which the five highest become ranks
+    1-5. So do the first five of (50000, 1000) integers, where each row ranks all classes. The
+    images are `told.images`, or those of the validation set in file-name order. Raises DataError
+    for another shape or dtype, and where a logit is NaN.
     """
-    if array.shape == (IMAGES,) and array.dtype.kind in "iu":
-        # DuckDB takes this machine's byte order only.
-        label = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-        return _relation(con, image=np.arange(1, IMAGES + 1, dtype=np.int32), label=label)
-    if array.shape == (IMAGES, CLASSES) and array.dtype.kind == "f":
-        labels, logits = top_k(array, TOP, where)
-        return _relation(
-            con,
-            image=np.repeat(np.arange(1, IMAGES + 1, dtype=np.int32), TOP),
-            rank=np.tile(np.arange(1, TOP + 1, dtype=np.int16), IMAGES),
-            label=labels.ravel(),
-            confidence=logits.ravel(),
-        )
+    shape, kind = rows.shape, rows.dtype.kind
+    images = np.arange(1, IMAGES + 1, dtype=np.int32) if told.images is None else told.images
+    if shape == (IMAGES,) and kind in "iu":
+        return _relation(con, image=images, label=_native(rows))
+    if len(shape) == 2 and shape[0] == IMAGES and kind == "f" and shape[1] > TOP:
+        logits.require_classes(shape[1], where, "array[:, 1:]")
+        labels, values = logits.top_k(rows.blocks(), TOP, where)
+        return _ranked(con, images, labels, confidence=values.ravel())
+    if len(shape) == 2 and shape[0] == IMAGES and kind in "iu" and 1 <= shape[1] <= CLASSES:
+        labels = _first_of_all(rows, where) if shape[1] == CLASSES else _native(rows)
+        return _ranked(con, images, labels)
     raise DataError(
-        f"{where} is {array.dtype} with shape {array.shape}. An array in file-name order is "
-        f"integers ({IMAGES},), the class ids, or floats ({IMAGES}, {CLASSES}), the logits. "
-        f"{_hint(array)}"
+        f"{where} is {rows.dtype} with shape {shape}. An array, a row an image, is integers "
+        f"({IMAGES},), the class ids, integers ({IMAGES}, k), the classes by rank, or floats "
+        f"({IMAGES}, {CLASSES}), the logits. {_hint(rows)}"
     )
 
 
-def top_k(
-    logits: npt.NDArray[np.floating[Any]], k: int, where: str
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Return the `k` highest of each row, highest first.
+def require_no_columns(told: Told, where: str) -> None:
+    """Refuse the choice of a column."""
+    if told.columns:
+        raise DataError(f"{where} is an array: it has no columns to choose from with --columns")
 
-    Class ids are int16 and their logits float64, both (n, k).
 
-    Of equal logits the lower class id ranks first. Raises DataError where a logit is NaN.
-    """
-    labels = np.empty((len(logits), k), np.int16)
-    values = np.empty((len(logits), k), np.float64)
-    for start in range(0, len(logits), _BLOCK):
-        block = np.asarray(logits[start : start + _BLOCK])
-        if block.dtype == np.float16:  # NumPy's partition of halves is many times slower
-            block = block.astype(np.float32)
-        if np.isnan(block).any():
-            row, column = np.argwhere(np.isnan(block))[0]
+def unreadable(where: str, error: Exception) -> DataError:
+    """Return what to raise where NumPy could not read the array."""
+    hint = " (a pickle could run code, so it is not read)" if "object" in str(error) else ""
+    text = " ".join(str(error).split())
+    return DataError(f"{where} cannot be read as a NumPy array: {text}{hint}")
+
+
+def _native(rows: Rows) -> npt.NDArray[Any]:
+    """Return the whole array; DuckDB takes this machine's byte order only."""
+    dtype = rows.dtype.newbyteorder("=")
+    return np.concatenate([block.astype(dtype) for block in rows.blocks()])
+
+
+def _first_of_all(rows: Rows, where: str) -> npt.NDArray[np.int16]:
+    """Return the first five of the 1,000 classes that each row ranks."""
+    found = []
+    for start, block in zip(range(0, IMAGES, logits.BLOCK), rows.blocks(), strict=False):
+        wrong = np.flatnonzero((np.sort(block, axis=1) != np.arange(CLASSES)).any(axis=1))
+        if len(wrong):
             raise DataError(
-                f"{where}: the logit of image {start + row + 1}, class {column} is NaN "
-                f"({np.isnan(block).sum():,} such among images {start + 1}-{start + len(block)})"
+                f"{where}: row {start + wrong[0]} (from 0) does not rank the classes 0-999, each "
+                "once. If these are logits, save them as floats"
             )
-        # Ties with the k-th value are settled by sorting whole rows; there are hardly any.
-        least = np.partition(block, -k, axis=1)[:, -k]
-        among = block >= least[:, None]
-        tied = np.flatnonzero(among.sum(axis=1) > k)
-        among[tied] = False
-        top = np.argsort(-block[tied], axis=1, kind="stable")[:, :k]
-        among[tied[:, None], top] = True
-        columns = np.nonzero(among)[1].reshape(len(block), k)
-        picked = np.take_along_axis(block, columns, axis=1)
-        order = np.argsort(-picked, axis=1, kind="stable")
-        labels[start : start + len(block)] = np.take_along_axis(columns, order, axis=1)
-        values[start : start + len(block)] = np.take_along_axis(picked, order, axis=1)
-    return labels, values
+        found.append(block[:, :TOP].astype(np.int16))
+    return np.concatenate(found)
+
+
+def _ranked(
+    con: duckdb.DuckDBPyConnection,
+    images: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    **confidence: npt.NDArray[Any],
+) -> duckdb.DuckDBPyRelation:
+    count, k = labels.shape
+    return _relation(
+        con,
+        image=np.repeat(images, k),
+        rank=np.tile(np.arange(1, k + 1, dtype=np.int16), count),
+        label=labels.ravel(),
+        **confidence,
+    )
 
 
 def _relation(con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]) -> duckdb.DuckDBPyRelation:
@@ -117,13 +184,9 @@ def _relation(con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]) -> duck
     )
 
 
-def _hint(array: npt.NDArray[Any]) -> str:
-    if array.shape == (IMAGES,) and array.dtype.kind == "f":
+def _hint(rows: Rows) -> str:
+    if rows.shape == (IMAGES,) and rows.dtype.kind == "f":
         return "Convert the class ids with .astype(int)."
-    if array.ndim == 2 and array.shape[1] == CLASSES + 1:
-        return "1,001 columns are a head with a background class first: pass array[:, 1:]."
-    if array.ndim == 2 and array.shape[1] > CLASSES + 1:
-        return (
-            "It looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC 2012 first."
-        )
+    if rows.shape[1:] == (CLASSES,) and rows.dtype.kind == "f":
+        return "Save the logits of all images, in the order of the images, in one array."
     return "Predictions for other images need their names beside them: a CSV or a dict."

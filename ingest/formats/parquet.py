@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import columns
+from . import Told, columns
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(
-    con: duckdb.DuckDBPyConnection, path: Path, choices: Mapping[str, str]
-) -> duckdb.DuckDBPyRelation:
+def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
     """Read the file's columns as they are. Raises DataError where it is damaged."""
     import duckdb
 
@@ -28,4 +25,4 @@ def read(
     import pyarrow.parquet as pq
 
     columns.require_distinct(pq.read_schema(path).names, str(path))
-    return columns.select(table, str(path), choices)
+    return columns.select(con, table, str(path), told.columns)

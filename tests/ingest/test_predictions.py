@@ -122,9 +122,9 @@ def test_labels(label: Any, predictions_table: duckdb.DuckDBPyConnection) -> Non
         ("crane", ""),
         ("", ""),
         (None, ""),
-        ("[394 0 1]", ""),
-        ("[394, 0, ...]", ""),
-        ([394, 0], ""),
+        ("[394 0 1", ""),
+        ("[394 - 1]", ""),
+        ("[]", ""),
     ],
 )
 def test_what_is_no_label(label: Any, hint: str, refuse: Callable[..., str]) -> None:
@@ -151,7 +151,7 @@ def test_a_confidence_may_be_missing(predictions_table: duckdb.DuckDBPyConnectio
     assert take(predictions_table, confidence=[0.5, None]) == rows
 
 
-@pytest.mark.parametrize("confidence", [float("nan"), "high", "", "0,5", [0.5, 0.1]])
+@pytest.mark.parametrize("confidence", [float("nan"), "high", "", "0,5"])
 def test_what_is_no_confidence(confidence: object, refuse: Callable[..., str]) -> None:
     message = refuse(table(confidence=[confidence]))
     assert f"no usable confidence: {str(confidence)!r} in row 1 (" in message

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import json
+import pickle
 import shutil
+import sys
+import types
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -41,9 +49,65 @@ def write_parquet(path: Path) -> None:
     pq.write_table(pa.table(columns), path)
 
 
+def write_arrow(path: Path) -> None:
+    """Write as Polars' write_ipc does, with its own types."""
+    pl.DataFrame({"image": NAMES, "label": LABELS}).write_ipc(path)
+
+
 def write_npy(path: Path) -> None:
-    """Write as cleanlab does: uint16 in file-name order."""
+    """Write as cleanlab does: uint16."""
     np.save(path, np.array(LABELS, np.uint16))
+
+
+def write_npz(path: Path) -> None:
+    """Write as an evaluation does that keeps more than its predictions."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, predictions=np.array(LABELS), targets=np.zeros(50_000, int))
+
+
+def write_pt(path: Path) -> None:
+    """Write what tells torch.save's files apart: where torch is not, no more can be tested."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{path.stem}/data.pkl", b"")
+
+
+def write_duckdb(path: Path) -> None:
+    with duckdb.connect(str(path)) as con:
+        con.register("rows", pa.table({"image": NAMES, "label": LABELS}))
+        con.execute("create table answers as from rows")
+
+
+def write_dataset(path: Path) -> None:
+    """Write as datasets' save_to_disk does: Arrow streams, and what they are."""
+    path.mkdir()
+    table = pa.table({"file_name": NAMES, "prediction": LABELS})
+    names = [f"data-0000{part}-of-00002.arrow" for part in range(2)]
+    for part, name in enumerate(names):
+        rows = table.slice(part * 25_000, 25_000)
+        with pa.ipc.new_stream(path / name, table.schema) as stream:
+            stream.write_table(rows, max_chunksize=1000)
+    state = {
+        "_data_files": [{"filename": name} for name in names],
+        "_fingerprint": "0123456789abcdef",
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    (path / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
+    (path / "dataset_info.json").write_text("{}", encoding="utf-8")
+
+
+def write_json(path: Path) -> None:
+    """Write as timm's inference.py --results-format json does."""
+    frame = pd.DataFrame({"filename": NAMES, "index": LABELS, "prob": 0.5})
+    frame.set_index("filename").to_json(path, orient="index", indent=4)
+
+
+def write_jsonl(path: Path) -> None:
+    frame = pd.DataFrame({"filename": NAMES, "index": LABELS, "prob": 0.5})
+    frame.to_json(path, lines=True, orient="records")
 
 
 # The same predictions in each format. A new format needs its line here.
@@ -51,8 +115,42 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
     "csv": write_csv,
     "tsv": write_tsv,
     "parquet": write_parquet,
+    "arrow": write_arrow,
     "npy": write_npy,
+    "npz": write_npz,
+    "pt": write_pt,
+    "duckdb": write_duckdb,
+    "dataset": write_dataset,
+    "json": write_json,
+    "jsonl": write_jsonl,
 }
+
+
+class Torch(types.ModuleType):
+    """What of torch is called, for a file that it is not here to write."""
+
+    bfloat16 = "bfloat16"
+
+    class Tensor:
+        dtype = "int64"
+
+        def numpy(self) -> Any:
+            return np.array(LABELS)
+
+    @staticmethod
+    def is_tensor(value: object) -> bool:
+        return isinstance(value, Torch.Tensor)
+
+    @staticmethod
+    def load(_: Path, *, map_location: str, weights_only: bool) -> object:
+        assert weights_only
+        assert map_location == "cpu"
+        return Torch.Tensor()
+
+
+@pytest.fixture(autouse=True)
+def _torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", Torch("torch"))
 
 
 @pytest.fixture(scope="module", params=formats.FORMATS)
@@ -72,7 +170,8 @@ def written(
 def sample(written: tuple[str, Path], tmp_path: Path) -> tuple[str, Path]:
     """Return each format of the registry, and a file in it for a test to move."""
     name, path = written
-    return name, Path(shutil.copy(path, tmp_path))
+    copy = shutil.copytree if path.is_dir() else shutil.copy
+    return name, Path(copy(path, tmp_path / path.name))
 
 
 def test_every_format_gives_the_same_rows(
@@ -99,10 +198,10 @@ def test_a_suffix_that_says_nothing(sample: tuple[str, Path]) -> None:
 def test_a_suffix_that_is_wrong(
     sample: tuple[str, Path], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    """Parquet and .npy are told by their first bytes; text takes the user's word."""
+    """All but delimited text is told by its content; text takes the user's word."""
     name, path = sample
     path = path.rename(path.with_suffix(".csv"))
-    assert formats.recognise(path) == (name if formats.FORMATS[name].begins else "csv")
+    assert formats.recognise(path) == ("csv" if name == "tsv" else name)
     predictions.add(predictions_table, path, input_format=name)
     assert predictions_table.execute("select count(*) from predictions").fetchall() == [(50_000,)]
 
@@ -115,12 +214,52 @@ def test_a_path_is_no_pattern_and_no_partition(
     _, path = sample
     for each in (folder, "it's a", "it's b"):
         (path.parent / each).mkdir(exist_ok=True)
-        (path.parent / each / path.name).write_text("another", encoding="utf-8")
+        if not path.is_dir():
+            (path.parent / each / path.name).write_text("another", encoding="utf-8")
     path = path.replace(path.parent / folder / path.name)
     assert predictions.add(predictions_table, path) == ["a model"]
     assert predictions_table.execute("select sum(label) from predictions").fetchall() == [
         (sum(LABELS),)
     ]
+
+
+@pytest.mark.parametrize("name", ["csv", "tsv", "json", "jsonl", "npy"])
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".packed"])
+def test_a_packed_file(
+    name: str, suffix: str, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    """It is told by its content, and called as what is in it."""
+    path = tmp_path / f"a model{formats.FORMATS[name].suffixes[0]}"
+    SAMPLES[name](path)
+    packed = path.with_name(path.name + suffix)
+    compression = "zstd" if suffix == ".zst" else "gzip"
+    with pa.output_stream(str(packed), compression=compression) as file:
+        file.write(path.read_bytes())
+    path.unlink()
+    model = path.name if suffix == ".packed" else "a model"
+    assert predictions.add(predictions_table, packed) == [model]
+    assert predictions_table.execute("select sum(label), count(*) from predictions").fetchall() == [
+        (sum(LABELS), 50_000)
+    ]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_a_packed_file_that_is_damaged(
+    compression: str, tmp_path: Path, refuse: Callable[..., str]
+) -> None:
+    path = tmp_path / "a.csv"
+    with pa.output_stream(str(path), compression=compression) as file:
+        file.write(b"image,label\n1,2\n" + bytes(range(256)) * 100)
+    path.write_bytes(path.read_bytes()[:-20])
+    assert refuse(path).startswith(f"{path} cannot be unpacked: ")
+
+
+def test_a_packed_file_is_refused_by_its_own_name(
+    tmp_path: Path, refuse: Callable[..., str]
+) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"image,label\n1,1000\n"))
+    assert refuse(path).startswith(f"{path}: 1 of 1 rows have no usable label: '1000' in row 1")
 
 
 def test_an_unknown_format_names_those_there_are(
@@ -135,10 +274,17 @@ def test_an_unknown_format_names_those_there_are(
     [
         (b"", "is empty: there are no predictions in it"),
         (b"\x89PNG\r\n\x1a\n\0\0", "is in no format that realdb reads. It reads parquet: "),
-        (b"PK\x03\x04\0\0", "is in no format that realdb reads"),
+        (b"PK\x03\x04\0\0", "is a damaged zip file"),
+        (pickle.dumps([1, 2]), "is a pickle, which is not read: loading one runs whatever"),
         ("file_name,label\n1,2\n".encode("utf-16"), "is in no format that realdb reads"),
         (bytes(range(128, 256)), "the header line is no UTF-8 text"),
-        (b'{"1": 2}', "has no image column"),
+        (b'{"a": {"b": 2}}', "has no label column. Its columns are: b, image"),
+        (b'{"1": 2, "1": 2}', "is no JSON: the key '1' stands twice in one object"),
+        (b'{"1": 2', "is no JSON: "),
+        (b"[1, 2, 3]", "3 of 3 records are no objects, the first in row 1. An array has no image"),
+        (b"[]", "has no rows"),
+        (b'{"image": 1, "label": 2}\n{"image": 2, "label"}\n', "line 2 is no JSON"),
+        (b'{"columns": ["image", "label"], "data": [[1, 2], [3]]}', "do not all have a value"),
     ],
 )
 def test_what_is_no_prediction_file(

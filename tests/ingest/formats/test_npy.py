@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from realdb.errors import DataError
 from realdb.ingest import predictions
-from realdb.ingest.formats.npy import top_k
+from realdb.ingest.formats.logits import BLOCK, top_k
 
 LABELS = np.arange(50_000) * 7 % 1000
 # A few values make many ties; the infinities are what a masked logit is.
@@ -24,6 +24,10 @@ TIES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 0.5, np.inf])
 
 def rows(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return con.execute("select image_id, rank, label, confidence from predictions").fetchnumpy()
+
+
+def blocks(logits: Any) -> Any:
+    return (logits[start : start + BLOCK] for start in range(0, len(logits), BLOCK))
 
 
 def naive(logits: Any, k: int) -> Any:
@@ -83,7 +87,7 @@ def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: An
     k=st.integers(1, 5),
 )
 def test_top_k_is_the_head_of_a_stable_sort(logits: Any, k: int) -> None:
-    labels, values = top_k(logits, k, "the array")
+    labels, values = top_k([logits], k, "the array")
     assert np.array_equal(labels, naive(logits, k))
     assert np.array_equal(values, np.take_along_axis(logits, naive(logits, k), axis=1))
     assert labels.dtype == np.int16
@@ -92,7 +96,7 @@ def test_top_k_is_the_head_of_a_stable_sort(logits: Any, k: int) -> None:
 
 def test_top_k_over_more_than_a_block() -> None:
     logits = np.random.default_rng(1).integers(0, 50, (2100, 40)).astype(np.float32)
-    assert np.array_equal(top_k(logits, 5, "the array")[0], naive(logits, 5))
+    assert np.array_equal(top_k(blocks(logits), 5, "the array")[0], naive(logits, 5))
 
 
 @pytest.mark.parametrize("image", [1, 1024, 1025, 3000])
@@ -101,17 +105,20 @@ def test_a_logit_that_is_nan(image: int) -> None:
     logits[image - 1, 3] = np.nan
     logits[image - 1, 500] = np.nan
     with pytest.raises(DataError, match=rf"^a\.npy: .* image {image}, class 3 is NaN \(2 such"):
-        top_k(logits, 5, "a.npy")
+        top_k(blocks(logits), 5, "a.npy")
 
 
 @pytest.mark.parametrize(
     ("array", "said"),
     [
-        (LABELS[:-1], r"int64 with shape \(49999,\)\. An array in file-name order is integers"),
+        (LABELS[:-1], r"int64 with shape \(49999,\)\. An array, a row an image, is integers"),
         (LABELS.astype(float), r"float64 .*\.astype\(int\)"),
         (LABELS.astype(bool), r"bool with shape \(50000,\)"),
-        (LABELS[:, None], r"shape \(50000, 1\)"),
-        (np.broadcast_to(np.int8(0), (50_000, 1000)), r"int8 with shape \(50000, 1000\)"),
+        (LABELS[:, None, None], r"shape \(50000, 1, 1\)"),
+        (
+            np.broadcast_to(np.int8(0), (50_000, 1000)),
+            r"row 0 \(from 0\) does not rank the classes",
+        ),
         (np.broadcast_to(np.float32(0), (49_999, 1000)), r"shape \(49999, 1000\)"),
         (np.broadcast_to(np.float32(0), (50_000, 1001)), r"background class .* array\[:, 1:\]"),
         (np.broadcast_to(np.float32(0), (50_000, 21_841)), "ImageNet-21k"),

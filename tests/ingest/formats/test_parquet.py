@@ -71,8 +71,16 @@ def test_columns_of_the_same_name(tmp_path: Path, refuse: Callable[..., str]) ->
     assert "2 columns of the same name: 'label', 'Label'" in refuse(tmp_path / "a.parquet")
 
 
-def test_several_classes_in_a_cell(tmp_path: Path, refuse: Callable[..., str]) -> None:
-    """timm writes its top-k so; taken for one class they would be wrong."""
-    several = pa.table({"filename": NAMES, "index": [[3, 4], [999, 5]]})
+def test_lists_of_other_lengths(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    several = pa.table({"filename": NAMES, "index": [[3, 4], [999, 5]], "prob": [[1, 0], [1]]})
     pq.write_table(several, tmp_path / "a.parquet")
-    assert "2 of 2 rows have no usable label: '[3, 4]' in row 1" in refuse(tmp_path / "a.parquet")
+    message = refuse(tmp_path / "a.parquet")
+    assert "in 1 rows there are not as many confidences as labels, such as 1 for 2" in message
+
+
+def test_a_list_of_nothing_is_no_row_that_is_gone(
+    tmp_path: Path, refuse: Callable[..., str]
+) -> None:
+    for empty in ([], None):
+        pq.write_table(pa.table({"filename": NAMES, "index": [[3, 4], empty]}), tmp_path / "a.pq")
+        assert "1 of 3 rows have no usable label: nothing in row 3" in refuse(tmp_path / "a.pq")

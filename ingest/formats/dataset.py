@@ -1,0 +1,34 @@
+"""A folder that Hugging Face's datasets wrote with save_to_disk; datasets is not needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import DataError
+from . import Told, arrow
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+    """Read the Arrow files that state.json lists, in that order.
+
+    Raises DataError where one of them is missing or damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        names = [entry["filename"] for entry in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: state.json is not what save_to_disk writes: {error!r}") from None
+    if not names:
+        raise DataError(f"{path} has no rows: there are no predictions in it")
+    try:
+        table = pa.concat_tables([arrow.load(path / name) for name in names])
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: its files do not fit together: {error}") from None
+    return arrow.select(con, table, str(path), told)

@@ -1,0 +1,42 @@
+"""A PyTorch tensor in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import DataError
+from . import Told, npy, npz
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+    """Read a tensor, or a dict with one, as torch.save writes it; see `npy.from_rows`.
+
+    Only weights are loaded: a file that holds code is refused. Raises DataError without torch.
+    """
+    npy.require_no_columns(told, str(path))
+    try:
+        import torch  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        raise DataError(
+            f"{path} is a PyTorch file, which needs torch to be read, and torch is not installed "
+            "here. Where it is: numpy.save('predictions.npy', torch.load(FILE).numpy())"
+        ) from None
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's and zip's errors, of many kinds
+        text = str(error).strip().partition("\n")[0]
+        raise DataError(f"{path} cannot be read as PyTorch weights: {text}") from None
+    where = str(path)
+    if isinstance(held, dict):
+        tensors = {str(name): value for name, value in held.items() if torch.is_tensor(value)}
+        name = npz.the_one(list(tensors), where)
+        held, where = tensors[name], f"{path}: {name}"
+    if not torch.is_tensor(held):
+        raise DataError(f"{path} holds a {type(held).__name__}; a tensor is needed")
+    if held.dtype == torch.bfloat16:  # unknown to NumPy
+        held = held.float()
+    return npy.from_array(con, held.numpy(), told, where)
