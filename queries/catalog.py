@@ -8,7 +8,7 @@ other views do not call macros. What a view's `reads` line names is installed be
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,6 +126,18 @@ def substitute(
     )
     con.execute(f"drop view {quoting.identifier(name)}")
     con.execute(f"alter table substitute rename to {quoting.identifier(name)}")
+
+
+def stand_in(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[object]]) -> None:
+    """Put `rows` where the view `name` stood, for this connection only."""
+    view = quoting.identifier(name)
+    marks = ", ".join("?" for _ in find(name).about.columns)
+    con.begin()
+    con.execute(f"create table substitute as from {view} limit 0")
+    con.executemany(f"insert into substitute values ({marks})", rows)  # noqa: S608, no more than ?
+    con.execute(f"drop view {view}")
+    con.execute(f"alter table substitute rename to {view}")
+    con.commit()
 
 
 def examples() -> list[str]:

@@ -148,6 +148,17 @@ def accuracy(scored: Rows) -> Found:
         yield *begin, real5, original5, predicted
 
 
+def leaderboard(accuracies: Rows) -> Found:
+    def place(share: float | None, column: int) -> int | None:
+        better = [row for row in accuracies if (row[column] or -1) > (share or 0)]
+        return None if share is None else 1 + len(better)
+
+    for model, real, low, high, _, scored_images, original, *_ in accuracies:
+        ours, theirs = place(real, 1), place(original, 6)
+        change = None if ours is None or theirs is None else theirs - ours
+        yield model, ours, real, low, high, scored_images, original, theirs, change
+
+
 def reports(tables: Tables, scored: Rows) -> dict[str, Rows]:
     """Return the rows of every view of the layer reports."""
     classes = {label: (wordnet_id, name) for label, wordnet_id, name, *_ in tables["classes"]}
@@ -159,6 +170,7 @@ def reports(tables: Tables, scored: Rows) -> dict[str, Rows]:
         return (row[4] < 398,) if row[4] in classes else None
 
     return {
+        "leaderboard": list(leaderboard(list(accuracy(scored)))),
         "accuracy": list(accuracy(scored)),
         "accuracy_by_class": list(accuracy_by(scored, by_class)),
         "accuracy_by_animal": list(accuracy_by(scored, by_animal)),

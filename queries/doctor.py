@@ -1,0 +1,365 @@
+"""The usual mistakes in a file of predictions, as hypotheses, and how right each would make it.
+
+A hypothesis says which image a stated image number means, and which class a stated label means:
+two lookup tables, so that trying one is a gather over 50,000 rows. Nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import duckdb
+
+IMAGES = 50_000
+CLASSES = 1000
+# Stated image numbers and labels beyond these mean nothing under any hypothesis. 99,998 is what
+# the loop in the README of ReaL's repository, (i + i), calls the last image.
+MOST_IMAGE = 2 * IMAGES
+LEAST_LABEL, MOST_LABEL = -1, CLASSES
+# What a table says where a stated number means no image, or no class.
+NO_IMAGE, NO_CLASS = 0, -1
+# A hypothesis repairs a file where it makes it right this much more often.
+_TIMES = 2.0
+_POINTS = 0.1
+# The name of the hypothesis that learns the order of the classes from the predictions.
+CLASS_ORDER = "class-order"
+
+_Ints = npt.NDArray[np.integer[Any]]
+_Bools = npt.NDArray[np.bool_]
+
+
+class Truth(NamedTuple):
+    """The labels as lookup tables; row 0 is no image and the last column is no class.
+
+    is_real: bool (50001, 1001), the class is among the image's ReaL labels
+    has_real: bool (50001,), the image has any
+    original: int16 (50001,), the original label, -1 where the store has none
+    """
+
+    is_real: _Bools
+    has_real: _Bools
+    original: _Ints
+
+
+class Hypothesis(NamedTuple):
+    """What may be wrong, and what would mend it.
+
+    image_of: (MOST_IMAGE + 2,), the image that each stated number means, 0 for none; the last is
+        for the numbers beyond
+    class_of: (CLASSES + 3,), the class that each stated label means, from -1 on, -1 for none; the
+        last is for the labels beyond
+    """
+
+    name: str
+    meaning: str
+    image_of: _Ints
+    class_of: _Ints
+    note: str = ""
+
+
+class Share(NamedTuple):
+    """A share: `hits` of `total` things."""
+
+    hits: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """The share, between 0 and 1; 0 of nothing."""
+        return self.hits / self.total if self.total else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's interval at 95 %; all of 0 to 1 where there is nothing."""
+        if not self.total:
+            return 0.0, 1.0
+        z, n, p = 1.959963984540054, self.total, self.value
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+
+class Trial(NamedTuple):
+    """A hypothesis, how often the predictions are right under it, and whether that repairs them."""
+
+    hypothesis: Hypothesis
+    after: Share
+    repairs: bool
+
+
+def truth(con: duckdb.DuckDBPyConnection) -> Truth:
+    """Read the tables images and labels of `con`."""
+    is_real = np.zeros((IMAGES + 1, CLASSES + 1), np.bool_)
+    labels = con.execute("select image_id, label from labels").fetchnumpy()
+    is_real[labels["image_id"], labels["label"]] = True
+    has_real = np.zeros(IMAGES + 1, np.bool_)
+    has_real[labels["image_id"]] = True
+    original = np.full(IMAGES + 1, NO_CLASS, np.int16)
+    images = con.execute(
+        "select image_id, original_label from images where original_label is not null"
+    ).fetchnumpy()
+    original[images["image_id"]] = images["original_label"]
+    return Truth(is_real, has_real, original)
+
+
+def means(hypothesis: Hypothesis, image: _Ints, label: _Ints) -> tuple[_Ints, _Ints]:
+    """Return the images and classes that the stated ones mean under `hypothesis`."""
+    places = np.where((image >= 0) & (image <= MOST_IMAGE), image, MOST_IMAGE + 1)
+    classes = np.where(
+        (label >= LEAST_LABEL) & (label <= MOST_LABEL), label - LEAST_LABEL, CLASSES + 2
+    )
+    return hypothesis.image_of[places], hypothesis.class_of[classes]
+
+
+def real_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
+    """Return how often the classes are right, among the images that have ReaL labels."""
+    return Share(
+        int(np.count_nonzero(truth.is_real[image, label])),
+        int(np.count_nonzero(truth.has_real[image])),
+    )
+
+
+def as_stated() -> Hypothesis:
+    """Return the hypothesis that numbers and labels mean what they say."""
+    return Hypothesis("", "as stated", _images_as_stated(), _classes_as_stated())
+
+
+def trials(truth: Truth, image: _Ints, label: _Ints) -> list[Trial]:
+    """Try the usual mistakes on predictions: the stated image numbers and labels, (n,) each.
+
+    Each by itself, and those of the images together with those of the class ids where the
+    predictions are right on fewer than half of the images; where nothing repairs them, last an
+    order of the classes learned from the predictions themselves.
+    """
+    before = real_hits(truth, *means(as_stated(), image, label))
+
+    def attempt(hypothesis: Hypothesis) -> Trial:
+        after = real_hits(truth, *means(hypothesis, image, label))
+        return Trial(hypothesis, after, repairs(before, after))
+
+    images = list(_image_hypotheses(truth, image))
+    classes = list(_class_hypotheses(label))
+    tried = [attempt(hypothesis) for hypothesis in (*images, *classes)]
+    if before.value * _TIMES > 1:
+        return tried  # nothing can make them right so much more often
+    tried += [
+        attempt(
+            Hypothesis(
+                f"{one.name},{other.name}",
+                f"{one.meaning}; and {other.meaning}",
+                one.image_of,
+                other.class_of,
+            )
+        )
+        for one in images
+        for other in classes
+    ]
+    if any(trial.repairs for trial in tried):
+        return tried
+    return [*tried, _learned_order(truth, image, label, before)]
+
+
+def repairs(before: Share, after: Share) -> bool:
+    """Say whether predictions are repaired by what makes them right `after` instead of `before`.
+
+    Twice as often and 10 points more, and neither by chance: the intervals are apart.
+    """
+    return (
+        after.value >= _TIMES * before.value
+        and after.value >= before.value + _POINTS
+        and after.interval[0] > before.interval[1]
+    )
+
+
+def likeliest(tried: list[Trial]) -> list[Trial]:
+    """Return the trials that repair, best first: the best, and those within its noise.
+
+    Two mistakes at once are named only where they explain more than a single one does.
+    """
+    found = sorted(
+        (trial for trial in tried if trial.repairs), key=lambda trial: -trial.after.value
+    )
+    close = [trial for trial in found if trial.after.interval[1] >= found[0].after.interval[0]]
+    single = max((t.after.value for t in close if "," not in t.hypothesis.name), default=0.0)
+    return [t for t in close if "," not in t.hypothesis.name or t.after.value > single]
+
+
+def _images_as_stated() -> _Ints:
+    image_of = np.zeros(MOST_IMAGE + 2, np.int32)
+    image_of[1 : IMAGES + 1] = np.arange(1, IMAGES + 1)
+    return image_of
+
+
+def _classes_as_stated() -> _Ints:
+    class_of = np.full(CLASSES + 3, NO_CLASS, np.int16)
+    class_of[1 : CLASSES + 1] = np.arange(CLASSES)
+    return class_of
+
+
+def _image_hypotheses(truth: Truth, image: _Ints) -> Iterator[Hypothesis]:
+    classes = _classes_as_stated()
+    # Numbers that are places in a list count from 0 where a 0 is among them.
+    base = 0 if (image == 0).any() and not (image == IMAGES).any() else 1
+
+    def made(name: str, meaning: str, order: _Ints) -> Hypothesis:
+        """`order` is (50000,): the image, from 1, that the place means."""
+        image_of = np.zeros(MOST_IMAGE + 2, np.int32)
+        image_of[base : IMAGES + base] = order
+        return Hypothesis(name, meaning, image_of, classes)
+
+    # What falls off one end comes in at the other, as with numpy.roll.
+    shifted = np.zeros(MOST_IMAGE + 2, np.int32)
+    shifted[: IMAGES + 1] = np.arange(IMAGES + 1) % IMAGES + 1
+    yield Hypothesis(
+        "image+1",
+        "each prediction belongs to the next image, as if the images were counted from 0",
+        shifted,
+        classes,
+    )
+    shifted = np.zeros(MOST_IMAGE + 2, np.int32)
+    shifted[1 : IMAGES + 2] = (np.arange(1, IMAGES + 2) - 2) % IMAGES + 1
+    yield Hypothesis("image-1", "each prediction belongs to the image before it", shifted, classes)
+    halved = np.zeros(MOST_IMAGE + 2, np.int32)
+    halved[0:MOST_IMAGE:2] = np.arange(1, IMAGES + 1)
+    yield Hypothesis(
+        "image-doubled",
+        "the numbers of the images are i + i, as in the README of ReaL's repository, not i + 1",
+        halved,
+        classes,
+    )
+    yield made("reversed", "the images come last first", np.arange(IMAGES, 0, -1))
+    for name, meaning, order in _orders(truth):
+        yield made(name, f"the images come in the order of {meaning}", order)
+        yield made(
+            f"{name}-back",
+            f"the images come by file name, but were taken to be in the order of {meaning}",
+            np.argsort(order, kind="stable") + 1,
+        )
+
+
+def _orders(truth: Truth) -> Iterator[tuple[str, str, _Ints]]:
+    """Yield orders in which the images are met, each (50000,): image numbers from 1."""
+    yield "text-order", "the numbers 1-50000 sorted as text", _sorted_as_text(1, IMAGES)
+    original = truth.original[1:]
+    if (original < 0).any():
+        return  # without the original labels nobody knows the folders
+    yield (
+        "folder-order",
+        "the class folders (by WordNet id)",
+        np.argsort(original, kind="stable") + 1,
+    )
+    place = np.argsort(_sorted_as_text(0, CLASSES - 1))
+    yield (
+        "numbered-folder-order",
+        "class folders called 0-999, sorted as text",
+        np.argsort(place[original], kind="stable") + 1,
+    )
+
+
+def _class_hypotheses(label: _Ints) -> Iterator[Hypothesis]:
+    images = _images_as_stated()
+
+    def made(name: str, meaning: str, first: int, classes: _Ints) -> Hypothesis:
+        """`classes` are what the stated labels from `first` on mean."""
+        class_of = np.full(CLASSES + 3, NO_CLASS, np.int16)
+        class_of[first - LEAST_LABEL : first - LEAST_LABEL + len(classes)] = classes
+        return Hypothesis(name, meaning, images, class_of)
+
+    # A 0 is the background where there is a 1000 as well; else it went round, as with % 1000.
+    zero = NO_CLASS if (label == CLASSES).any() else CLASSES - 1
+    yield made(
+        "label-1",
+        "the class ids count from 1, or a background class comes first",
+        0,
+        np.array([zero, *range(CLASSES)]),
+    )
+    beyond = NO_CLASS if (label == -1).any() else 0
+    yield made(
+        "label+1",
+        "the class ids are one too low, as if 1 had been subtracted from them",
+        -1,
+        np.array([*range(CLASSES), beyond]),
+    )
+    order = _sorted_as_text(0, CLASSES - 1)
+    what = "class folders called 0-999, sorted as text (0, 1, 10, 100, …)"
+    yield made("label-text-order", f"the class ids number {what}", 0, order)
+    yield made(
+        "label-text-order-back",
+        f"the class ids were taken to number {what}, and did not",
+        0,
+        np.argsort(order),
+    )
+
+
+def _sorted_as_text(first: int, last: int) -> _Ints:
+    return np.array(sorted(range(first, last + 1), key=str))
+
+
+def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> Trial:
+    """Find which class each label means by the labels of the images that it meets.
+
+    The order is judged on images that it was not learned from: each half by the other. So a chance
+    order, which fits what it was made of, repairs nothing.
+    """
+    known = _known_labels(truth)
+    images, places = means(
+        Hypothesis("", "", _images_as_stated(), np.arange(CLASSES + 3)), image, label
+    )
+    parts = images % 2
+    counts = []
+    for part in (0, 1):
+        use = (parts == part) & (known[images] >= 0) & (places < CLASSES + 2)
+        flat = places[use] * CLASSES + known[images][use]
+        counts.append(np.bincount(flat, minlength=(CLASSES + 2) * CLASSES).reshape(-1, CLASSES))
+    hits = [
+        real_hits(truth, images[parts == part], _assigned(counts[1 - part])[places[parts == part]])
+        for part in (0, 1)
+    ]
+    held_out = Share(sum(half.hits for half in hits), sum(half.total for half in hits))
+    both = counts[0] + counts[1]
+    class_of = _assigned(both)
+    stated = np.flatnonzero(class_of >= 0)
+    agree = both[stated, class_of[stated]]
+    others = both[stated].copy()
+    others[np.arange(len(stated)), class_of[stated]] = 0
+    clear = np.count_nonzero(agree > 2 * others.max(axis=1, initial=0))
+    hypothesis = Hypothesis(
+        CLASS_ORDER,
+        "the class ids are in another order (that of the ILSVRC devkit, say)",
+        _images_as_stated(),
+        class_of,
+        f"the order is found from these predictions: {agree.sum():,} of {both.sum():,} images "
+        f"support it; {clear:,} of the {CLASSES:,} classes are clear, the others may be swapped "
+        "with one that looks alike; an order found from one half of the images is right on "
+        f"{held_out.value:.1%} of the other",
+    )
+    after = real_hits(truth, images, class_of[places])
+    return Trial(hypothesis, after, repairs(before, held_out))
+
+
+def _known_labels(truth: Truth) -> _Ints:
+    """Return one label for each image, (50001,): the original one, else its only ReaL label."""
+    known = truth.original.copy()
+    if (known[1:] < 0).any():
+        single = (truth.is_real.sum(axis=1) == 1) & (known < 0)
+        known[single] = truth.is_real[single].argmax(axis=1)
+    return known
+
+
+def _assigned(counts: _Ints) -> _Ints:
+    """Give each stated label a class of its own, (CLASSES + 3,), the commonest pairs first."""
+    class_of = np.full(CLASSES + 3, NO_CLASS, np.int16)
+    is_taken = np.zeros(CLASSES, np.bool_)
+    pairs = np.flatnonzero(counts)
+    for pair in pairs[np.argsort(-counts.ravel()[pairs], kind="stable")].tolist():
+        place, label = divmod(pair, CLASSES)
+        if class_of[place] < 0 and not is_taken[label]:
+            class_of[place] = label
+            is_taken[label] = True
+    return class_of

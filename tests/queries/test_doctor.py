@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from realdb.queries import doctor
+from realdb.queries.doctor import Hypothesis, Share, Trial, Truth
+from realdb.schema.store import Store
+
+IMAGES = np.arange(1, 50_001)
+
+
+@pytest.fixture(scope="module")
+def truth(synthetic_store: Store) -> Truth:
+    with synthetic_store.connect(["images", "labels"]) as con:
+        return doctor.truth(con)
+
+
+@pytest.fixture(scope="module")
+def original(truth: Truth) -> npt.NDArray[np.int64]:
+    return truth.original[1:].astype(np.int64)
+
+
+def named(trials: list[Trial]) -> list[str]:
+    return [trial.hypothesis.name for trial in doctor.likeliest(trials)]
+
+
+def test_truth_is_the_tables(truth: Truth, synthetic_store: Store) -> None:
+    with synthetic_store.connect(["images", "labels"]) as con:
+        pairs = con.execute("select image_id, label from labels").fetchall()
+        known = con.execute("select image_id, original_label from images").fetchall()
+    assert truth.is_real.sum() == len(pairs)
+    assert all(truth.is_real[pair] for pair in pairs)
+    assert set(np.flatnonzero(truth.has_real)) == {image for image, _ in pairs}
+    assert all(truth.original[image] == label for image, label in known)
+    # No image, and no class, is never right.
+    assert not truth.is_real[0].any()
+    assert not truth.is_real[:, doctor.NO_CLASS].any()
+
+
+def test_accuracy_is_that_of_the_loop(truth: Truth) -> None:
+    rng = np.random.default_rng(0)
+    image, label = rng.permutation(IMAGES)[:300], rng.integers(0, 1000, 300)
+    label[:200] = truth.original[image[:200]]
+    scored = [(i, k) for i, k in zip(image, label, strict=True) if truth.is_real[i].any()]
+    hits = sum(bool(truth.is_real[i, k]) for i, k in scored)
+    assert doctor.real_hits(truth, image, label) == (hits, len(scored))
+    assert hits > 100
+
+
+def test_what_is_out_of_range_means_nothing() -> None:
+    image = np.array([-5, 0, 1, 50_000, 50_001, 10**12])
+    label = np.array([-7, -1, 0, 999, 1000, 21_840])
+    images, labels = doctor.means(doctor.as_stated(), image, label)
+    assert images.tolist() == [0, 0, 1, 50_000, 0, 0]
+    assert labels.tolist() == [-1, -1, 0, 999, -1, -1]
+
+
+def test_every_image_order_is_one(truth: Truth, original: npt.NDArray[np.int64]) -> None:
+    """Each image is meant once, whichever order is supposed."""
+    for trial in doctor.trials(truth, IMAGES, np.roll(original, 1)):
+        images, _ = doctor.means(trial.hypothesis, IMAGES, np.zeros(50_000, int))
+        if trial.hypothesis.name != doctor.CLASS_ORDER:
+            met = images[images > 0]
+            assert len(set(met.tolist())) == len(met)
+            assert len(met) == (25_000 if "image-doubled" in trial.hypothesis.name else 50_000)
+
+
+def test_known_orders_by_hand(truth: Truth) -> None:
+    by_name = {
+        trial.hypothesis.name: trial.hypothesis
+        for trial in doctor.trials(truth, IMAGES, np.zeros(50_000, int))
+    }
+
+    def image(name: str, *stated: int) -> list[int]:
+        return [int(by_name[name].image_of[number]) for number in stated]
+
+    def label(name: str, *stated: int) -> list[int]:
+        return [int(by_name[name].class_of[number + 1]) for number in stated]
+
+    assert image("image+1", 0, 1, 49_999, 50_000) == [1, 2, 50_000, 1]
+    assert image("image-1", 1, 2, 50_000, 50_001) == [50_000, 1, 49_999, 50_000]
+    assert image("image-doubled", 0, 1, 2, 99_998) == [1, 0, 2, 50_000]
+    assert image("reversed", 1, 50_000) == [50_000, 1]
+    assert image("text-order", 1, 2, 3, 6, 50_000) == [1, 10, 100, 10_001, 9999]
+    assert image("text-order-back", 10, 9999) == [2, 50_000]
+    assert label("label-1", 0, 1, 1000) == [999, 0, 999]
+    assert label("label+1", -1, 0, 998) == [0, 1, 999]
+    assert label("label-text-order", 0, 1, 2, 3, 112, 999) == [0, 1, 10, 100, 2, 999]
+    assert label("label-text-order-back", 10, 100, 2) == [2, 3, 112]
+
+
+def test_background_first(truth: Truth) -> None:
+    """A 0 beside a 1000 is the background, which is no class."""
+    label = np.array([0, 1000])
+    trials = doctor.trials(truth, IMAGES[:2], label)
+    (minus_one,) = (trial for trial in trials if trial.hypothesis.name == "label-1")
+    assert doctor.means(minus_one.hypothesis, IMAGES[:2], label)[1].tolist() == [-1, 999]
+
+
+def test_nothing_repairs_what_is_right(truth: Truth, original: npt.NDArray[np.int64]) -> None:
+    trials = doctor.trials(truth, IMAGES, original)
+    assert not any(trial.repairs for trial in trials)
+    # What is right on most images cannot become right twice as often: no pairs are tried.
+    assert not any("," in trial.hypothesis.name for trial in trials)
+
+
+def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray[np.int64]) -> None:
+    """The ReaL labels of the images that have only one do as well, but there are no folders."""
+    bare = truth._replace(original=np.full(50_001, -1, np.int16))
+    shuffled = np.random.default_rng(0).permutation(1000)[original]
+    trials = doctor.trials(bare, IMAGES, shuffled)
+    assert named(trials) == [doctor.CLASS_ORDER]
+    assert not any("folder" in trial.hypothesis.name for trial in trials)
+
+
+def test_an_order_that_fits_only_what_it_was_made_of_repairs_nothing(
+    truth: Truth, original: npt.NDArray[np.int64]
+) -> None:
+    """200 images of nearly as many classes: any order of the classes can be fitted to them."""
+    label = np.random.default_rng(0).permutation(original[:200])
+    (learned,) = (
+        trial
+        for trial in doctor.trials(truth, IMAGES[:200], label)
+        if trial.hypothesis.name == doctor.CLASS_ORDER
+    )
+    assert learned.after.value > 0.5
+    assert not learned.repairs
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "repaired"),
+    [
+        (Share(1, 1000), Share(830, 1000), True),
+        (Share(300, 1000), Share(620, 1000), True),
+        (Share(300, 1000), Share(590, 1000), False),  # not twice
+        (Share(10, 1000), Share(100, 1000), False),  # not 10 points
+        (Share(0, 3), Share(2, 3), False),  # perhaps by chance
+        (Share(0, 0), Share(0, 0), False),
+    ],
+)
+def test_what_a_repair_is(before: Share, after: Share, repaired: bool) -> None:
+    assert doctor.repairs(before, after) is repaired
+
+
+def test_equally_good_repairs_are_all_named_but_no_needless_pair() -> None:
+    """A pair is needless where one of its own, or another, does as well."""
+
+    def trial(name: str, hits: int, repairs: bool = True) -> Trial:
+        nothing = np.zeros(0, np.int64)
+        return Trial(Hypothesis(name, "", nothing, nothing), Share(hits, 1000), repairs)
+
+    a, b, worse = trial("a", 800), trial("b", 802), trial("d", 500)
+    same, better = trial("b,c", 802), trial("a,c", 805)
+    assert named([a, b, same, worse, trial("e", 900, repairs=False)]) == ["b", "a"]
+    assert named([a, b, better]) == ["a,c", "b", "a"]
+    assert named([worse, better]) == ["a,c"]
+    assert named([]) == []
+
+
+def test_interval_is_wilsons() -> None:
+    """As README.md has it from the view `accuracy`, for ResNet50.csv."""
+    assert Share(38_855, 46_837).interval == pytest.approx((0.826147, 0.832957), abs=1e-6)
+    assert Share(0, 0).interval == (0, 1)
