@@ -10,9 +10,16 @@ if TYPE_CHECKING:
     from .api.ask import connect as connect
     from .api.ask import query as query
     from .api.build import ingest as ingest
+    from .api.collect import add as add
+    from .api.collect import leaderboard as leaderboard
+    from .api.collect import models as models
+    from .api.collect import remove as remove
     from .api.describe import info as info
     from .api.describe import view_sql as view_sql
     from .api.describe import views as views
+    from .api.diagnose import Diagnosis as Diagnosis
+    from .api.diagnose import Finding as Finding
+    from .api.diagnose import doctor as doctor
     from .api.judge import Accuracy as Accuracy
     from .api.judge import accuracy as accuracy
     from .api.judge import accuracy_table as accuracy_table
@@ -29,15 +36,22 @@ else:
 # Where each public name stands.
 _MODULES = {
     "Accuracy": "api.judge",
+    "Diagnosis": "api.diagnose",
+    "Finding": "api.diagnose",
     "RealdbError": "errors",
     "RealdbWarning": "errors",
     "accuracy": "api.judge",
     "accuracy_table": "api.judge",
+    "add": "api.collect",
     "connect": "api.ask",
     "demo": "api.show",
+    "doctor": "api.diagnose",
     "info": "api.describe",
     "ingest": "api.build",
+    "leaderboard": "api.collect",
+    "models": "api.collect",
     "query": "api.ask",
+    "remove": "api.collect",
     "view_sql": "api.describe",
     "views": "api.describe",
 }

@@ -147,6 +147,10 @@ def accuracy(
     input_format: Annotated[
         str | None, typer.Option(help="The files' format. [told by their content]")
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="An array's images: file-name, class-folder, or a file of names."),
+    ] = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -167,10 +171,176 @@ def accuracy(
             empty=empty,
             columns=_pairs(columns),
             input_format=input_format,
+            order=order,
             require_complete=require_complete,
             store=store,
             offline=offline,
             progress=progress,
+        )
+    printing.emit(rows, form)
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(help="A prediction file; - is standard input.")],
+    fix: Annotated[
+        str | None, typer.Option(help="Repair it: the name of a finding. Needs --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The Parquet file to write.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file to write, if it is there.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Which model, where the file has several.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
+    ] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="The file's format. [told by its content]")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="An array's images: file-name, class-folder, or a file of names."),
+    ] = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="Print all mistakes tried, as rows. [a report, or table]"),
+    ] = None,
+) -> None:
+    """Say whether a prediction file makes sense, and which usual mistake explains it if not.
+
+    The exit code is 0 whatever is found; 1 where the file cannot be read at all.
+
+    Example: realdb doctor ViT.csv
+    """
+    from .api import diagnose
+
+    with _progress() as progress:
+        found = diagnose.doctor(
+            file,
+            fix=fix,
+            out=out,
+            force=force,
+            model=model,
+            columns=_pairs(columns),
+            input_format=input_format,
+            order=order,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    if form in (None, Form.table):
+        typer.echo(str(found))
+    else:
+        from . import printing
+
+        printing.emit(diagnose.tried_table(found), form)
+    if out is not None:
+        _say(f"{out}: written")
+
+
+@app.command()
+def add(
+    files: Annotated[
+        list[Path], typer.Argument(help="Prediction files, as in accuracy; - is standard input.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="The model's name. [a model column, else the file's stem]")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take them in place of those stored for the model.")
+    ] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
+    ] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="The files' format. [told by their content]")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="An array's rows: file-name, class-folder, or a file of image names."),
+    ] = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Keep the predictions of models in the store.
+
+    Example: realdb add ViT.csv ResNet50.csv
+    """
+    from . import printing
+    from .api import collect
+
+    with _progress() as progress:
+        rows = collect.add(
+            *files,
+            model=model,
+            replace=replace,
+            columns=_pairs(columns),
+            input_format=input_format,
+            order=order,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    printing.emit(rows, form)
+
+
+@app.command()
+def models(store: StoreOption = None, form: FormOption = None) -> None:
+    """List the models kept in the store, and where their predictions came from.
+
+    Example: realdb models --format json
+    """
+    from . import printing
+    from .api import collect
+
+    rows = collect.models(store=store)
+    printing.emit(rows, form)
+    if not len(rows):
+        _say("no model is stored. Store one with: realdb add FILE")
+
+
+@app.command()
+def remove(
+    names: Annotated[list[str], typer.Argument(help="Models, as realdb models lists them.")],
+    store: StoreOption = None,
+) -> None:
+    """Remove models from the store.
+
+    Example: realdb remove ViT
+    """
+    from .api import collect
+
+    collect.remove(*names, store=store)
+    _say(f"removed {', '.join(names)}")
+
+
+@app.command()
+def leaderboard(
+    threshold: Annotated[
+        float, typer.Option(help="Judge by the labels whose score is at least this.")
+    ] = 0.8,
+    empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = Empty.skip,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Rank the models kept in the store by their ReaL accuracy.
+
+    rank_change is how many places a model wins by being judged with the ReaL labels.
+
+    Example: realdb leaderboard --format markdown
+    """
+    from . import printing
+    from .api import collect
+
+    with _progress() as progress:
+        rows = collect.leaderboard(
+            threshold=threshold, empty=empty, store=store, offline=offline, progress=progress
         )
     printing.emit(rows, form)
 

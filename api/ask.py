@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError
 from ..queries import catalog
+from ..schema import prediction_sets
 from ..schema import store as stores
 from .build import open_store
 
 if TYPE_CHECKING:
     import duckdb
 
+    from ..ingest.predictions import Source
     from ..ingest.progress import Progress
     from ..schema.store import Store
 
@@ -27,12 +29,13 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection with every table and every view that the store allows.
 
-    The store is only read: what is done on the connection stays in memory. Builds the store first
-    where there is none, unless `offline`.
+    `predictions` shows the stored models. The store is only read: what is done on the connection
+    stays in memory. Builds the store first where there is none, unless `offline`.
     """
     opened = open_store(store, offline, progress)
     con = opened.connect()
     catalog.install(con, opened.names)
+    prediction_sets.show(con, opened.root)
     # Here a frame of the notebook may be queried by its name, as DuckDB's users are used to.
     con.execute("set python_enable_replacements = true")
     return con
@@ -47,8 +50,10 @@ def query(
 ) -> duckdb.DuckDBPyRelation:
     """Return the answer of one query over the tables, the views and prediction files.
 
-    Each file is a table of its own, named by its stem, and all of them stand in `predictions`.
-    Raises QueryError where the query is no SELECT (the store is only read) or DuckDB refuses it.
+    Each file (a folder or a pattern stands for its files) is a table of its own, named by its stem,
+    and all of them stand in `predictions`, beside the stored models.
+    Raises DataError where a file is refused, or holds a model that is stored; QueryError where the
+    query is no SELECT (the store is only read) or DuckDB refuses it.
     """
     import duckdb
 
@@ -56,13 +61,23 @@ def query(
 
     opened = open_store(store, offline, progress)
     con = opened.connect()
+    sources = _names_of(reading.expand(predictions))
     models = {
-        name: reading.add(con, path) for name, path in _names_of(map(Path, predictions)).items()
+        name: reading.add(con, source.given, model=source.model) for name, source in sources.items()
     }
+    for path, those in zip(map(_path, sources.values()), models.values(), strict=True):
+        for model in those:
+            if prediction_sets.holds(opened.root, model):
+                raise DataError(
+                    f"{path}: predictions of a model {model!r} are stored already, and stand in "
+                    "`predictions` without the file. Leave it out, or rename it (or the model in "
+                    "its column model)"
+                )
+    catalog.install(con, opened.names)
+    given = prediction_sets.show(con, opened.root)
     for name, those in models.items():
         is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, those))
-        con.table("predictions").filter(is_of_file).create_view(name)
-    catalog.install(con, opened.names)
+        con.table(given).filter(is_of_file).create_view(name)
     try:
         statements = con.extract_statements(sql)
         kinds = [statement.type for statement in statements]
@@ -78,23 +93,29 @@ def query(
         raise QueryError(explain(str(error), opened)) from None
 
 
-def _names_of(paths: Iterable[Path]) -> dict[str, Path]:
+def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
     """Map what each file is called in a query to the file; DataError where that name is taken."""
-    names: dict[str, Path] = {}
-    for path in paths:
-        name = "stdin" if str(path) == "-" else path.stem
+    names: dict[str, Source] = {}
+    for source in sources:
+        name = source.model or "predictions"
+        path = _path(source)
         # DuckDB tells names by their letters, not by their case.
-        if name.lower() in (*stores.TABLES, *catalog.views()):
+        if name.lower() in (*stores.TABLES, *catalog.views(), prediction_sets.GIVEN):
             raise DataError(
                 f"{path}: {name!r} is a table or view of realdb; rename the file to query it"
             )
         for other in names:
             if name.lower() == other.lower():
                 raise DataError(
-                    f"{names[other]} and {path} would both be the table {name!r}; rename one"
+                    f"{_path(names[other])} and {path} would both be the table {name!r}; rename one"
                 )
-        names[name] = path
+        names[name] = source
     return names
+
+
+def _path(source: Source) -> object:
+    """Return the path to name in a message: of a set in several files, their folder."""
+    return source.given[0].parent if isinstance(source.given, tuple) else source.given
 
 
 def _explained(sql: str) -> str:

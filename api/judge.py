@@ -64,14 +64,16 @@ def accuracy(
     empty: str = "skip",
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
+    order: str | Path | None = None,
     require_complete: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
 ) -> Accuracy:
     """Return the ReaL accuracy of one model, with what is needed to trust it.
 
-    `predictions` is a path, an Arrow table, a pandas or Polars frame, a NumPy array of 50,000 class
-    ids or of (50000, 1000) logits in file-name order, or a dict of file name to class id. See
+    `predictions` is a path, an Arrow table, a pandas or Polars frame, a DuckDB relation, a
+    datasets.Dataset, a dict of file name to class id, or a NumPy array in file-name order (or
+    another `order`): 50,000 class ids, (50000, k) class ids by rank, or (50000, 1000) logits. See
     `accuracy_table` for the rest, and for several models.
 
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
@@ -84,6 +86,7 @@ def accuracy(
         empty=empty,
         columns=columns,
         input_format=input_format,
+        order=order,
         require_complete=require_complete,
         store=store,
         offline=offline,
@@ -106,6 +109,7 @@ def accuracy_table(
     empty: str = "skip",
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
+    order: str | Path | None = None,
     require_complete: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
@@ -116,37 +120,54 @@ def accuracy_table(
     `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
-    it by its original label. `model`, `columns` and `input_format` are as in `ingest.predictions`.
+    it by its original label. `model`, `columns`, `input_format` and `order` are as in
+    `ingest.predictions.add`; a folder or a pattern stands for its files.
 
     Raises DataError where predictions are refused, or do not cover all 50,000 images although
     `require_complete`. Warns where they cover only part, and where a figure looks like a mistake.
     """
-    if empty not in EMPTY_RULES:
-        raise UsageError(f"empty is one of {', '.join(EMPTY_RULES)}; not {empty!r}")
+    check_rules(threshold=threshold, empty=empty)
     if by is not None and by not in BY:
         raise UsageError(f"by is one of {', '.join(BY)}; not {by!r}")
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
     from ..ingest import predictions as reading
 
     opened = open_store(store, offline, progress)
     asked = ["accuracy", *([BY[by]] if by else [])]
     rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
-    con = opened.connect(catalog.tables_of(*asked, *rules))
-    models = []
-    for given in predictions:
-        models += reading.add(con, given, model=model, columns=columns, input_format=input_format)
+    # A label in words, or an array in the order of class folders, needs the classes.
+    con = opened.connect({*catalog.tables_of(*asked, *rules), "images", "classes"})
+    given_as: dict[str, object] = {}
+    for source in reading.expand(predictions):
+        added = reading.add(
+            con,
+            source.given,
+            model=model or source.model,
+            columns=columns,
+            input_format=input_format,
+            order=order,
+        )
+        given_as |= dict.fromkeys(added, source.given)
+    models = list(given_as)
     catalog.install(con, opened.names, [*asked, *rules])
     if by in _BY_ORIGINAL or empty == "original":
-        _require_original_labels(con, f"by {by}" if by in _BY_ORIGINAL else "empty original")
-    _judge_by(con, threshold=threshold, empty=empty)
+        require_original_labels(con, f"by {by}" if by in _BY_ORIGINAL else "empty original")
+    judge_by(con, threshold=threshold, empty=empty)
     # Kept as a table: a relation would be computed anew each time that it is looked at.
     con.execute("create table answer as from accuracy order by list_position($1, model)", [models])
-    _look_at(con.table("answer"), require_complete)
+    _look_at(con.table("answer"), given_as, require_complete)
     return con.view(BY[by]).order("all") if by else con.table("answer")
 
 
-def _require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None:
+def check_rules(*, threshold: float, empty: str) -> None:
+    """Raise UsageError where `judge_by` cannot judge by these."""
+    if empty not in EMPTY_RULES:
+        raise UsageError(f"empty is one of {', '.join(EMPTY_RULES)}; not {empty!r}")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
+
+
+def require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None:
+    """Raise QueryError where the store has no original labels, for what is asked needs them."""
     if not con.table("images").count("original_label").fetchall()[0][0]:
         raise QueryError(
             f"{asked!r} needs the original labels, which this store lacks. Give the ingest a file "
@@ -154,7 +175,7 @@ def _require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None
         )
 
 
-def _judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -> None:
+def judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -> None:
     """Put the labels, and the rule for images without any, in force for the views on `con`."""
     if threshold != PUBLISHED_THRESHOLD:
         catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
@@ -162,7 +183,9 @@ def _judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -
         catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})
 
 
-def _look_at(accuracies: duckdb.DuckDBPyRelation, require_complete: bool) -> None:
+def _look_at(
+    accuracies: duckdb.DuckDBPyRelation, given_as: Mapping[str, object], require_complete: bool
+) -> None:
     """Warn of what the reader of these figures should know."""
     for row in accuracies.fetchall():
         result = Accuracy(**dict(zip(accuracies.columns, row, strict=True)))
@@ -188,7 +211,17 @@ def _look_at(accuracies: duckdb.DuckDBPyRelation, require_complete: bool) -> Non
         if is_near_chance and result.scored_images >= _ENOUGH:
             warnings.warn(
                 f"{result.model} is near chance: are its images in another order, or its class ids "
-                "others than 0-999 in the order of the sorted WordNet ids?",
+                "others than 0-999 in the order of the sorted WordNet ids? To find out: "
+                + _doctor_of(given_as[result.model]),
                 RealdbWarning,
                 stacklevel=3,
             )
+
+
+def _doctor_of(given: object) -> str:
+    """Return the command, or the call, that finds out what is wrong with predictions."""
+    if not isinstance(given, str | Path):
+        return "realdb.doctor"
+    import shlex
+
+    return f"realdb doctor {shlex.quote(str(given))}"

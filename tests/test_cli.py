@@ -269,7 +269,7 @@ UNKNOWN = "there is no table or view 'labls'. Did you mean: labels"
     ("arguments", "code", "said"),
     [
         (["accuracy", "absent.csv"], 1, "absent.csv cannot be read: "),
-        (["accuracy", "."], 1, ". cannot be read: "),
+        (["accuracy", "no*.csv"], 1, "no*.csv: there is no file of such a name"),
         (["accuracy", "text.md"], 1, "text.md has no image column"),
         (["accuracy", "wrong.csv"], 1, "wrong.csv: 1 of 1 rows have no usable label: '1000'"),
         (["accuracy", "one.csv", "--require-complete"], 1, "covers 1 of the 50,000 images"),

@@ -31,10 +31,21 @@ def folder(
     """Return a folder with the two prediction files, and have the real store found."""
     for name in ("ViT.csv", "ResNet50.csv"):
         shutil.copy(real_data / "predictions" / name, tmp_path)
-    monkeypatch.setenv("REALDB_HOME", str(real_store.root))
+    _write_from_one(tmp_path)
+    # A copy: the README keeps models in it.
+    root = shutil.copytree(real_store.root, tmp_path / "store")
+    monkeypatch.setenv("REALDB_HOME", str(root))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _write_from_one(folder: Path) -> None:
+    """Write ResNet50's predictions as a tool that counts its classes from 1 would."""
+    header, *lines = (folder / "ResNet50.csv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(",") for line in lines]
+    shifted = [f"{name},{int(label) + 1},{probability}" for name, label, probability in rows]
+    (folder / "from_one.csv").write_text("\n".join([header, *shifted, ""]), encoding="utf-8")
 
 
 def printed(command: str, upstream: Path) -> str:

@@ -1,0 +1,401 @@
+"""Predictions that are kept in the store, and the leaderboard of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import realdb
+from realdb.errors import DataError, StoreError, UsageError
+from realdb.schema.store import Store, resolve
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return a store of the test's own, which is found without being named."""
+    without = shutil.ignore_patterns("realdb.duckdb")  # for other clients, and the largest of all
+    root = Path(shutil.copytree(synthetic_store.root, tmp_path / "own", ignore=without))
+    monkeypatch.setenv("REALDB_HOME", str(root))
+    return resolve(root)
+
+
+@pytest.fixture(scope="module")
+def files(synthetic: Path) -> list[Path]:
+    return [synthetic / "predictions" / f"model_{letter}.csv" for letter in "ab"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a file of a few predictions."""
+
+    def small(name: str, *labels: int) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        lines = [f"{image},{label}\n" for image, label in enumerate(labels, start=1)]
+        path.write_text("image,label\n" + "".join(lines), encoding="utf-8")
+        return path
+
+    return small
+
+
+@pytest.fixture
+def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs realdb in the test's folder; it must leave `code`."""
+    assert store.root.exists()
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+
+    def run(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "realdb.cli", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run
+
+
+def states(rows: duckdb.DuckDBPyRelation) -> dict[str, str]:
+    assert rows.columns == ["model", "status", "rows", "images", "file"]
+    return {model: status for model, status, *_ in rows.fetchall()}
+
+
+def kept() -> list[str]:
+    return [row[0] for row in realdb.models().fetchall()]
+
+
+# Adding.
+
+
+@pytest.mark.usefixtures("store")
+def test_add(files: list[Path]) -> None:
+    rows = realdb.add(*files)
+    assert rows.fetchall() == [
+        ("model_a", "added", 50_000, 50_000, str(files[0])),
+        ("model_b", "added", 50_000, 50_000, str(files[1])),
+    ]
+    assert states(realdb.add(*files)) == {"model_a": "unchanged", "model_b": "unchanged"}
+    (row, _) = realdb.models().fetchall()
+    text = files[0].read_bytes()
+    assert row[:5] == ("model_a", 50_000, 50_000, 1, str(files[0]))
+    assert row[5:8] == ("csv", len(text), hashlib.sha256(text).hexdigest())
+
+
+@pytest.mark.usefixtures("store")
+def test_what_is_kept_is_what_was_given(files: list[Path]) -> None:
+    query = "select * exclude (model) from {} order by image_id, rank"
+    expected = realdb.query(query.format("model_a"), files[0]).fetchall()
+    realdb.add(files[0])
+    assert realdb.query(query.format("predictions")).fetchall() == expected
+    accuracy = realdb.query("from accuracy").fetchall()
+    assert accuracy == [tuple(asdict(realdb.accuracy(files[0])).values())]
+
+
+@pytest.mark.usefixtures("store")
+def test_no_model_is_added_twice_with_other_rows(small: Callable[..., Path]) -> None:
+    first, other = small("a/m.csv", 1, 2), small("b/m.csv", 1, 3)
+    realdb.add(first)
+    with pytest.raises(DataError, match="other predictions of the model 'm'") as caught:
+        realdb.add(other)
+    assert str(other) in str(caught.value)
+    assert str(first) in str(caught.value)
+    assert states(realdb.add(other, model="m2")) == {"m2": "added"}
+    assert states(realdb.add(other, replace=True)) == {"m": "replaced"}
+    labels = realdb.query("select label from predictions where model = 'm' order by image_id")
+    assert labels.fetchall() == [(1,), (3,)]
+
+
+@pytest.mark.usefixtures("store")
+def test_two_files_of_one_model_do_not_replace_each_other(small: Callable[..., Path]) -> None:
+    given = small("a/m.csv", 1), small("b/m.csv", 2)
+    for _ in range(2):
+        with pytest.raises(DataError, match="refused: 1 of 2, the rest is stored"):
+            realdb.add(*given, replace=True)
+        assert realdb.query("select label from predictions").fetchall() == [(1,)]
+
+
+@pytest.mark.usefixtures("store")
+def test_what_is_refused_is_left_out_whole(small: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "two.csv").write_text("model,image,label\nx,1,1\ny,1,1000\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        realdb.add(small("first.csv", 1), tmp_path / "two.csv", small("last.csv", 1))
+    assert str(caught.value).startswith("refused: 1 of 3, the rest is stored. ")
+    assert "two.csv: 1 of 2 rows have no usable label: '1000' in row 2" in str(caught.value)
+    assert kept() == ["first", "last"]
+    with pytest.raises(DataError, match=r"two\.csv: 1 of 2 rows"):
+        realdb.add(tmp_path / "two.csv")
+
+
+@pytest.mark.usefixtures("store")
+def test_many_files_at_once(small: Callable[..., Path]) -> None:
+    folder = small("many/m0.csv", 1).parent
+    for number in range(1, 50):
+        small(f"many/m{number}.csv", number, number)
+    assert set(states(realdb.add(folder)).values()) == {"added"}
+    assert set(states(realdb.add(*folder.iterdir())).values()) == {"unchanged"}
+    assert len(kept()) == 50
+    found = realdb.query("select model, max(label) from predictions group by model").fetchall()
+    assert dict(found) == {f"m{number}": number or 1 for number in range(50)}
+
+
+@pytest.mark.usefixtures("store")
+def test_what_is_no_file() -> None:
+    array = np.arange(50_000) % 1000
+    with pytest.raises(DataError, match="no model's name: give one with --model"):
+        realdb.add(array)
+    assert not kept()
+    realdb.add(array, model="array")
+    realdb.add({"ILSVRC2012_val_00000001.JPEG": 7}, model="dict")
+    rows = realdb.models().fetchall()
+    assert [(row[0], row[1], *row[4:8]) for row in rows] == [
+        ("array", 50_000, None, None, None, None),
+        ("dict", 1, None, None, None, None),
+    ]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_name_for_several_files(files: list[Path]) -> None:
+    with pytest.raises(UsageError, match="a model's name is for one file; 2 are given"):
+        realdb.add(*files, model="m")
+    assert not kept()
+
+
+@pytest.mark.usefixtures("store")
+def test_top5_is_kept(tmp_path: Path) -> None:
+    lines = [f"1,{rank},{label}" for rank, label in enumerate((5, 9, 2, 7, 1), start=1)]
+    (tmp_path / "m.csv").write_text("\n".join(["image,rank,label", *lines]), encoding="utf-8")
+    realdb.add(tmp_path / "m.csv")
+    assert realdb.models().fetchall()[0][:4] == ("m", 5, 1, 5)
+    expected = realdb.query("from scored_predictions").fetchall()
+    assert [row[:3] for row in expected] == [("m", 1, 5)]
+    assert expected[0][8] is not None
+
+
+def test_a_new_ingest_keeps_them(store: Store, files: list[Path], given: Path) -> None:
+    realdb.add(files[0])
+    was = realdb.models().fetchall()
+    with pytest.warns(realdb.RealdbWarning):
+        made = realdb.ingest(given)
+    assert made.build_id != store.build_id
+    assert realdb.models().fetchall() == was
+    assert realdb.query("select count(*) from predictions").fetchall() == [(50_000,)]
+    with duckdb.connect(str(store.root / "realdb.duckdb"), read_only=True) as con:
+        assert con.execute("select count(*) from predictions").fetchall() == [(0,)]
+
+
+# Asking.
+
+
+@pytest.mark.usefixtures("store")
+def test_every_connection_sees_them(files: list[Path], small: Callable[..., Path]) -> None:
+    realdb.add(*files)
+    with realdb.connect() as con:
+        models = con.execute("select distinct model from predictions order by 1").fetchall()
+        assert models == [("model_a",), ("model_b",)]
+        assert con.execute("select count(*) from accuracy").fetchall() == [(2,)]
+    more = small("more.csv", 1)
+    counts = "select model, count(*) from predictions group by model order by model"
+    assert realdb.query(counts, more).fetchall() == [
+        ("model_a", 50_000),
+        ("model_b", 50_000),
+        ("more", 1),
+    ]
+    assert realdb.query("select model, label from more", more).fetchall() == [("more", 1)]
+
+
+@pytest.mark.usefixtures("store")
+def test_accuracy_judges_what_it_is_given_and_nothing_else(files: list[Path]) -> None:
+    realdb.add(*files)
+    assert [row[0] for row in realdb.accuracy_table(files[0]).fetchall()] == ["model_a"]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_file_of_a_stored_model_is_not_asked(files: list[Path]) -> None:
+    realdb.add(files[0])
+    with pytest.raises(DataError, match="a model 'model_a' are stored already") as caught:
+        realdb.query("from accuracy", files[1], files[0])
+    assert str(files[0]) in str(caught.value)
+
+
+def test_a_stem_that_is_kept_for_the_given(small: Callable[..., Path], store: Store) -> None:
+    with pytest.raises(DataError, match="rename the file"):
+        realdb.query("select 1", small("given_predictions.csv", 1), store=store.root)
+
+
+# Listing and removing.
+
+
+@pytest.mark.usefixtures("store")
+def test_remove(small: Callable[..., Path]) -> None:
+    realdb.add(small("a.csv", 1), small("b.csv", 1))
+    with pytest.raises(DataError, match="no model 'c' is stored"):
+        realdb.remove("a", "c")
+    assert kept() == ["a", "b"]
+    realdb.remove("a")
+    assert kept() == ["b"]
+    realdb.remove("b")
+    assert kept() == []
+    assert realdb.query("select count(*) from predictions").fetchall() == [(0,)]
+
+
+def test_no_store(tmp_path: Path, files: list[Path]) -> None:
+    for ask in (realdb.models, lambda **o: realdb.remove("x", **o), realdb.leaderboard):
+        with pytest.raises(StoreError, match="there is no store in"):
+            ask(store=tmp_path / "none")
+    with pytest.raises(StoreError, match="there is no store in"):
+        realdb.add(files[0], store=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+# The leaderboard.
+
+
+@pytest.mark.parametrize(
+    "rules", [{}, {"threshold": 0.5}, {"empty": "wrong"}, {"threshold": 0.9, "empty": "original"}]
+)
+@pytest.mark.usefixtures("store")
+def test_leaderboard_has_the_accuracies(
+    rules: dict[str, Any], files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the models are judged in more than one batch."""
+    monkeypatch.setattr("realdb.api.collect._BATCH", 1)
+    realdb.add(*files)
+    rows = realdb.leaderboard(**rules)
+    found = [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]
+    assert [row["real_rank"] for row in found] == [1, 2]
+    assert sorted(row["original_rank"] for row in found) == [1, 2]
+    accuracies = {path.stem: realdb.accuracy(path, **rules) for path in files}
+    for row in found:
+        accuracy = asdict(accuracies[row["model"]])
+        assert {name: row[name] for name in accuracy if name in row} == {
+            name: accuracy[name] for name in accuracy if name in row
+        }
+        assert row["rank_change"] == row["original_rank"] - row["real_rank"]
+    assert found[0]["real_accuracy"] > found[1]["real_accuracy"]
+
+
+@pytest.mark.usefixtures("store")
+def test_models_of_other_images_are_warned_of(files: list[Path], tmp_path: Path) -> None:
+    lines = files[0].read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "half.csv").write_text("".join(lines[:25_001]), encoding="utf-8")
+    realdb.add(*files, tmp_path / "half.csv")
+    with pytest.warns(realdb.RealdbWarning, match="not on the same ones"):
+        assert len(realdb.leaderboard()) == 3
+
+
+@pytest.mark.usefixtures("store")
+def test_leaderboard_of_none() -> None:
+    with pytest.raises(DataError, match=r"no model is stored in .*realdb add FILE"):
+        realdb.leaderboard()
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        realdb.leaderboard(threshold=2)
+    with pytest.raises(UsageError, match="empty is one of"):
+        realdb.leaderboard(empty="no")
+
+
+def test_the_known_leaderboard(real_data: Path, real_store: Store, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(real_store.root, tmp_path / "real"))
+    realdb.add(real_data / "predictions", store=root)
+    rows = realdb.leaderboard(store=root)
+    found = rows.select("model", "real_rank", "original_rank", "rank_change").fetchall()
+    assert found == [("ViT", 1, 1, 0), ("ResNet50", 2, 2, 0)]
+    shares = rows.select("real_accuracy", "original_accuracy").fetchall()
+    assert shares[0] == pytest.approx((39_337 / 46_837, 0.78006), abs=1e-15)
+    assert shares[1] == pytest.approx((38_855 / 46_837, 0.76130), abs=1e-15)
+
+
+# The command line.
+
+
+def test_the_commands(run: Run, files: list[Path]) -> None:
+    none = run("models")
+    assert none.stdout.splitlines() == [",".join(realdb.models().columns)]
+    assert none.stderr == "realdb: no model is stored. Store one with: realdb add FILE\n"
+    assert "no model is stored in" in run("leaderboard", code=1).stderr
+    added = list(csv.DictReader(io.StringIO(run("add", *files).stdout)))
+    assert [row["status"] for row in added] == ["added", "added"]
+    listed = list(csv.DictReader(io.StringIO(run("models").stdout)))
+    assert [row["model"] for row in listed] == ["model_a", "model_b"]
+    ranks = list(csv.DictReader(io.StringIO(run("leaderboard", "--empty", "wrong").stdout)))
+    assert [row["real_rank"] for row in ranks] == ["1", "2"]
+    assert "Did you mean: model_a" in run("remove", "model_A", code=1).stderr
+    assert run("remove", "model_a").stderr == "realdb: removed model_a\n"
+    assert run("sql", "select distinct model from predictions").stdout == "model\nmodel_b\n"
+
+
+def test_standard_input(run: Run) -> None:
+    text = "image,top1\n1,2\n"
+    assert (
+        "no model's name" in run("add", "-", "--columns", "label=top1", stdin=text, code=1).stderr
+    )
+    options = ["--model", "m", "--columns", "label=top1", "--input-format", "csv"]
+    assert "m,added,1,1,standard input\n" in run("add", "-", *options, stdin=text).stdout
+    other = text.replace("2", "3")
+    assert "--replace" in run("add", "-", *options, stdin=other, code=1).stderr
+    assert "m,replaced,1,1," in run("add", "-", *options, "--replace", stdin=other).stdout
+
+
+def test_two_commands_at_once_lose_nothing(
+    run: Run, small: Callable[..., Path], tmp_path: Path
+) -> None:
+    given = [[small(f"{who}/{who}{number}.csv", number) for number in range(12)] for who in "xy"]
+    given[1] += given[0][:6]
+    command = [sys.executable, "-m", "realdb.cli", "add"]
+    both = [
+        subprocess.Popen(
+            [*command, *map(str, paths)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for paths in given
+    ]
+    statuses = ""
+    for process in both:
+        out, complaint = process.communicate(timeout=60)
+        assert process.returncode == 0, complaint
+        statuses += out.decode()
+    assert statuses.count(",added,") == 24
+    assert statuses.count(",unchanged,") == 6
+    assert len(run("models").stdout.splitlines()) == 1 + 24
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: Path) -> None:
+    """It is killed while it adds; what it reported is there, whole, and it can be run again."""
+    paths = []
+    for number in range(30):
+        paths.append(tmp_path / f"m{number}.csv")
+        paths[-1].symlink_to(files[0])
+    command = [sys.executable, "-m", "realdb.cli", "add", *map(str, paths)]
+    folder = tmp_path / "own" / "predictions"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and len(list(folder.glob("*.parquet"))) < 3:
+            pass
+        process.kill()
+    before = kept()
+    assert 3 <= len(before) < 30
+    counts = "select distinct count(*) from predictions group by model"
+    assert realdb.query(counts).fetchall() == [(50_000,)]
+    run("add", *paths)
+    assert len(kept()) == 30
+    assert not list(folder.glob("*.partial"))

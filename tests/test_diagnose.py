@@ -1,0 +1,456 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import realdb
+from realdb.errors import DataError, UsageError
+from realdb.schema.store import Store
+
+Ints = npt.NDArray[np.integer[Any]]
+PLACES = np.arange(50_000)
+TEXT = np.array(sorted(map(str, range(1000)))).astype(int)
+TEXT_IMAGES = np.array(sorted(map(str, range(1, 50_001)))).astype(int) - 1
+SHUFFLED = np.random.default_rng(7).permutation(50_000)
+DEVKIT = np.random.default_rng(7).permutation(1000) + 1
+
+
+class Model(NamedTuple):
+    """A model's labels and the original ones, both in file-name order, and its ReaL accuracy."""
+
+    path: Path
+    label: Ints
+    confidence: npt.NDArray[np.float64]
+    original: Ints
+    store: Path
+    real: float
+
+
+def load(path: Path, store: Store) -> Model:
+    con = duckdb.connect()
+    rows = con.read_csv(str(path)).order("file_name").fetchnumpy()
+    with store.connect(["images"]) as images:
+        original = images.execute("select original_label from images order by image_id")
+        labels = original.fetchnumpy()["original_label"].astype(int)
+    real = realdb.accuracy(path, store=store.root).real_accuracy
+    assert real
+    label = rows["predicted_class"].astype(int)
+    return Model(path, label, rows["predicted_probability"], labels, store.root, real)
+
+
+@pytest.fixture(scope="module")
+def model_a(synthetic: Path, synthetic_store: Store) -> Model:
+    return load(synthetic / "predictions" / "model_a.csv", synthetic_store)
+
+
+@pytest.fixture(scope="module")
+def resnet(real_data: Path, real_store: Store) -> Model:
+    return load(real_data / "predictions" / "ResNet50.csv", real_store)
+
+
+@pytest.fixture(scope="module")
+def vit(real_data: Path, real_store: Store) -> Model:
+    return load(real_data / "predictions" / "ViT.csv", real_store)
+
+
+def folders(model: Model) -> Ints:
+    return np.argsort(model.original, kind="stable")
+
+
+def numbered_folders(model: Model) -> Ints:
+    """The order of images in class folders called 0-999, as a file system sorts them."""
+    return np.argsort(np.argsort(TEXT)[model.original], kind="stable")
+
+
+def table(image: Ints, label: Ints, **others: Any) -> pa.Table:
+    return pa.table({"image_id": image, "label": label, **others})
+
+
+# Each fault: what mends it, and a function that makes it.
+FAULTS: dict[str, tuple[str, Callable[[Model], object]]] = {
+    "labels come one image late": ("image-1", lambda m: np.roll(m.label, 1)),
+    "labels come one image early": ("image+1", lambda m: np.roll(m.label, -1)),
+    "images count from 0": ("image+1", lambda m: table(PLACES, m.label)),
+    "images are i + i": ("image-doubled", lambda m: table(PLACES + PLACES, m.label)),
+    "ids from 1": ("label-1", lambda m: m.label + 1),
+    "ids from 1, modulo 1000": ("label-1", lambda m: (m.label + 1) % 1000),
+    "ids from -1": ("label+1", lambda m: m.label - 1),
+    "text-sorted folders": ("label-text-order", lambda m: np.argsort(TEXT)[m.label]),
+    "text-sorted folders, back": ("label-text-order-back", lambda m: TEXT[m.label]),
+    "class-folder order": ("folder-order", lambda m: m.label[folders(m)]),
+    "class-folder order from 0": ("folder-order", lambda m: table(PLACES, m.label[folders(m)])),
+    "taken as folders": ("folder-order-back", lambda m: m.label[np.argsort(folders(m))]),
+    "numbered folders": ("numbered-folder-order", lambda m: m.label[numbered_folders(m)]),
+    "reversed": ("reversed", lambda m: m.label[::-1]),
+    "images sorted as text": ("text-order", lambda m: m.label[TEXT_IMAGES]),
+    "folders, ids from 1": ("folder-order,label-1", lambda m: m.label[folders(m)] + 1),
+    "numbered folders, both ways": (
+        "numbered-folder-order,label-text-order",
+        lambda m: np.argsort(TEXT)[m.label[numbered_folders(m)]],
+    ),
+}
+
+
+def check_named_and_repaired(fault: str, model: Model, folder: Path) -> realdb.Diagnosis:
+    """The fault is named, and the repaired file says of each image what the model said."""
+    name, make = FAULTS[fault]
+    out = folder / "fixed.parquet"
+    found = realdb.doctor(make(model), fix=name, out=out, store=model.store)
+    assert found.verdict == "faulty"
+    finding = found.findings[0]
+    assert finding.name == name
+    assert finding.accuracy_before == found.real_accuracy
+    assert finding.accuracy_before < 0.05
+    assert finding.accuracy_after == pytest.approx(model.real, abs=1e-12)
+    fixed = duckdb.read_parquet(str(out)).order("file_name").fetchnumpy()
+    assert fixed["label"].tolist() == model.label.tolist()
+    # In the synthetic data an image is as good as any other of its class.
+    others = {other.name for other in found.findings[1:]}
+    assert others == ({"folder-order"} if "numbered" in fault and "both" in fault else set())
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named_and_repaired(fault: str, model_a: Model, tmp_path: Path) -> None:
+    check_named_and_repaired(fault, model_a, tmp_path)
+
+
+# What FACTS says of the usual mistakes, with ResNet50.csv.
+@pytest.mark.parametrize(
+    ("fault", "scores"),
+    [
+        ("labels come one image late", 0.0013),
+        ("labels come one image early", 0.0012),
+        ("ids from 1, modulo 1000", 0.0155),
+        ("ids from 1", 0.0155),
+        ("text-sorted folders", 0.0119),
+        ("class-folder order", 0.0014),
+    ],
+)
+def test_the_faults_of_a_real_model(
+    fault: str, scores: float, resnet: Model, tmp_path: Path
+) -> None:
+    found = check_named_and_repaired(fault, resnet, tmp_path)
+    assert found.real_accuracy == pytest.approx(scores, abs=6e-5)
+    fixed = realdb.accuracy(tmp_path / "fixed.parquet", store=resnet.store)
+    assert fixed.correct_images == 38_855
+
+
+def test_class_ids_in_another_order(model_a: Model, tmp_path: Path) -> None:
+    """The synthetic model confuses no class with one other class: its order is found exactly."""
+    out = tmp_path / "fixed.parquet"
+    given = DEVKIT[model_a.label]
+    found = realdb.doctor(given, fix="class-order", out=out, store=model_a.store)
+    (finding,) = found.findings
+    assert finding.accuracy_after == pytest.approx(model_a.real, abs=1e-12)
+    assert "1,000 of the 1,000 classes are clear" in finding.note
+    assert found.refusal
+    fixed = duckdb.read_parquet(str(out)).order("file_name").fetchnumpy()
+    assert fixed["label"].tolist() == model_a.label.tolist()
+
+
+def test_class_ids_in_another_order_from_a_real_model(resnet: Model) -> None:
+    """ResNet50 gives six classes the label of a twin more often than their own."""
+    (finding,) = realdb.doctor(DEVKIT[resnet.label], store=resnet.store).findings
+    assert finding.name == "class-order"
+    assert finding.accuracy_after == pytest.approx(resnet.real, abs=1e-3)
+    assert "of 50,000 images support it" in finding.note
+
+
+def test_real_models_are_sound(resnet: Model, vit: Model) -> None:
+    for model in (resnet, vit):
+        found = realdb.doctor(model.path, store=model.store)
+        assert found.verdict == "sound"
+        assert found.findings == ()
+        assert found.refusal is None
+        assert found.real_accuracy == model.real
+        assert found.scored_images == 46_837
+        assert (found.format, found.rows, found.images, found.ranks) == ("csv", 50_000, 50_000, 1)
+        assert found.confidence_low == model.confidence.min()
+        assert found.confidence_high == model.confidence.max()
+
+
+def weak(model: Model, share: float) -> Ints:
+    rng = np.random.default_rng(3)
+    return np.where(rng.random(50_000) < share, rng.integers(0, 1000, 50_000), model.label)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.9])
+def test_a_weak_model_is_not_faulty(share: float, vit: Model, model_a: Model) -> None:
+    for model in (vit, model_a):
+        found = realdb.doctor(weak(model, share), store=model.store)
+        assert found.verdict == "sound"
+        assert not found.findings
+
+
+def test_confidence_that_tells_nothing(vit: Model) -> None:
+    """60 % of the labels are wrong however sure the model is of them."""
+    given = table(PLACES + 1, weak(vit, 0.6), confidence=vit.confidence)
+    found = realdb.doctor(given, store=vit.store)
+    assert found.verdict == "suspicious"
+    assert "of the images that it is most confident of" in found.reason
+    assert not found.findings
+
+
+def test_an_order_that_is_lost(model_a: Model) -> None:
+    found = realdb.doctor(model_a.label[SHUFFLED], store=model_a.store)
+    assert found.verdict == "faulty"
+    assert "the order of the images is lost" in found.reason
+    assert not found.findings
+    assert {"image+1", "folder-order,label-1", "class-order"} <= {t.name for t in found.tried}
+
+
+def test_the_order_of_a_real_model_that_is_lost(resnet: Model) -> None:
+    found = realdb.doctor(resnet.label[SHUFFLED], store=resnet.store)
+    assert "the order of the images is lost" in found.reason
+    assert found.real_accuracy == pytest.approx(0.0014, abs=5e-4)
+
+
+def test_labels_are_no_predictions(model_a: Model) -> None:
+    found = realdb.doctor(model_a.original, store=model_a.store)
+    assert found.verdict == "suspicious"
+    assert "these seem to be the original labels themselves" in found.reason
+    assert found.original_accuracy == 1
+
+
+def test_a_collapsed_model(model_a: Model) -> None:
+    found = realdb.doctor(np.full(50_000, 7), store=model_a.store)
+    assert found.verdict == "suspicious"
+    assert "the same label" in found.reason
+
+
+@pytest.mark.parametrize("count", [20, 500, 20_000])
+def test_part_of_the_images(count: int, model_a: Model) -> None:
+    image = SHUFFLED[:count]
+    right = realdb.doctor(table(image + 1, model_a.label[image]), store=model_a.store)
+    assert (right.verdict, right.images) == ("sound", count)
+    broken = realdb.doctor(table(image + 1, np.roll(model_a.label, 1)[image]), store=model_a.store)
+    assert [finding.name for finding in broken.findings] == ["image-1"]
+    assert broken.findings[0].accuracy_after > 0.6
+
+
+def test_too_few_images(model_a: Model) -> None:
+    found = realdb.doctor(table(PLACES[:2] + 1, model_a.label[:2] + 1), store=model_a.store)
+    assert (found.verdict, found.findings) == ("suspicious", ())
+    assert "too few" in found.reason
+
+
+def test_repairs_that_are_equally_good_are_both_named(model_a: Model, tmp_path: Path) -> None:
+    """Folder 979 of those sorted as text is class 980: as if 1 had been subtracted."""
+    image = np.flatnonzero(model_a.original == 980)
+    given = table(image + 1, np.full(len(image), 979))
+    found = realdb.doctor(given, store=model_a.store)
+    assert {finding.name for finding in found.findings} == {"label+1", "label-text-order"}
+    assert " or " in found.reason
+    assert str(found).count('out="fixed.parquet"') == 2
+    out = tmp_path / "fixed.parquet"
+    realdb.doctor(given, fix="label-text-order", out=out, store=model_a.store)
+    assert set(pq.read_table(out)["label"].to_pylist()) == {980}
+
+
+# What accuracy refuses
+
+
+def test_a_wrong_row_is_no_fault_of_the_whole(model_a: Model) -> None:
+    label = model_a.label.copy()
+    label[5] = 1001
+    found = realdb.doctor(label, store=model_a.store)
+    assert found.verdict == "faulty"
+    assert "no usual mistake explains why; apart from that, its images" in found.reason
+    assert found.refusal
+    assert "'1001' in row 6" in found.refusal
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"image": ["a.JPEG"], "label": [1]}, "no usable image"),
+        ({"image": [0], "label": ["x"]}, "no usable"),
+        ({"image": [1, 1], "label": [1, 1000]}, "no usable label"),
+        ({"image": [1], "label": [1000], "confidence": ["x"]}, "no usable"),
+        ({"image": [1], "name": ["x"]}, "has no label column"),
+    ],
+)
+def test_other_refusals_stay(given: dict[str, list[object]], said: str, model_a: Model) -> None:
+    with pytest.raises(DataError, match=said):
+        realdb.doctor(pa.table(given), store=model_a.store)
+
+
+# Several models, several ranks
+
+
+def test_one_model_of_several(model_a: Model, tmp_path: Path) -> None:
+    image = np.concatenate([PLACES, PLACES]) + 1
+    label = np.concatenate([model_a.label, np.roll(model_a.label, 1)])
+    given = table(image, label, model=["good"] * 50_000 + ["late"] * 50_000)
+    with pytest.raises(DataError, match=r"has 2 models \(good, late\).*--model NAME"):
+        realdb.doctor(given, store=model_a.store)
+    with pytest.raises(DataError, match="'bad' is none of them"):
+        realdb.doctor(given, model="bad", store=model_a.store)
+    assert realdb.doctor(given, model="good", store=model_a.store).verdict == "sound"
+    out = tmp_path / "fixed.parquet"
+    late = realdb.doctor(given, model="late", fix="image-1", out=out, store=model_a.store)
+    assert (late.model, late.rows) == ("late", 50_000)
+    assert set(pq.read_table(out)["model"].to_pylist()) == {"late"}
+
+
+def test_ranks_and_a_background_class(model_a: Model, tmp_path: Path) -> None:
+    """A head of 1,001 classes: the choices behind a background move up, and this is said."""
+    first, second = model_a.label + 1, (model_a.label + 500) % 1000 + 1
+    first[:10] = 0
+    first[10] = second[11] = 1000
+    given = table(
+        np.repeat(PLACES, 2) + 1,
+        np.stack([first, second], axis=1).ravel(),
+        rank=np.tile([1, 2], 50_000),
+        confidence=np.tile([0.7, 0.2], 50_000),
+    )
+    out = tmp_path / "fixed.parquet"
+    with pytest.warns(realdb.RealdbWarning, match=r"leaves out 10 of the 100,000 predictions"):
+        found = realdb.doctor(given, fix="label-1", out=out, store=model_a.store)
+    assert found.ranks == 2
+    rows = duckdb.read_parquet(str(out)).fetchall()
+    assert rows[0] == ("predictions", "ILSVRC2012_val_00000001.JPEG", 1, second[0] - 1, 0.2)
+    assert rows[10][1:4] == ("ILSVRC2012_val_00000011.JPEG", 1, 999)
+    assert len(rows) == 99_990
+    realdb.accuracy(out, store=model_a.store)
+
+
+def test_without_original_labels(bare_store: Store, model_a: Model) -> None:
+    found = realdb.doctor(np.roll(model_a.label, 1), store=bare_store.root)
+    assert [finding.name for finding in found.findings] == ["image-1"]
+    assert found.original_accuracy is None
+    assert "original accuracy unknown" in str(found)
+
+
+# The repaired file
+
+
+def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path) -> None:
+    out = tmp_path / "fixed.parquet"
+    broken = model_a.label + 1
+
+    def fix(name: str, out: Path = out, given: object = broken, **options: Any) -> None:
+        realdb.doctor(given, fix=name, out=out, store=model_a.store, **options)
+
+    with pytest.raises(DataError, match="'reversed' does not repair it; what does: label-1"):
+        fix("reversed")
+    with pytest.raises(DataError, match="'label-1' does not repair it; nothing that realdb knows"):
+        fix("label-1", given=model_a.label)
+    with pytest.raises(DataError, match="cannot be written"):
+        fix("label-1", out=tmp_path / "absent" / "fixed.parquet")
+    with pytest.raises(UsageError, match="both fix and out"):
+        realdb.doctor(broken, fix="label-1", store=model_a.store)
+    assert not list(tmp_path.iterdir())
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(DataError, match="is there already; --force replaces it"):
+        fix("label-1")
+    assert out.read_text(encoding="utf-8") == "mine"
+    fix("label-1", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["fixed.parquet"]
+    written = pq.read_table(out)
+    assert written.column_names == ["model", "file_name", "rank", "label", "confidence"]
+    assert written["confidence"].null_count == 50_000
+
+
+# The command
+
+
+@pytest.fixture
+def run(model_a: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that runs realdb beside `late dir/late.csv`, and must leave `code`."""
+    monkeypatch.setenv("REALDB_HOME", str(model_a.store))
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    (tmp_path / "late dir").mkdir()
+    lines = ["file_name,label"]
+    for place, label in enumerate(np.roll(model_a.label, 1)):
+        lines.append(f"ILSVRC2012_val_{place + 1:08d}.JPEG,{label}")
+    (tmp_path / "late dir" / "late.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def run(*arguments: str, code: int = 0, stdin: str = "") -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "realdb.cli", *arguments],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def test_the_report_names_the_command_that_works(
+    run: Callable[..., Any], model_a: Model, tmp_path: Path
+) -> None:
+    import shlex
+
+    done = run("doctor", "late dir/late.csv")
+    lines = done.stdout.splitlines()
+    assert not done.stderr
+    assert " ".join(map(str.strip, lines[:2])) == (
+        "late dir/late.csv: csv, model late, 50,000 rows, 50,000 of 50,000 images, "
+        "one prediction each, no confidence"
+    )
+    assert all(len(line) <= 98 for line in lines[:-1])
+    assert lines[-3] == "faulty: each prediction belongs to the image before it"
+    assert lines[-2].startswith("  image-1: ReaL accuracy 0.00")
+    assert lines[-2].endswith(f" -> {model_a.real:.6f}")
+    command = shlex.split(lines[-1])
+    assert command[0] == "realdb"
+    done = run(*command[1:])
+    assert done.stderr == "realdb: fixed.parquet: written\n"
+    found = realdb.doctor(tmp_path / "fixed.parquet", store=model_a.store)
+    assert (found.verdict, found.real_accuracy) == ("sound", model_a.real)
+    assert "is there already" in run(*command[1:], code=1).stderr
+    run(*command[1:], "--force")
+
+
+def test_standard_input_and_options(run: Callable[..., Any], model_a: Model) -> None:
+    text = "which,what\n" + "".join(f"{i},{k}\n" for i, k in enumerate(model_a.label))
+    done = run("doctor", "-", "--columns", "image=which,label=what", stdin=text)
+    report = " ".join(done.stdout.split())
+    assert report.startswith("standard input: csv, model stdin, ")
+    assert "realdb accuracy refuses it: standard input: 1 of 50,000 rows" in report
+    assert (
+        "realdb doctor - --columns image=which,label=what --fix image+1 --out fixed.parquet"
+        in done.stdout
+    )
+
+
+def test_rows_of_what_was_tried(run: Callable[..., Any]) -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(run("doctor", "late dir/late.csv", "--format", "csv").stdout))
+    )
+    same = json.loads(run("doctor", "late dir/late.csv", "--format", "json").stdout)
+    assert [row["name"] for row in rows] == [row["name"] for row in same]
+    (found,) = (row for row in same if row["is_finding"])
+    assert (found["name"], found["model"]) == ("image-1", "late")
+    assert found["accuracy_after"] > 0.8 > 0.05 > found["accuracy_before"]
+    assert all(row["fix"] is None for row in same if not row["is_finding"])
+
+
+def test_accuracy_points_to_it(run: Callable[..., Any], model_a: Model) -> None:
+    done = run("accuracy", "late dir/late.csv")
+    assert done.stderr.rstrip().endswith("To find out: realdb doctor 'late dir/late.csv'")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        realdb.accuracy(np.roll(model_a.label, 1), store=model_a.store)
+    assert str(caught[0].message).endswith("To find out: realdb.doctor")
