@@ -63,6 +63,19 @@ StoreOption = Annotated[
     Path | None,
     typer.Option(help="The store's folder. [REALDB_HOME, else the user data folder]"),
 ]
+ModelOption = Annotated[
+    str | None, typer.Option(help="The model's name. [a model column, else the file's stem]")
+]
+ColumnsOption = Annotated[
+    str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
+]
+InputFormatOption = Annotated[
+    str | None, typer.Option(help="The file's format. [told by its content]")
+]
+OrderOption = Annotated[
+    str | None,
+    typer.Option(help="An array's images: file-name, class-folder, or a file of image names."),
+]
 OfflineOption = Annotated[
     bool | None, typer.Option("--offline", help="Download nothing. [REALDB_OFFLINE]")
 ]
@@ -124,10 +137,10 @@ def accuracy(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="CSV, TSV or Parquet with a column for the image (file_name, filename, image, "
-            "image_id or path) and one for its class id (label, predicted_class, prediction, pred, "
-            "index or class), and if there are: rank (from 1; top-5 needs 1 to 5), confidence, "
-            "model. Or an .npy in file-name order. - is standard input."
+            help="A table (CSV, JSON, Parquet, …) with a column for the image (file_name, "
+            "filename, image, image_id or path) and one for its class (label, predicted_class, "
+            "prediction, pred, index or class), and if there are: rank (from 1; top-5 needs 1 to "
+            "5), confidence, model. Or an array, a folder, a pattern; - is standard input."
         ),
     ],
     by: Annotated[By | None, typer.Option(help="Break the accuracy down.")] = None,
@@ -138,19 +151,10 @@ def accuracy(
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Refuse a file that lacks images.")
     ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="The model's name. [a model column, else the file's stem]")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
-    ] = None,
-    input_format: Annotated[
-        str | None, typer.Option(help="The files' format. [told by their content]")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(help="An array's images: file-name, class-folder, or a file of names."),
-    ] = None,
+    model: ModelOption = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -193,16 +197,9 @@ def doctor(
     model: Annotated[
         str | None, typer.Option(help="Which model, where the file has several.")
     ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
-    ] = None,
-    input_format: Annotated[
-        str | None, typer.Option(help="The file's format. [told by its content]")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(help="An array's images: file-name, class-folder, or a file of names."),
-    ] = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: Annotated[
@@ -247,22 +244,13 @@ def add(
     files: Annotated[
         list[Path], typer.Argument(help="Prediction files, as in accuracy; - is standard input.")
     ],
-    model: Annotated[
-        str | None, typer.Option(help="The model's name. [a model column, else the file's stem]")
-    ] = None,
+    model: ModelOption = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take them in place of those stored for the model.")
     ] = False,
-    columns: Annotated[
-        str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
-    ] = None,
-    input_format: Annotated[
-        str | None, typer.Option(help="The files' format. [told by their content]")
-    ] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(help="An array's rows: file-name, class-folder, or a file of image names."),
-    ] = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,

@@ -131,13 +131,19 @@ def accuracy_table(
         raise UsageError(f"by is one of {', '.join(BY)}; not {by!r}")
     from ..ingest import predictions as reading
 
+    sources = reading.expand(predictions)
+    if model is not None and len(sources) > 1:
+        raise UsageError(
+            f"model (--model) names one set of predictions, and {len(sources)} were given: without "
+            "it each is named by its file's stem"
+        )
     opened = open_store(store, offline, progress)
     asked = ["accuracy", *([BY[by]] if by else [])]
     rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
     # A label in words, or an array in the order of class folders, needs the classes.
     con = opened.connect({*catalog.tables_of(*asked, *rules), "images", "classes"})
     given_as: dict[str, object] = {}
-    for source in reading.expand(predictions):
+    for source in sources:
         added = reading.add(
             con,
             source.given,

@@ -205,6 +205,11 @@ def test_top5(truth: Truth) -> None:
     assert (less.real_top5_accuracy, less.original_top5_accuracy) == (None, None)
 
 
+def test_a_name_is_for_one_set_of_predictions(files: list[Path]) -> None:
+    with pytest.raises(UsageError, match=r"--model.* 2 were given"):
+        realdb.accuracy_table(*files, model="mine")
+
+
 def test_accuracy_is_frozen(files: list[Path]) -> None:
     result = realdb.accuracy(files[0])
     with pytest.raises(dataclasses.FrozenInstanceError):
