@@ -149,7 +149,9 @@ def _short(value: Any) -> str:
         return ""
     if isinstance(value, str) and _CHECKSUM.fullmatch(value):
         return value[:12] + "…"
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and (value == 0 or 1e-4 <= abs(value) < 1e9):
+        return f"{value:.6f}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 FORMATS = {

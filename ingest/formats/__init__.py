@@ -166,10 +166,10 @@ def recognise(path: Path) -> str:
         raise DataError(f"{path} is in no format that realdb reads. It reads {known}")
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
         return "jsonl" if _is_lines(path) else "json"
-    for name in ("tsv", "csv"):
-        if path.suffix.lower() in FORMATS[name].suffixes:
-            return name
-    return "tsv" if b"\t" in head.splitlines()[0] else "csv"
+    header = head.splitlines()[0]
+    if (b"\t" in header) != (b"," in header):
+        return "tsv" if b"\t" in header else "csv"
+    return "tsv" if path.suffix.lower() in FORMATS["tsv"].suffixes else "csv"
 
 
 def find(name: str) -> Format:

@@ -23,7 +23,20 @@ NAMES: dict[str, tuple[str, ...]] = {
     "model": ("model",),
     "image": ("file_name", "filename", "image", "image_id", "path"),
     "rank": ("rank",),
-    "label": ("label", "predicted_class", "prediction", "pred", "index", "class"),
+    "label": (
+        "label",
+        "predicted_class",
+        "prediction",
+        "pred",
+        "index",
+        "class",
+        # Beside a column `label`, which is then the truth, these make the user say which is meant.
+        "predicted_label",
+        "pred_label",
+        "label_pred",
+        "predicted",
+        "y_pred",
+    ),
     "confidence": (
         "confidence",
         "predicted_probability",

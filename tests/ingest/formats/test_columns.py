@@ -77,6 +77,15 @@ def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., str]) 
     assert f"--columns {role}=" in message
 
 
+@pytest.mark.parametrize("name", ["predicted_label", "label_pred"])
+@pytest.mark.parametrize("other", ["label", "index"])
+def test_the_truth_or_a_counter_is_not_taken_for_the_prediction(
+    name: str, other: str, refuse: Callable[..., str]
+) -> None:
+    row = {**renamed("label", name), other: 7}
+    assert "2 columns that could be the label" in refuse(pa.Table.from_pylist([row]))
+
+
 @pytest.mark.parametrize("role", ["image", "label"])
 def test_a_column_that_is_missing(role: str, refuse: Callable[..., str]) -> None:
     message = refuse(pa.Table.from_pylist([renamed(role, "nothing known")]))
