@@ -3,6 +3,10 @@
 A view is one .sql file below this folder: a header (see schema/header.py) and one SELECT. Its name
 is the file's, its layer the folder's. A view with parameters (`$threshold`) becomes a table macro;
 other views do not call macros. What a view's `reads` line names is installed before it.
+
+The constants of the paper's pipeline stand in one view, `pipeline_rules`. Each view that reads it,
+itself or through others, is also installed as a macro `NAME_if`, which asks it under other rules:
+recomputed_labels_if(golden_majority := 4).
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     import duckdb
 
 LAYERS = ("labels", "scoring", "reports")
+RULES = "pipeline_rules"
+# The view, with a parameter for each, that takes the place of the rules; NULL leaves one as it is.
+OTHER_RULES = "rules_with"
 _FOLDER = Path(__file__).parent
 
 
@@ -85,6 +92,9 @@ def install(
         con.execute(definition(view))
         if comment:
             _comment(con, view)
+    if OTHER_RULES in order:
+        for name in filter(is_under_rules, order):
+            con.execute(definition_if(name))
 
 
 def require(name: str, tables: Collection[str]) -> View:
@@ -102,13 +112,44 @@ def require(name: str, tables: Collection[str]) -> View:
 
 def definition(view: View) -> str:
     """Return the statement that creates the view, or the table macro where it has parameters."""
-    name = quoting.identifier(view.name)
-    if not view.about.parameters:
-        return f"create or replace view {name} as\n{view.select}"
-    select = view.select
-    for parameter in view.about.parameters:
+    if view.about.parameters:
+        return _macro(view.name, view, view.select)
+    return f"create or replace view {quoting.identifier(view.name)} as\n{view.select}"
+
+
+def is_under_rules(name: str) -> bool:
+    """Say whether the view `name` reads the pipeline's rules, itself or through other views."""
+    reads = find(name).about.reads
+    return name != OTHER_RULES and (
+        RULES in reads or any(is_under_rules(read) for read in reads if read not in store.TABLES)
+    )
+
+
+def definition_if(name: str) -> str:
+    """Return the statement that creates the macro `NAME_if`: the view under other rules.
+
+    The files stand in it as they are: each view between the rules and this one as a named query,
+    which hides the view of that name.
+    """
+    order: dict[str, View] = {}
+    _order(name, order)
+    rules = find(OTHER_RULES)
+    named = {RULES: rules.select}
+    named |= {view.name: view.select for view in order.values() if is_under_rules(view.name)}
+    queries = ",\n\n".join(f"{quoting.identifier(of)} as (\n{it}\n)" for of, it in named.items())
+    columns = ", ".join(map(quoting.identifier, find(name).about.columns))
+    select = f"with {queries}\n\nselect {columns} from {quoting.identifier(name)}"
+    return _macro(f"{name}_if", rules, select)
+
+
+def _macro(name: str, of: View, select: str) -> str:
+    """Return the statement that creates a table macro with the parameters of the view `of`."""
+    # Rules that are not given stay; any other parameter has to be given.
+    default = " := null" if of.name == OTHER_RULES else ""
+    for parameter in of.about.parameters:
         select = select.replace(f"${parameter}", parameter)
-    return f"create or replace macro {name}({', '.join(view.about.parameters)}) as table\n{select}"
+    parameters = ", ".join(f"{parameter}{default}" for parameter in of.about.parameters)
+    return f"create or replace macro {quoting.identifier(name)}({parameters}) as table\n{select}"
 
 
 def substitute(

@@ -90,13 +90,16 @@ def test_install_what_the_tables_allow() -> None:
     tables = ["images", "labels", "scores"]
     con = empty_database(*tables)
     catalog.install(con, tables)
-    assert installed(con) == {"image_labels", "labels_at"}
+    assert installed(con) == {"image_labels", "labels_at", catalog.RULES, catalog.OTHER_RULES}
 
 
 def test_install_all() -> None:
     con = empty_database(*TABLES)
     catalog.install(con, TABLES)
-    assert installed(con) == set(catalog.views())
+    under_rules = {f"{name}_if" for name in catalog.views() if catalog.is_under_rules(name)}
+    assert installed(con) == {*catalog.views(), *under_rules}
+    assert {"recomputed_scores_if", "accuracy_moves_if"} < under_rules
+    assert not {"rules_with_if", "labels_at_if", "accuracy_if"} & under_rules
 
 
 def test_install_refuses_a_view_that_lacks_its_source() -> None:
