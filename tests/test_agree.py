@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import realdb
+from realdb import cli
+from realdb.errors import QueryError, UsageError
+from realdb.queries.agreement import COEFFICIENTS
+from realdb.schema.store import Store
+
+VIEWS = {None: "agreement", "animal": "agreement", "class": "agreement_by_class"}
+
+
+def rows_of(store: Store, **options: Any) -> list[dict[str, Any]]:
+    found = realdb.agreement(store=store.root, **options)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+@pytest.mark.parametrize("by", VIEWS)
+def test_the_rows_are_the_views_with_intervals(synthetic_store: Store, by: str | None) -> None:
+    found = rows_of(synthetic_store, by=by, bootstrap=200)
+    view = realdb.query(f"from {VIEWS[by]} order by all", store=synthetic_store.root)
+    expected = [dict(zip(view.columns, row, strict=True)) for row in view.fetchall()]
+    if by != "class":
+        expected = [row for row in expected if (row["subset"] == "all") == (by is None)]
+    assert len(found) == len(expected) > 0
+    ends = [f"{name}_{end}" for name in COEFFICIENTS for end in ("low", "high")]
+    assert set(found[0]) == {*expected[0], *ends}
+    for row, one in zip(found, expected, strict=True):
+        assert {name: row[name] for name in one} == one
+    for row in found if by != "class" else ():
+        assert all(row[f"{name}_low"] < row[name] < row[f"{name}_high"] for name in COEFFICIENTS)
+
+
+def test_each_figure_stands_beside_its_interval(synthetic_store: Store) -> None:
+    (row,) = rows_of(synthetic_store, bootstrap=2)
+    columns = list(row)
+    assert columns[:5] == ["subset", "images", "questions", "votes", "observed_agreement"]
+    place = columns.index("ordinal_alpha")
+    assert columns[place + 1 : place + 3] == ["ordinal_alpha_low", "ordinal_alpha_high"]
+
+
+def test_the_intervals_of_a_class_with_one_image_are_empty(synthetic_store: Store) -> None:
+    found = rows_of(synthetic_store, by="class", bootstrap=50)
+    alone = [row for row in found if row["questions"] == 1]
+    assert alone
+    for row in alone:
+        assert row["observed_agreement"] is not None
+        assert all(row[f"{name}_low"] is None for name in COEFFICIENTS)
+    assert any(row["ordinal_alpha_low"] is not None for row in found)
+    assert all(
+        row[f"{name}_low"] is None is row[f"{name}_high"]
+        for row in found
+        for name in COEFFICIENTS
+        if row[name] is None
+    )
+
+
+def test_the_seed_decides(synthetic_store: Store) -> None:
+    first = rows_of(synthetic_store, bootstrap=20, seed=1)
+    assert rows_of(synthetic_store, bootstrap=20, seed=1) == first
+    assert rows_of(synthetic_store, bootstrap=20, seed=2) != first
+
+
+def test_the_level_decides(synthetic_store: Store) -> None:
+    (wide,) = rows_of(synthetic_store, bootstrap=200, level=0.99)
+    (narrow,) = rows_of(synthetic_store, bootstrap=200, level=0.5)
+    for name in COEFFICIENTS:
+        assert wide[f"{name}_low"] < narrow[f"{name}_low"]
+        assert wide[f"{name}_high"] > narrow[f"{name}_high"]
+
+
+def test_without_samples_there_are_no_intervals(synthetic_store: Store) -> None:
+    (row,) = rows_of(synthetic_store, bootstrap=0)
+    (sampled,) = rows_of(synthetic_store, bootstrap=2)
+    assert list(row) == list(sampled)
+    assert {name for name, value in row.items() if value is None} == {
+        f"{name}_{end}" for name in COEFFICIENTS for end in ("low", "high")
+    }
+
+
+def test_without_kappa_there_is_no_interval_of_it(
+    change: Callable[..., None], ingest: Callable[..., Store]
+) -> None:
+    def without_one(tensor: Any) -> Any:
+        votes = np.argwhere(tensor)
+        tensor[tuple(votes[0])] = 0
+        return tensor
+
+    change("raters.npz", tensor=without_one)
+    (row,) = rows_of(ingest(), bootstrap=20)
+    assert row["fleiss_kappa"] is None
+    assert row["fleiss_kappa_low"] is None
+    assert row["nominal_alpha_low"] < row["nominal_alpha"] < row["nominal_alpha_high"]
+
+
+def test_figures_of_the_real_data(real_store: Store) -> None:
+    """The figures are compared with a library in tests/queries; here, what an interval is."""
+    animals, objects = rows_of(real_store, by="animal", bootstrap=100)
+    assert (animals["subset"], objects["subset"]) == ("animals", "objects")
+    assert animals["ordinal_alpha"] == pytest.approx(0.371483, abs=1e-6)
+    assert objects["ordinal_alpha"] == pytest.approx(0.575873, abs=1e-6)
+    assert animals["ordinal_alpha_high"] < objects["ordinal_alpha_low"]
+    assert 0.005 < animals["ordinal_alpha_high"] - animals["ordinal_alpha_low"] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"by": "label-count"}, "by is one of class, animal; not 'label-count'"),
+        ({"bootstrap": -1}, "bootstrap is a number of samples, 2 to 10,000, or 0 for none; not -1"),
+        ({"bootstrap": 1}, "not 1"),
+        ({"bootstrap": 10_001}, "not 10001"),
+        ({"seed": -1}, "a seed is not negative; -1 is"),
+        ({"level": 0}, "a level lies between 0 and 1; not 0"),
+        ({"level": 95}, "a level lies between 0 and 1; not 95"),
+        ({"level": float("nan")}, "not nan"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        realdb.agreement(store=tmp_path, **options)
+    assert str(caught.value).endswith(text)
+
+
+def test_a_store_without_votes_is_told(bare_store: Store) -> None:
+    with pytest.raises(QueryError, match=r"the view agreement needs .* votes \(from raters.npz"):
+        realdb.agreement(store=bare_store.root)
+
+
+def test_the_command_gives_what_the_call_gives(synthetic_store: Store) -> None:
+    root = str(synthetic_store.root)
+    options = ["--by", "animal", "--bootstrap", "20", "--seed", "3", "--level", "0.9"]
+    done = CliRunner().invoke(cli.app, ["agreement", *options, "--store", root, "--format", "csv"])
+    assert done.exit_code == 0
+    printed = list(csv.DictReader(io.StringIO(done.stdout)))
+    expected = rows_of(synthetic_store, by="animal", bootstrap=20, seed=3, level=0.9)
+    assert printed == [{name: str(value) for name, value in row.items()} for row in expected]
