@@ -21,7 +21,7 @@ CLASSES = logits.CLASSES
 
 
 class Rows(NamedTuple):
-    """An array that is looked at block by block: each is gone when the next is asked for."""
+    """An array that is looked at block by block: each is its taker's own, to keep or to change."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -48,8 +48,8 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
 def rows_of(file: IO[bytes]) -> Rows | None:
     """Return the array in an open .npy; None where its columns come first, not its rows.
 
-    Its blocks are read into the same memory, one after the other: the whole is never there, and
-    the pages of a memory map, which count as the process's own, are not either.
+    Its blocks are read one after the other: the whole is never there, and the pages of a memory
+    map, which count as the process's own, are not either.
     """
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
@@ -64,14 +64,14 @@ def rows_of(file: IO[bytes]) -> Rows | None:
         return None
 
     def blocks() -> Iterator[npt.NDArray[Any]]:
-        room = np.empty((min(logits.BLOCK, shape[0]), *shape[1:]), dtype)
-        for start in range(0, shape[0], len(room)):
-            block = room[: shape[0] - start]
+        for start in range(0, shape[0], logits.BLOCK):
+            block = np.empty((min(logits.BLOCK, shape[0] - start), *shape[1:]), dtype)
             view = block.view(np.uint8).reshape(-1).data
             while view:
                 count = file.readinto(view)  # type: ignore[attr-defined]
                 if not count:
-                    raise ValueError(f"it is cut short: row {start + 1} of {shape[0]} is not whole")
+                    row = start + (block.nbytes - len(view)) // block[:1].nbytes + 1
+                    raise ValueError(f"it is cut short: row {row} of {shape[0]} is not whole")
                 view = view[count:]
             yield block
 
@@ -85,7 +85,7 @@ def from_array(
 
     def blocks() -> Iterator[npt.NDArray[Any]]:
         for start in range(0, len(array), logits.BLOCK):
-            yield np.asarray(array[start : start + logits.BLOCK])
+            yield np.array(array[start : start + logits.BLOCK])
 
     return from_rows(con, Rows(array.shape, array.dtype, blocks), told, where)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from realdb.errors import DataError
 from realdb.ingest import predictions
-from realdb.ingest.formats.logits import BLOCK, top_k
+from realdb.ingest.formats.logits import BLOCK, THREADS, top_k
 
 LABELS = np.arange(50_000) * 7 % 1000
 # A few values make many ties; the infinities are what a masked logit is.
@@ -26,8 +26,9 @@ def rows(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return con.execute("select image_id, rank, label, confidence from predictions").fetchnumpy()
 
 
-def blocks(logits: Any) -> Any:
-    return (logits[start : start + BLOCK] for start in range(0, len(logits), BLOCK))
+def blocks(logits: Any, rows: int = BLOCK) -> Any:
+    """The array in parts that top_k may change."""
+    return (logits[start : start + rows].copy("K") for start in range(0, len(logits), rows))
 
 
 def naive(logits: Any, k: int) -> Any:
@@ -80,32 +81,86 @@ def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: An
 
 @given(
     logits=hnp.arrays(
-        st.sampled_from([np.float16, np.float32, np.float64]),
+        st.sampled_from(["f2", "f4", "f8", ">f2", ">f4", ">f8"]),
         st.tuples(st.integers(1, 6), st.integers(5, 9)),
         elements=TIES,
     ),
+    layout=st.sampled_from("CF"),
     k=st.integers(1, 5),
+    rows=st.integers(1, 6),
+    threads=st.integers(1, 3),
 )
-def test_top_k_is_the_head_of_a_stable_sort(logits: Any, k: int) -> None:
-    labels, values = top_k([logits], k, "the array")
+def test_top_k_is_the_head_of_a_stable_sort(
+    logits: Any, layout: Any, k: int, rows: int, threads: int
+) -> None:
+    given_blocks = blocks(logits.copy(layout), rows)
+    labels, values = top_k(given_blocks, k, "the array", threads)
     assert np.array_equal(labels, naive(logits, k))
     assert np.array_equal(values, np.take_along_axis(logits, naive(logits, k), axis=1))
     assert labels.dtype == np.int16
     assert values.dtype == np.float64
 
 
-def test_top_k_over_more_than_a_block() -> None:
-    logits = np.random.default_rng(1).integers(0, 50, (2100, 40)).astype(np.float32)
-    assert np.array_equal(top_k(blocks(logits), 5, "the array")[0], naive(logits, 5))
+@pytest.mark.parametrize("threads", [1, THREADS, 4])
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f8"])
+def test_top_k_over_many_blocks(dtype: str, threads: int) -> None:
+    """Many ties, and classes that are masked for all images, or for all but four."""
+    logits = np.random.default_rng(1).integers(0, 50, (9000, 40)).astype(dtype)
+    logits[:, 7:20] = -np.inf
+    logits[::97, 4:] = -np.inf
+    labels, values = top_k(blocks(logits), 5, "the array", threads)
+    assert np.array_equal(labels, naive(logits, 5))
+    assert np.array_equal(values, np.take_along_axis(logits, naive(logits, 5), axis=1))
 
 
-@pytest.mark.parametrize("image", [1, 1024, 1025, 3000])
-def test_a_logit_that_is_nan(image: int) -> None:
-    logits = np.zeros((3000, 1000), np.float16)
-    logits[image - 1, 3] = np.nan
-    logits[image - 1, 500] = np.nan
-    with pytest.raises(DataError, match=rf"^a\.npy: .* image {image}, class 3 is NaN \(2 such"):
-        top_k(blocks(logits), 5, "a.npy")
+@pytest.mark.parametrize("threads", [1, THREADS])
+@pytest.mark.parametrize("others", [0, -np.inf, np.inf])
+@pytest.mark.parametrize("image", [1, 256, 257, 3000])
+def test_a_logit_that_is_nan(image: int, others: float, threads: int) -> None:
+    logits = np.full((3000, 20), others, np.float16)
+    logits[image - 1, [3, 15]] = np.nan
+    logits[-1, 5] = np.nan
+    count = len({image, 3000})
+    said = rf"^a\.npy: .* image {image}, class 3 is NaN \({count} of 3,000 images have such\)$"
+    with pytest.raises(DataError, match=said):
+        top_k(blocks(logits), 5, "a.npy", threads)
+
+
+@pytest.mark.parametrize("threads", [1, THREADS])
+def test_what_the_blocks_raise_is_raised(threads: int) -> None:
+    def cut_short() -> Any:
+        yield from blocks(np.zeros((1000, 20), np.float32))
+        raise ValueError("it is cut short")
+
+    with pytest.raises(ValueError, match=r"^it is cut short$"):
+        top_k(cut_short(), 5, "a.npy", threads)
+
+
+def test_an_array_in_memory_is_not_changed(predictions_table: Any) -> None:
+    logits = np.zeros((50_000, 1000), np.float16)
+    predictions.add(predictions_table, logits)
+    assert not logits.any()
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_logits_in_a_file(order: Any, dtype: str, tmp_path: Path, predictions_table: Any) -> None:
+    """Row by row or column by column, in either byte order; 200 MB at most."""
+    logits = np.zeros((50_000, 1000), dtype, order)
+    logits[np.arange(50_000), LABELS] = 1
+    np.save(tmp_path / "a.npy", logits)
+    predictions.add(predictions_table, tmp_path / "a.npy")
+    (tmp_path / "a.npy").unlink()
+    assert np.array_equal(rows(predictions_table)["label"].reshape(-1, 5)[:, 0], LABELS)
+
+
+def test_logits_that_are_cut_short(tmp_path: Path, refuse: Callable[..., str]) -> None:
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        head = {"descr": "<f4", "fortran_order": False, "shape": (50_000, 1000)}
+        np.lib.format.write_array_header_1_0(file, head)
+        file.write(bytes(4000 * 300 + 8))
+    assert "it is cut short: row 301 of 50000 is not whole" in refuse(path)
 
 
 @pytest.mark.parametrize(
