@@ -137,8 +137,12 @@ def definition_if(name: str) -> str:
     named = {RULES: rules.select}
     named |= {view.name: view.select for view in order.values() if is_under_rules(view.name)}
     queries = ",\n\n".join(f"{quoting.identifier(of)} as (\n{it}\n)" for of, it in named.items())
-    columns = ", ".join(map(quoting.identifier, find(name).about.columns))
-    select = f"with {queries}\n\nselect {columns} from {quoting.identifier(name)}"
+    source = quoting.identifier(name)
+    # By their full names: a plain name that is a parameter's as well would mean the parameter.
+    columns = ", ".join(
+        f"{source}.{quoting.identifier(column)}" for column in find(name).about.columns
+    )
+    select = f"with {queries}\n\nselect {columns} from {source}"
     return _macro(f"{name}_if", rules, select)
 
 
@@ -165,6 +169,21 @@ def substitute(
         f"create table substitute as {view.select}",
         {parameter: parameters[parameter] for parameter in view.about.parameters},
     )
+    _put_substitute(con, name)
+
+
+def replace(con: duckdb.DuckDBPyConnection, name: str, rows: duckdb.DuckDBPyRelation) -> None:
+    """Put `rows`, which have its columns, where the table or view `name` stood, on `con` only."""
+    rows.create("substitute")
+    _put_substitute(con, name)
+
+
+def keep(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Compute the view `name` now, once for all that read it on `con`."""
+    replace(con, name, con.view(name))
+
+
+def _put_substitute(con: duckdb.DuckDBPyConnection, name: str) -> None:
     con.execute(f"drop view {quoting.identifier(name)}")
     con.execute(f"alter table substitute rename to {quoting.identifier(name)}")
 
@@ -176,8 +195,7 @@ def stand_in(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[
     con.begin()
     con.execute(f"create table substitute as from {view} limit 0")
     con.executemany(f"insert into substitute values ({marks})", rows)  # noqa: S608, no more than ?
-    con.execute(f"drop view {view}")
-    con.execute(f"alter table substitute rename to {view}")
+    _put_substitute(con, name)
     con.commit()
 
 

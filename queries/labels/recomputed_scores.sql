@@ -18,8 +18,8 @@
 --   only, and 0 on others
 with golden as (
     select
-        ln(count(case when g.is_valid then 1 end))
-        - ln(count(case when not g.is_valid then 1 end)) as prior_evidence
+        ln(nullif(count(case when g.is_valid then 1 end), 0))
+        - ln(nullif(count(case when not g.is_valid then 1 end), 0)) as prior_evidence
     from golden_truths as g
 ),
 

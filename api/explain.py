@@ -1,0 +1,272 @@
+"""Explain an image's labels: who said what, what it weighed, and what came of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..queries import catalog
+from ..schema import prediction_sets
+from .build import open_store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+IMAGES = 50_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """A rater's answer (no, maybe, yes) and what it adds to the log-odds, in nats.
+
+    `is_average`: the rater answered no golden question and weighs as the others do on average.
+    """
+
+    rater_id: int
+    answer: str
+    evidence: float | None
+    is_average: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A label that was asked about. The score is 1 / (1 + exp(-(the sum of the evidence))).
+
+    All evidence is in nats; None where the store lacks what it needs. `yes_experts` is None where
+    the question is not one of the golden ones.
+    """
+
+    label: int
+    name: str | None
+    is_original: bool | None
+    is_real: bool
+    yes_experts: int | None
+    votes: tuple[Vote, ...]
+    prior_evidence: float | None
+    raters_evidence: float | None
+    original_evidence: float | None
+    recomputed_score: float | None
+    published_score: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a model says: its first choice, and whether that is right by either label set."""
+
+    model: str
+    label: int
+    name: str | None
+    confidence: float | None
+    is_real_correct: bool | None
+    is_original_correct: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """All that is known of an image's labels; `labels` are in real.json's order."""
+
+    image_id: int
+    file_name: str
+    is_rated: bool | None
+    original_label: int | None
+    original_name: str | None
+    labels: tuple[int, ...]
+    threshold: float
+    questions: tuple[Question, ...]
+    models: tuple[Choice, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as nested dicts and tuples of plain values, ready for JSON."""
+        return asdict(self)
+
+
+def explain(
+    image: int | str,
+    *predictions: object,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Return how the labels of one image came about, and what each model says.
+
+    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
+    given `predictions` and the stored ones. Questions come with the highest score first.
+    Raises UsageError where `image` names none.
+    """
+    image_id = _image_id(image)
+    opened = open_store(store, offline, progress)
+    con = opened.connect()
+    if predictions:
+        from ..ingest import predictions as reading
+
+        for source in reading.expand(predictions):
+            reading.add(con, source.given, model=source.model)
+    catalog.install(con, opened.names)
+    prediction_sets.show(con, opened.root)
+    names = _names(con, opened)
+    ((_, file_name, original, is_rated),) = con.execute(
+        "select image_id, file_name, original_label, is_rated from images where image_id = $1",
+        [image_id],
+    ).fetchall()
+    labels = con.execute(
+        "select label from labels where image_id = $1 order by position", [image_id]
+    ).fetchall()
+    ((threshold,),) = con.execute("select threshold from pipeline_rules").fetchall()
+    return Explanation(
+        image_id=image_id,
+        file_name=file_name,
+        is_rated=is_rated,
+        original_label=original,
+        original_name=names.get(original),
+        labels=tuple(label for (label,) in labels),
+        threshold=threshold,
+        questions=tuple(_questions(con, opened, image_id, names)),
+        models=tuple(
+            Choice(
+                model=model,
+                label=label,
+                name=names.get(label),
+                confidence=confidence,
+                is_real_correct=real,
+                is_original_correct=is_original,
+            )
+            for model, label, confidence, real, is_original in con.execute(
+                """
+                select model, label, confidence, is_real_correct, is_original_correct
+                from scored_predictions
+                where image_id = $1
+                order by model
+                """,
+                [image_id],
+            ).fetchall()
+        ),
+    )
+
+
+def vote_table(explanation: Explanation) -> duckdb.DuckDBPyRelation:
+    """Return a row for each vote on the image; a question that nobody answered has one row too."""
+    import duckdb
+    import pyarrow as pa
+
+    rows = [
+        {
+            "image_id": explanation.image_id,
+            "label": question.label,
+            "name": question.name,
+            "is_real": question.is_real,
+            "rater_id": vote.rater_id if vote else None,
+            "answer": vote.answer if vote else None,
+            "evidence": vote.evidence if vote else None,
+            "is_average": vote.is_average if vote else None,
+            "prior_evidence": question.prior_evidence,
+            "raters_evidence": question.raters_evidence,
+            "original_evidence": question.original_evidence,
+            "score": question.recomputed_score,
+            "published_score": question.published_score,
+        }
+        for question in explanation.questions
+        for vote in question.votes or (None,)
+    ]
+    kinds = {
+        "image_id": pa.int32(),
+        "label": pa.int16(),
+        "name": pa.string(),
+        "is_real": pa.bool_(),
+        "rater_id": pa.int16(),
+        "answer": pa.string(),
+        "evidence": pa.float64(),
+        "is_average": pa.bool_(),
+        "prior_evidence": pa.float64(),
+        "raters_evidence": pa.float64(),
+        "original_evidence": pa.float64(),
+        "score": pa.float64(),
+        "published_score": pa.float64(),
+    }
+    return duckdb.connect().from_arrow(pa.Table.from_pylist(rows, schema=pa.schema(kinds)))
+
+
+def _image_id(image: int | str) -> int:
+    """Return the number that `image` names: 293, '293' or a file name that holds 00000293."""
+    text = str(image).strip()
+    digits = re.search(r"ILSVRC2012_val_(\d{8})(?!\d)", text)
+    if digits:
+        number = int(digits[1])
+    elif text.isascii() and text.isdigit():
+        number = int(text)
+    else:
+        raise UsageError(
+            f"{text!r} names no image: give its number (1 to {IMAGES:,}) or its file name, as in "
+            "ILSVRC2012_val_00000293.JPEG"
+        )
+    if not 1 <= number <= IMAGES:
+        raise UsageError(f"there is no image {number}: they count from 1 to {IMAGES:,}")
+    return number
+
+
+def _names(con: duckdb.DuckDBPyConnection, opened: Store) -> dict[int | None, str | None]:
+    """Return the first of each class's names."""
+    if "classes" not in opened.tables:
+        return {}
+    found = con.execute("select label, name from classes").fetchall()
+    return {label: name.split(",")[0] if name else None for label, name in found}
+
+
+def _questions(
+    con: duckdb.DuckDBPyConnection,
+    opened: Store,
+    image_id: int,
+    names: dict[int | None, str | None],
+) -> list[Question]:
+    """Return the image's questions; without votes in the store, with what is known of them."""
+    asked = {"rated_questions", "recomputed_scores", "vote_evidence", "golden_truths"}
+    if any(catalog.tables_of(name) - set(opened.names) for name in asked):
+        return []
+    votes: dict[int, list[Vote]] = {}
+    for label, *vote in con.execute(
+        """
+        select label, rater_id, answer, evidence, is_average
+        from vote_evidence
+        where image_id = $1
+        order by label, rater_id
+        """,
+        [image_id],
+    ).fetchall():
+        rater_id, answer, evidence, is_average = vote
+        votes.setdefault(label, []).append(
+            Vote(rater_id=rater_id, answer=answer, evidence=evidence, is_average=is_average)
+        )
+    columns = (
+        *("label", "is_original", "is_real", "yes_experts", "prior_evidence", "raters_evidence"),
+        *("original_evidence", "recomputed_score", "published_score"),
+    )
+    found = con.execute(
+        """
+        select
+            q.label,
+            q.is_original,
+            q.is_real,
+            g.yes_experts,
+            s.prior_evidence,
+            s.raters_evidence,
+            s.original_evidence,
+            s.recomputed_score,
+            q.score
+        from rated_questions as q
+        inner join recomputed_scores as s on q.image_id = s.image_id and q.label = s.label
+        left join golden_truths as g on q.image_id = g.image_id and q.label = g.label
+        where q.image_id = $1
+        order by s.recomputed_score desc nulls last, q.score desc nulls last, q.label
+        """,
+        [image_id],
+    ).fetchall()
+    questions = [dict(zip(columns, row, strict=True)) for row in found]
+    return [
+        Question(**said, name=names.get(said["label"]), votes=tuple(votes.get(said["label"], ())))
+        for said in questions
+    ]

@@ -1,0 +1,389 @@
+"""Make the scores and labels anew from the votes: as published, by other rules or methods."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataError, QueryError, UsageError
+from ..queries import catalog
+from ..schema import prediction_sets, quoting
+from ..schema import store as stores
+from .build import open_store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+METHODS = ("pipeline", "majority", "weighted", "dawid-skene", "one-coin")
+ORIGINAL_LABEL_FOR = ("animals", "all", "none")
+MAYBE_AS = ("maybe", "yes", "no")
+EXPERTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelling:
+    """How many labels come and go; the fields are the columns of the view `relabelling`."""
+
+    published_labels: int
+    recomputed_labels: int
+    added_labels: int
+    removed_labels: int
+    changed_images: int
+    published_images: int
+    recomputed_images: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.recomputed_labels:,} labels on {self.recomputed_images:,} images; against "
+            f"real.json {self.added_labels:,} come and {self.removed_labels:,} go, on "
+            f"{self.changed_images:,} images"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescored:
+    """What `scores` found: each relation has the columns of the view it is named after.
+
+    `labels` counts the labels that come and go, `counts` (view relabelling) says that in a row, and
+    `changes` (view label_changes) names them; `models` (view accuracy_moves) is empty where no
+    predictions were given and none are stored; `scores` has the columns of the table scores. `fit`
+    says how an iterated method ended, else it is None.
+    """
+
+    labels: Relabelling
+    counts: duckdb.DuckDBPyRelation
+    changes: duckdb.DuckDBPyRelation
+    models: duckdb.DuckDBPyRelation
+    scores: duckdb.DuckDBPyRelation
+    fit: str | None
+
+    @property
+    def has_models(self) -> bool:
+        """Predictions were given, or models are stored."""
+        return bool(self.models.limit(1).fetchall())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recomputation:
+    """Whether the votes give what was published; the columns of the view `recomputation`."""
+
+    questions: int
+    recomputed_questions: int
+    differing_scores: int
+    largest_difference: float
+    published_labels: int
+    recomputed_labels: int
+    differing_labels: int
+
+    @property
+    def is_equal(self) -> bool:
+        """Every published score comes out of the votes, to within 1e-12, and every label."""
+        return self.questions == self.recomputed_questions and not (
+            self.differing_scores or self.differing_labels
+        )
+
+
+def scores(
+    *predictions: object,
+    method: str = "pipeline",
+    threshold: float | None = None,
+    golden_majority: int | None = None,
+    original_majority: int | None = None,
+    smoothing: float | None = None,
+    original_label_for: str | None = None,
+    maybe_as: str | None = None,
+    left_out_raters: Collection[int] = (),
+    clamp_golden: bool = False,
+    out: str | Path | None = None,
+    force: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> Rescored:
+    """Make scores and labels from the votes under given rules, and say what they would change.
+
+    With `method` pipeline the rules are those of the view `pipeline_rules`; what is None stays as
+    published. A golden question is valid if `golden_majority` of the 5 experts say yes
+    (`original_majority` where the original label is judged as a rater); `smoothing` (above 0) is
+    added to each count of answers; the original label is heard as a rater on questions about
+    `original_label_for` animals, all or none; a 'maybe' is taken for `maybe_as` maybe, yes or no;
+    `left_out_raters` are not heard.
+
+    The other methods sum up the same votes of the main round in their own way (see
+    queries/aggregation.py): the share of yes (majority), the same with each rater weighted by the
+    agreement with the experts (weighted), and by EM dawid-skene and one-coin, with `clamp_golden`
+    held to the experts on the golden questions. `golden_majority`, `left_out_raters` and `maybe_as`
+    hold for them too.
+
+    A label is valid where its score is at least `threshold` (0.8 as published).
+    `out` is a Parquet file for the scores, which `accuracy(…, scores=out)` judges by.
+
+    Raises UsageError for a rule that makes no sense, QueryError where the store lacks the votes.
+    """
+    rules = {
+        "golden_majority": golden_majority,
+        "original_majority": original_majority,
+        "smoothing": smoothing,
+        "original_label_for": original_label_for,
+        "maybe_as": maybe_as,
+        "left_out_raters": list(left_out_raters) or None,
+        "threshold": threshold,
+    }
+    _check(method, rules, clamp_golden=clamp_golden)
+    opened = open_store(store, offline, progress)
+    con = _open(opened)
+    _require_raters(con, left_out_raters)
+    if predictions:
+        from ..ingest import predictions as reading
+
+        for source in reading.expand(predictions):
+            reading.add(con, source.given, model=source.model)
+    catalog.install(con, opened.names, ["accuracy_moves", "relabelling", catalog.OTHER_RULES])
+    prediction_sets.show(con, opened.root)
+    catalog.substitute(con, catalog.RULES, catalog.OTHER_RULES, rules)
+    fit = None if method == "pipeline" else _aggregate(con, method, clamp_golden=clamp_golden)
+    # Each is asked several times below.
+    kept = ("recomputed_labels", "label_changes")
+    for name in ("recomputed_scores", *kept) if method == "pipeline" else kept:
+        catalog.keep(con, name)
+    (row,) = con.execute("from relabelling").fetchall()
+    found = Rescored(
+        labels=Relabelling(
+            **dict(zip(catalog.find("relabelling").about.columns, row, strict=True))
+        ),
+        counts=con.view("relabelling"),
+        changes=con.table("label_changes").order("image_id, label"),
+        models=con.sql("from accuracy_moves order by recomputed_rank nulls last, model"),
+        scores=con.sql(
+            """
+            select
+                image_id,
+                label,
+                recomputed_score as score
+            from recomputed_scores
+            order by image_id, label
+            """
+        ),
+        fit=fit,
+    )
+    if out is not None:
+        _write(found.scores, Path(out), force=force)
+    return found
+
+
+def verify_scores(
+    *,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> Recomputation:
+    """Recompute scores.npz and real.json from the votes and say what differs: nothing should.
+
+    Raises QueryError where the store lacks a file that this needs.
+    """
+    opened = open_store(store, offline, progress)
+    con = _open(opened)
+    catalog.install(con, opened.names, ["recomputation"])
+    for name in ("recomputed_scores", "recomputed_labels"):
+        catalog.keep(con, name)
+    (row,) = con.execute("from recomputation").fetchall()
+    names = catalog.find("recomputation").about.columns
+    return Recomputation(**dict(zip(names, row, strict=True)))
+
+
+def recomputation_table(found: Recomputation) -> duckdb.DuckDBPyRelation:
+    """Return it as one row."""
+    import duckdb
+    import pyarrow as pa
+
+    return duckdb.connect().from_arrow(pa.Table.from_pylist([asdict(found)]))
+
+
+def use_scores(con: duckdb.DuckDBPyConnection, path: str | Path) -> None:
+    """Put the scores of a Parquet file where the published ones stood.
+
+    Raises DataError where the file does not score every question of the store, and nothing else.
+    """
+    import duckdb
+
+    try:
+        given = con.read_parquet(quoting.one_file(Path(path)), hive_partitioning=False)
+    except duckdb.Error as error:
+        raise DataError(f"{path} is no Parquet file of scores: {error}") from None
+    lacking = [name for name in ("image_id", "label", "score") if name not in given.columns]
+    if lacking:
+        raise DataError(
+            f"{path} has no column {', '.join(lacking)} (it has {', '.join(given.columns)}): "
+            "realdb scores --out FILE writes a file of scores"
+        )
+    given.select("image_id, label, score").create_view("given_scores")
+    twice, unknown, unscored, wrong = con.execute(
+        """
+        select
+            count(*) - count(distinct (g.image_id, g.label)),
+            count(*) filter (q.label is null),
+            (select count(*) from questions) - count(distinct (q.image_id, q.label)),
+            count(*) filter (g.score is null or g.score not between 0 and 1)
+        from given_scores as g
+        left join questions as q on g.image_id = q.image_id and g.label = q.label
+        """
+    ).fetchall()[0]
+    faults = [
+        (twice, "stand twice"),
+        (unknown, "are none of the store's"),
+        (unscored, "have no score"),
+        (wrong, "have a score that is not between 0 and 1"),
+    ]
+    if any(number for number, _ in faults):
+        said = "; ".join(f"{number:,} {fault}" for number, fault in faults if number)
+        raise DataError(
+            f"{path}: a score for each question is expected, but of the questions {said}"
+        )
+    catalog.replace(con, "scores", con.view("given_scores"))
+
+
+def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> None:
+    """Raise UsageError where a rule makes no sense."""
+    threshold, smoothing = rules["threshold"], rules["smoothing"]
+    choices: list[tuple[str, object, Iterable[object]]] = [
+        ("method", method, METHODS),
+        ("original_label_for", rules["original_label_for"], ORIGINAL_LABEL_FOR),
+        ("maybe_as", rules["maybe_as"], MAYBE_AS),
+        ("golden_majority", rules["golden_majority"], range(1, EXPERTS + 1)),
+        ("original_majority", rules["original_majority"], range(1, EXPERTS + 1)),
+    ]
+    for name, given, known in choices:
+        if given is not None and given not in known:
+            raise UsageError(f"{name} is one of {', '.join(map(str, known))}; not {given!r}")
+    if isinstance(threshold, float | int) and not 0 <= threshold <= 1:
+        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
+    if isinstance(smoothing, float | int) and not 0 < smoothing < float("inf"):
+        raise UsageError(
+            f"smoothing is above 0, or an answer that never came would weigh without end; not "
+            f"{smoothing}"
+        )
+    if clamp_golden and method not in ("dawid-skene", "one-coin"):
+        raise UsageError(f"clamp_golden is for the methods dawid-skene and one-coin, not {method}")
+    only = ("original_majority", "smoothing", "original_label_for")
+    unheard = [name for name in only if rules[name] is not None]
+    if method != "pipeline" and unheard:
+        raise UsageError(f"{', '.join(unheard)} is a rule of the method pipeline, not of {method}")
+
+
+def _open(opened: Store) -> duckdb.DuckDBPyConnection:
+    """Connect to the store; QueryError, naming the file, where it cannot recompute its scores."""
+    for table in ("votes", "questions", "scores", "classes"):
+        if table not in opened.tables:
+            raise QueryError(_lacking(stores.source_of(table)))
+    con = opened.connect()
+    rounds = {row[0] for row in con.execute("select distinct round from votes").fetchall()}
+    files = {"main": "raters.npz", "golden": "raters_golden.npz", "expert": "golden.npz"}
+    for name, file in files.items():
+        if name not in rounds:
+            raise QueryError(_lacking(file))
+    if not con.table("images").count("original_label").fetchall()[0][0]:
+        raise QueryError(_lacking("a file of original labels (--original FILE)"))
+    return con
+
+
+def _lacking(file: str) -> str:
+    return (
+        f"the scores cannot be recomputed: this store was built without {file}. Give the ingest "
+        "that file too: realdb ingest FOLDER"
+    )
+
+
+def _require_raters(con: duckdb.DuckDBPyConnection, wanted: Collection[int]) -> None:
+    raters = {
+        row[0] for row in con.execute("select rater_id from raters where not is_expert").fetchall()
+    }
+    unknown = sorted(set(wanted) - raters)
+    if unknown:
+        raise UsageError(
+            f"there is no rater {', '.join(map(str, unknown))}; the raters are "
+            f"{', '.join(map(str, sorted(raters)))}"
+        )
+    if not raters - set(wanted):
+        raise UsageError("all raters are left out: nobody is heard")
+
+
+def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: bool) -> str | None:
+    """Put a method's scores where recomputed_scores stood; return how its iteration ended."""
+    from ..queries import aggregation
+
+    # What the rules let be heard stands where the votes stood.
+    heard = con.sql(
+        """
+        select round, image_id, label, rater_id, answer
+        from heard_votes
+        union all
+        select round, image_id, label, rater_id, answer
+        from votes
+        where round = 'expert'
+        """
+    )
+    catalog.replace(con, "votes", heard)
+    main = aggregation.read_round(con, "main")
+    golden = con.execute("select image_id, label, is_valid from golden_truths").fetchnumpy()
+    fit = None
+    if method == "majority":
+        posterior = aggregation.majority_vote(main.votes)
+    elif method == "weighted":
+        judged = aggregation.read_round(con, "golden")
+        truth = judged.truth(golden["image_id"], golden["label"], golden["is_valid"])
+        shares = aggregation.agreement(judged.votes, truth)
+        posterior = aggregation.weighted_vote(main.votes, main.of_raters(judged.rater_id, shares))
+    else:
+        truth = None
+        if clamp_golden:
+            truth = main.truth(golden["image_id"], golden["label"], golden["is_valid"])
+        if method == "dawid-skene":
+            fit = aggregation.dawid_skene(main.votes, truth=truth)
+        else:
+            fit = aggregation.one_coin(main.votes.binary(maybe="drop"), truth=truth)
+        posterior = fit.posterior
+    con.register(
+        "aggregated",
+        {"image_id": main.image_id, "label": main.label, "score": posterior[:, 1].copy()},
+    )
+    rows = con.sql(
+        """
+        select
+            q.image_id,
+            q.label,
+            s.score as published_score,
+            a.score as recomputed_score,
+            a.score - s.score as difference,
+            cast(null as double) as prior_evidence,
+            cast(null as double) as raters_evidence,
+            cast(null as double) as original_evidence
+        from questions as q
+        left join scores as s on q.image_id = s.image_id and q.label = s.label
+        left join aggregated as a on q.image_id = a.image_id and q.label = a.label
+        """
+    )
+    catalog.replace(con, "recomputed_scores", rows)
+    if fit is None:
+        return None
+    ended = "converged" if fit.converged else "did not converge"
+    return (
+        f"{method} {ended} after {fit.iterations} iterations, log-likelihood "
+        f"{fit.log_likelihood[-1]:,.3f}"
+    )
+
+
+def _write(scores: duckdb.DuckDBPyRelation, out: Path, *, force: bool) -> None:
+    import duckdb
+
+    if out.exists() and not force:
+        raise DataError(f"{out} is there already; --force replaces it")
+    try:
+        with stores.replacing(out) as aside:
+            scores.write_parquet(str(aside), compression="zstd")
+    except (OSError, duckdb.Error) as error:
+        raise DataError(f"{out} cannot be written: {str(error).splitlines()[0]}") from None

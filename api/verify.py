@@ -1,0 +1,172 @@
+"""Check a store: its files, its keys, its counts, and that its votes give its scores and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import QueryError, StoreError
+from ..queries import catalog
+from ..schema import prediction_sets, quoting
+from ..schema import store as stores
+from .build import root_of
+from .judge import PUBLISHED_THRESHOLD
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check: `is_passed` is None where the store lacks what it needs, which `found` names."""
+
+    check: str
+    is_passed: bool | None
+    found: str
+
+
+def verify(*, store: str | Path | None = None, progress: Progress | None = None) -> list[Check]:
+    """Check the store in force, and return every check with what was found.
+
+    Raises StoreError where there is none, or where a file of it cannot be read at all.
+    """
+    opened = stores.resolve(root_of(store))
+    con = opened.connect()
+    catalog.install(con, opened.names)
+    steps = (_files, _keys, _sources, _threshold, _recomputation, _predictions)
+    checks: list[Check] = []
+    for place, step in enumerate(steps):
+        if progress:
+            progress("checking", place, len(steps))
+        checks += step(opened, con)
+    return checks
+
+
+def check_table(checks: list[Check]) -> duckdb.DuckDBPyRelation:
+    """Return a row for each check."""
+    import duckdb
+    import pyarrow as pa
+
+    kinds = {"check": pa.string(), "is_passed": pa.bool_(), "found": pa.string()}
+    rows = pa.Table.from_pylist([asdict(check) for check in checks], schema=pa.schema(kinds))
+    return duckdb.connect().from_arrow(rows)
+
+
+def _files(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether every table's file is the one that the build wrote."""
+    for table, rows in opened.tables.items():
+        expected = opened.checksums.get(table)
+        found = stores.checksum(opened.parquet(table))
+        ((counted,),) = con.table(table).count("*").fetchall()
+        is_same = expected in (None, found)
+        yield Check(
+            check=f"file of {table}",
+            is_passed=counted == rows and is_same,
+            found=f"{counted:,} of {rows:,} rows, sha256 {found[:12]}…"
+            + ("" if is_same else f", not {str(expected)[:12]}…"),
+        )
+
+
+def _keys(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether a key stands twice."""
+    for table in opened.tables:
+        key = ", ".join(map(quoting.identifier, stores.about(table).key))
+        distinct = con.table(table).project(key).distinct().count("*").fetchall()[0][0]
+        rows = opened.tables[table]
+        yield Check(
+            check=f"key of {table}",
+            is_passed=distinct == rows,
+            found=f"{distinct:,} distinct values of {', '.join(stores.about(table).key)}",
+        )
+
+
+def _sources(_: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether the files that the store was built from are the published ones."""
+    others = con.execute(
+        "select file_name from sources where not is_published order by file_name"
+    ).fetchall()
+    names = ", ".join(name for (name,) in others)
+    count = con.table("sources").count("*").fetchall()[0][0]
+    yield Check(
+        check="published sources",
+        # Files of one's own are no fault; their figures are not the published ones.
+        is_passed=None if others else True,
+        found=f"{count - len(others)} of {count} files have a published checksum"
+        + (f"; not {names}" if others else ""),
+    )
+
+
+def _threshold(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether the labels are the questions at or above the operating point."""
+    try:
+        view = catalog.require("labels_at", opened.names)
+    except QueryError as error:
+        yield Check(check="labels by score", is_passed=None, found=str(error))
+        return
+    ((labels, differing),) = con.execute(
+        f"""
+        with by_score as ({view.select})
+
+        select
+            (select count(*) from labels),
+            count(*)
+        from labels as l
+        full join by_score as s
+            on l.image_id = s.image_id and l.label = s.label and l.position = s.position
+        where l.image_id is null or s.image_id is null
+        """,  # noqa: S608, a view's own text
+        {"threshold": PUBLISHED_THRESHOLD},
+    ).fetchall()
+    yield Check(
+        check="labels by score",
+        is_passed=differing == 0,
+        found=f"{differing:,} of {labels:,} labels differ from scores >= {PUBLISHED_THRESHOLD}",
+    )
+
+
+def _recomputation(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether the votes give the scores and the labels."""
+    from . import rescore
+
+    try:
+        found = rescore.verify_scores(store=opened.root)
+    except QueryError as error:
+        yield Check(check="scores by votes", is_passed=None, found=str(error))
+        return
+    yield Check(
+        check="scores by votes",
+        is_passed=found.is_equal,
+        found=f"{found.recomputed_questions:,} of {found.questions:,} scores recomputed, "
+        f"{found.differing_scores:,} differ; largest difference {found.largest_difference:.2g}; "
+        f"{found.differing_labels:,} of {found.published_labels:,} labels differ",
+    )
+
+
+def _predictions(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether every stored model can be read, each image and rank once."""
+    files = prediction_sets.files(opened.root)
+    if not files:
+        return
+    try:
+        prediction_sets.show(con, opened.root)
+        rows, keys = con.execute(
+            """
+            select
+                count(*),
+                count(distinct (model, image_id, rank))
+            from predictions
+            """
+        ).fetchall()[0]
+    except StoreError as error:
+        yield Check(check="stored predictions", is_passed=False, found=str(error))
+        return
+    yield Check(
+        check="stored predictions",
+        is_passed=rows == keys,
+        found=f"{len(files):,} files, {rows:,} rows, {keys:,} keys",
+    )

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import realdb
+from realdb.errors import DataError, QueryError, UsageError
+from realdb.schema.store import Store
+
+# From FACTS: ViT.csv at other operating points.
+VIT = {
+    0.2: (0.849402, 48_925),
+    0.5: (0.842958, 48_070),
+    0.9: (0.840272, 45_997),
+    0.99: (0.850731, 43_070),
+}
+
+
+def models(found: realdb.Rescored) -> dict[str, dict[str, Any]]:
+    rows = found.models.fetchall()
+    return {row[0]: dict(zip(found.models.columns, row, strict=True)) for row in rows}
+
+
+# What was published.
+
+
+def test_the_votes_give_what_was_published(real_store: Store) -> None:
+    found = realdb.verify_scores(store=real_store.root)
+    assert found.is_equal
+    assert (found.questions, found.recomputed_questions) == (184_962, 184_962)
+    assert (found.published_labels, found.recomputed_labels) == (57_553, 57_553)
+    assert (found.differing_scores, found.differing_labels) == (0, 0)
+    assert found.largest_difference < 1e-12
+
+
+def test_the_constants_of_the_formula(real_store: Store) -> None:
+    """FACTS, "scores.npz from the votes, exactly"."""
+    con = realdb.connect(store=real_store.root)
+    ((valid, invalid, valid_for_original, experts),) = con.execute(
+        """
+        select
+            count_if(is_valid),
+            count_if(not is_valid),
+            count_if(is_valid_for_original),
+            max(experts)
+        from golden_truths
+        """
+    ).fetchall()
+    assert (valid, invalid, valid_for_original, experts) == (248, 887, 303, 5)
+    found = con.execute(
+        "select answer, valid_answers, invalid_answers, evidence from original_label_evidence"
+    ).fetchall()
+    assert sorted(found) == [
+        ("no", 170, 810, pytest.approx(-0.552758, abs=5e-7)),
+        ("yes", 133, 22, pytest.approx(2.766192, abs=5e-7)),
+    ]
+    average = con.execute(
+        "select distinct rater_id from rater_evidence where is_average order by rater_id"
+    ).fetchall()
+    assert [rater for (rater,) in average] == [111, 132, 134, 146, 153, 167, 189]
+    assert con.execute("select count(*) from rater_evidence").fetchall() == [(85 * 3,)]
+
+
+def test_a_changed_vote_is_found(change: Callable[..., None], ingest: Callable[..., Store]) -> None:
+    def turn(tensor: np.ndarray) -> np.ndarray:
+        rater, question = np.argwhere(tensor.any(axis=2))[0]
+        tensor[rater, question] = np.roll(tensor[rater, question], 1)
+        return tensor
+
+    change("raters.npz", tensor=turn)
+    found = realdb.verify_scores(store=ingest().root)
+    assert not found.is_equal
+    assert found.differing_scores == 1
+    assert found.largest_difference > 1e-6
+
+
+def test_a_changed_label_is_found(given: Path, ingest: Callable[..., Store]) -> None:
+    path = given / "real.json"
+    lists = json.loads(path.read_text())
+    rated = realdb.connect(store=ingest().root).execute(
+        "select min(image_id) from image_labels where is_rated and label_count > 1"
+    )
+    ((image,),) = rated.fetchall()
+    lists[image - 1].pop()
+    path.write_text(json.dumps(lists))
+    found = realdb.verify_scores(store=ingest().root)
+    assert not found.is_equal
+    assert (found.differing_scores, found.differing_labels) == (0, 1)
+
+
+@pytest.mark.parametrize("file", ["raters.npz", "raters_golden.npz", "golden.npz"])
+def test_a_store_without_the_votes_says_which_file(
+    file: str, given: Path, ingest: Callable[..., Store]
+) -> None:
+    (given / file).unlink()
+    opened = ingest()
+    with pytest.raises(QueryError, match=rf"built without {file}\. Give the ingest that file"):
+        realdb.verify_scores(store=opened.root)
+    with pytest.raises(QueryError, match=file):
+        realdb.scores(store=opened.root)
+
+
+# What if.
+
+
+def test_the_published_rules_change_nothing(real_store: Store, real_data: Path) -> None:
+    found = realdb.scores(real_data / "predictions", store=real_store.root)
+    assert (found.labels.added_labels, found.labels.removed_labels) == (0, 0)
+    assert found.changes.fetchall() == []
+    assert {name: row["recomputed_accuracy"] for name, row in models(found).items()} == {
+        "ViT": 39_337 / 46_837,
+        "ResNet50": 38_855 / 46_837,
+    }
+
+
+@pytest.mark.parametrize("threshold", VIT)
+def test_another_threshold(threshold: float, real_store: Store, real_data: Path) -> None:
+    file = real_data / "predictions" / "ViT.csv"
+    found = realdb.scores(file, threshold=threshold, store=real_store.root)
+    share, images = VIT[threshold]
+    row = models(found)["ViT"]
+    assert row["recomputed_accuracy"] == pytest.approx(share, abs=5e-7)
+    assert row["recomputed_images"] == found.labels.recomputed_images == images
+    assert row["accuracy_change"] == row["recomputed_accuracy"] - row["real_accuracy"]
+
+
+def test_rules_in_sql_are_those_of_the_call(synthetic_store: Store) -> None:
+    root = synthetic_store.root
+    out = realdb.scores(
+        golden_majority=2, maybe_as="no", left_out_raters=[101], threshold=0.6, store=root
+    )
+    left_out = realdb.connect(store=root).execute(
+        "from relabelling_if(golden_majority := 2, maybe_as := 'no', left_out_raters := [101], "
+        "threshold := 0.6)"
+    )
+    assert left_out.fetchall() == out.counts.fetchall()
+    assert out.labels.added_labels + out.labels.removed_labels == len(out.changes) > 0
+
+
+@pytest.mark.parametrize("method", ["majority", "weighted", "dawid-skene", "one-coin"])
+def test_scores_of_a_method_take_the_place_of_the_published(
+    method: str, synthetic_store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    """Judged by the file of scores a model has the accuracy that `scores` said."""
+    root, file = synthetic_store.root, synthetic / "predictions" / "model_a.csv"
+    out = tmp_path / "it's the scores.parquet"
+    found = realdb.scores(file, method=method, threshold=0.55, out=out, store=root)
+    assert (found.fit is not None) == (method in ("dawid-skene", "one-coin"))
+    assert pq.read_table(out).num_rows == synthetic_store.tables["questions"]
+    judged = realdb.accuracy(file, scores=out, threshold=0.55, store=root)
+    row = models(found)["model_a"]
+    assert judged.real_accuracy == row["recomputed_accuracy"]
+    assert judged.scored_images == row["recomputed_images"]
+    labels = realdb.query("select count(*) from labels", scores=out, threshold=0.55, store=root)
+    assert labels.fetchall() == [(found.labels.recomputed_labels,)]
+    with pytest.raises(DataError, match="there already; --force"):
+        realdb.scores(method=method, out=out, store=root)
+
+
+def test_majority_is_the_share_of_yes(synthetic_store: Store) -> None:
+    root = synthetic_store.root
+    found = realdb.scores(method="majority", store=root).scores.fetchall()
+    shares = realdb.query(
+        "select image_id, label, (yes_votes + maybe_votes / 2) / (no_votes + maybe_votes + "
+        "yes_votes) from rated_questions order by image_id, label",
+        store=root,
+    ).fetchall()
+    assert [row[:2] for row in found] == [row[:2] for row in shares]
+    assert [row[2] for row in found] == pytest.approx([row[2] for row in shares])
+
+
+def test_a_method_hears_the_rules(synthetic_store: Store) -> None:
+    """A rater who is left out, and a 'maybe' taken for a yes, change what a method hears."""
+    root = synthetic_store.root
+    plain, without, yes = (
+        realdb.scores(method="majority", store=root, **rule).scores.fetchall()
+        for rule in ({}, {"left_out_raters": [101]}, {"maybe_as": "yes"})
+    )
+    assert plain != without
+    assert sum(score for *_, score in yes) > sum(score for *_, score in plain)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"golden_majority": 6}, "golden_majority is one of 1, 2, 3, 4, 5; not 6"),
+        ({"original_majority": 0}, "original_majority is one of"),
+        ({"smoothing": 0.0}, "smoothing is above 0"),
+        ({"smoothing": float("nan")}, "smoothing is above 0"),
+        ({"threshold": 1.5}, "between 0 and 1; not 1.5"),
+        ({"method": "mean"}, "method is one of pipeline, majority"),
+        ({"maybe_as": "perhaps"}, "maybe_as is one of maybe, yes, no"),
+        ({"original_label_for": "dogs"}, "original_label_for is one of animals"),
+        ({"left_out_raters": [7]}, "there is no rater 7; the raters are "),
+        ({"method": "majority", "smoothing": 2.0}, "smoothing is a rule of the method pipeline"),
+        ({"clamp_golden": True}, "clamp_golden"),
+    ],
+)
+def test_a_rule_that_makes_no_sense(
+    rules: dict[str, Any], said: str, synthetic_store: Store
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        realdb.scores(store=synthetic_store.root, **rules)
+
+
+def test_nobody_is_heard(synthetic_store: Store) -> None:
+    root = synthetic_store.root
+    raters = realdb.query("select rater_id from raters where not is_expert", store=root).fetchall()
+    with pytest.raises(UsageError, match="all raters are left out"):
+        realdb.scores(left_out_raters=[rater for (rater,) in raters], store=root)
+
+
+FAULTS = {
+    "1 stand twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
+    "1 have no score": lambda table: table.slice(1),
+    "has no column score": lambda table: table.drop_columns("score"),
+    "have a score that is not between 0 and 1": lambda table: table.set_column(
+        2, "score", pa.array([1.5] + [0.5] * (len(table) - 1))
+    ),
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_a_file_of_scores_that_is_refused(
+    said: str, synthetic_store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores.parquet"
+    realdb.scores(method="majority", out=out, store=synthetic_store.root)
+    pq.write_table(FAULTS[said](pq.read_table(out)), out)
+    with pytest.raises(DataError, match=said):
+        realdb.accuracy(
+            synthetic / "predictions" / "model_a.csv", scores=out, store=synthetic_store.root
+        )

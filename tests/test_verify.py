@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import realdb
+from realdb.api.verify import check_table
+from realdb.schema.store import Store, resolve
+
+
+def by_name(root: Path) -> dict[str, realdb.Check]:
+    return {check.check: check for check in realdb.verify(store=root)}
+
+
+def test_the_real_store_is_sound(real_store: Store) -> None:
+    checks = realdb.verify(store=real_store.root)
+    assert [check for check in checks if not check.is_passed] == []
+    assert len(check_table(checks)) == len(checks) > 2 * len(real_store.tables)
+
+
+def test_files_of_ones_own_are_no_fault(synthetic_store: Store) -> None:
+    found = by_name(synthetic_store.root)
+    assert found["published sources"].is_passed is None
+    assert "real.json" in found["published sources"].found
+    assert found["scores by votes"].is_passed
+    assert not [check for check in found.values() if check.is_passed is False]
+
+
+def test_what_a_store_lacks_is_named(bare_store: Store) -> None:
+    found = by_name(bare_store.root)
+    assert found["scores by votes"].is_passed is None
+    assert "raters.npz" in found["scores by votes"].found
+    assert found["labels by score"].is_passed is None
+
+
+@pytest.fixture
+def copied(synthetic_store: Store, tmp_path: Path) -> Store:
+    return resolve(Path(shutil.copytree(synthetic_store.root, tmp_path / "copied")))
+
+
+def test_a_changed_file_is_found(copied: Store) -> None:
+    path = copied.parquet("scores")
+    table = pq.read_table(path)
+    changed = table.column("score").to_numpy().copy()
+    changed[0] = 1 - changed[0]
+    pq.write_table(table.set_column(2, "score", [changed]), path)
+    found = by_name(copied.root)
+    assert found["file of scores"].is_passed is False
+    assert found["key of scores"].is_passed is True
+    assert found["scores by votes"].is_passed is False
+    assert ", not " in found["file of scores"].found
+
+
+def test_a_key_that_stands_twice_is_found(copied: Store) -> None:
+    path = copied.parquet("votes")
+    table = pq.read_table(path)
+    pq.write_table(table.take([0, 0, *range(2, len(table))]), path)
+    assert by_name(copied.root)["key of votes"].is_passed is False
+
+
+def test_stored_predictions_are_read(copied: Store, synthetic: Path) -> None:
+    realdb.add(synthetic / "predictions" / "model_a.csv", store=copied.root)
+    found = by_name(copied.root)["stored predictions"]
+    assert found.is_passed
+    assert "50,000 rows" in found.found
+    (file,) = (copied.root / "predictions").glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:-100])
+    found = by_name(copied.root)["stored predictions"]
+    assert found.is_passed is False
+    assert file.name in found.found
+
+
+def test_older_builds_have_no_checksums(copied: Store) -> None:
+    manifest = copied.folder / "manifest.json"
+    text = manifest.read_text()
+    assert all(f'"{table}"' in text for table in copied.tables)
+    import json
+
+    manifest.write_text(json.dumps({k: v for k, v in json.loads(text).items() if k != "checksums"}))
+    assert resolve(copied.root).checksums == {}
+    assert by_name(copied.root)["file of labels"].is_passed
