@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, QueryError
+from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema import prediction_sets
 from ..schema import store as stores
 from .build import open_store
+from .judge import PUBLISHED_THRESHOLD, check_rules, judge_by, rules_for
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,15 +44,25 @@ def connect(
 
 def query(
     sql: str,
-    *predictions: str | Path,
+    *files: str | Path,
+    predictions: Mapping[str, object] | Iterable[str | Path] | str | Path | None = None,
+    threshold: float = PUBLISHED_THRESHOLD,
+    scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the answer of one query over the tables, the views and prediction files.
+    """Return the answer of one query over the tables, the views and predictions.
 
     Each file (a folder or a pattern stands for its files) is a table of its own, named by its stem,
-    and all of them stand in `predictions`, beside the stored models.
+    and all of them stand in `predictions`, beside the stored models. `predictions` are more files,
+    or a dict of names to predictions: a path, or whatever `realdb.accuracy` takes from memory.
+
+    >>> realdb.query("from accuracy", predictions={"vit": logits}).df()  # doctest: +SKIP
+
+    With `threshold` or `scores` (as in `accuracy_table`) the labels are those that these make, in
+    every view.
+
     Raises DataError where a file is refused, or holds a model that is stored; QueryError where the
     query is no SELECT (the store is only read) or DuckDB refuses it.
     """
@@ -61,7 +72,7 @@ def query(
 
     opened = open_store(store, offline, progress)
     con = opened.connect()
-    sources = _names_of(reading.expand(predictions))
+    sources = _names_of([*reading.expand(files), *_given(predictions)])
     models = {
         name: reading.add(con, source.given, model=source.model) for name, source in sources.items()
     }
@@ -74,23 +85,61 @@ def query(
                     "its column model)"
                 )
     catalog.install(con, opened.names)
+    check_rules(threshold=threshold)
+    for view in rules_for(threshold=threshold, scores=scores):
+        catalog.require(view, opened.names)
+    judge_by(con, threshold=threshold, scores=scores)
     given = prediction_sets.show(con, opened.root)
     for name, those in models.items():
         is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, those))
         con.table(given).filter(is_of_file).create_view(name)
     try:
-        statements = con.extract_statements(sql)
-        kinds = [statement.type for statement in statements]
-        if kinds == [duckdb.StatementType.EXPLAIN]:  # EXPLAIN ANALYZE runs what it explains
-            kinds = [statement.type for statement in con.extract_statements(_explained(sql))]
-        if kinds != [duckdb.StatementType.SELECT]:
-            raise QueryError(
-                "one SELECT is expected (or FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN): the store "
-                "is only read"
-            )
+        require_select(con, sql)
         return con.sql(sql)
     except duckdb.Error as error:
         raise QueryError(explain(str(error), opened)) from None
+
+
+def _given(predictions: object) -> list[Source]:
+    """Return what `query` was given by keyword; UsageError where its names are not told."""
+    from ..ingest import predictions as reading
+
+    if predictions is None:
+        return []
+    if isinstance(predictions, str | Path):
+        predictions = [predictions]
+    if isinstance(predictions, Mapping):
+        sources = []
+        for name, given in predictions.items():
+            found = reading.expand([given])
+            if not isinstance(name, str) or not name or isinstance(given, int) or len(found) != 1:
+                raise UsageError(
+                    f"predictions={{{name!r}: …}}: give a dict of names to predictions, one set a "
+                    "name, such as predictions={'vit': array}"
+                )
+            sources.append(found[0]._replace(model=name))
+        return sources
+    if isinstance(predictions, list | tuple) and all(
+        isinstance(each, str | Path) for each in predictions
+    ):
+        return reading.expand(predictions)
+    raise UsageError(
+        f"predictions is a {type(predictions).__name__} without a name to ask for it by: give a "
+        "dict, such as predictions={'vit': array}, or paths"
+    )
+
+
+def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool = True) -> None:
+    """Raise QueryError where `sql` is not one SELECT, or with `explains` the EXPLAIN of one."""
+    import duckdb
+
+    kinds = [statement.type for statement in con.extract_statements(sql)]
+    if explains and kinds == [duckdb.StatementType.EXPLAIN]:
+        # EXPLAIN ANALYZE runs what it explains.
+        kinds = [statement.type for statement in con.extract_statements(_explained(sql))]
+    if kinds != [duckdb.StatementType.SELECT]:
+        also = "FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN" if explains else "FROM, WITH"
+        raise QueryError(f"one SELECT is expected (or {also}): the store is only read")
 
 
 def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
@@ -102,7 +151,8 @@ def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
         # DuckDB tells names by their letters, not by their case.
         if name.lower() in (*stores.TABLES, *catalog.views(), prediction_sets.GIVEN):
             raise DataError(
-                f"{path}: {name!r} is a table or view of realdb; rename the file to query it"
+                f"{path}: {name!r} is a table or view of realdb; rename the file (or set) to query "
+                "it"
             )
         for other in names:
             if name.lower() == other.lower():
@@ -114,8 +164,11 @@ def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
 
 
 def _path(source: Source) -> object:
-    """Return the path to name in a message: of a set in several files, their folder."""
-    return source.given[0].parent if isinstance(source.given, tuple) else source.given
+    """Return what to name in a message: a path, of a set in several files their folder."""
+    if isinstance(source.given, tuple):
+        return source.given[0].parent
+    is_path = isinstance(source.given, str | Path)
+    return source.given if is_path else f"predictions[{source.model!r}]"
 
 
 def _explained(sql: str) -> str:
@@ -134,8 +187,13 @@ def explain(message: str, opened: Store) -> str:
                 return str(error)
     for table in stores.TABLES:
         if f"Table with name {table} does not exist" in message:
-            return (
-                f"this store has no table {table}: it comes from {stores.source_of(table)}. Give "
-                "the ingest that file: realdb ingest FOLDER"
-            )
+            return missing_table(table)
     return message
+
+
+def missing_table(table: str) -> str:
+    """Say which source a table that the store lacks would need."""
+    return (
+        f"this store has no table {table}: it comes from {stores.source_of(table)}. Give the "
+        "ingest that file: realdb ingest FOLDER"
+    )

@@ -37,14 +37,34 @@ def ingest(
     Raises DataError where a file is damaged or contradicts another, and StoreError where the store
     cannot be written; the store in force stays as it was.
     """
+    if original_format is not None and original is None:
+        raise UsageError("original_format (--original-format) goes with original (--original)")
+    return _build(
+        source,
+        root_of(store),
+        original=original,
+        original_format=original_format,
+        offline=offline,
+        progress=progress,
+    )
+
+
+def _build(
+    source: str | Path | None,
+    root: Path,
+    *,
+    original: str | Path | None = None,
+    original_format: str | None = None,
+    offline: bool | None,
+    progress: Progress | None,
+    is_wanted_once: bool = False,
+) -> Store:
+    """Build the store; if it `is_wanted_once`, not where another process has built it meanwhile."""
     from .. import __version__
     from ..ingest import build, sources
     from ..ingest.progress import silent
 
-    if original_format is not None and original is None:
-        raise UsageError("original_format (--original-format) goes with original (--original)")
     progress = progress or silent
-    root = root_of(store)
     stores.require_own_folder(root)
     with (
         sources.locate(
@@ -54,6 +74,8 @@ def ingest(
         ) as files,
         stores.new_build(root, __version__) as made,
     ):
+        if is_wanted_once and (root / "CURRENT").exists():
+            return stores.resolve(root)
         build.load(
             made,
             files,
@@ -88,7 +110,7 @@ def open_store(
         RealdbWarning,
         stacklevel=3,
     )
-    return ingest(store=root, offline=False, progress=progress)
+    return _build(None, root, offline=False, progress=progress, is_wanted_once=True)
 
 
 def root_of(store: str | Path | None) -> Path:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ..queries import catalog
 from ..schema import prediction_sets
 from ..schema import store as stores
 from .build import open_store, root_of
-from .judge import PUBLISHED_THRESHOLD, check_rules, judge_by, require_original_labels
+from .judge import PUBLISHED_THRESHOLD, check_rules, judge_by, require_original_labels, rules_for
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,10 +64,10 @@ def add(
             progress("adding predictions", place, len(sources))
         where = _where(given)
         try:
-            with opened.connect(["images", "classes"]) as con:
+            with _here(given) as local, opened.connect(["images", "classes"]) as con:
                 found = reading.add(
                     con,
-                    given,
+                    local,
                     model=model or name,
                     columns=columns,
                     input_format=input_format,
@@ -81,7 +81,7 @@ def add(
                 put = prediction_sets.put(
                     opened.root,
                     con,
-                    _provenance(given, input_format),
+                    _provenance(given, local, input_format),
                     where=where or "what is given",
                     replace=replace,
                     fresh=fresh,
@@ -117,13 +117,15 @@ def leaderboard(
     *,
     threshold: float = PUBLISHED_THRESHOLD,
     empty: str = "skip",
+    scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return the view `leaderboard`: the stored models by ReaL accuracy, the best first.
 
-    `threshold` and `empty` are as in `accuracy_table`. Raises DataError where no model is stored.
+    `threshold`, `empty` and `scores` are as in `accuracy_table`. Raises DataError where no model is
+    stored.
     Warns where the models were not scored on the same number of images.
     """
     import duckdb
@@ -133,18 +135,18 @@ def leaderboard(
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(f"no model is stored in {opened.root}. Store one with: realdb add FILE")
-    rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
+    rules = rules_for(threshold=threshold, scores=scores)
     rows = []
     try:
         for begin in range(0, len(files), _BATCH):
             if progress:
                 progress("judging", begin, len(files))
-            with opened.connect(catalog.tables_of("accuracy", *rules)) as part:
+            with opened.connect({*catalog.tables_of("accuracy", *rules), "questions"}) as part:
                 catalog.install(part, opened.names, ["accuracy", *rules])
                 prediction_sets.show(part, opened.root, files[begin : begin + _BATCH])
                 if empty == "original":
                     require_original_labels(part, "empty original")
-                judge_by(part, threshold=threshold, empty=empty)
+                judge_by(part, threshold=threshold, empty=empty, scores=scores)
                 rows += part.execute("from accuracy").fetchall()
     except duckdb.Error as error:
         raise prediction_sets.damaged(opened.root, error) from None
@@ -173,8 +175,17 @@ def _where(given: object) -> str | None:
     return "standard input" if str(given) == "-" else str(given)
 
 
-def _provenance(given: object, input_format: str | None) -> dict[str, str]:
-    """Return what is to be known of where predictions come from."""
+@contextlib.contextmanager
+def _here(given: object) -> Iterator[object]:
+    """Yield what is given; of a URL a copy, for the checksum is that of all its bytes."""
+    from ..ingest.formats import plain, remote
+
+    with plain.fetched(given) if remote.is_url(given) else contextlib.nullcontext(given) as local:
+        yield local
+
+
+def _provenance(given: object, local: object, input_format: str | None) -> dict[str, str]:
+    """Return what is to be known of where predictions come from, of which `local` is a copy."""
     from .. import __version__
 
     said = {"realdb_version": __version__}
@@ -183,16 +194,18 @@ def _provenance(given: object, input_format: str | None) -> dict[str, str]:
         said["file"] = where
     if input_format is not None:
         said["format"] = input_format
-    if not isinstance(given, str | Path) or not Path(given).exists():
+    if not isinstance(local, str | Path) or not Path(local).exists():
         return said
     import hashlib
 
     from ..ingest import formats
     from ..ingest.formats import plain
 
-    path = Path(given)
+    path = Path(local)
     if input_format is None:
-        with plain.copy(path) if plain.is_needed(path) else nullcontext(path) as unpacked:
+        with (
+            plain.copy(path) if plain.is_needed(path) else contextlib.nullcontext(path) as unpacked
+        ):
             said["format"] = formats.recognise(unpacked)
     if path.is_file():
         with path.open("rb") as file:

@@ -32,29 +32,28 @@ _COLLAPSED = 0.1
 _OVERCONFIDENT = 0.3
 
 # The predictions that `predictions.add` refuses for an image number or a label out of range: as
-# there, but with these as they are. What is not even a number stays NULL.
+# there, but with these as they are. What is not even a whole number stays NULL.
 _LENIENT = r"""
 create table stated as
 select
     coalesce(cast(model as varchar), $model) as model,
     coalesce(
-        try_cast(
-            regexp_extract(
-                cast(image as varchar),
-                '(?:^|[/\\])(?:ILSVRC2012_val_)?(\d{8})(?:_n\d{8})?(?:\.[A-Za-z]+)?$',
-                1
-            ) as bigint
-        ),
-        try_cast(regexp_extract(cast(image as varchar), '^(\d+)(?:\.0+)?$', 1) as bigint)
+        try_cast(regexp_extract(cast(image as varchar), $image_name || '$', 1) as bigint),
+        try_cast(regexp_extract(cast(image as varchar), $number, 1) as bigint)
     ) as image,
-    cast(try_cast(coalesce(cast(rank as varchar), '1') as double) as smallint) as rank,
-    try_cast(regexp_extract(cast(label as varchar), '^(-?\d+)(?:\.0+)?$', 1) as bigint) as label,
+    case
+        when rank is null then 1
+        else try_cast(regexp_extract(cast(rank as varchar), $number, 1) as smallint)
+    end as rank,
+    try_cast(regexp_extract(cast(label as varchar), $number, 1) as bigint) as label,
     case
         when confidence is not null
             then coalesce(try_cast(cast(confidence as varchar) as double), cast('nan' as double))
     end as confidence
 from given
 """
+# A whole number as in predictions.sql, or below 0.
+_NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,8 +227,8 @@ def _named(given: object) -> Iterator[tuple[object, str]]:
 
     if not isinstance(given, str | Path):
         yield given, "the predictions"
-    elif plain.is_needed(Path(given)):
-        with plain.copy(Path(given)) as path:
+    elif plain.is_needed(given):
+        with plain.copy(given) as path:
             yield path, "standard input" if str(given) == "-" else str(given)
     else:
         yield given, str(given)
@@ -270,20 +269,23 @@ def _state_leniently(
     """Fill `stated`, and say whether ranges are all that is wrong with the predictions."""
     import duckdb
 
-    from ..ingest import formats
+    from ..ingest import formats, image_names
     from ..ingest import predictions as reading
 
     try:
         told = formats.Told(columns=columns or {}, images=reading.images_in(con, order))
         relation, _, model = reading.read(con, given, told, input_format)
         relation.create_view("given", replace=True)
-        con.execute(_LENIENT, {"model": model})
+        con.execute(
+            _LENIENT, {"model": model, "image_name": image_names.PATTERN, "number": _NUMBER}
+        )
         complete, distinct = con.execute(
             """
             select
                 bool_and(image is not null and rank >= 1 and label is not null)
                     and not coalesce(bool_or(isnan(confidence)), false),
                 count(distinct (model, image, rank)) = count(*)
+                    and count(distinct (model, image, label)) = count(*)
                     and count(distinct (model, image)) = count(*) filter (rank = 1)
             from stated
             """
@@ -293,6 +295,8 @@ def _state_leniently(
     finally:
         con.execute("drop view if exists given")
         con.unregister(formats.REGISTERED)
+    for doubt in told.doubts:
+        warnings.warn(doubt, RealdbWarning, stacklevel=4)
     return bool(complete and distinct)
 
 

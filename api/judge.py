@@ -66,6 +66,7 @@ def accuracy(
     input_format: str | None = None,
     order: str | Path | None = None,
     require_complete: bool = False,
+    scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
 ) -> Accuracy:
@@ -88,6 +89,7 @@ def accuracy(
         input_format=input_format,
         order=order,
         require_complete=require_complete,
+        scores=scores,
         store=store,
         offline=offline,
     )
@@ -111,6 +113,7 @@ def accuracy_table(
     input_format: str | None = None,
     order: str | Path | None = None,
     require_complete: bool = False,
+    scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -120,7 +123,8 @@ def accuracy_table(
     `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
-    it by its original label. `model`, `columns`, `input_format` and `order` are as in
+    it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
+    labels. `model`, `columns`, `input_format` and `order` are as in
     `ingest.predictions.add`; a folder or a pattern stands for its files.
 
     Raises DataError where predictions are refused, or do not cover all 50,000 images although
@@ -139,9 +143,9 @@ def accuracy_table(
         )
     opened = open_store(store, offline, progress)
     asked = ["accuracy", *([BY[by]] if by else [])]
-    rules = ["labels_at"] if threshold != PUBLISHED_THRESHOLD else []
+    rules = rules_for(threshold=threshold, scores=scores)
     # A label in words, or an array in the order of class folders, needs the classes.
-    con = opened.connect({*catalog.tables_of(*asked, *rules), "images", "classes"})
+    con = opened.connect({*catalog.tables_of(*asked, *rules), "images", "classes", "questions"})
     given_as: dict[str, object] = {}
     for source in sources:
         added = reading.add(
@@ -157,14 +161,14 @@ def accuracy_table(
     catalog.install(con, opened.names, [*asked, *rules])
     if by in _BY_ORIGINAL or empty == "original":
         require_original_labels(con, f"by {by}" if by in _BY_ORIGINAL else "empty original")
-    judge_by(con, threshold=threshold, empty=empty)
+    judge_by(con, threshold=threshold, empty=empty, scores=scores)
     # Kept as a table: a relation would be computed anew each time that it is looked at.
     con.execute("create table answer as from accuracy order by list_position($1, model)", [models])
     _look_at(con.table("answer"), given_as, require_complete)
     return con.view(BY[by]).order("all") if by else con.table("answer")
 
 
-def check_rules(*, threshold: float, empty: str) -> None:
+def check_rules(*, threshold: float, empty: str = "skip") -> None:
     """Raise UsageError where `judge_by` cannot judge by these."""
     if empty not in EMPTY_RULES:
         raise UsageError(f"empty is one of {', '.join(EMPTY_RULES)}; not {empty!r}")
@@ -181,9 +185,24 @@ def require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None:
         )
 
 
-def judge_by(con: duckdb.DuckDBPyConnection, *, threshold: float, empty: str) -> None:
+def rules_for(*, threshold: float, scores: str | Path | None) -> list[str]:
+    """Return the views that `judge_by` needs beside those that are asked."""
+    return ["labels_at"] if threshold != PUBLISHED_THRESHOLD or scores is not None else []
+
+
+def judge_by(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    threshold: float,
+    empty: str = "skip",
+    scores: str | Path | None = None,
+) -> None:
     """Put the labels, and the rule for images without any, in force for the views on `con`."""
-    if threshold != PUBLISHED_THRESHOLD:
+    if scores is not None:
+        from .rescore import use_scores
+
+        use_scores(con, scores)
+    if rules_for(threshold=threshold, scores=scores):
         catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
     if empty != "skip":
         catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
+from . import image_names
 from .classes import CLASSES, WORDNET_ID, first_few, read_object, read_text, split_lines
 from .npz import HEADER_LOCK
 
 IMAGES = 50_000
 _NPY = "\x93NUMPY"
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
-_IMAGE_NAME = re.compile(r"(?:.*[/\\])?ILSVRC2012_val_([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*")
+_IMAGE_NAME = re.compile(image_names.PATTERN + r"\Z")
 _ClassIds = tuple[NDArray[np.integer[Any]], tuple[str, ...] | None]
 
 
@@ -117,12 +118,11 @@ def read_original_labels(
 
 
 def image_ids(names: Iterable[str]) -> NDArray[np.int32]:
-    r"""Return the validation image that each file name is of, 1-50000, or 0; int32, (names,).
+    """Return the validation image that each file name is of, 1-50000, or 0; int32, (names,).
 
-    `ILSVRC2012_val_00000293` may stand in a folder (after / or \) and be followed by the class's
-    WordNet id (`_n01440764`) and any extension.
+    What a file name is, is said in image_names.
     """
-    matches = map(_IMAGE_NAME.fullmatch, names)
+    matches = map(_IMAGE_NAME.search, names)
     ids = np.array([int(match[1]) if match else 0 for match in matches], np.int32)
     ids[ids > IMAGES] = 0
     return ids

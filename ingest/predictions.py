@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from ..errors import DataError, RealdbWarning, UsageError
-from . import formats, spellings
-from .formats import plain
+from ..errors import DataError, RealdbError, RealdbWarning, UsageError
+from . import formats, image_names, spellings
+from .formats import plain, remote
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 # How many offenders a message names.
 _SHOWN = 3
 _IMAGES = 50_000
+# What datasets' save_to_disk leaves in a folder: of one dataset, of several splits.
+_DATASET = ("state.json", "dataset_dict.json")
 _EXPECTED = {
     "image": "an image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
     "rank": "a rank is a whole number from 1",
-    "label": "a label is a class id 0-999, or its WordNet id or name in one spelling throughout",
+    "label": "a label is a class id 0-999 in plain digits, or the WordNet id or name, in one "
+    "spelling throughout",
     "confidence": "a confidence is a number",
 }
 
@@ -55,21 +58,22 @@ def add(
 ) -> list[str]:
     """Put the predictions `given` into the table `predictions` of `con`; return the models' names.
 
-    `given` is a path (- for standard input; FILE::TABLE for a table of a DuckDB file), a tuple of
-    paths whose rows belong together, an Arrow table, a pandas or Polars frame, a DuckDB relation
-    (anything with the Arrow C stream interface), a datasets.Dataset, a NumPy array, or a dict of
-    file name to class id. An array is 50,000 class ids, (50000, k) class ids by rank or (50000,
-    1000) logits; `order` says which images its rows are: those in `file-name` order, in
-    `class-folder` order (by the folder, which is the WordNet id, then the file name), or those
-    named in a file, a JSON list or a line each. `model` names predictions that have no model
-    column; left out, it is a file's stem. `columns` maps image, label, rank, confidence or model to
-    a column's name.
+    `given` is a path (- for standard input; FILE::TABLE for a table of a DuckDB file), a URL
+    (s3://, https:// or http://), a tuple of paths whose rows belong together, an Arrow table, a
+    pandas or Polars frame, a DuckDB relation (anything with the Arrow C stream interface), a
+    datasets.Dataset, a NumPy array, or a dict of file name to class id. An array is 50,000 class
+    ids, (50000, k) class ids by rank or (50000, 1000) logits; `order` says which images its rows
+    are: those in `file-name` order, in `class-folder` order (by the folder, which is the WordNet
+    id, then the file name), or those named in a file, a JSON list or a line each. `model` names
+    predictions that have no model column; left out, it is a file's stem. `columns` maps image,
+    label, rank, confidence or model to a column's name.
 
     Labels are class ids, or words if `con` has the table `classes`: WordNet ids, names as there, or
     names and description.
 
     Raises DataError, with the count, the first offenders and their rows, where an image, label,
-    rank or confidence is missing, unreadable or out of range, or an image or a rank stands twice.
+    rank or confidence is missing, unreadable or out of range, or an image, a rank or a class of an
+    image stands twice. Warns where a text may have been cut within its last line.
     """
     import duckdb
 
@@ -78,18 +82,15 @@ def add(
         raise UsageError(
             f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}"
         )
-    if isinstance(given, str | Path) and plain.is_needed(Path(given)):
-        with plain.copy(Path(given)) as path:
-            try:
-                return add(
-                    con, path, model=model, columns=columns, input_format=input_format, order=order
-                )
-            except DataError as error:
-                where = "standard input" if str(given) == "-" else str(given)
-                raise DataError(str(error).replace(str(path), where)) from None
+    in_place = order is None and remote.is_in_place(given, input_format)
+    if isinstance(given, str | Path) and plain.is_needed(given) and not in_place:
+        with plain.copy(given) as path:
+            return add(
+                con, path, model=model, columns=columns, input_format=input_format, order=order
+            )
     told = formats.Told(columns=columns or {}, images=images_in(con, order))
     relation, where, default = read(con, given, told, input_format)
-    parameters = {"model": model or default}
+    parameters = {"model": model or default, "image_name": image_names.PATTERN}
     # A table's rowid grows with each row, in the order in which they come.
     before = con.execute("select coalesce(max(rowid) + 1, 0) from predictions").fetchall()[0][0]
     known = {name for (name,) in con.execute("select distinct model from predictions").fetchall()}
@@ -101,6 +102,8 @@ def add(
         con.commit()
     except BaseException as error:
         con.rollback()
+        if in_place and not isinstance(error, RealdbError):
+            raise remote.refusal(str(given), error) from None
         if isinstance(error, duckdb.Error | ValueError | OSError):
             raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
         raise
@@ -108,6 +111,8 @@ def add(
         con.execute("drop view given")
         con.execute(f"drop table if exists {spellings.SPELLED}")
         con.unregister(formats.REGISTERED)
+    for doubt in told.doubts:
+        warnings.warn(doubt, RealdbWarning, stacklevel=3)
     return models
 
 
@@ -118,13 +123,16 @@ def expand(given: Iterable[object]) -> list[Source]:
     of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError
     where nothing is found.
     """
-    sources = []
+    sources: list[Source] = []
     for each in given:
         if not isinstance(each, str | Path):
             sources.append(Source(each, None))
             continue
+        if remote.is_url(each):
+            sources += [Source(url, plain.stem(url)) for url in remote.expand(each)]
+            continue
         path = Path(each)
-        if path.is_dir() and not (path / "state.json").exists():
+        if path.is_dir() and not any((path / name).exists() for name in _DATASET):
             sources += _of_folder(path)
         elif glob.has_magic(str(path)) and not path.exists():
             found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, a whole pattern
@@ -237,6 +245,8 @@ def read(
     con: duckdb.DuckDBPyConnection, given: object, told: formats.Told, input_format: str | None
 ) -> Given:
     """Return what was given as a relation with the columns of formats.GIVEN; nothing is checked."""
+    if remote.is_url(given):
+        return Given(remote.read_parquet(con, given, told), given, plain.stem(given))
     if isinstance(given, str | Path):
         path = Path(given)
         return Given(_read_file(con, path, told, input_format), str(given), plain.stem(path))
@@ -253,6 +263,10 @@ def read(
     if told.images is not None:
         raise UsageError("an order is for arrays: these predictions name their images")
     if hasattr(given, "with_format"):  # a datasets.Dataset
+        if isinstance(given, Mapping):
+            raise UsageError(
+                f"a DatasetDict has several splits ({', '.join(map(str, given))}): give one of them"
+            )
         given = given.with_format("arrow")[:]
     if isinstance(given, Mapping) or hasattr(given, "__arrow_c_stream__"):
         from .formats import frame
@@ -321,11 +335,12 @@ def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[
     """Return the models of the rows from `before` on.
 
     Raises DataError where there are no rows, a model is known already, an image or one of its
-    ranks stands twice, or an image has no rank 1.
+    ranks stands twice, an image has no rank 1, only some rows have a rank, or an image has one
+    class at two ranks.
     """
     found = con.execute(
         """
-        select model, bool_or(first_rank > 1 or predictions > ranks)
+        select model, bool_or(first_rank > 1 or predictions > ranks), max(predictions) > 1
         from (
             select
                 model,
@@ -344,7 +359,7 @@ def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[
     ).fetchall()
     if not found:
         raise DataError(f"{where} has no rows: there are no predictions in it")
-    for model, _ in found:
+    for model, *_ in found:
         if model in known:
             raise DataError(
                 f"{where}: there are predictions of a model {model!r} already. A file is named by "
@@ -352,9 +367,11 @@ def _models(con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[
             )
     # Ranks 1 to 61 count as what they are, and as a file without a fault has few of them, there is
     # mostly nothing more to look at.
-    if any(is_doubtful for _, is_doubtful in found):
+    if any(is_doubtful for _, is_doubtful, _ in found):
         _check_ranks(con, where, before)
-    return [model for model, _ in found]
+    if any(has_ranks for *_, has_ranks in found):
+        _check_choices(con, where, before)
+    return [model for model, *_ in found]
 
 
 def _refuse_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
@@ -418,12 +435,12 @@ def _refuse(
 
 def _hint(role: str, values: set[str | None]) -> str:
     """Name the usual cause, where the values give it away."""
-    texts = {value.removesuffix(".0") for value in values if value}
+    texts = {value.strip().removesuffix(".0") for value in values if value}
     if role == "image" and "0" in texts:
         return ". Numbers count from 1; an array in file-name order needs no numbers"
     if role == "rank" and "0" in texts:
         return ". These seem to count from 0"
-    numbers = {text for text in texts if text.isdigit()}
+    numbers = {text for text in texts if text.isascii() and text.isdigit()}
     if role == "label" and numbers == {"1000"}:
         return (
             ". These seem to count from 1, or to come from a head of 1,001 classes with the "
@@ -486,4 +503,58 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
         raise DataError(
             f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, "
             f"whose lowest rank is {rank}. Ranks count from 1, the model's first choice"
+        )
+
+
+def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
+    """Refuse rows without a rank beside others with one, and a class at two ranks of an image."""
+    rows, ranked = con.execute("select count(*), count(rank) from given").fetchall()[0]
+    if 0 < ranked < rows:
+        row = con.execute(
+            "select min(row) from (select rank, row_number() over () as row from given) "
+            "where rank is null"
+        ).fetchall()[0][0]
+        raise DataError(
+            f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, the first in row {row} "
+            "(row 1 is the first prediction), and the others have one: fill them in, or leave "
+            "these rows out"
+        )
+    twice = con.execute(
+        """
+        select model, image_id, label, min(rank), max(rank), count(*) over ()
+        from predictions
+        where rowid >= $1
+        group by model, image_id, label
+        having count(*) > 1
+        order by model, image_id, label
+        limit $2
+        """,
+        [before, _SHOWN],
+    ).fetchall()
+    if twice:
+        model, image_id, label, *_, count = twice[0]
+        places = con.execute(
+            """
+            select row
+            from (
+                select row_number() over (order by rowid) as row, model, image_id, label
+                from predictions
+                where rowid >= $1
+            )
+            where model = $2 and image_id = $3 and label = $4
+            order by row
+            limit $5
+            """,
+            [before, model, image_id, label, _SHOWN],
+        ).fetchall()
+        named = "; ".join(
+            f"class {label} of image {image_id} at {first} and {last}"
+            for _, image_id, label, first, last, _ in twice
+        )
+        raise DataError(
+            f"{where}: {count:,} times an image has the same class at two ranks: {named}"
+            f"{'; …' if count > _SHOWN else ''}; the first in rows "
+            f"{', '.join(str(row) for (row,) in places)} (row 1 is the first prediction). The "
+            "choices of a model for an image are different classes: are the labels those that "
+            "belong to the ranks?"
         )

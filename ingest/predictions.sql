@@ -2,10 +2,12 @@
 --
 -- grain: one row per prediction given
 -- reads: given
--- rule: an image is a validation file name, with any folder before it and any extension, or its
---   number from 1: the eight digits decide. A number written as a float (7.0) is that number; one
---   with a fraction is none
+-- rule: an image is a validation file name, of which the eight digits decide (image_names.py), or
+--   its number from 1. A number is a whole one in plain digits, with blanks around it or a fraction
+--   of zeros (7.0, or 7. as NumPy prints it), which is how tools write it where its column has
+--   gaps; 1e2, 1_0, +7, 0x7 and 1.5, some of which a cast would turn into a number, are none
 -- $model: the name for rows without one
+-- $image_name: what a file name is, as a regular expression whose first group are the digits
 -- model: the prediction set's name
 -- image_id: the image's number
 -- rank: its place among the model's choices for the image; 1 where the file has no ranks
@@ -22,13 +24,13 @@ with parsed as (
                 coalesce(
                     try_cast(
                         regexp_extract(
-                            cast(image as varchar),
-                            '(?:^|[/\\])(?:ILSVRC2012_val_)?(\d{8})(?:_n\d{8})?(?:\.[A-Za-z]+)?$',
-                            1
+                            cast(image as varchar), $image_name || '$', 1
                         ) as integer
                     ),
                     try_cast(
-                        regexp_extract(cast(image as varchar), '^(\d+)(?:\.0+)?$', 1) as integer
+                        regexp_extract(
+                            cast(image as varchar), '^[ \t]*(\d+)(?:\.0*)?[ \t]*$', 1
+                        ) as integer
                     )
                 )
         end as image_id,
@@ -36,12 +38,26 @@ with parsed as (
             when rank is null then 1
             when typeof(rank) similar to 'U?(TINY|SMALL|BIG)?INT(EGER)?'
                 then try_cast(rank as double)
-            else coalesce(try_cast(cast(rank as varchar) as double), 0)
+            else coalesce(
+                try_cast(
+                    regexp_extract(
+                        cast(rank as varchar), '^[ \t]*(\d+)(?:\.0*)?[ \t]*$', 1
+                    ) as double
+                ),
+                0
+            )
         end as rank,
         case
             when label is not null and typeof(label) similar to 'U?(TINY|SMALL|BIG)?INT(EGER)?'
                 then try_cast(label as double)
-            else coalesce(try_cast(cast(label as varchar) as double), -1)
+            else coalesce(
+                try_cast(
+                    regexp_extract(
+                        cast(label as varchar), '^[ \t]*(\d+)(?:\.0*)?[ \t]*$', 1
+                    ) as double
+                ),
+                -1
+            )
         end as label,
         case
             when typeof(confidence) = 'DOUBLE' then try_cast(confidence as double)
@@ -56,9 +72,7 @@ with parsed as (
 select
     model,
     case when image_id between 1 and 50000 then image_id end as image_id,
-    case when rank between 1 and 1000 and rank = floor(rank) then cast(rank as smallint) end
-        as rank,
-    case when label between 0 and 999 and label = floor(label) then cast(label as smallint) end
-        as label,
+    case when rank between 1 and 1000 then cast(rank as smallint) end as rank,
+    case when label between 0 and 999 then cast(label as smallint) end as label,
     confidence
 from parsed

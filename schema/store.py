@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import StoreError
+from ..errors import RealdbWarning, StoreError
 from . import header, quoting
 
 if TYPE_CHECKING:
@@ -55,13 +55,17 @@ _REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """A build in force: `tables` maps each table it holds to its number of rows."""
+    """A build in force: `tables` maps each table it holds to its number of rows.
+
+    `checksums` maps it to the SHA-256 of its Parquet file; older builds have none.
+    """
 
     root: Path
     build_id: str
     built_at: str
     realdb_version: str
     tables: dict[str, int]
+    checksums: dict[str, str]
 
     @property
     def folder(self) -> Path:
@@ -154,6 +158,7 @@ def resolve(root: Path) -> Store:
             built_at=manifest["built_at"],
             realdb_version=manifest["realdb_version"],
             tables=dict(manifest["tables"]),
+            checksums=dict(manifest.get("checksums", {})),
         )
     except (ValueError, KeyError, TypeError):
         raise StoreError(
@@ -238,6 +243,10 @@ class Build:
             "realdb_version": self.realdb_version,
             "built_at": self.built_at.isoformat() + "Z",
             "tables": {table: self.rows[table] for table in self.tables},
+            "checksums": {
+                table: checksum(self.folder / "tables" / f"{table}.parquet")
+                for table in self.tables
+            },
         }
         text = json.dumps(manifest, indent=2) + "\n"
         (self.folder / "manifest.json").write_text(text, encoding="utf-8")
@@ -265,15 +274,15 @@ class Build:
 def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
     """Yield a build in the folder `root`; one that is not published leaves no trace.
 
-    One build at a time is made in a store; a second waits for the first. Raises StoreError where
-    the folder cannot be written or the wait is too long.
+    One build at a time is made in a store; a second waits for the first, and warns that it does.
+    Raises StoreError where the folder cannot be written or the wait is too long.
     """
     import duckdb
     import filelock
 
     try:
         (root / "builds").mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / ".lock", timeout=_LOCK_SECONDS):
+        with _lock(root):
             _sweep_partial(root)
             build = Build(root, realdb_version)
             try:
@@ -286,9 +295,35 @@ def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
         raise StoreError(f"the store in {root} cannot be written: {error}") from error
 
 
+def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
+    """Take the lock of the store, and say so where another process has it first."""
+    import warnings
+
+    import filelock
+
+    lock = filelock.FileLock(root / ".lock")
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        warnings.warn(
+            f"another realdb process is building the store in {root}: waiting for it to finish",
+            RealdbWarning,
+            stacklevel=6,
+        )
+    return lock.acquire(timeout=_LOCK_SECONDS)
+
+
 def create_table(con: duckdb.DuckDBPyConnection, table: str) -> None:
     """Create the table `table`, empty, from its .sql file."""
     con.execute(sql_path(table).read_text(encoding="utf-8"))
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sql_path(table: str) -> Path:
@@ -309,6 +344,15 @@ def source_of(table: str) -> str:
 
 def comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, said: header.Header) -> None:
     """Write a header's summary and column lines into the database, by COMMENT ON."""
+    target = quoting.identifier(name)
+    con.execute(f"comment on {kind} {target} is {quoting.literal(summary(said))}")
+    for column, meaning in said.columns.items():
+        place = f"{target}.{quoting.identifier(column)}"
+        con.execute(f"comment on column {place} is {quoting.literal(meaning)}")
+
+
+def summary(said: header.Header) -> str:
+    """Return what a header says of the whole, in one line."""
     whole = " ".join(
         f"{label}: {text}."
         for label, text in (
@@ -319,11 +363,7 @@ def comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, said: header.H
         )
         if text
     )
-    target = quoting.identifier(name)
-    con.execute(f"comment on {kind} {target} is {quoting.literal(said.summary + ' ' + whole)}")
-    for column, meaning in said.columns.items():
-        place = f"{target}.{quoting.identifier(column)}"
-        con.execute(f"comment on column {place} is {quoting.literal(meaning)}")
+    return f"{said.summary} {whole}"
 
 
 def fingerprint() -> str:

@@ -184,7 +184,7 @@ def test_a_name_for_several_files(files: list[Path]) -> None:
 @pytest.mark.usefixtures("store")
 def test_top5_is_kept(tmp_path: Path) -> None:
     lines = [f"1,{rank},{label}" for rank, label in enumerate((5, 9, 2, 7, 1), start=1)]
-    (tmp_path / "m.csv").write_text("\n".join(["image,rank,label", *lines]), encoding="utf-8")
+    (tmp_path / "m.csv").write_text("\n".join(["image,rank,label", *lines, ""]), "utf-8")
     realdb.add(tmp_path / "m.csv")
     assert realdb.models().fetchall()[0][:4] == ("m", 5, 1, 5)
     expected = realdb.query("from scored_predictions").fetchall()

@@ -32,11 +32,13 @@ class Told:
     """What the user said of the predictions.
 
     `columns` maps some of GIVEN to a column's name. `images` are those of an array's rows, numbers
-    or names; None where they are the 50,000 in the order of their file names.
+    or names; None where they are the 50,000 in the order of their file names. A reader adds to
+    `doubts` what may be wrong with a file that it can read, to be warned of once it is taken.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     images: npt.NDArray[Any] | None = None
+    doubts: list[str] = field(default_factory=list)
 
 
 class Reader(Protocol):
@@ -142,6 +144,9 @@ def recognise(path: Path) -> str:
     """
     if (path / "state.json").is_file():
         return "dataset"
+    if (path / "dataset_dict.json").is_file():
+        splits = ", ".join(sorted(str(each.parent) for each in path.glob("*/state.json")))
+        raise DataError(f"{path} is a dataset of several splits; give one of them: {splits}")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from . import Told, columns
 
 if TYPE_CHECKING:
     import duckdb
+
+# How much of the end of a file is looked at, and shown: more than a line of a prediction takes.
+_LAST_LINE = 200
 
 
 def read(
@@ -23,9 +27,15 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read the file as text throughout: what a cell means is decided later, for all formats alike.
 
-    Raises DataError where the header line has no use or a line has another number of cells.
+    Raises DataError where the header line has no use or a line has another number of cells; doubts
+    the last line where it may have been cut.
     """
     names = _header(path, delimiter)
+    if (line := _open_line(path)) is not None:
+        told.doubts.append(
+            f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
+            "be shorter than it was, and its label another one"
+        )
     # Everything is said, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
     table = con.read_csv(
         quoting.one_file(path),
@@ -58,3 +68,20 @@ def _header(path: Path, delimiter: str) -> list[str]:
     names = [name or "unnamed" for name in names]
     columns.require_distinct(names, str(path))
     return names
+
+
+def _open_line(path: Path) -> str | None:
+    """Return the end of the last line if it has no line break: it may be shorter than it was.
+
+    Of a text that is cut anywhere else, DuckDB refuses the last line, or all that is left of it is
+    whole; but a cut within its last cell makes 51 of 512. pandas, R, Excel, DuckDB and csv.writer
+    all end the last line; a text joined by hand may not, so that this is no reason to refuse it,
+    and whether all 50,000 images are there says nothing: the last one is.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LAST_LINE))
+        text = file.read()
+    if text.endswith((b"\n", b"\r")):
+        return None
+    return text.replace(b"\r", b"\n").rpartition(b"\n")[2].decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What stands between a name and a plain file: standard input, and compression."""
+"""What stands between a name and a plain file: standard input, a URL, and compression."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import DataError
+from . import remote
 
 # How compressed content begins, and what Arrow calls the compression.
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SUFFIXES = (".gz", ".zst", ".zstd")
 
 
-def stem(path: Path) -> str:
+def stem(given: str | Path) -> str:
     """Return what a file is called: its name without suffixes; of FILE::TABLE the table's."""
+    path = Path(remote.name(given) if remote.is_url(given) else given)
     _, _, table = str(path).partition("::")
     if table:
         return table
@@ -29,39 +31,72 @@ def unpacked(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
 
 
-def is_needed(path: Path) -> bool:
+def is_needed(given: str | Path) -> bool:
     """Say whether `copy` must make a plain file of it first."""
-    return str(path) == "-" or _compression(path) is not None
+    return remote.is_url(given) or str(given) == "-" or _compression(Path(given)) is not None
 
 
 @contextlib.contextmanager
-def copy(path: Path) -> Iterator[Path]:
-    """Keep what comes on stdin, or a file unpacked, in a file for as long as the context lasts.
+def copy(given: str | Path) -> Iterator[Path]:
+    """Keep what comes on stdin, from a URL, or a file unpacked, in a file inside of the context.
 
-    Its stem is that of `path`. Raises DataError where what is compressed is damaged.
+    Its stem is that of `given`, by which a DataError from inside calls it. Raises DataError where
+    what is compressed is damaged, or what is at a URL cannot be had.
     """
-    import shutil
+    import tempfile
+
+    if remote.is_url(given):
+        with (
+            fetched(given) as path,
+            copy(path) if is_needed(path) else contextlib.nullcontext(path) as plain,
+        ):
+            yield plain
+        return
+    path = Path(given)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / ("stdin" if str(path) == "-" else unpacked(path).name)
+        _unpack(path, target)
+        with _called(target, "standard input" if str(path) == "-" else str(given)):
+            yield target
+
+
+@contextlib.contextmanager
+def fetched(url: str) -> Iterator[Path]:
+    """Keep what is at a URL, as it is, in a file inside of the context; else as `copy`."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        if str(path) == "-":
-            target = Path(folder) / "stdin"
-            with target.open("wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file)
-            yield target
-            return
-        import pyarrow as pa
+        path = remote.fetch(url, Path(folder))
+        with _called(path, url):
+            yield path
 
-        target = Path(folder) / unpacked(path).name
-        try:
-            with (
-                pa.input_stream(str(path), compression=_compression(path)) as packed,
-                target.open("wb") as file,
-            ):
-                shutil.copyfileobj(packed, file)
-        except (pa.ArrowException, OSError, EOFError) as error:
-            raise DataError(f"{path} cannot be unpacked: {str(error).splitlines()[0]}") from None
-        yield target
+
+def _unpack(path: Path, target: Path) -> None:
+    import shutil
+
+    if str(path) == "-":
+        with target.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return
+    import pyarrow as pa
+
+    try:
+        with (
+            pa.input_stream(str(path), compression=_compression(path)) as packed,
+            target.open("wb") as file,
+        ):
+            shutil.copyfileobj(packed, file)
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be unpacked: {str(error).splitlines()[0]}") from None
+
+
+@contextlib.contextmanager
+def _called(path: Path, name: str) -> Iterator[None]:
+    """Name what is refused as the user does."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(str(error).replace(str(path), name)) from None
 
 
 def _compression(path: Path) -> str | None:

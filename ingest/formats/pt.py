@@ -29,6 +29,11 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle's and zip's errors, of many kinds
         text = str(error).strip().partition("\n")[0]
+        if "eights only" in text:  # torch goes on to advise loading it all the same
+            text = (
+                "it holds other things than tensors, and loading these could run code. Save the "
+                "tensor alone: torch.save(logits, FILE)"
+            )
         raise DataError(f"{path} cannot be read as PyTorch weights: {text}") from None
     where = str(path)
     if isinstance(held, dict):
@@ -39,4 +44,5 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
         raise DataError(f"{path} holds a {type(held).__name__}; a tensor is needed")
     if held.dtype == torch.bfloat16:  # unknown to NumPy
         held = held.float()
-    return npy.from_array(con, held.numpy(), told, where)
+    # Logits that were saved without torch.no_grad() still carry their gradient.
+    return npy.from_array(con, held.detach().numpy(), told, where)

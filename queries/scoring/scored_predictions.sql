@@ -19,6 +19,7 @@
 --   where the store has no original label
 -- is_real_top5_correct: one of ranks 1-5 is among the ReaL labels; NULL without all five, or where
 --   the image has none
+-- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
 with counted as (
     select
         image_id,
@@ -61,7 +62,8 @@ select
     p.label = i.original_label as is_original_correct,
     case when c.label_count > 0 then l.label is not null end as is_real_correct,
     t.is_original_hit as is_original_top5_correct,
-    case when c.label_count > 0 then t.is_real_hit end as is_real_top5_correct
+    case when c.label_count > 0 then t.is_real_hit end as is_real_top5_correct,
+    t.image_id is not null as has_five_ranks
 from predictions as p
 inner join images as i on p.image_id = i.image_id
 left join counted as c on p.image_id = c.image_id

@@ -19,6 +19,7 @@
 -- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five
 -- is_real_top5_correct: one of ranks 1-5 is right under the rule; NULL without all five, where the
 --   rule leaves the image out, or where it has neither ReaL labels nor an original one
+-- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
 select
     model,
     image_id,
@@ -35,7 +36,8 @@ select
     is_original_top5_correct,
     case
         when label_count > 0 then is_real_top5_correct
-        when $empty = 'wrong' and is_original_top5_correct is not null then false
+        when $empty = 'wrong' and has_five_ranks then false
         when $empty = 'original' then is_original_top5_correct
-    end as is_real_top5_correct
+    end as is_real_top5_correct,
+    has_five_ranks
 from scored_predictions

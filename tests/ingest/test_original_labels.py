@@ -162,6 +162,8 @@ def test_image_ids() -> None:
         "ILSVRC2012_val_00000293_n01440764.JPEG": 293,
         "ILSVRC2012_val_00000293_n01440764": 293,
         "ILSVRC2012_val_00000293.JPEG.npy": 293,
+        "n01440764/00000293.JPEG": 293,
+        " ILSVRC2012_val_00000293.JPEG\t": 293,
         "ILSVRC2012_test_00000293.JPEG": 0,
         "ILSVRC2012_val_00000000.JPEG": 0,
         "ILSVRC2012_val_00050001.JPEG": 0,

@@ -38,6 +38,8 @@ def table(**columns: list[Any]) -> pa.Table:
         f"/data/imagenet/val/n02514041/{NAME}.JPEG",
         f"C:\\imagenet\\val\\{NAME}.JPEG",
         f"val\\{NAME}",
+        f"{NAME}.JPEG.npy",
+        f" {NAME}.JPEG\t",
         f"{NAME}_n02514041.JPEG",
         f"n02514041/{NAME}_n02514041.JPEG",
         f"a folder, 2012/ILSVRC2012_val_00000007/{NAME}.JPEG",
@@ -45,6 +47,7 @@ def table(**columns: list[Any]) -> pa.Table:
         "00000293.JPEG",
         "293",
         "293.0",
+        " 293 ",
         293,
         293.0,
     ],
@@ -66,7 +69,9 @@ def test_every_form_of_an_image(
         "ILSVRC2012_val_000000293.JPEG",
         "ILSVRC2012_val_00000000.JPEG",
         "ILSVRC2012_val_00050001.JPEG",
-        f"{NAME}.JPEG.txt",
+        f"{NAME}.JPEG/x.txt",
+        f"{NAME}.JPEG\n",
+        "ILSVRC2012_val_٠٠٠٠٠٢٩٣.JPEG",
         f"{NAME}.JPEG 2",
         f"my{NAME}.JPEG",
         f"{NAME}/",
@@ -75,6 +80,8 @@ def test_every_form_of_an_image(
         "-1",
         "1.5",
         "1e2",
+        "1_0",
+        "+1",
         "true",
         "",
         None,
@@ -99,7 +106,9 @@ def test_images_from_0(write: Callable[[int], object], refuse: Callable[..., str
     assert "count from 1; an array in file-name order needs no numbers" in message
 
 
-@pytest.mark.parametrize("label", [0, 999, 394, 394.0, "394", "394.0", "0394", " 394"])
+@pytest.mark.parametrize(
+    "label", [0, 999, 394, 394.0, "394", "394.0", "394.", "0394", " 394 ", "\t394"]
+)
 def test_labels(label: Any, predictions_table: duckdb.DuckDBPyConnection) -> None:
     assert take(predictions_table, label=[label]) == [(1, 1, int(float(label)), None)]
 
@@ -125,6 +134,17 @@ def test_labels(label: Any, predictions_table: duckdb.DuckDBPyConnection) -> Non
         ("[394 0 1", ""),
         ("[394 - 1]", ""),
         ("[]", ""),
+        # DuckDB and Python would cast some of these to a number.
+        ("1e2", ""),
+        ("1_0", ""),
+        ("1.5", ""),
+        ("+7", ""),
+        ("-0", ""),
+        ("0x7", ""),
+        ("7,0", ""),
+        ("7 7", ""),
+        ("\N{ARABIC-INDIC DIGIT SEVEN}", ""),
+        ("true", ""),
     ],
 )
 def test_what_is_no_label(label: Any, hint: str, refuse: Callable[..., str]) -> None:
@@ -170,7 +190,7 @@ def test_ranks_from_0(rank: object, refuse: Callable[..., str]) -> None:
     assert "a rank is a whole number from 1. These seem to count from 0" in message
 
 
-@pytest.mark.parametrize("rank", [-1, 1.5, 1001, "first", float("nan"), ""])
+@pytest.mark.parametrize("rank", [-1, 1.5, 1001, "first", "1e0", "1_0", float("nan"), ""])
 def test_what_is_no_rank(rank: object, refuse: Callable[..., str]) -> None:
     assert f"no usable rank: {str(rank)!r} in row 1" in refuse(table(rank=[rank]))
 
@@ -186,6 +206,37 @@ def test_an_image_twice(columns: dict[str, list[Any]], refuse: Callable[..., str
     message = refuse(table(image=[5, 4, 5, 6, 4], **columns))
     assert "2 images stand more than once with the same model and rank" in message
     assert "such as image 4, 5; the first in rows 2, 5 (row 1 is the first" in message
+
+
+def test_a_class_at_two_ranks(refuse: Callable[..., str]) -> None:
+    images, labels = np.repeat(np.arange(1, 5), 3), np.tile([7, 8, 9], 4)
+    labels[[1, 8, 11]] = [7, 7, 7]
+    ranks = np.tile([1, 2, 3], 4)
+    message = refuse(pa.table({"image": images, "rank": ranks, "label": labels}))
+    assert "3 times an image has the same class at two ranks: class 7 of image 1 at 1 and 2; " in (
+        message
+    )
+    assert (
+        "class 7 of image 3 at 1 and 3; class 7 of image 4 at 1 and 3; the first in rows 1, 2 ("
+        in (message)
+    )
+    assert "different classes" in message
+
+
+def test_a_class_twice_among_the_top_five(refuse: Callable[..., str]) -> None:
+    """As an array has it, and as timm writes lists and columns by rank."""
+    array = np.tile(np.arange(5), (50_000, 1))
+    array[99, 3] = 1
+    assert "class 1 of image 100 at 2 and 4; the first in rows 497, 499 (" in refuse(array)
+    lists = pa.table({"filename": [1, 2], "index": [[3, 4], [5, 5]]})
+    assert "class 5 of image 2 at 1 and 2" in refuse(lists)
+    by_rank = pa.table({"filename": [1, 2], "index_0": [3, 5], "index_1": [4, 5]})
+    assert "class 5 of image 2 at 1 and 2" in refuse(by_rank)
+
+
+def test_a_rank_that_only_some_rows_have(refuse: Callable[..., str]) -> None:
+    message = refuse(table(image=[1, 1, 2, 3], rank=[1, 2, None, None], label=[1, 2, 3, 4]))
+    assert "2 of 4 rows have no rank, the first in row 3 (" in message
 
 
 def test_rows_are_counted_in_the_order_of_a_large_file(

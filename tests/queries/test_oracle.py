@@ -97,16 +97,17 @@ def scored_predictions(tables: Tables) -> Found:
             None if not real else label in real,
             None if original is None or five is None else original in five,
             None if not real or five is None else bool(real & five),
+            five is not None,
         )
 
 
 def scored_with_empty(scored: Rows, empty: str) -> Found:
-    for *row, label_count, original, real, original5, real5 in scored:
+    for *row, label_count, original, real, original5, real5, has_five in scored:
         if label_count == 0 and empty == "wrong":
-            real, real5 = False, None if original5 is None else False
+            real, real5 = False, False if has_five else None
         if label_count == 0 and empty == "original":
             real, real5 = original, original5
-        yield (*row, label_count, original, real, original5, real5)
+        yield (*row, label_count, original, real, original5, real5, has_five)
 
 
 def wilson(right: int, of: int) -> tuple[float | None, float | None]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import realdb
-from realdb.errors import DataError, StoreError
+from realdb.errors import DataError, RealdbWarning, StoreError
 from realdb.queries import catalog
 from realdb.schema import store
 from realdb.schema.header import Header
@@ -247,9 +248,21 @@ def test_an_ingest_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Mo
     publish(tmp_path)
     with (
         filelock.FileLock(tmp_path / ".lock"),
+        pytest.warns(RealdbWarning, match="another realdb process is building the store in"),
         pytest.raises(StoreError, match="another ingest has held"),
     ):
         publish(tmp_path)
+
+
+def test_an_ingest_that_waits_says_so(tmp_path: Path) -> None:
+    publish(tmp_path)
+    other = filelock.FileLock(tmp_path / ".lock", thread_local=False)
+    other.acquire()
+    end = threading.Timer(0.2, other.release)
+    end.start()
+    with pytest.warns(RealdbWarning, match="waiting for it to finish"):
+        publish(tmp_path)
+    end.join()
 
 
 def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

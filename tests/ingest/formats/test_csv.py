@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import sys
@@ -10,8 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from realdb.errors import DataError
+from realdb.errors import DataError, RealdbWarning
 from realdb.ingest import predictions
+from realdb.schema.store import create_table
 
 TEXT = "file_name,label\nval/1.JPEG,0\nval/2.JPEG,1\nval/3.JPEG,999\n".replace(
     "val/", "val/ILSVRC2012_val_0000000"
@@ -35,7 +37,6 @@ def take(predictions_table: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callab
     "text",
     [
         TEXT,
-        TEXT.rstrip("\n"),
         TEXT + "\n\n",
         TEXT.replace("0\n", "0,\n"),
         "\N{BYTE ORDER MARK}" + TEXT,
@@ -52,7 +53,6 @@ def take(predictions_table: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callab
     ],
     ids=[
         "plain",
-        "no last line end",
         "blank lines at the end",
         "a comma at the end of a line",
         "BOM",
@@ -107,6 +107,22 @@ def test_refused(content: bytes, said: str, tmp_path: Path, refuse: Callable[...
     path = tmp_path / "given.csv"
     path.write_bytes(content)
     assert re.search(said, refuse(path))
+
+
+@pytest.mark.parametrize("name", ["given.csv", "given.csv.gz"])
+def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
+    """It may be whole, and 999; or it was 9990 or 999.5, and is cut. So it is said."""
+    content = TEXT.rstrip("\n").encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with duckdb.connect() as con:
+        create_table(con, "predictions")
+        with pytest.warns(RealdbWarning) as said:
+            predictions.add(con, path)
+        assert con.execute("select image_id, label from predictions").fetchall() == TAKEN
+    (warning,) = said
+    assert str(warning.message).startswith("given.csv ends without a line break: if it was cut")
+    assert "'val/ILSVRC2012_val_00000003.JPEG,999'" in str(warning.message)
 
 
 def test_a_quote_that_stays_open_to_the_end_of_a_large_file(

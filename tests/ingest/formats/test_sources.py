@@ -284,7 +284,8 @@ def test_class_folder_order(synthetic_store: Store, tmp_path: Path) -> None:
 
 def test_an_order_goes_with_logits_and_ranks(synthetic_store: Store) -> None:
     con = synthetic_store.connect()
-    predictions.add(con, np.stack([LABELS, LABELS], axis=1), order="class-folder")
+    ranked = np.stack([LABELS, (LABELS + 1) % 1000], axis=1)
+    predictions.add(con, ranked, order="class-folder")
     found = con.execute("select image_id from predictions").fetchnumpy()["image_id"]
     assert found.tolist() == np.repeat(order_of(synthetic_store), 2).tolist()
 
