@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .api.agree import agreement as agreement
     from .api.ask import connect as connect
     from .api.ask import query as query
     from .api.build import ingest as ingest
@@ -20,10 +21,23 @@ if TYPE_CHECKING:
     from .api.diagnose import Diagnosis as Diagnosis
     from .api.diagnose import Finding as Finding
     from .api.diagnose import doctor as doctor
+    from .api.drop_in import RealLabelsImagenet as RealLabelsImagenet
+    from .api.explain import Explanation as Explanation
+    from .api.explain import explain as explain
+    from .api.export import Exported as Exported
+    from .api.export import export as export
     from .api.judge import Accuracy as Accuracy
     from .api.judge import accuracy as accuracy
     from .api.judge import accuracy_table as accuracy_table
+    from .api.labels import real_labels as real_labels
+    from .api.metric import RealAccuracy as RealAccuracy
+    from .api.rescore import Recomputation as Recomputation
+    from .api.rescore import Rescored as Rescored
+    from .api.rescore import scores as scores
+    from .api.rescore import verify_scores as verify_scores
     from .api.show import demo as demo
+    from .api.verify import Check as Check
+    from .api.verify import verify as verify
     from .errors import RealdbError as RealdbError
     from .errors import RealdbWarning as RealdbWarning
 else:
@@ -36,22 +50,36 @@ else:
 # Where each public name stands.
 _MODULES = {
     "Accuracy": "api.judge",
+    "Check": "api.verify",
     "Diagnosis": "api.diagnose",
+    "Explanation": "api.explain",
+    "Exported": "api.export",
     "Finding": "api.diagnose",
+    "RealAccuracy": "api.metric",
+    "RealLabelsImagenet": "api.drop_in",
+    "Recomputation": "api.rescore",
+    "Rescored": "api.rescore",
     "RealdbError": "errors",
     "RealdbWarning": "errors",
     "accuracy": "api.judge",
     "accuracy_table": "api.judge",
     "add": "api.collect",
+    "agreement": "api.agree",
     "connect": "api.ask",
     "demo": "api.show",
     "doctor": "api.diagnose",
+    "explain": "api.explain",
+    "export": "api.export",
     "info": "api.describe",
     "ingest": "api.build",
     "leaderboard": "api.collect",
     "models": "api.collect",
     "query": "api.ask",
+    "real_labels": "api.labels",
     "remove": "api.collect",
+    "scores": "api.rescore",
+    "verify": "api.verify",
+    "verify_scores": "api.rescore",
     "view_sql": "api.describe",
     "views": "api.describe",
 }

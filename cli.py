@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ import typer
 from .errors import RealdbError, UsageError
 
 if TYPE_CHECKING:
+    from typer.models import CommandInfo
+
     from .ingest.progress import Progress
 
 app = typer.Typer(
@@ -28,6 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+scores_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(scores_app, name="scores")
 
 
 class Form(StrEnum):
@@ -48,12 +53,45 @@ class By(StrEnum):
     animal = "animal"
 
 
+class AgreementBy(StrEnum):
+    """The breakdowns of the raters' agreement."""
+
+    class_ = "class"
+    animal = "animal"
+
+
 class Empty(StrEnum):
     """What becomes of an image that has no ReaL label."""
 
     skip = "skip"
     wrong = "wrong"
     original = "original"
+
+
+class Method(StrEnum):
+    """How votes become scores."""
+
+    pipeline = "pipeline"
+    majority = "majority"
+    weighted = "weighted"
+    dawid_skene = "dawid-skene"
+    one_coin = "one-coin"
+
+
+class OriginalLabelFor(StrEnum):
+    """The questions on which the original label is heard as a rater."""
+
+    animals = "animals"
+    all = "all"
+    none = "none"
+
+
+class MaybeAs(StrEnum):
+    """What the answer 'maybe' is taken for."""
+
+    maybe = "maybe"
+    yes = "yes"
+    no = "no"
 
 
 FormOption = Annotated[
@@ -68,6 +106,9 @@ ModelOption = Annotated[
 ]
 ColumnsOption = Annotated[
     str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
+]
+ScoresOption = Annotated[
+    Path | None, typer.Option(help="Judge by the labels of these scores: see realdb scores --out.")
 ]
 InputFormatOption = Annotated[
     str | None, typer.Option(help="The file's format. [told by its content]")
@@ -135,12 +176,12 @@ def info(store: StoreOption = None, form: FormOption = None) -> None:
 @app.command()
 def accuracy(
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             help="A table (CSV, JSON, Parquet, …) with a column for the image (file_name, "
             "filename, image, image_id or path) and one for its class (label, predicted_class, "
             "prediction, pred, index or class), and if there are: rank (from 1; top-5 needs 1 to "
-            "5), confidence, model. Or an array, a folder, a pattern; - is standard input."
+            "5), confidence, model. Or an array, a folder, a pattern, a URL; - is standard input."
         ),
     ],
     by: Annotated[By | None, typer.Option(help="Break the accuracy down.")] = None,
@@ -155,6 +196,7 @@ def accuracy(
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
     order: OrderOption = None,
+    scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -177,6 +219,7 @@ def accuracy(
             input_format=input_format,
             order=order,
             require_complete=require_complete,
+            scores=scores,
             store=store,
             offline=offline,
             progress=progress,
@@ -186,7 +229,9 @@ def accuracy(
 
 @app.command()
 def doctor(
-    file: Annotated[Path, typer.Argument(help="A prediction file; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="A prediction file, or its URL; - is standard input.")
+    ],
     fix: Annotated[
         str | None, typer.Option(help="Repair it: the name of a finding. Needs --out.")
     ] = None,
@@ -242,7 +287,7 @@ def doctor(
 @app.command()
 def add(
     files: Annotated[
-        list[Path], typer.Argument(help="Prediction files, as in accuracy; - is standard input.")
+        list[str], typer.Argument(help="Prediction files, as in accuracy; - is standard input.")
     ],
     model: ModelOption = None,
     replace: Annotated[
@@ -313,6 +358,7 @@ def leaderboard(
         float, typer.Option(help="Judge by the labels whose score is at least this.")
     ] = 0.8,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = Empty.skip,
+    scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -328,7 +374,44 @@ def leaderboard(
 
     with _progress() as progress:
         rows = collect.leaderboard(
-            threshold=threshold, empty=empty, store=store, offline=offline, progress=progress
+            threshold=threshold,
+            empty=empty,
+            scores=scores,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    printing.emit(rows, form)
+
+
+@app.command()
+def agreement(
+    by: Annotated[AgreementBy | None, typer.Option(help="Break the agreement down.")] = None,
+    bootstrap: Annotated[
+        int, typer.Option(help="Samples of the images for the intervals; 0 leaves them empty.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same samples.")] = 0,
+    level: Annotated[float, typer.Option(help="How often an interval holds the truth.")] = 0.95,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Say how far the raters agree: Krippendorff's alpha and Fleiss' kappa, with intervals.
+
+    Example: realdb agreement --by animal
+    """
+    from . import printing
+    from .api import agree
+
+    with _progress() as progress:
+        rows = agree.agreement(
+            by=by,
+            bootstrap=bootstrap,
+            seed=seed,
+            level=level,
+            store=store,
+            offline=offline,
+            progress=progress,
         )
     printing.emit(rows, form)
 
@@ -337,9 +420,13 @@ def leaderboard(
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
     files: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(help="Prediction files: each a table named by its stem."),
     ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Ask of the labels whose score is at least this.")
+    ] = 0.8,
+    scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -353,8 +440,169 @@ def sql(
 
     with _progress() as progress:
         text = sys.stdin.read() if query == "-" else query
-        rows = ask.query(text, *(files or []), store=store, offline=offline, progress=progress)
+        rows = ask.query(
+            text,
+            *(files or []),
+            threshold=threshold,
+            scores=scores,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
     printing.emit(rows, form)
+
+
+@app.command()
+def explain(
+    image: Annotated[str, typer.Argument(help="An image: its number from 1, or its file name.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Prediction files, beside the stored models.")
+    ] = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="Tables, or json; the others have a row for each vote."),
+    ] = None,
+) -> None:
+    """Show who said what about an image, what each answer weighed, and the scores that gives.
+
+    Example: realdb explain 36
+    """
+    from . import printing
+    from .api import explain
+
+    with _progress() as progress:
+        found = explain.explain(
+            image, *(files or []), store=store, offline=offline, progress=progress
+        )
+    printing.emit_explanation(found, form)
+
+
+@scores_app.callback(invoke_without_command=True)
+def scores(
+    context: typer.Context,
+    method: Annotated[
+        Method, typer.Option(help="How votes become scores.")
+    ] = Method.pipeline,
+    threshold: Annotated[
+        float | None, typer.Option(help="The lowest score that makes a label. [0.8]")
+    ] = None,
+    golden_majority: Annotated[
+        int | None,
+        typer.Option(help="Experts, of 5, who must say yes to a valid golden question. [3]"),
+    ] = None,
+    original_majority: Annotated[
+        int | None, typer.Option(help="The same, to judge the original label as a rater. [2]")
+    ] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(help="Added to each count of answers. [1]")
+    ] = None,
+    original_label_for: Annotated[
+        OriginalLabelFor | None,
+        typer.Option(help="On which questions the original label is heard. [animals]"),
+    ] = None,
+    maybe_as: Annotated[
+        MaybeAs | None, typer.Option(help="What a 'maybe' is taken for. [maybe]")
+    ] = None,
+    leave_out: Annotated[
+        str | None, typer.Option(help="Raters who are not heard: 111,132.")
+    ] = None,
+    clamp_golden: Annotated[
+        bool, typer.Option("--clamp-golden", help="Hold dawid-skene or one-coin to the experts.")
+    ] = False,
+    predictions: Annotated[
+        list[str] | None,
+        typer.Option(help="A prediction file; may be repeated. The stored models are judged too."),
+    ] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Print each label that comes or goes.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A Parquet file to write, for accuracy --scores.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file to write, if it is there.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Sum the votes up in another way: which labels come and go, and how models move.
+
+    Without an option the published rules are in force, and nothing changes. The rules are those of
+    the view pipeline_rules; those that are not named stay.
+
+    Example: realdb scores --golden-majority 4 --predictions ViT.csv
+    """
+    if context.invoked_subcommand:
+        return
+    from . import printing
+    from .api import rescore
+
+    with _progress() as progress:
+        found = rescore.scores(
+            *(predictions or []),
+            method=method,
+            threshold=threshold,
+            golden_majority=golden_majority,
+            original_majority=original_majority,
+            smoothing=smoothing,
+            original_label_for=original_label_for,
+            maybe_as=maybe_as,
+            left_out_raters=_integers(leave_out),
+            clamp_golden=clamp_golden,
+            out=out,
+            force=force,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    if found.fit:
+        _say(found.fit)
+    _say(str(found.labels))
+    if out is not None:
+        _say(f"{out}: written")
+    rows = found.models if found.has_models else found.counts
+    printing.emit(found.changes if changes else rows, form)
+
+
+@scores_app.command("verify")
+def verify_scores(
+    store: StoreOption = None, offline: OfflineOption = None, form: FormOption = None
+) -> None:
+    """Recompute scores.npz and real.json from the votes, and say what differs.
+
+    The exit code is 1 where anything does.
+
+    Example: realdb scores verify
+    """
+    from . import printing
+    from .api import rescore
+
+    with _progress() as progress:
+        found = rescore.verify_scores(store=store, offline=offline, progress=progress)
+    printing.emit(rescore.recomputation_table(found), form)
+    if not found.is_equal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(store: StoreOption = None, form: FormOption = None) -> None:
+    """Check the store: its files, its keys, and that its votes give its scores and labels.
+
+    The exit code is 1 where a check fails.
+
+    Example: realdb verify
+    """
+    from . import printing
+    from .api import verify
+
+    with _progress() as progress:
+        checks = verify.verify(store=store, progress=progress)
+    printing.emit(verify.check_table(checks), form)
+    if not all(check.is_passed for check in checks):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -378,6 +626,79 @@ def views(
         typer.echo(describe.view_sql(name), nl=False)
     else:
         printing.emit(describe.views(name), form)
+
+
+@app.command()
+def export(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A table, a view or a subset of the images (realdb views lists them), one SELECT, "
+            f"or a file of its own: {_formats(of_tables=False)}."
+        ),
+    ],
+    out: Annotated[str, typer.Argument(help="The file to write; - is standard output.")],
+    output_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Told by OUT's suffix where left out: "
+            f"{_formats(of_tables=True)}.",
+        ),
+    ] = None,
+    where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Only these columns: a,b,…")] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Judge by the labels whose score is at least this.")
+    ] = 0.8,
+    partition_by: Annotated[
+        str | None,
+        typer.Option(help="Parquet: OUT is a folder, with a file for each value of this column."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="imagefolder: where the images are, in folders or not.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="imagefolder: an image's first label (the default) or all.")
+    ] = None,
+    copy: Annotated[
+        bool | None, typer.Option("--copy", help="imagefolder: copies, not symbolic links.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="soft-labels: by score (the default) or by votes.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is at OUT, if it is there.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+) -> None:
+    """Write a table, a view, a subset, a query's answer or a file of upstream's, for other tools.
+
+    Example: realdb export contested contested.parquet --columns image_id,file_name
+    Example: realdb export real-json real.json
+    """
+    from .api import export as exporting
+
+    with _progress() as progress:
+        done = exporting.export(
+            what,
+            out,
+            format=output_format,
+            where=where,
+            columns=columns,
+            threshold=threshold,
+            force=force,
+            store=store,
+            offline=offline,
+            progress=progress,
+            partition_by=partition_by,
+            images=images,
+            labels=labels,
+            copy=copy,
+            by=by,
+        )
+    _say(f"{done.out or 'standard output'}: {done.count:,} {done.counts} as {done.format}")
 
 
 @app.command()
@@ -440,6 +761,26 @@ def _progress() -> Iterator[Progress | None]:
         yield show
 
 
+def _formats(*, of_tables: bool) -> str:
+    """Name the export formats that take a table, or those that are a file of their own."""
+    from .exports import FORMATS
+
+    other = "store" if of_tables else "rows"
+    return ", ".join(name for name, form in FORMATS.items() if form.takes != other)
+
+
+def _build_only(name: str) -> None:
+    """Let typer build the command `name` alone: all of them take longer than most take to run."""
+    commands = [each for each in app.registered_commands if name == _name_of(each)]
+    groups = [each for each in app.registered_groups if name == each.name]
+    if commands or groups:
+        app.registered_commands, app.registered_groups = commands, groups
+
+
+def _name_of(command: CommandInfo) -> str:
+    return command.name or str(getattr(command.callback, "__name__", ""))
+
+
 def _pairs(text: str | None) -> dict[str, str]:
     """Read image=NAME,label=NAME."""
     pairs = {}
@@ -450,6 +791,14 @@ def _pairs(text: str | None) -> dict[str, str]:
         if text:
             pairs[role.strip()] = column.strip()
     return pairs
+
+
+def _integers(text: str | None) -> list[int]:
+    """Read 111,132."""
+    try:
+        return [int(part) for part in (text or "").split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"--leave-out takes rater ids, as in 111,132; not {text!r}") from None
 
 
 def _say(text: str) -> None:
@@ -465,13 +814,21 @@ def main() -> None:
     # Warnings are talk: a line each on stderr, and no line of Python with it.
     warnings.showwarning = lambda message, *_, **__: _say(str(message))
     warnings.simplefilter("always")
+    # Asked to end, a command clears away what it has half written, as it does when interrupted.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # One short command makes no garbage worth looking for: 10 ms of the start.
     gc.disable()
+    _build_only(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
     except RealdbError as error:
         _say(str(error))
         _leave(error.exit_code)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what DuckDB makes of a signal
+            raise
+        _say("interrupted")
+        _leave(130)
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else 0)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import duckdb
     from rich.table import Table
 
+    from .api.explain import Explanation
+
 # For a person's eye the beginning of a checksum is enough; the other formats have it whole.
 _CHECKSUM = re.compile("[0-9a-f]{64}")
 # A table is for the eye, which has seen enough by then.
@@ -60,6 +62,88 @@ def _table(relation: duckdb.DuckDBPyRelation) -> None:
             f"realdb: {len(found) - len(rows):,} more rows; --format csv prints all",
             file=sys.stderr,
         )
+
+
+def emit_explanation(explanation: Explanation, form: str | None) -> None:
+    """Print all that is known of an image: tables for people, nested in JSON, or a row a vote."""
+    from .api.explain import vote_table
+
+    form = form or ("table" if sys.stdout.isatty() else "csv")
+    if form == "table":
+        _explain(explanation)
+    elif form == "json":
+        import json
+
+        json.dump(explanation.as_dict(), sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        emit(vote_table(explanation), form)
+
+
+def _explain(explanation: Explanation) -> None:
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False)
+
+    def named(label: int | None, name: str | None) -> str:
+        return f"{label} {name}" if name else str(label)
+
+    e = explanation
+    names = {q.label: q.name for q in e.questions} | {e.original_label: e.original_name}
+    real = ", ".join(named(label, names.get(label)) for label in e.labels) or "none"
+    console.print(
+        f"image {e.image_id}, {e.file_name}\noriginal label: "
+        f"{named(e.original_label, e.original_name)}\nReaL labels: {real}"
+    )
+    if e.questions:
+        console.print(
+            "\nThe evidence is in nats; its sum s gives the score 1 / (1 + exp(-s)). Labels with a "
+            f"score of at least {e.threshold:g} are ReaL labels."
+        )
+        header = ["label", "rater: answer, evidence", "raters", "original", "prior", "sum", "score"]
+        rows = []
+        for q in e.questions:
+            parts = (q.raters_evidence, q.original_evidence, q.prior_evidence)
+            votes = [
+                f"{v.rater_id}: {v.answer} {_signed(v.evidence)}{'*' if v.is_average else ''}"
+                for v in q.votes
+            ]
+            total = None if None in parts else sum(part or 0 for part in parts)
+            score = q.published_score if q.recomputed_score is None else q.recomputed_score
+            marks = [
+                *(["ReaL label"] if q.is_real else []),
+                *(["original label"] if q.is_original else []),
+                *([f"experts: {q.yes_experts} yes"] if q.yes_experts is not None else []),
+            ]
+            rows.append(
+                [
+                    "\n".join([named(q.label, q.name), *marks]),
+                    "\n".join([*votes, ""]),
+                    *map(_signed, (*parts, total)),
+                    "" if score is None else f"{score:.6f}",
+                ]
+            )
+        console.print(_grid(header, rows, [False, False, *[True] * 5]))
+        if any(v.is_average for q in e.questions for v in q.votes):
+            console.print("* answered no golden question: weighs as the others do on average\n")
+    elif e.is_rated is False:
+        console.print("\nNo rater was asked about this image: it keeps its original label.")
+    else:
+        console.print("\nThis store has no votes on it: they come from raters.npz.")
+    if e.models:
+        said = [
+            [
+                *(c.model, named(c.label, c.name), _short(c.confidence)),
+                *(_short(c.is_real_correct), _short(c.is_original_correct)),
+            ]
+            for c in e.models
+        ]
+        header = ["model", "first choice", "confidence", "is_real_correct", "is_original_correct"]
+        console.print(_grid(header, said, [False, False, True, False, False]))
+
+
+def _signed(nats: float | None) -> str:
+    return "" if nats is None else f"{nats:+.3f}"
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], is_number: list[bool]) -> Table:

@@ -26,7 +26,7 @@ import realdb
 from realdb.errors import DataError, QueryError, StoreError, UsageError
 from realdb.ingest import sources
 from realdb.ingest.formats import columns
-from realdb.schema.store import TABLES, Store
+from realdb.schema.store import TABLES, Store, resolve
 
 MODELS = ("model_a", "model_b")
 BY = {"class": "label", "label-count": "label_count", "animal": "is_animal"}
@@ -177,6 +177,18 @@ def test_every_kind_of_predictions(
     labels: dict[int, int], files: list[Path], truth: Truth, tmp_path: Path
 ) -> None:
     check_kinds(labels, tmp_path, files, **truth.accuracy(labels))
+
+
+def test_top5_without_original_labels(truth: Truth, bare_store: Store) -> None:
+    """An image without labels is as wrong with five ranks as with one, whatever is known of it."""
+    first = np.array([min(real, default=0) for real in truth.real])
+    five = (first[:, None] + [1, 2, 3, 4, 0]) % 1000
+    with pytest.warns(realdb.RealdbWarning):
+        result = realdb.accuracy(five, empty="wrong", store=bare_store.root)
+    rated = sum(map(bool, truth.real))
+    assert result.real_top5_accuracy == pytest.approx(rated / 50_000, abs=1e-12)
+    assert rated < result.scored_images == 50_000
+    assert result.original_top5_accuracy is None
 
 
 def test_top5(truth: Truth) -> None:
@@ -482,6 +494,26 @@ def test_no_store_yet(
     assert published == [{"source": None, "offline": False}]
     assert realdb.accuracy(files[0]) == first
     assert len(published) == 1
+
+
+def test_a_store_that_another_process_builds_meanwhile(
+    tmp_path: Path, files: list[Path], synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the files are fetched, or the lock is waited for: it is opened, not built again."""
+    root, built = tmp_path / "new", list[Any]()
+    locate = sources.locate
+
+    def meanwhile(*_: Any, **__: Any) -> Any:
+        if not built:
+            built.append(None)
+            built.append(realdb.ingest(synthetic, store=root))
+        return locate(synthetic)
+
+    monkeypatch.setattr(sources, "locate", meanwhile)
+    with pytest.warns(realdb.RealdbWarning):
+        realdb.accuracy(files[0], store=root, offline=False)
+    assert resolve(root) == built[1]
+    assert [path.name for path in (root / "builds").iterdir()] == [built[1].build_id]
 
 
 def test_a_store_that_is_damaged_is_not_built_again(

@@ -1,4 +1,4 @@
-"""What README.md shows is what realdb prints: its commands are run, on the real files.
+"""What README.md and docs/ show is what realdb prints: the commands are run, on the real files.
 
 REALDB_UPDATE_README=1 writes the output instead of comparing it.
 """
@@ -19,6 +19,7 @@ import pytest
 from realdb.schema.store import Store
 
 README = Path(__file__).parent.parent / "README.md"
+PAGES = {page.name: page for page in (README, *sorted((README.parent / "docs").glob("*.md")))}
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 # A command goes on to the next line while a quote is open.
 COMMAND = re.compile(r'^\$ ((?:[^"\n]|"[^"]*")*)\n', re.MULTILINE)
@@ -49,7 +50,7 @@ def _write_from_one(folder: Path) -> None:
 
 
 def printed(command: str, upstream: Path) -> str:
-    """Run one command of the README and return what it prints, as on a terminal."""
+    """Run one command of a page and return what it prints, as on a terminal."""
     words = shlex.split(command)
     if words[0] == "head":
         count, name = int(words[1].removeprefix("-")), words[2]
@@ -77,15 +78,18 @@ def as_run(block: str, upstream: Path) -> str:
 
 
 @pytest.mark.usefixtures("folder")
-def test_commands_print_what_the_readme_shows(upstream: Path) -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "page", [name for name, page in PAGES.items() if BLOCK.search(page.read_text("utf-8"))]
+)
+def test_commands_print_what_a_page_shows(page: str, upstream: Path) -> None:
+    text = PAGES[page].read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
-    assert len(blocks) >= 5
+    assert page != README.name or len(blocks) >= 5
     for block in blocks:
         text = text.replace(block, as_run(block, upstream))
     if os.environ.get("REALDB_UPDATE_README") == "1":
-        README.write_text(text, encoding="utf-8")
-    assert README.read_text(encoding="utf-8") == text
+        PAGES[page].write_text(text, encoding="utf-8")
+    assert PAGES[page].read_text(encoding="utf-8") == text
 
 
 @pytest.mark.usefixtures("folder")

@@ -1,0 +1,278 @@
+"""Write what the store holds to a file, in the format of another tool."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import exports
+from ..errors import DataError, QueryError, UsageError
+from ..queries import catalog
+from ..schema import header, prediction_sets
+from ..schema import store as stores
+from .ask import explain, missing_table, require_select
+from .build import open_store
+from .judge import PUBLISHED_THRESHOLD, check_rules
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+    from ..schema.store import Store
+
+# What no file format has: 128 bits. A sum of integers comes as one, and fits into 64.
+_WIDE = ("HUGEINT", "UHUGEINT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written: `count` of what `counts` names (rows, images, votes, …).
+
+    `out` is the file or folder, None for standard output; `format` is a key of exports.FORMATS.
+    """
+
+    out: Path | None
+    format: str
+    count: int
+    counts: str
+
+
+def export(
+    what: str,
+    out: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002, as the option is called
+    where: str | None = None,
+    columns: Sequence[str] | str | None = None,
+    threshold: float = PUBLISHED_THRESHOLD,
+    force: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+    **options: object,
+) -> Exported:
+    """Write a table, a view, a subset of the images, a query's answer or a file of upstream's.
+
+    `what` is the name of a table or view (`predictions` are the stored models'), one SELECT, or a
+    format of its own such as real-json. `out` is the file; "-" is standard output. `format` is told
+    by its suffix where left out. `where` is a condition in SQL; `columns` are those to keep, in
+    their order (a list, or text with commas between). `threshold` judges by the labels whose score
+    is at least this. `options` are the format's own: partition_by="label" for Parquet.
+
+    The file stands there whole or not at all, and takes another's place only with `force`. Rows
+    come by key where the table or view has one. Integers of 128 bits become 64.
+
+    Raises QueryError where WHAT is refused, UsageError where the arguments do not fit together, and
+    DataError where the file cannot be written or is there already.
+
+    >>> realdb.export("contested", "contested.csv").count  # doctest: +SKIP
+    7223
+    """
+    import duckdb
+
+    from ..exports import place
+
+    what = what.strip()
+    target = None if str(out) == "-" else Path(out)
+    name = exports.choose(what, target, format)
+    form = exports.find(name)
+    given = {key: value for key, value in options.items() if value is not None}
+    is_folder = form.is_folder or "partition_by" in given
+    _check_options(name, given, where=where, columns=columns, threshold=threshold)
+    check_rules(threshold=threshold, empty="skip")
+    if target is not None:
+        place.require_free(target, is_folder=is_folder, force=force)
+    elif is_folder:
+        raise UsageError(f"{name} writes a folder, which does not go into standard output")
+    opened = open_store(store, offline, progress)
+    con = opened.connect()
+    catalog.install(con, opened.names)
+    _require(opened, form.reads)
+    prediction_sets.show(con, opened.root)
+    if threshold != PUBLISHED_THRESHOLD:
+        catalog.require("labels_at", opened.names)
+        catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
+    try:
+        asked, about = None, None
+        if form.takes != "store":
+            is_all = exports.is_whole(what)
+            asked, about = _asked(con, opened, "image_labels" if is_all else what)
+            asked = _narrowed(asked, about, where, _listed(columns))
+            _check_columns(asked.columns, name if form.takes == "images" else None)
+            # A table: the query runs once, and a COPY whose query fails may hang (DuckDB 2.0.0).
+            asked.create(exports.EXPORTED)
+            asked = None if is_all else con.table(exports.EXPORTED)
+        notice = _notice(con, opened, what, where, columns, threshold)
+        placed = (
+            place.standard_output(name, is_text=form.is_text)
+            if target is None
+            else place.aside(target, is_folder=is_folder, force=force, notice=notice)
+        )
+        with placed as path:
+            written = form.write(
+                exports.Export(
+                    con=con,
+                    name=what if about is not None else "rows",
+                    rows=asked,
+                    about=about,
+                    path=path,
+                    target=target,
+                    notice=notice,
+                    options=given,
+                )
+            )
+            if form.count is not None and form.count(path) != written:
+                raise DataError(f"{out} was not written as it should be; is the disk sound?")
+    except duckdb.Error as error:
+        raise QueryError(explain(str(error), opened)) from None
+    finally:
+        con.close()
+    return Exported(out=target, format=name, count=written, counts=form.counts)
+
+
+def _check_options(
+    name: str,
+    given: dict[str, object],
+    *,
+    where: str | None,
+    columns: object,
+    threshold: float,
+) -> None:
+    """Raise UsageError where an option is given that the format has no use for."""
+    form = exports.find(name)
+    unknown = [f"--{key.replace('_', '-')}" for key in given if key not in form.options]
+    if form.takes == "store":
+        unknown += [
+            flag for flag, it in (("--where", where), ("--columns", columns)) if it is not None
+        ]
+    if threshold != PUBLISHED_THRESHOLD and not form.has_threshold:
+        unknown.append("--threshold")
+    if unknown:
+        taken = ", ".join(f"--{key.replace('_', '-')}" for key in form.options) or "none"
+        raise UsageError(
+            f"{name} has no use for {', '.join(unknown)} (options of its own: {taken})"
+        )
+
+
+def _require(opened: Store, reads: Sequence[str]) -> None:
+    """Raise QueryError, naming the source, where the store lacks what is read."""
+    for read in reads:
+        if read not in stores.TABLES:
+            catalog.require(read, opened.names)
+        elif read not in opened.names:
+            raise QueryError(missing_table(read))
+
+
+def _asked(
+    con: duckdb.DuckDBPyConnection, opened: Store, what: str
+) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
+    """Return the rows of a table, a view or a SELECT, and what the first two say of themselves."""
+    is_table = what in stores.TABLES
+    if not is_table and re.search(r"\s", what):
+        require_select(con, what, explains=False)
+        return con.sql(what), None
+    if not is_table and what not in catalog.views():
+        known = [*stores.TABLES, *catalog.views(), *filter(exports.is_whole, exports.FORMATS)]
+        near = difflib.get_close_matches(what, known) or known
+        raise QueryError(
+            f"there is no table, view or subset {what!r}, nor is it a SELECT. Did you mean: "
+            f"{', '.join(near)}?"
+        )
+    _require(opened, [what])
+    about = stores.about(what) if is_table else catalog.find(what).about
+    if about.parameters:
+        arguments = ", ".join(about.parameters)
+        raise QueryError(f'{what} has parameters: ask for "from {what}({arguments})"')
+    reads = {what} if is_table else catalog.tables_of(what)
+    if "predictions" in reads and not prediction_sets.files(opened.root):
+        raise DataError(
+            f"{what} reads the stored models, and none is stored in {opened.root}. Store one with: "
+            "realdb add FILE"
+        )
+    return con.table(what), about
+
+
+def _narrowed(
+    rows: duckdb.DuckDBPyRelation,
+    about: header.Header | None,
+    where: str | None,
+    columns: Sequence[str] | None,
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows that meet the condition, by key, with the columns named, in their order."""
+    import duckdb
+
+    if where is not None:
+        rows = rows.filter(where)
+    if about is not None:
+        rows = rows.sort(*map(duckdb.ColumnExpression, about.key))
+    kinds = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    if columns is not None:
+        unknown = [column for column in columns if column not in kinds]
+        if unknown or not columns:
+            raise QueryError(
+                f"there is no column {', '.join(unknown) or 'named'}; there are: {', '.join(kinds)}"
+            )
+    kept = rows.columns if columns is None else columns
+    if columns is None and not set(_WIDE) & set(kinds.values()):
+        return rows
+    return rows.select(
+        *(
+            duckdb.ColumnExpression(name).cast(duckdb.sqltype("BIGINT")).alias(name)
+            if kinds[name] in _WIDE
+            else duckdb.ColumnExpression(name)
+            for name in kept
+        )
+    )
+
+
+def _check_columns(columns: Sequence[str], images: str | None) -> None:
+    """Raise QueryError where two columns have one name, or there is no image for a format of them.
+
+    To a database A and a are one name.
+    """
+    names = [column.lower() for column in columns]
+    twice = sorted({column for column in columns if names.count(column.lower()) > 1})
+    if twice:
+        raise QueryError(
+            f"columns of one name cannot be told apart in a file ({', '.join(twice)}): name one of "
+            "them with `as`"
+        )
+    if images is not None and "image_id" not in columns:
+        raise QueryError(f"{images} is about images, and there is no column image_id")
+
+
+def _listed(columns: Sequence[str] | str | None) -> list[str] | None:
+    """Read a,b; a name with a comma stands in double quotes."""
+    if isinstance(columns, str):
+        return next(csv.reader([columns], skipinitialspace=True), [])
+    return None if columns is None else list(columns)
+
+
+def _notice(
+    con: duckdb.DuckDBPyConnection,
+    opened: Store,
+    what: str,
+    where: str | None,
+    columns: Sequence[str] | str | None,
+    threshold: float,
+) -> dict[str, str]:
+    """Return what an exported file says of itself."""
+    from .. import __version__
+
+    sums = con.execute("select file_name, sha256 from sources order by file_name").fetchall()
+    query: dict[str, Any] = {"what": what, "where": where, "columns": _listed(columns)}
+    query["threshold"] = threshold if threshold != PUBLISHED_THRESHOLD else None
+    return {
+        "realdb_version": __version__,
+        "realdb_build": opened.build_id,
+        "realdb_sources": json.dumps(dict(sums)),
+        "realdb_query": json.dumps({key: it for key, it in query.items() if it is not None}),
+        "license": "The data of Are we done with ImageNet? are licensed under Apache-2.0",
+        "citation": "Lucas Beyer et al., Are we done with ImageNet?, arXiv 2006.07159 (2020)",
+    }

@@ -1,0 +1,152 @@
+"""The ReaL labels as arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ..errors import UsageError
+from ..queries import catalog
+from .build import open_store
+from .judge import IMAGES, PUBLISHED_THRESHOLD, check_rules, judge_by
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CLASSES = 1000
+FORMS = ("arrays", "matrix", "packed", "torch")
+
+
+@overload
+def real_labels(
+    form: Literal["arrays"] = "arrays",
+    *,
+    threshold: float = ...,
+    store: str | Path | None = ...,
+    offline: bool | None = ...,
+) -> list[NDArray[Any]]: ...
+
+
+@overload
+def real_labels(
+    form: Literal["matrix", "packed"],
+    *,
+    threshold: float = ...,
+    store: str | Path | None = ...,
+    offline: bool | None = ...,
+) -> NDArray[Any]: ...
+
+
+@overload
+def real_labels(
+    form: Literal["torch"],
+    *,
+    threshold: float = ...,
+    store: str | Path | None = ...,
+    offline: bool | None = ...,
+) -> Any: ...
+
+
+def real_labels(
+    form: str = "arrays",
+    *,
+    threshold: float = PUBLISHED_THRESHOLD,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+) -> Any:
+    """Return the ReaL labels of the 50,000 images, image 1 (row 0) first.
+
+    `form` says how:
+
+    - `arrays`: a list of 50,000 arrays of class ids, int16, each in the order of real.json; an
+      image without labels has an empty one
+    - `matrix`: bool (50000, 1000), True where the class is a label of the image; 50 MB
+    - `packed`: the same as bits, uint8 (50000, 125), as `numpy.packbits(matrix, axis=1)` lays them
+      out: class c is bit 7 - c % 8 of byte c // 8; `numpy.unpackbits(packed, axis=1)` undoes it
+    - `torch`: the matrix as a torch.bool tensor, on the CPU
+
+    `threshold` takes the labels of another operating point (view `labels_at`), in its order. Raises
+    UsageError for another form, or for `torch` where torch is not installed; QueryError where
+    another operating point needs the scores and the store has none. Source: real.json, and Section
+    3 of the paper for the operating point.
+
+    >>> realdb.real_labels()[25]  # doctest: +SKIP
+    array([526, 846, 619], dtype=int16)
+    """
+    import numpy as np
+
+    if form not in FORMS:
+        raise UsageError(f"form is one of {', '.join(FORMS)}; not {form!r}")
+    if form == "torch":
+        _require_torch()
+    image_ids, labels = rows(threshold=threshold, store=store, offline=offline)
+    if form == "arrays":
+        ends = np.cumsum(np.bincount(image_ids - 1, minlength=IMAGES))
+        return np.split(labels, ends[:-1])
+    matrix = np.zeros((IMAGES, CLASSES), np.bool_)
+    matrix[image_ids - 1, labels] = True
+    if form == "packed":
+        return np.packbits(matrix, axis=1)
+    if form == "torch":
+        import torch  # type: ignore[import-not-found, unused-ignore]
+
+        return torch.from_numpy(matrix)
+    return matrix
+
+
+def rows(
+    *, threshold: float, store: str | Path | None, offline: bool | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the image ids, int32 (n,), and labels, int16 (n,), ordered by image and position."""
+    check_rules(threshold=threshold, empty="skip")
+    opened = open_store(store, offline)
+    needed = {"labels"}
+    if threshold != PUBLISHED_THRESHOLD:
+        catalog.require("labels_at", opened.names)
+        needed |= catalog.tables_of("labels_at")
+    with opened.connect(needed) as con:
+        judge_by(con, threshold=threshold, empty="skip")
+        found = con.table("labels").order("image_id, position").fetchnumpy()
+    return found["image_id"], found["label"]
+
+
+def padded(image_ids: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels as int16 (50000, most), each image's first, then -1: quick to look up in.
+
+    `most` is the greatest number of labels that an image has, at least 1.
+    """
+    import numpy as np
+
+    counts = np.bincount(image_ids - 1, minlength=IMAGES)
+    begins = np.cumsum(counts) - counts
+    table = np.full((IMAGES, max(1, counts.max())), -1, np.int16)
+    table[image_ids - 1, np.arange(len(labels)) - begins[image_ids - 1]] = labels
+    return table
+
+
+def hits_of(choices: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+    """Return which choices are among their image's labels, bool (n, k).
+
+    `choices` are (n, k), `labels` (n, most), rows of `padded`; -1 stands for none in both.
+    """
+    found: NDArray[Any] = (choices[:, :, None] == labels[:, None, :]).any(axis=2)
+    return found & (choices >= 0)
+
+
+def original_labels(store: str | Path | None) -> NDArray[Any]:
+    """Return the original label of each image, int16 (50000,); -1 where the store has none."""
+    import numpy as np
+
+    with open_store(store, None).connect(["images"]) as con:
+        found = con.table("images").order("image_id").select("original_label").fetchnumpy()
+    return np.ma.filled(found["original_label"], -1).astype(np.int16)
+
+
+def _require_torch() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise UsageError(
+            "the form torch needs torch, which is not installed here; matrix gives the same as a "
+            "NumPy array"
+        )

@@ -1,0 +1,100 @@
+"""ReaL accuracy as a torchmetrics.Metric; imported only where that is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch  # type: ignore[import-not-found, unused-ignore]
+import torchmetrics  # type: ignore[import-not-found, unused-ignore]
+
+from . import given
+from .judge import EMPTY_RULES, IMAGES
+from .labels import hits_of, original_labels, padded, rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .metric import RealAccuracy
+
+TOP5 = 5
+
+
+class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-ignore]
+    """ReaL accuracy over batches, devices and processes, by the rules of a `RealAccuracy`.
+
+    `update(preds, images)` takes what `RealAccuracy.update` does. `compute` and `forward` return a
+    dict of tensors, the shares `real_accuracy` and `original_accuracy`, and with 5 in topk
+    `real_top5_accuracy` and `original_top5_accuracy`: the columns of the view `accuracy`, NaN where
+    they cannot be known. All states are sums, so that processes add up.
+
+    An image given twice raises DataError: in `update` where it can be seen there, else (given in
+    two processes, or to `forward`) in `compute`. torch's DistributedSampler gives some twice where
+    the images cannot be shared out evenly: use one that does not pad.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    def __init__(self, like: RealAccuracy, **options: Any) -> None:
+        super().__init__(**options)
+        self.depth, self.empty = max(like.topk), like.empty
+        self._original = original_labels(like.store)[:, None]
+        self._real = padded(*rows(threshold=like.threshold, store=like.store))
+        if like.empty == "original":
+            is_empty = self._real[:, 0] < 0
+            self._real[is_empty, 0] = self._original[is_empty, 0]
+        zeros = torch.zeros(IMAGES, dtype=torch.int32)
+        self.add_state("times_given", zeros, dist_reduce_fx="sum")
+        for of in self._counted:
+            for what in ("scored", "correct"):
+                self.add_state(f"{of}_{what}", torch.tensor(0), dist_reduce_fx="sum")
+        # Of metrics whose states are alike after the first batch a MetricCollection updates one
+        # only. This state differs where the rules do.
+        rule = [float(like.threshold), float(EMPTY_RULES.index(like.empty))]
+        self.add_state("rule", torch.tensor(rule), dist_reduce_fx="max")
+
+    def update(self, preds: Any, images: Any) -> None:
+        """Take the predictions for `images`; see `RealAccuracy.update`."""
+        rows = given.image_ids(images).astype(np.int64) - 1
+        labels = given.choices(preds, len(rows), self.depth)
+        places = torch.from_numpy(rows).to(self.times_given.device)
+        is_twice = (self.times_given[places] > 0).cpu().numpy()
+        given.refuse_twice(rows[is_twice] + 1, "here and in an update before")
+        self.times_given[places] += 1
+        for of, table in (("real", self._real), ("original", self._original)):
+            hits = hits_of(labels, table[rows])
+            is_scored = table[rows, 0] >= 0
+            if of == "real" and self.empty == "wrong":
+                is_scored[:] = True
+            self._count(of, is_scored, hits[:, :1])
+            if self.depth == TOP5:
+                self._count(f"{of}_top5", is_scored & (labels[:, -1] >= 0), hits)
+
+    def compute(self) -> dict[str, torch.Tensor]:
+        """Return the shares of the predictions given so far; DataError for an image given twice."""
+        twice = np.flatnonzero((self.times_given > 1).cpu().numpy())
+        given.refuse_twice(twice + 1, "in two processes or batches")
+        shares = {}
+        # Apple's GPUs have no doubles.
+        dtype = torch.float32 if self.times_given.device.type == "mps" else torch.float64
+        for of in self._counted:
+            scored, correct = getattr(self, f"{of}_scored"), getattr(self, f"{of}_correct")
+            # Top-5 is known only where it is known of every image that top-1 is.
+            is_known = scored == getattr(self, f"{of.removesuffix('_top5')}_scored")
+            share = torch.where(is_known, correct.to(dtype) / scored, torch.nan)
+            shares[f"{of}_accuracy"] = share
+        return shares
+
+    @property
+    def _counted(self) -> tuple[str, ...]:
+        """What is counted: of how many images it is known, and of how many it is right."""
+        top5 = ("real_top5", "original_top5") if self.depth == TOP5 else ()
+        return ("real", "original", *top5)
+
+    def _count(self, of: str, is_scored: NDArray[Any], hits: NDArray[Any]) -> None:
+        is_correct = is_scored & hits.any(axis=1)
+        for what, found in (("scored", is_scored), ("correct", is_correct)):
+            state = f"{of}_{what}"
+            setattr(self, state, getattr(self, state) + int(found.sum()))

@@ -1,0 +1,68 @@
+"""The votes as cleanlab.multiannotator takes them: a row a question, a column a rater.
+
+An example, in cleanlab's words, is a question: does this image show this class? Its classes are the
+answers, 0 no, 1 maybe, 2 yes; NULL where the rater was not asked. As Parquet:
+
+image_id, label: the question (int32, int16); make them the index
+RATER_ID: the rater's answer (int8); one column a rater who voted on these images, by id
+
+pandas reads NULL as NaN, as cleanlab wants it:
+labels_multiannotator = pd.read_parquet(OUT).set_index(["image_id", "label"])
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DataError
+from . import Export, crowdkit
+
+
+def write(export: Export) -> int:
+    """Write the matrix of the main round (raters.npz); return how many votes it holds.
+
+    Raises DataError where these images have none.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = export.con.execute(
+        """
+        select
+            v.image_id,
+            v.label,
+            v.rater_id,
+            case v.answer when 'no' then 0 when 'maybe' then 1 else 2 end as answer,
+            dense_rank() over (order by v.image_id, v.label) - 1 as question
+        from votes as v
+        semi join exported as e on v.image_id = e.image_id
+        where v.round = 'main'
+        order by v.image_id, v.label, v.rater_id
+        """
+    ).fetchnumpy()
+    if not len(found["question"]):
+        raise DataError(crowdkit.NO_VOTES)
+    _, first = np.unique(found["question"], return_index=True)
+    raters, rater = np.unique(found["rater_id"], return_inverse=True)
+    answers = np.full((len(raters), len(first)), -1, np.int8)
+    answers[rater, found["question"]] = found["answer"]
+    columns = {
+        "image_id": pa.array(found["image_id"][first], pa.int32()),
+        "label": pa.array(found["label"][first], pa.int16()),
+    }
+    columns |= {
+        str(one): pa.array(given, mask=given < 0)
+        for one, given in zip(raters, answers, strict=True)
+    }
+    table = pa.table(columns).replace_schema_metadata(dict(export.notice))
+    pq.write_table(table, export.path, compression="zstd")
+    return len(rater)
+
+
+def count(path: Path) -> int:
+    """Count the votes in the file at `path`."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    return sum(len(column) - column.null_count for column in table.columns[2:])

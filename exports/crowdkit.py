@@ -1,0 +1,42 @@
+"""Votes as crowd-kit reads them: a CSV with the columns task, worker and label.
+
+task: the question, IMAGE_ID/CLASS_ID: 293/388 asks whether image 293 shows class 388
+worker: the rater's id
+label: the answer: no, maybe or yes
+
+The votes are those of the main round (raters.npz), by question, then rater. A CSV has no room for a
+notice.
+"""
+
+from __future__ import annotations
+
+from ..errors import DataError
+from ..schema import quoting
+from . import Export
+
+NO_VOTES = (
+    "none of these images has votes: they come from raters.npz, and only the images of the subset "
+    "`rated` have them"
+)
+
+
+def write(export: Export) -> int:
+    """Write the votes; return how many. Raises DataError where these images have none."""
+    ((votes,),) = export.con.execute(
+        f"""
+        copy (
+            select
+                concat(v.image_id, '/', v.label) as task,
+                v.rater_id as worker,
+                v.answer as label
+            from votes as v
+            semi join exported as e on v.image_id = e.image_id
+            where v.round = 'main'
+            order by v.image_id, v.label, v.rater_id
+        )
+        to {quoting.literal(str(export.path))} (format csv, header)
+        """  # noqa: S608, the path is quoted
+    ).fetchall()
+    if not votes:
+        raise DataError(NO_VOTES)
+    return int(votes)

@@ -1,0 +1,46 @@
+"""Labels as FiftyOne imports them: the labels.json of a FiftyOneImageClassificationDataset.
+
+classes: the 1,000 WordNet ids, class 0 first
+labels: for each image, by file name without its ending, the list of its ReaL labels as class ids,
+    in real.json's order: FiftyOne makes Classifications of it; empty where the image has none
+realdb: the notice, which FiftyOne passes over
+
+fo.Dataset.from_dir(
+    dataset_type=fo.types.FiftyOneImageClassificationDataset, data_path=IMAGES, labels_path=OUT
+)
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from . import Export, classes
+
+
+def write(export: Export) -> int:
+    """Write the labels; return how many images have an entry."""
+    rows = export.con.execute(
+        """
+        select
+            i.file_name,
+            list(l.label order by l.position) filter (where l.label is not null) as labels
+        from images as i
+        semi join exported as e on i.image_id = e.image_id
+        left join labels as l on i.image_id = l.image_id
+        group by i.image_id, i.file_name
+        order by i.image_id
+        """
+    ).fetchall()
+    content = {
+        "classes": classes.wordnet_ids(export.con),
+        "labels": {Path(file_name).stem: labels or [] for file_name, labels in rows},
+        "realdb": dict(export.notice),
+    }
+    export.path.write_text(json.dumps(content), encoding="utf-8")
+    return len(rows)
+
+
+def count(path: Path) -> int:
+    """Count the images that have an entry in the file at `path`."""
+    return len(json.loads(path.read_bytes())["labels"])

@@ -1,0 +1,32 @@
+"""A text file with a line for each image: its name, a tab, and its ReaL labels.
+
+file_name: ILSVRC2012_val_00000001.JPEG
+labels: class ids (0-999) in real.json's order, a space between them; empty where the image has none
+
+The first line names the columns. There is no room for a notice.
+"""
+
+from __future__ import annotations
+
+from ..schema import quoting
+from . import Export
+
+
+def write(export: Export) -> int:
+    """Write the list, by image; return how many images it has."""
+    ((images,),) = export.con.execute(
+        f"""
+        copy (
+            select
+                i.file_name,
+                string_agg(l.label, ' ' order by l.position) as labels
+            from images as i
+            semi join exported as e on i.image_id = e.image_id
+            left join labels as l on i.image_id = l.image_id
+            group by i.image_id, i.file_name
+            order by i.image_id
+        )
+        to {quoting.literal(str(export.path))} (format csv, header, delimiter '\\t')
+        """  # noqa: S608, the path is quoted
+    ).fetchall()
+    return int(images)

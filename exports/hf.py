@@ -1,0 +1,124 @@
+"""A folder that Hugging Face `datasets` loads: load_dataset(OUT, split="validation").
+
+data/validation-00000-of-00001.parquet holds a row an image, and its features:
+
+image_id: Value int32, from 1
+file_name: Value string
+original_label: ClassLabel
+is_rated: Value bool
+real_labels: a list of ClassLabel, in real.json's order; empty where the image has none
+
+The classes are named by WordNet id, class 0 first. The images themselves are not in it. README.md
+is the dataset card.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from . import Export, classes
+
+_FILE = "data/validation-00000-of-00001.parquet"
+_CARD = """\
+---
+pretty_name: ImageNet validation set with ReaL labels
+license: apache-2.0
+task_categories:
+- image-classification
+size_categories:
+- 10K<n<100K
+configs:
+- config_name: default
+  data_files:
+  - split: validation
+    path: {file}
+---
+
+# ImageNet validation set with ReaL labels
+
+{images:,} images of the ImageNet (ILSVRC 2012) validation set, by name, with their original and
+their ReaL labels. The images themselves are not included. Classes are named by WordNet id.
+
+- `image_id`: the number in the file name, from 1
+- `file_name`
+- `original_label`: the ILSVRC 2012 label
+- `is_rated`: raters were asked about the image
+- `real_labels`: the ReaL labels; empty where the image has none, which takes it out of every ReaL
+  accuracy
+
+{license}.
+
+{citation}.
+
+Written by realdb {realdb_version}.
+"""
+
+
+def write(export: Export) -> int:
+    """Write the folder; return how many images it has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = classes.wordnet_ids(export.con)
+    file = export.path / _FILE
+    file.parent.mkdir(parents=True)
+    # DuckDB would write its columns as NOT NULL, and `datasets` takes a feature only where the
+    # column's type is the very one that the feature has.
+    schema = pa.schema(
+        {
+            "image_id": pa.int32(),
+            "file_name": pa.string(),
+            "original_label": pa.int64(),
+            "is_rated": pa.bool_(),
+            "real_labels": pa.list_(pa.int64()),
+        },
+        metadata={"huggingface": json.dumps(_features(names)), **export.notice},
+    )
+    rows = export.con.sql(
+        """
+        select
+            i.image_id,
+            i.file_name,
+            i.original_label,
+            i.is_rated,
+            coalesce(
+                list(l.label order by l.position) filter (where l.label is not null), []
+            ) as real_labels
+        from images as i
+        semi join exported as e on i.image_id = e.image_id
+        left join labels as l on i.image_id = l.image_id
+        group by i.image_id, i.file_name, i.original_label, i.is_rated
+        order by i.image_id
+        """
+    ).to_arrow_table()
+    images: int = rows.num_rows
+    pq.write_table(rows.cast(schema), file, compression="zstd")
+    card = _CARD.format(file=_FILE, images=images, **export.notice)
+    (export.path / "README.md").write_text(card, encoding="utf-8")
+    return images
+
+
+def count(path: Path) -> int:
+    """Count the images in the folder at `path`."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path / _FILE).num_rows)
+
+
+def _features(names: list[str]) -> dict[str, Any]:
+    """Return the columns' features, as `datasets` keeps them in a Parquet file's metadata."""
+    label = {"names": names, "_type": "ClassLabel"}
+    return {
+        "info": {
+            "features": {
+                "image_id": {"dtype": "int32", "_type": "Value"},
+                "file_name": {"dtype": "string", "_type": "Value"},
+                "original_label": label,
+                "is_rated": {"dtype": "bool", "_type": "Value"},
+                # As releases before 4 know it; later ones read it as List.
+                "real_labels": {"feature": label, "_type": "Sequence"},
+            }
+        }
+    }

@@ -1,0 +1,107 @@
+"""A tree of images by ReaL label, as torchvision's ImageFolder and others read it.
+
+OUT/n01440764/ILSVRC2012_val_00000293.JPEG: a folder for each of the 1,000 classes, called by
+WordNet id, so that the folders' order is the class ids' also where a class has no image
+(ImageFolder then wants allow_empty=True). In it are symbolic links to the images in a folder of the
+user's, or copies.
+
+labels="first": each image once, under the first label in real.json's list
+labels="all": under each of its labels
+
+An image without labels is in no folder. The user's folder may be flat or have folders in it; an
+image's name decides, by its eight digits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ..errors import DataError, UsageError
+from . import Export, classes, place
+
+_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\D.*", re.IGNORECASE)
+_NAMED = 3
+
+
+def write(export: Export) -> int:
+    """Write the tree; return how many links or copies it has.
+
+    Raises UsageError where an option is missing or another, and DataError where an image is not in
+    the folder, or is there twice.
+    """
+    which = export.options.get("labels", "first")
+    if which not in ("first", "all"):
+        raise UsageError(f"images go by their first label or by all, not by {which!r}")
+    if "images" not in export.options:
+        raise UsageError("imagefolder needs the folder that the images are in: --images DIR")
+    folder = Path(export.options["images"])
+    wanted = export.con.execute(
+        """
+        select i.image_id, i.file_name, c.wordnet_id
+        from labels as l
+        inner join images as i on l.image_id = i.image_id
+        inner join classes as c on l.label = c.label
+        semi join exported as e on l.image_id = e.image_id
+        where l.position = 0 or $which = 'all'
+        order by l.image_id, l.position
+        """,
+        {"which": which},
+    ).fetchall()
+    found = _find(folder)
+    names = {image: file_name for image, file_name, _ in wanted}
+    missing = [file_name for image, file_name in names.items() if image not in found]
+    if missing:
+        more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+        raise DataError(
+            f"{len(missing):,} of {len(names):,} images are not in {folder}: "
+            f"{', '.join(missing[:_NAMED])}{more}. Ask for those that are, with --where"
+        )
+    for name in classes.wordnet_ids(export.con):
+        (export.path / name).mkdir(parents=True)
+    for image, _, name in wanted:
+        source = found[image]
+        target = export.path / name / source.name
+        if export.options.get("copy"):
+            shutil.copyfile(source, target)
+        else:
+            _link(source, target)
+    return len(wanted)
+
+
+def count(path: Path) -> int:
+    """Count the files in the class folders at `path`, the links among them that lead somewhere."""
+    return sum(
+        file.is_file() for name in os.scandir(path) if name.is_dir() for file in os.scandir(name)
+    )
+
+
+def _find(folder: Path) -> dict[int, Path]:
+    """Return where each image is, below `folder`; what realdb exported there is passed over."""
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    found: dict[int, Path] = {}
+    for inside, folders, files in os.walk(folder.resolve()):
+        if place.MARK in files:
+            folders.clear()
+            continue
+        for name in files:
+            match = _IMAGE.fullmatch(name)
+            if not match:
+                continue
+            here = Path(inside, name)
+            there = found.setdefault(int(match[1]), here)
+            if there != here:
+                raise DataError(f"image {int(match[1])} is in {folder} twice: {there} and {here}")
+    return found
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.symlink_to(source)
+    except OSError as error:
+        if os.name != "nt":
+            raise
+        raise DataError(f"Windows allows no symbolic links here ({error}): use --copy") from None

@@ -1,0 +1,45 @@
+"""Parquet, compressed with zstd: one file, or a folder of them by the values of a column.
+
+The notice is the file's key-value metadata, which every reader of Parquet shows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DataError
+from ..schema import quoting
+from . import Export
+
+
+def write(export: Export) -> int:
+    """Write the rows; return how many.
+
+    With the option partition_by, a column, the folder has `COLUMN=VALUE/data_0.parquet` for each
+    value (Hive's layout): the column stands in the names only.
+    """
+    column = export.options.get("partition_by")
+    partition_by = ""
+    if column is not None:
+        if column not in export.asked.columns:
+            raise DataError(
+                f"there is no column {column!r} to partition by; there are: "
+                f"{', '.join(export.asked.columns)}"
+            )
+        partition_by = f", partition_by ({quoting.identifier(column)})"
+    ((rows,),) = export.con.execute(
+        f"""
+        copy (from exported) to {quoting.literal(str(export.path))}
+        (format parquet, compression zstd, kv_metadata $notice{partition_by})
+        """,
+        {"notice": dict(export.notice)},
+    ).fetchall()
+    return int(rows)
+
+
+def count(path: Path) -> int:
+    """Count the rows of the file, or of the folder's files, at `path`."""
+    import pyarrow.parquet as pq
+
+    files = path.rglob("*.parquet") if path.is_dir() else [path]
+    return sum(pq.read_metadata(file).num_rows for file in files)

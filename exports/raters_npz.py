@@ -1,0 +1,13 @@
+"""raters.npz as upstream ships it: the raters' votes. Its arrays: see npz.py."""
+
+from __future__ import annotations
+
+from . import Export, npz
+
+
+def write(export: Export) -> int:
+    """Write the arrays; return how many votes they hold."""
+    return npz.votes(export, "main")
+
+
+count = npz.count_votes

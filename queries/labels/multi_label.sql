@@ -1,0 +1,20 @@
+-- The images with more than one ReaL label.
+--
+-- grain: one row per image
+-- key: image_id
+-- reads: image_labels
+-- rule: label_count > 1
+-- source: real.json
+-- image_id: the image
+-- file_name: its file name
+-- original_label: its ILSVRC 2012 label; NULL where the store has none
+-- label_count: how many ReaL labels it has
+-- first_label: the first of them in real.json's order; NULL where it has none
+select
+    image_id,
+    file_name,
+    original_label,
+    label_count,
+    first_label
+from image_labels
+where label_count > 1

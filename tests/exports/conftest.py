@@ -1,0 +1,70 @@
+"""What the tests of the exports share: the call itself, into a folder with an awkward name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import realdb
+from realdb.schema.store import Store
+
+# A row for what a format may stumble over, in columns that have awkward names.
+AWKWARD = """
+select
+    1 as "a,b",
+    'it''s "quoted", with a	tab and' || chr(10) || 'a line' as "say ""what""; drop table x --",
+    cast(null as integer) as "nothing at all",
+    '' as "empty'",
+    0.1e0 + 0.2e0 as "Zahl_ä",
+    true as "select",
+    9007199254740993 as big
+union all
+select 2, 'NULL', 7, 'x', 1e-300, false, -1
+order by 1
+"""
+COLUMNS = [
+    "a,b",
+    'say "what"; drop table x --',
+    "nothing at all",
+    "empty'",
+    "Zahl_ä",
+    "select",
+    "big",
+]
+ROWS = [
+    (
+        *(1, 'it\'s "quoted", with a\ttab and\na line', None, "", 0.30000000000000004, True),
+        9007199254740993,
+    ),
+    (2, "NULL", 7, "x", 1e-300, False, -1),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder whose name has spaces and quotes."""
+    folder = tmp_path / 'it\'s a "folder"'
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def export(synthetic_store: Store, folder: Path) -> Callable[..., Path]:
+    """Return a function: what to export, and a file name, to the path of the file written."""
+
+    def export(what: str, name: str, store: Store = synthetic_store, **options: Any) -> Path:
+        done = realdb.export(what, folder / name, store=store.root, **options)
+        assert done.out == folder / name
+        assert [path.name for path in folder.glob(".*")] == [], "something was left beside it"
+        return done.out
+
+    return export
+
+
+@pytest.fixture
+def awkward() -> tuple[str, list[str], list[tuple[Any, ...]]]:
+    """Return a query, its columns and its rows."""
+    return AWKWARD, COLUMNS, ROWS

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from realdb import exports
+from realdb.errors import UsageError
+from realdb.queries import catalog
+from realdb.schema.store import TABLES
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("name", exports.FORMATS)
+def test_every_format_is_read_back_by_a_test(name: str) -> None:
+    form = exports.find(name)
+    texts = [path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py")]
+    wanted = [f'"{name}"', *(f'{suffix}"' for suffix in form.suffixes)]
+    assert any(word in text for word in wanted for text in texts), f"no test exports {name}"
+
+
+@pytest.mark.parametrize("name", exports.FORMATS)
+def test_a_format_is_what_its_line_says(name: str) -> None:
+    form = exports.find(name)
+    assert callable(form.write)
+    assert form.summary
+    assert form.takes in ("rows", "images", "store")
+    assert bool(form.suffixes) <= (form.takes == "rows")
+    for read in form.reads:
+        assert read in (*TABLES, *catalog.views())
+
+
+def test_no_format_is_called_like_a_table_or_view() -> None:
+    assert not {*exports.FORMATS} & {*TABLES, *catalog.views()}
+
+
+def test_an_unknown_format_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="no export format 'xls'; there are: parquet, csv, tsv,"):
+        exports.choose("votes", Path("votes.xls"), "xls")
+
+
+@pytest.mark.parametrize(
+    ("out", "form"),
+    [
+        ("a.parquet", "parquet"),
+        ("a b.PQ", "parquet"),
+        ("a.csv", "csv"),
+        ("a.tab", "tsv"),
+        ("a.ndjson", "jsonl"),
+        ("a.arrows", "arrow"),
+        ("a.sqlite3", "sqlite"),
+        ("a.duckdb", "duckdb"),
+    ],
+)
+def test_the_suffix_tells_the_format(out: str, form: str) -> None:
+    assert exports.choose("votes", Path(out), None) == form
+    assert exports.choose("votes", Path(out), "csv") == "csv"
+
+
+@pytest.mark.parametrize(
+    ("out", "choices"), [("a.db", "sqlite, duckdb"), ("a", "parquet, csv, tsv"), ("a.xls", "par")]
+)
+def test_a_suffix_that_does_not_tell(out: str, choices: str) -> None:
+    match = f"{out} does not tell the format; name one with --format: {choices}"
+    with pytest.raises(UsageError, match=match):
+        exports.choose("votes", Path(out), None)
+
+
+def test_standard_output_does_not_tell() -> None:
+    with pytest.raises(UsageError, match="standard output does not tell the format; name one"):
+        exports.choose("votes", None, None)
+
+
+def test_a_format_of_its_own() -> None:
+    assert exports.choose("real-json", Path("any.thing"), None) == "real-json"
+    assert exports.choose("real-json", None, "real-json") == "real-json"
+    with pytest.raises(UsageError, match="leave out --format csv"):
+        exports.choose("real-json", Path("a.csv"), "csv")
+    with pytest.raises(UsageError, match="takes no table: realdb export real-json OUT"):
+        exports.choose("votes", Path("a.json"), "real-json")

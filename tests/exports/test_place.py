@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from realdb.errors import DataError
+from realdb.exports import place
+
+NOTICE = {"realdb_version": "1"}
+
+
+def put(target: Path, text: str, *, force: bool = False, is_folder: bool = False) -> None:
+    with place.aside(target, is_folder=is_folder, force=force, notice=NOTICE) as made:
+        assert not made.exists()
+        if is_folder:
+            made.mkdir()
+            made = made / "part"
+        made.write_text(text)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file(tmp_path: Path) -> None:
+    put(tmp_path / "a b.csv", "new")
+    assert names(tmp_path) == ["a b.csv"]
+    assert (tmp_path / "a b.csv").read_text() == "new"
+
+
+def test_a_file_that_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    target.write_text("old")
+    with pytest.raises(DataError, match=r"a\.csv is there already; --force replaces it"):
+        put(target, "new")
+    assert target.read_text() == "old"
+    put(target, "new", force=True)
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_a_file_that_came_meanwhile(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    with (
+        pytest.raises(DataError, match="is there already"),
+        place.aside(target, is_folder=False, force=False, notice=NOTICE) as made,
+    ):
+        made.write_text("new")
+        target.write_text("theirs")
+    assert target.read_text() == "theirs"
+    assert names(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_what_fails_leaves_nothing(
+    tmp_path: Path, error: type[BaseException], is_folder: bool
+) -> None:
+    target = tmp_path / "out"
+    put(target, "old", is_folder=is_folder)
+    with (
+        pytest.raises(error),
+        place.aside(target, is_folder=is_folder, force=True, notice=NOTICE) as made,
+    ):
+        made.with_name("out-journal").write_text("beside it")
+        made.write_text("half")
+        raise error
+    assert names(tmp_path) == ["out"]
+    assert (target / "part" if is_folder else target).read_text() == "old"
+
+
+def test_a_disk_that_refuses(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DataError, match=r"a\.csv cannot be written: No space left on device"),
+        place.aside(tmp_path / "a.csv", is_folder=False, force=False, notice=NOTICE),
+    ):
+        raise OSError(28, "No space left on device")
+    assert names(tmp_path) == []
+
+
+def test_a_folder_says_what_it_is(tmp_path: Path) -> None:
+    put(tmp_path / "tree", "new", is_folder=True)
+    assert names(tmp_path / "tree") == ["_realdb.json", "part"]
+    assert json.loads((tmp_path / "tree" / "_realdb.json").read_text()) == NOTICE
+
+
+def test_a_folder_of_ours_is_replaced_with_force(tmp_path: Path) -> None:
+    target = tmp_path / "tree"
+    put(target, "old", is_folder=True)
+    (target / "more").write_text("old")
+    with pytest.raises(DataError, match="is there already"):
+        put(target, "new", is_folder=True)
+    put(target, "new", is_folder=True, force=True)
+    assert names(target) == ["_realdb.json", "part"]
+    assert (target / "part").read_text() == "new"
+    assert names(tmp_path) == ["tree"]
+
+
+def test_a_folder_that_is_empty_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    put(tmp_path / "tree", "new", is_folder=True)
+    assert names(tmp_path / "tree") == ["_realdb.json", "part"]
+
+
+def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match="was not written by realdb export"):
+        put(tmp_path / "home", "new", is_folder=True, force=True)
+    assert names(tmp_path / "home") == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("make", "is_folder"), [(Path.mkdir, False), (Path.touch, True)], ids=["folder", "file"]
+)
+def test_a_file_and_a_folder_do_not_replace_each_other(
+    tmp_path: Path, make: Callable[[Path], None], is_folder: bool
+) -> None:
+    make(tmp_path / "out")
+    with pytest.raises(DataError, match="name another place"):
+        put(tmp_path / "out", "new", is_folder=is_folder, force=True)
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder"):
+        put(tmp_path / "nowhere" / "a.csv", "new")

@@ -1,0 +1,116 @@
+"""realdb.query with predictions in memory; with files it is in test_api.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import realdb
+from realdb.errors import DataError, UsageError
+from realdb.queries import catalog
+from realdb.schema.store import Store
+
+
+@pytest.fixture(autouse=True)
+def _synthetic_is_the_store(synthetic_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(synthetic_store.root))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "file.csv"
+    path.write_text("image,label\n1,2\n2,3\n", encoding="utf-8")
+    return path
+
+
+def test_each_is_a_table(path: Path) -> None:
+    columns = {"image": [1, 2], "label": [2, 3]}
+    given: dict[str, object] = {
+        "a path": path,
+        "text": str(path),
+        "arrow": pa.table(columns),
+        "pandas": pd.DataFrame(columns),
+        "polars": pl.DataFrame(columns),
+        "dict": {"ILSVRC2012_val_00000001.JPEG": 2, "ILSVRC2012_val_00000002.JPEG": 3},
+    }
+    for name in given:
+        rows = realdb.query(f'select model, image_id, label from "{name}"', predictions=given)
+        assert sorted(rows.fetchall()) == [(name, 1, 2), (name, 2, 3)]
+    found = realdb.query("select model, predicted_images from accuracy", predictions=given)
+    assert sorted(found.fetchall()) == [(name, 2) for name in sorted(given)]
+
+
+def test_arrays_judge_as_accuracy_does() -> None:
+    first = np.array([one[0] if len(one) else 0 for one in realdb.real_labels()])
+    labels = (first[:, None] + [0, 1, 2, 3, 4]) % 1000
+    labels[::3] = labels[::3, ::-1]
+    rows = realdb.query("from accuracy", predictions={"array": labels})
+    expected = realdb.accuracy(labels, model="array")
+    assert rows.fetchall() == [tuple(getattr(expected, name) for name in rows.columns)]
+    assert len(rows.df()) == len(rows.pl()) == rows.to_arrow_table().num_rows == 1
+
+
+def test_every_view_is_reached(path: Path) -> None:
+    names = [name for name, view in catalog.views().items() if not view.about.parameters]
+    counts = ", ".join(f"(select count(*) from {name}) as {name}" for name in names)
+    rows = realdb.query(f"select {counts}", predictions={"mine": path})
+    found = dict(zip(names, rows.fetchall()[0], strict=True))
+    assert found["accuracy"] == 1
+    assert found["scored_predictions"] == 2
+    assert found["image_labels"] == 50_000
+
+
+@pytest.mark.parametrize("wrap", [lambda path: path, lambda path: [str(path)], lambda p: (p,)])
+def test_paths_are_files(wrap: Any, path: Path) -> None:
+    assert realdb.query("select count(*) from file", predictions=wrap(path)).fetchall() == [(2,)]
+
+
+def test_files_and_predictions_together(path: Path) -> None:
+    given = {"mine": {"00000007": 1}}
+    rows = realdb.query(
+        "select model, count(*) from predictions group by all", path, predictions=given
+    )
+    assert sorted(rows.fetchall()) == [("file", 2), ("mine", 1)]
+    with pytest.raises(DataError, match=r"would both be the table 'FILE'|'FILE'; rename one"):
+        realdb.query("from file", path, predictions={"FILE": {"00000007": 1}})
+
+
+def test_a_frame_of_several_models() -> None:
+    frame = pa.table({"model": ["x", "y"], "image": [1, 1], "label": [2, 3]})
+    rows = realdb.query("select model, label from two order by all", predictions={"two": frame})
+    assert rows.fetchall() == [("x", 2), ("y", 3)]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.zeros(50_000, int), "a ndarray without a name to ask for it by: give a dict, such as"),
+        (pa.table({"image": [1]}), "a Table without a name"),
+        ({"ILSVRC2012_val_00000001.JPEG": 2}, "give a dict of names to predictions"),
+        ({1: pa.table({"image": [1]})}, "give a dict of names to predictions"),
+        ({"": pa.table({"image": [1]})}, "give a dict of names to predictions"),
+        ([np.zeros(3)], "a list without a name"),
+    ],
+)
+def test_what_has_no_name_is_refused(given: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        realdb.query("select 1", predictions=given)
+
+
+def test_a_name_that_is_taken() -> None:
+    with pytest.raises(DataError, match=r"^predictions\['Labels'\]: 'Labels' is a table or view"):
+        realdb.query("select 1", predictions={"Labels": {"00000001": 2}})
+
+
+def test_a_folder_has_no_one_name(path: Path) -> None:
+    (path.parent / "other.csv").write_text("image,label\n1,2\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="one set a name"):
+        realdb.query("select 1", predictions={"mine": path.parent})
+    files = realdb.query("select count(*) from predictions", predictions=path.parent)
+    assert files.fetchall() == [(3,)]

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import realdb
+from realdb.errors import DataError, UsageError
+from realdb.schema.store import Store
+
+BATCH = 500
+
+
+@pytest.fixture(autouse=True)
+def _synthetic_is_the_store(synthetic_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(synthetic_store.root))
+
+
+@pytest.fixture(scope="module")
+def names() -> list[str]:
+    """Return the images in the order of class folders: not that of their names."""
+    order = np.random.default_rng(0).permutation(50_000)
+    return [f"val/n{row % 7:08d}/ILSVRC2012_val_{row + 1:08d}.JPEG" for row in order]
+
+
+def batches() -> Iterator[np.ndarray[Any, np.dtype[np.float64]]]:
+    """Yield logits without ties, of 50,000 images; what is likely is often a class below 20."""
+    rng = np.random.default_rng(1)
+    for _ in range(0, 50_000, BATCH):
+        logits = rng.random((BATCH, 1000))
+        logits[:, :20] += 0.98
+        yield logits
+
+
+def by_hand(real: list[list[int]], names: list[str], topk: tuple[int, ...]) -> dict[int, float]:
+    """Return per cent by the loop that everybody copies."""
+    hits: dict[int, list[bool]] = {k: [] for k in topk}
+    left = iter(names)
+    for logits in batches():
+        for order, name in zip(np.argsort(-logits, axis=1)[:, : max(topk)], left, strict=False):
+            labels = real[int(name[-13:-5]) - 1]
+            if labels:
+                for k in topk:
+                    hits[k].append(any(choice in labels for choice in order[:k]))
+    return {k: float(np.mean(hits[k])) * 100 for k in topk}
+
+
+@pytest.mark.parametrize("topk", [(1, 5), (10, 3)])
+def test_the_loop(topk: tuple[int, ...], names: list[str], synthetic: Path) -> None:
+    stand_in = realdb.RealLabelsImagenet(names, topk=topk)
+    for logits in batches():
+        stand_in.add_result(logits)
+    real = json.loads((synthetic / "real.json").read_text())
+    expected = by_hand(real, names, topk)
+    assert stand_in.get_accuracy() == pytest.approx(expected, abs=1e-9)
+    assert list(stand_in.get_accuracy()) == list(topk)
+    assert stand_in.get_accuracy(topk[0]) == stand_in.get_accuracy()[topk[0]]
+    assert stand_in.sample_idx == 50_000
+    with pytest.raises(DataError, match="1 results more, for 0 images left"):
+        stand_in.add_result(np.zeros((1, 1000)))
+
+
+@pytest.fixture
+def timms(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return timm's class out of the installed wheel; its other modules would need torchvision."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    found = importlib.util.find_spec("timm")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("timm is not installed")
+    path = Path(found.submodule_search_locations[0]) / "data" / "real_labels.py"
+    spec = importlib.util.spec_from_file_location("timms_real_labels", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "timms_real_labels", module)
+    spec.loader.exec_module(module)
+    return module.RealLabelsImagenet
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_timms_own_class(
+    is_published: bool, timms: Any, names: list[str], synthetic: Path, request: Any
+) -> None:
+    """Its own labels are the published ones; given a file, both read that."""
+    import torch
+
+    real_json = None if is_published else str(synthetic / "real.json")
+    store = request.getfixturevalue("real_store").root if is_published else None
+    theirs = timms(names, real_json, (1, 5))
+    ours = realdb.RealLabelsImagenet(names, real_json, (1, 5), store=store)
+    for logits in batches():
+        for one in (theirs, ours):
+            one.add_result(torch.from_numpy(logits))
+    assert ours.get_accuracy() == pytest.approx(theirs.get_accuracy(), abs=1e-9)
+    assert ours.get_accuracy(k=5) == pytest.approx(theirs.get_accuracy(k=5), abs=1e-9)
+    assert ours.is_correct == theirs.is_correct
+
+
+def test_labels_from_a_file(names: list[str], given: Path) -> None:
+    lists = json.loads((given / "real.json").read_text())
+    lists[int(names[0][-13:-5]) - 1] = [7, 3]
+    path = shutil.copy(given / "real.json", given / "mine.json")
+    Path(path).write_text(json.dumps(lists))
+    stand_in = realdb.RealLabelsImagenet(names, real_json=path, topk=[1])
+    assert math.isnan(stand_in.get_accuracy(1))
+    one_hot = np.zeros((1, 1000))
+    one_hot[0, 3] = 1
+    stand_in.add_result(one_hot)
+    assert stand_in.get_accuracy() == {1: 100}
+
+
+def test_what_is_refused(names: list[str], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there are 2 file names; all 50,000 images are needed"):
+        realdb.RealLabelsImagenet(names[:2])
+    with pytest.raises(DataError, match="1 images are given twice"):
+        realdb.RealLabelsImagenet([*names[:-1], names[0]])
+    with pytest.raises(UsageError, match="numbers of choices"):
+        realdb.RealLabelsImagenet(names, topk=(0,))
+    (tmp_path / "real.json").write_text("[[1]]")
+    with pytest.raises(DataError, match=r"real\.json"):
+        realdb.RealLabelsImagenet(names, tmp_path / "real.json")
+    stand_in = realdb.RealLabelsImagenet(names)
+    for wrong in (np.zeros(1000), np.zeros((1, 1000), int), np.full((1, 1000), np.nan)):
+        with pytest.raises(DataError):
+            stand_in.add_result(wrong)
+    assert stand_in.sample_idx == 0
+    with pytest.raises(UsageError, match="k is one of 1, 5; not 3"):
+        stand_in.get_accuracy(3)

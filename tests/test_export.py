@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import realdb
+from realdb.errors import DataError, QueryError, UsageError
+from realdb.exports import FORMATS
+from realdb.schema.store import Store
+
+
+@pytest.fixture
+def export(synthetic_store: Store, tmp_path: Path) -> Callable[..., list[list[str]]]:
+    """Return a function that exports to a CSV file, and returns its lines."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def export(what: str, store: Store = synthetic_store, **options: Any) -> list[list[str]]:
+        try:
+            done = realdb.export(what, folder / "a b.csv", store=store.root, **options)
+        except realdb.RealdbError:
+            assert list(folder.iterdir()) == []
+            raise
+        assert [path.name for path in folder.iterdir()] == ["a b.csv"]
+        with (folder / "a b.csv").open(newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))
+        assert (done.out, done.format, done.counts) == (folder / "a b.csv", "csv", "rows")
+        assert done.count == len(lines) - 1
+        return lines
+
+    return export
+
+
+# What.
+
+
+def test_a_table_comes_by_key(export: Callable[..., list[list[str]]]) -> None:
+    header, *rows = export("scores")
+    assert header == ["image_id", "label", "score"]
+    keys = [(int(image), int(label)) for image, label, _ in rows]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    "query", ["select 7 as a", "from (select 7 as a)", "with x as (select 7 as a) from x;"]
+)
+def test_a_query(export: Callable[..., list[list[str]]], query: str) -> None:
+    assert export(query) == [["a"], ["7"]]
+
+
+def test_a_query_keeps_its_order(export: Callable[..., list[list[str]]]) -> None:
+    _, *rows = export("select image_id from images order by image_id desc")
+    assert [int(image) for (image,) in rows] == list(range(50_000, 0, -1))
+
+
+def test_where_and_columns(export: Callable[..., list[list[str]]]) -> None:
+    header, *rows = export("images", where="image_id in (3, 1)", columns="file_name, image_id")
+    assert header == ["file_name", "image_id"]
+    assert rows == [["ILSVRC2012_val_00000001.JPEG", "1"], ["ILSVRC2012_val_00000003.JPEG", "3"]]
+
+
+def test_a_column_with_an_awkward_name(export: Callable[..., list[list[str]]]) -> None:
+    query = 'select 1 as "a,b", 2 as "c""d", 3 as e'
+    assert export(query, columns='"a,b","c""d"') == [["a,b", 'c"d'], ["1", "2"]]
+
+
+def test_columns_as_a_list(export: Callable[..., list[list[str]]]) -> None:
+    assert export('select 1 as "a,b", 2 as c', columns=["a,b"]) == [["a,b"], ["1"]]
+
+
+def test_another_threshold(export: Callable[..., list[list[str]]], synthetic_store: Store) -> None:
+    con = realdb.connect(store=synthetic_store.root)
+    wanted = con.execute("select image_id, label, position from labels_at(0.3) order by all")
+    _, *rows = export("labels", threshold=0.3)
+    assert [tuple(map(int, row)) for row in rows] == wanted.fetchall()
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "message"),
+    [
+        ("ratd", {}, "no table, view or subset 'ratd', nor is it a SELECT. Did you mean: rated"),
+        ("real-jsn", {}, "Did you mean: real-json"),
+        ("labels_at", {}, 'has parameters: ask for "from labels_at(threshold)"'),
+        ("drop table images", {}, "one SELECT is expected"),
+        ("select 1; select 2", {}, "one SELECT is expected"),
+        ("explain select 1", {}, "one SELECT is expected"),
+        ("copy images to 'x'", {}, "one SELECT is expected"),
+        ("select 1 as a, 2 as A", {}, "columns of one name cannot be told apart in a file"),
+        ("select error('at run time') as a", {}, "at run time"),
+        ("rated", {"where": "nope = 1"}, "nope"),
+        ("rated", {"where": "1=1) union all (select 1"}, "syntax error"),
+        ("rated", {"columns": "nope,image_id"}, "no column nope; there are: image_id, file_name"),
+        ("rated", {"columns": ""}, "no column named"),
+    ],
+)
+def test_a_query_is_refused(
+    export: Callable[..., list[list[str]]], what: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        export(what, **options)
+    assert message in str(caught.value)
+
+
+def test_arguments_that_do_not_fit(export: Callable[..., list[list[str]]]) -> None:
+    with pytest.raises(UsageError, match="csv has no use for --partition-by"):
+        export("rated", partition_by="label_count")
+    with pytest.raises(UsageError, match="a threshold is between 0 and 1"):
+        export("rated", threshold=2)
+    with pytest.raises(UsageError, match="there is no export format 'nope'; there are: parquet,"):
+        export("rated", format="nope")
+
+
+def test_a_table_that_the_store_lacks(
+    export: Callable[..., list[list[str]]], bare_store: Store
+) -> None:
+    with pytest.raises(QueryError, match=r"no table votes: it comes from raters\.npz"):
+        export("votes", bare_store)
+    with pytest.raises(QueryError, match="the view unanimous needs what this store lacks"):
+        export("unanimous", bare_store)
+    with pytest.raises(QueryError, match="labels_at needs what this store lacks"):
+        export("labels", bare_store, threshold=0.5)
+
+
+@pytest.mark.parametrize("what", ["predictions", "hard", "scored_predictions"])
+def test_models_are_needed(export: Callable[..., list[list[str]]], what: str) -> None:
+    with pytest.raises(DataError, match=f"{what} reads the stored models, and none is stored"):
+        export(what)
+
+
+def test_stored_models(
+    export: Callable[..., list[list[str]]], ingest: Callable[..., Store], synthetic: Path
+) -> None:
+    store = ingest()
+    (file, *_) = sorted((synthetic / "predictions").glob("*.csv"))
+    realdb.add(file, store=store.root)
+    header, *rows = export("predictions", store)
+    assert header == ["model", "image_id", "rank", "label", "confidence"]
+    assert {row[0] for row in rows} == {file.stem}
+    assert len(export("hard", store, force=True)) > 1
+
+
+# The command.
+
+
+def run(store: Store, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "realdb.cli", "export", *arguments, "--store", str(store.root)]
+    return subprocess.run(command, capture_output=True, check=False, **options)
+
+
+def test_the_command(synthetic_store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "it's a.parquet"
+    arguments = ("rated", str(out), "--where", "label_count > 1", "--columns", "image_id")
+    done = run(synthetic_store, *arguments)
+    found = pq.read_table(out)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.decode() == f"realdb: {out}: {found.num_rows} rows as parquet\n"
+    again = run(synthetic_store, *arguments)
+    assert again.returncode == 1
+    assert again.stderr.decode() == f"realdb: {out} is there already; --force replaces it\n"
+    assert run(synthetic_store, *arguments, "--force").returncode == 0
+
+
+def test_standard_output(synthetic_store: Store) -> None:
+    for form in FORMATS:
+        if FORMATS[form].takes != "rows":
+            continue
+        done = run(synthetic_store, "rated", "-", "--format", form, "--columns", "image_id")
+        assert done.returncode == 0, done.stderr
+        if form == "arrow":
+            rows = pa.ipc.open_stream(done.stdout).read_all().num_rows
+        elif form == "parquet":
+            rows = pq.read_table(io.BytesIO(done.stdout)).num_rows
+        elif FORMATS[form].is_text:
+            rows = done.stdout.count(b"\n") - (form != "jsonl")
+        else:
+            continue
+        assert f"realdb: standard output: {rows} rows as {form}\n" == done.stderr.decode()
+    whole = run(synthetic_store, "real-json", "-")
+    assert len(json.loads(whole.stdout)) == 50_000
+
+
+def test_a_query_that_fails_prints_nothing(synthetic_store: Store) -> None:
+    query = "select case when i = 40000 then error('late') else i end as i from range(50000) t(i)"
+    done = run(synthetic_store, query, "-", "--format", "csv")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"late" in done.stderr
+
+
+def test_a_folder_does_not_go_into_standard_output(synthetic_store: Store) -> None:
+    done = run(synthetic_store, "rated", "-", "--format", "parquet", "--partition-by", "image_id")
+    assert done.returncode == 2
+    assert b"writes a folder" in done.stderr
+
+
+def test_help_names_all(synthetic_store: Store) -> None:
+    done = run(synthetic_store, "--help", env=os.environ | {"COLUMNS": "1000"})
+    for name in FORMATS:
+        assert name in done.stdout.decode(), name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals on Windows")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_killed_in_the_middle_it_leaves_nothing(
+    synthetic_store: Store, tmp_path: Path, number: signal.Signals
+) -> None:
+    out = tmp_path / "out.sqlite"
+    out.write_text("old")
+    query = "select i from range(5000000) t(i)"
+    command = [sys.executable, "-m", "realdb.cli", "export", query, str(out), "--force"]
+    with subprocess.Popen([*command, "--store", str(synthetic_store.root)]) as process:
+        while not any(path.stat().st_size for path in tmp_path.glob(".realdb-*/out.sqlite")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(60) != 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out.sqlite"]
+    assert out.read_text() == "old"

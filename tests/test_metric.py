@@ -1,0 +1,460 @@
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import realdb
+from realdb.api import given as reading
+from realdb.errors import DataError, QueryError, RealdbError, UsageError
+from realdb.ingest import predictions
+from realdb.schema.store import Store, create_table
+
+Array = npt.NDArray[Any]
+RULES: list[dict[str, Any]] = [
+    {},
+    {"threshold": 0.5},
+    {"empty": "wrong"},
+    {"empty": "original", "threshold": 0.99},
+]
+
+
+@pytest.fixture(autouse=True)
+def _synthetic_is_the_store(synthetic_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(synthetic_store.root))
+
+
+@pytest.fixture(scope="module")
+def logits(synthetic_store: Store) -> Array:
+    """Return logits, float16 (50000, 1000), with many ties, that are right more often than not."""
+    rng = np.random.default_rng(0)
+    found = rng.integers(0, 50, (50_000, 1000)).astype(np.float16)
+    with synthetic_store.connect(["images"]) as con:
+        original = con.table("images").order("image_id").fetchnumpy()["original_label"]
+    found[np.arange(50_000), original] += rng.integers(0, 15, 50_000)
+    return found
+
+
+@pytest.fixture(scope="module")
+def batches() -> list[Array]:
+    """Return the rows 0-49999 in another order, in batches of many sizes."""
+    rng = np.random.default_rng(1)
+    ends = np.sort(rng.choice(np.arange(2, 50_000), 60, replace=False))
+    return [np.empty(0, np.int64), *np.split(rng.permutation(50_000), [1, *ends])]
+
+
+def names_of(rows: Array) -> list[str]:
+    return [f"ILSVRC2012_val_{row + 1:08d}.JPEG" for row in rows]
+
+
+def quiet(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call without the warning that only some images are covered."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", realdb.RealdbWarning)
+        return call(*args, **options)
+
+
+# RealAccuracy
+
+
+@pytest.mark.parametrize("rules", RULES, ids=str)
+def test_batches_give_what_accuracy_gives(
+    rules: dict[str, Any], logits: Array, batches: list[Array]
+) -> None:
+    metric = realdb.RealAccuracy(model="array", **rules)
+    for rows in batches:
+        metric.update(logits[rows], rows + 1)
+    found = metric.compute()
+    assert found == realdb.accuracy(logits, model="array", **rules)
+    assert isinstance(found, realdb.Accuracy)
+    assert found.real_top5_accuracy is not None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.model = "other"  # type: ignore[misc]
+
+
+def test_class_ids_and_ranks_give_what_logits_give(logits: Array) -> None:
+    ranked = np.argsort(-logits[:5000], axis=1, kind="stable")[:, :7]
+    given = {"logits": logits[:5000], "7": ranked, "5": ranked[:, :5].astype(np.uint16)}
+    results = {}
+    for name, predictions_ in given.items():
+        metric = realdb.RealAccuracy()
+        metric.update(predictions_, np.arange(1, 5001))
+        results[name] = quiet(metric.compute)
+    assert results["logits"] == results["7"] == results["5"]
+    assert results["7"].predicted_images == 5000
+    for few in (ranked[:, 0], ranked[:, :3].tolist()):
+        metric = realdb.RealAccuracy()
+        metric.update(few, range(1, 5001))
+        expected = dataclasses.replace(
+            results["7"], real_top5_accuracy=None, original_top5_accuracy=None
+        )
+        assert quiet(metric.compute) == expected
+    top1 = realdb.RealAccuracy(topk=(1,))
+    top1.update(ranked, range(1, 5001))
+    assert quiet(top1.compute) == expected
+
+
+def test_part_of_the_images_is_warned_of() -> None:
+    metric = realdb.RealAccuracy()
+    metric.update([3, 4], [7, 50_000])
+    with pytest.warns(realdb.RealdbWarning, match="model covers 2 of the 50,000 images"):
+        assert metric.compute().predicted_images == 2
+
+
+def test_ties_go_to_the_lower_class_id() -> None:
+    tied = np.zeros((1, 1000), np.float32)
+    tied[0, [900, 17, 300]] = 1
+    assert reading.choices(tied, 1, 5).tolist() == [[17, 300, 900, 0, 1]]
+    low = np.full((1, 1000), -np.inf, np.float32)
+    low[0, 999] = 0
+    assert reading.choices(low, 1, 5).tolist() == [[999, 0, 1, 2, 3]]
+    assert low[0, 999] == 0, "what was given is not changed"
+
+
+def test_reset_and_pickle(logits: Array) -> None:
+    metric = realdb.RealAccuracy(threshold=0.5)
+    metric.update(logits[:1000], np.arange(1, 1001))
+    copy = pickle.loads(pickle.dumps(metric))
+    metric.reset()
+    with pytest.raises(DataError, match="no predictions were given: call update first"):
+        metric.compute()
+    metric.update(logits[:1000], np.arange(1, 1001))
+    assert quiet(copy.compute) == quiet(metric.compute)
+    copy.update(logits[1000:1001], [1001])
+    assert quiet(copy.compute).predicted_images == 1001
+    assert quiet(metric.compute).predicted_images == 1000
+
+
+def test_merge(logits: Array, batches: list[Array]) -> None:
+    parts = [realdb.RealAccuracy(), realdb.RealAccuracy()]
+    for place, rows in enumerate(batches):
+        parts[place % 2].update(logits[rows], names_of(rows))
+    first, second = parts
+    first.merge(pickle.loads(pickle.dumps(second)))
+    assert first.compute() == realdb.accuracy(logits, model="model")
+    before = quiet(second.compute)
+    with pytest.raises(DataError, match=r"images are given twice, in both of those merged: image"):
+        second.merge(first)
+    assert quiet(second.compute) == before
+
+
+def test_other_rules_do_not_merge() -> None:
+    metric = realdb.RealAccuracy()
+    for other in (
+        realdb.RealAccuracy(topk=(1,)),
+        realdb.RealAccuracy(threshold=0.5),
+        realdb.RealAccuracy(empty="wrong"),
+    ):
+        with pytest.raises(UsageError, match="these have another"):
+            metric.merge(other)
+
+
+@pytest.mark.parametrize(
+    ("given", "images", "said"),
+    [
+        ([1], [0], "1 of 1 images are none: 0 in row 0.*Numbers count from 1"),
+        ([1, 2], [1, 50_001], "1 of 2 images are none: 50001 in row 1"),
+        ([1], ["cat.jpg"], "'cat.jpg' in row 0"),
+        ([1], [True], "images are none"),
+        ([1], [1.5], "1.5 in row 0"),
+        ([1], [None], "None in row 0"),
+        ([1], [2**63], "images are none"),
+        ([1], "ILSVRC2012_val_00000001.JPEG", "is one image; give a list"),
+        ([1], [[1]], r"images have shape \(1, 1\)"),
+        ([1, 2], [9, "ILSVRC2012_val_00000009.JPEG"], "given twice, in what was given together"),
+        ([1], [77], "1 images are given twice, here and in an update before: image 77"),
+        ([1, 2], [1], "there are 2 predictions for 1 images"),
+        ([1000], [1], "1 of 1 class ids are not 0-999: 1000 in row 0.*count from 1"),
+        ([-1], [1], "-1 in row 0"),
+        ([[4, 5, 4]], [1], r"one class at two ranks: row 0 .* is \[4, 5, 4\]"),
+        ([1.0], [1], r"float64 with shape \(1,\); needed are integers \(1,\)"),
+        ([True], [1], "the predictions are bool"),
+        (np.zeros((1, 1000), np.int64), [1], "k below 1,000"),
+        (np.zeros((1, 10)), [1], "1,000 are needed"),
+        (np.zeros((1, 1001)), [1], r"drop it with logits\[:, 1:\]"),
+        (np.full((1, 1000), np.nan), [1], "1,000 logits are NaN: that of class 0 in row 0"),
+        (np.zeros((1, 1, 1000)), [1], "with shape"),
+        (5, [1], "with shape"),
+        ([[1, 2], [3]], [1, 2], "cannot be read as an array"),
+        ([1, 2], [[1], [2, 3]], "cannot be read as an array"),
+    ],
+)
+def test_what_is_refused_is_not_taken(given: Any, images: Any, said: str) -> None:
+    metric = realdb.RealAccuracy()
+    metric.update([5], [77])
+    before = pickle.dumps(metric)
+    with pytest.raises(DataError, match=said) as caught:
+        metric.update(given, images)
+    assert "\n" not in str(caught.value)
+    assert pickle.dumps(metric) == before
+
+
+def test_one_nan_among_many(logits: Array) -> None:
+    spoilt = logits[:300].copy()
+    spoilt[280, 7] = np.nan
+    with pytest.raises(DataError, match="1 logits are NaN: that of class 7 in row 280"):
+        realdb.RealAccuracy().update(spoilt, range(1, 301))
+
+
+def test_what_cannot_be_answered_is_said_at_once(bare_store: Store) -> None:
+    with pytest.raises(UsageError, match=r"topk is \(1,\), \(5,\) or \(1, 5\); not \(1, 3\)"):
+        realdb.RealAccuracy(topk=(1, 3))
+    with pytest.raises(UsageError, match="empty is one of"):
+        realdb.RealAccuracy(empty="all")
+    with pytest.raises(QueryError, match=r"scores\.npz"):
+        realdb.RealAccuracy(threshold=0.5, store=bare_store.root)
+    with pytest.raises(QueryError, match="needs the original labels"):
+        realdb.RealAccuracy(empty="original", store=bare_store.root)
+
+
+# Images
+
+
+FORMS = (
+    "ILSVRC2012_val_{:08d}.JPEG",
+    "val/n01440764/ILSVRC2012_val_{:08d}.JPEG",
+    "C:\\val\\ILSVRC2012_val_{:08d}.jpg",
+    "ILSVRC2012_val_{:08d}",
+    "ILSVRC2012_val_{:08d}_n01440764.JPEG",
+    "{:08d}.png",
+    "{:08d}",
+    "{}",
+    "{}.0",
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_name(form: str) -> None:
+    images = [1, 293, 50_000]
+    names = [form.format(image) for image in images]
+    as_bytes = [name.encode() for name in names]
+    for given_ in (names, tuple(names), as_bytes, np.array(names), np.array(as_bytes), iter(names)):
+        assert reading.image_ids(given_).tolist() == images
+    assert reading.image_ids([Path(name) for name in names]).tolist() == images
+
+
+def test_every_kind_of_number() -> None:
+    for kind in (np.int16, np.uint64, np.float32):
+        assert reading.image_ids(np.array([1, 293], kind)).tolist() == [1, 293]
+    assert reading.image_ids([]).tolist() == []
+    assert reading.image_ids(range(3, 5)).tolist() == [3, 4]
+
+
+PIECES = (
+    "ILSVRC2012_val_",
+    "00000012",
+    "12",
+    "_n01440764",
+    ".JPEG",
+    ".0",
+    "/",
+    "\\",
+    " ",
+    "a",
+    "\n",
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+def test_the_rule_is_that_of_prediction_files(name: str) -> None:
+    import duckdb
+
+    def read(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except RealdbError:
+            return None
+
+    with duckdb.connect() as con:
+        create_table(con, "predictions")
+        taken = read(lambda: predictions.add(con, {name: 1}))
+        rows = con.execute("select image_id from predictions").fetchall()
+    found = read(lambda: reading.image_ids([name]).tolist())
+    assert found == ([image for (image,) in rows] if taken else None)
+
+
+# torch and torchmetrics
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+def test_tensors(dtype: str, logits: Array) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    metric, other = realdb.RealAccuracy(), realdb.RealAccuracy()
+    some = torch.from_numpy(logits[:2000]).to(getattr(torch, dtype)).requires_grad_()
+    metric.update(some, torch.arange(1, 2001))
+    other.update(logits[:2000], names_of(np.arange(2000)))
+    assert quiet(metric.compute) == quiet(other.compute)
+    metric.update(torch.tensor([[1, 2, 3]]), torch.tensor([2001]))
+    with pytest.raises(DataError, match="given twice"):
+        metric.update(torch.tensor([1]), torch.tensor([2001]))
+
+
+def test_without_torchmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    with pytest.raises(UsageError, match="as_torchmetric needs torch and torchmetrics"):
+        realdb.RealAccuracy().as_torchmetric()
+
+
+@pytest.fixture
+def torchmetrics() -> Any:
+    pytest.importorskip("torch", reason="torch is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it imports warns of its own accord
+        return pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
+
+
+def shares(result: realdb.Accuracy) -> dict[str, float]:
+    """Return what the torchmetric computes, out of the view's row."""
+    names = ("real", "original", "real_top5", "original_top5")
+    return {f"{name}_accuracy": getattr(result, f"{name}_accuracy") for name in names}
+
+
+def numbers(computed: dict[str, Any]) -> dict[str, float]:
+    return {name: value.item() for name, value in computed.items()}
+
+
+@pytest.mark.parametrize("rules", RULES, ids=str)
+@pytest.mark.usefixtures("torchmetrics")
+def test_the_torchmetric(rules: dict[str, Any], logits: Array, batches: list[Array]) -> None:
+    import torch
+
+    metric = realdb.RealAccuracy(**rules).as_torchmetric().to("cpu")
+    for rows in batches:
+        metric.update(torch.from_numpy(logits[rows]), names_of(rows))
+    assert numbers(metric.compute()) == shares(realdb.accuracy(logits, **rules))
+    again = pickle.loads(pickle.dumps(metric))
+    assert numbers(again.compute()) == numbers(metric.compute())
+    with pytest.raises(DataError, match="1 images are given twice, here and in"):
+        again.update(logits[:1], [1])
+
+
+@pytest.mark.usefixtures("torchmetrics")
+def test_forward_gives_the_batch(logits: Array) -> None:
+    metric = realdb.RealAccuracy().as_torchmetric()
+    for start in (0, 500):
+        rows = np.arange(start, start + 500)
+        alone = realdb.RealAccuracy()
+        alone.update(logits[rows], rows + 1)
+        assert numbers(metric(logits[rows], rows + 1)) == shares(quiet(alone.compute))
+    both = realdb.RealAccuracy()
+    both.update(logits[:1000], np.arange(1, 1001))
+    assert numbers(metric.compute()) == shares(quiet(both.compute))
+    metric(logits[:1], [1])
+    with pytest.raises(DataError, match="1 images are given twice, in two processes or batches"):
+        metric.compute()
+    metric.reset()
+    metric.update([1, 2], [3, 4])
+    found = numbers(metric.compute())
+    assert np.isnan(found["real_top5_accuracy"])
+    assert not np.isnan(found["original_accuracy"])
+
+
+def test_a_collection(torchmetrics: Any, logits: Array) -> None:
+    """Metrics of other rules stay apart, although the first batch gives them the same counts."""
+    import torch
+
+    rules: dict[str, dict[str, Any]] = {
+        "published": {},
+        "low": {"threshold": 0.1},
+        "wrong": {"empty": "wrong"},
+    }
+    metrics = {name: realdb.RealAccuracy(**rule).as_torchmetric() for name, rule in rules.items()}
+    top1 = torchmetrics.classification.MulticlassAccuracy(1000, average="micro")
+    both = torchmetrics.MetricCollection({**metrics, "top1": top1})
+    target = torch.zeros(1, dtype=torch.int64)
+    labels = [one.tolist() for one in realdb.real_labels()]
+    first = next(row for row, one in enumerate(labels) if len(one) == 1)
+    one_hot = torch.zeros(1, 1000)
+    one_hot[0, labels[first][0]] = 1
+    both.update(preds=one_hot, images=[first + 1], target=target)
+    rows = np.setdiff1d(np.arange(3000), [first])
+    both.update(
+        preds=torch.from_numpy(logits[rows]).float(),
+        images=rows + 1,
+        target=torch.zeros(len(rows), dtype=torch.int64),
+    )
+    found = numbers(both.compute())
+    for name, rule in rules.items():
+        alone = realdb.RealAccuracy(**rule)
+        alone.update(one_hot, [first + 1])
+        alone.update(logits[rows], rows + 1)
+        expected = {f"{name}_{k}": v for k, v in shares(quiet(alone.compute)).items()}
+        assert {k: found[k] for k in expected} == expected
+    assert "top1" in found
+
+
+# Two processes, as torchrun would start them, each with half of the images.
+RANK = """
+import sys
+import numpy as np, torch, torch.distributed as dist
+import realdb
+rank, folder, home = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+metric = realdb.RealAccuracy(store=home).as_torchmetric()
+labels = np.load(f"{folder}/ranked.npy")
+mine = np.arange(rank, len(labels), 2)
+for rows in np.array_split(mine, 3):
+    metric.update(labels[rows], rows + 1)
+print(sorted((name, value.item()) for name, value in metric.compute().items()))
+metric.reset()
+metric.update(labels[:1], [1])
+try:
+    metric.compute()
+except realdb.RealdbError as error:
+    print(error)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.usefixtures("torchmetrics")
+def test_processes_add_up(logits: Array, synthetic_store: Store, tmp_path: Path) -> None:
+    ranked = np.argsort(-logits[:3000], axis=1, kind="stable")[:, :5]
+    np.save(tmp_path / "ranked.npy", ranked)
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, str(rank), str(tmp_path), str(synthetic_store.root)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    printed = [rank.communicate(timeout=300)[0].splitlines() for rank in ranks]
+    alone = realdb.RealAccuracy()
+    alone.update(ranked, range(1, 3001))
+    expected = str(sorted(shares(quiet(alone.compute)).items()))
+    for computed, refused in printed:
+        assert computed == expected
+        assert "1 images are given twice, in two processes or batches: image 1." in refused
+
+
+def test_random_parts_add_up(logits: Array) -> None:
+    """Whatever the parts, and in whatever order they are merged."""
+    draw = random.Random(2)
+    whole = realdb.RealAccuracy()
+    whole.update(logits[:400], range(1, 401))
+    expected = quiet(whole.compute)
+    for _ in range(3):
+        rows = draw.sample(range(400), 400)
+        cuts = sorted(draw.sample(range(1, 400), 3))
+        parts = []
+        for begin, end in zip([0, *cuts], [*cuts, 400], strict=True):
+            part = realdb.RealAccuracy()
+            part.update(logits[rows[begin:end]], np.array(rows[begin:end]) + 1)
+            parts.append(part)
+        first, *others = parts
+        for part in others:
+            first.merge(part)
+        assert quiet(first.compute) == expected
