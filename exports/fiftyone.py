@@ -8,6 +8,8 @@ realdb: the notice, which FiftyOne passes over
 fo.Dataset.from_dir(
     dataset_type=fo.types.FiftyOneImageClassificationDataset, data_path=IMAGES, labels_path=OUT
 )
+
+IMAGES is a flat folder: FiftyOne tells images in folders apart by their folders.
 """
 
 from __future__ import annotations

@@ -84,10 +84,7 @@ def install(
     """
     if names is None:
         names = [name for name in _names() if tables_of(name) <= set(tables)]
-    order: dict[str, View] = {}
-    for name in names:
-        require(name, tables)
-        _order(name, order)
+    order = {view.name: view for view in in_order(names, tables)}
     for view in order.values():
         con.execute(definition(view))
         if comment:
@@ -95,6 +92,20 @@ def install(
     if OTHER_RULES in order:
         for name in filter(is_under_rules, order):
             con.execute(definition_if(name))
+            if comment:
+                _comment_macro(con, f"{name}_if", f"{name} under other rules: {RULES} says which.")
+
+
+def in_order(names: Iterable[str], tables: Collection[str]) -> list[View]:
+    """Return the views `names` and those they read, each behind what it reads itself.
+
+    Raises QueryError, naming the sources, where one reads a table that is not among `tables`.
+    """
+    order: dict[str, View] = {}
+    for name in names:
+        require(name, tables)
+        _order(name, order)
+    return list(order.values())
 
 
 def require(name: str, tables: Collection[str]) -> View:
@@ -126,15 +137,19 @@ def is_under_rules(name: str) -> bool:
 
 
 def definition_if(name: str) -> str:
-    """Return the statement that creates the macro `NAME_if`: the view under other rules.
+    """Return the statement that creates the macro `NAME_if`: the view under other rules."""
+    return _macro(f"{name}_if", find(OTHER_RULES), select_if(name))
+
+
+def select_if(name: str) -> str:
+    """Return the SELECT of the view `name` under other rules, with the parameters of rules_with.
 
     The files stand in it as they are: each view between the rules and this one as a named query,
     which hides the view of that name.
     """
+    named = {RULES: find(OTHER_RULES).select}
     order: dict[str, View] = {}
     _order(name, order)
-    rules = find(OTHER_RULES)
-    named = {RULES: rules.select}
     named |= {view.name: view.select for view in order.values() if is_under_rules(view.name)}
     queries = ",\n\n".join(f"{quoting.identifier(of)} as (\n{it}\n)" for of, it in named.items())
     source = quoting.identifier(name)
@@ -142,8 +157,7 @@ def definition_if(name: str) -> str:
     columns = ", ".join(
         f"{source}.{quoting.identifier(column)}" for column in find(name).about.columns
     )
-    select = f"with {queries}\n\nselect {columns} from {source}"
-    return _macro(f"{name}_if", rules, select)
+    return f"with {queries}\n\nselect {columns} from {source}"
 
 
 def _macro(name: str, of: View, select: str) -> str:
@@ -229,8 +243,11 @@ def _order(name: str, order: dict[str, View]) -> None:
 
 def _comment(con: duckdb.DuckDBPyConnection, view: View) -> None:
     if view.about.parameters:
-        # A macro has no columns to comment on.
-        name, said = quoting.identifier(view.name), quoting.literal(view.about.summary)
-        con.execute(f"comment on macro table {name} is {said}")
+        _comment_macro(con, view.name, view.about.summary)
     else:
         store.comment(con, "view", view.name, view.about)
+
+
+def _comment_macro(con: duckdb.DuckDBPyConnection, name: str, said: str) -> None:
+    # A macro has no columns to comment on.
+    con.execute(f"comment on macro table {quoting.identifier(name)} is {quoting.literal(said)}")

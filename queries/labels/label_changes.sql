@@ -2,8 +2,9 @@
 --
 -- grain: one row per image and label that only one of the two has
 -- key: image_id, label
--- reads: labels, recomputed_labels, recomputed_scores, images
--- rule: the labels under the rules in force, against the published ones
+-- reads: labels, recomputed_scores, images, pipeline_rules
+-- rule: a rated image's labels under the rules in force (recomputed_score >= 0.8, the rules'
+--   threshold) against the published ones; an image that was not rated keeps its label
 -- source: real.json against the votes (view recomputed_labels)
 -- image_id: the image
 -- label: the class id of the label
@@ -11,23 +12,36 @@
 -- published_score: what scores.npz has
 -- recomputed_score: what the votes give under the rules in force
 -- is_original: the label is the image's ILSVRC 2012 label; NULL where the store has none
-with changed as (
+with published as (
     select
-        coalesce(n.image_id, l.image_id) as image_id,
-        coalesce(n.label, l.label) as label,
-        l.image_id is null as is_added
+        l.image_id,
+        l.label
     from labels as l
-    full outer join recomputed_labels as n on l.image_id = n.image_id and l.label = n.label
-    where l.image_id is null or n.image_id is null
+    inner join images as i on l.image_id = i.image_id
+    where i.is_rated
+),
+
+-- Each question once: recomputed_labels would ask for all the scores a second time.
+compared as (
+    select
+        coalesce(s.image_id, l.image_id) as image_id,
+        coalesce(s.label, l.label) as label,
+        s.published_score,
+        s.recomputed_score,
+        coalesce(s.recomputed_score >= r.threshold, false) as is_recomputed,
+        l.image_id is not null as is_published
+    from recomputed_scores as s
+    full outer join published as l on s.image_id = l.image_id and s.label = l.label
+    cross join pipeline_rules as r
 )
 
 select
     c.image_id,
     c.label,
-    c.is_added,
-    s.published_score,
-    s.recomputed_score,
+    c.is_recomputed as is_added,
+    c.published_score,
+    c.recomputed_score,
     c.label = i.original_label as is_original
-from changed as c
+from compared as c
 inner join images as i on c.image_id = i.image_id
-left join recomputed_scores as s on c.image_id = s.image_id and c.label = s.label
+where c.is_recomputed <> c.is_published

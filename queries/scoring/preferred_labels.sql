@@ -16,28 +16,33 @@
 --   not asked
 -- original_label_evidence: what they say for the original label; NULL where they were not asked
 -- preferred: model, original or tie; NULL unless they were asked about both
-with asked as (
-    select
-        s.image_id,
-        s.label,
-        s.raters_evidence
-    from recomputed_scores as s
-),
-
-compared as (
+with differing as (
     select
         p.model,
         p.image_id,
         p.label,
         p.confidence,
-        i.original_label,
-        m.raters_evidence as label_evidence,
-        o.raters_evidence as original_label_evidence
+        i.original_label
     from predictions as p
     inner join images as i on p.image_id = i.image_id
-    left join asked as m on p.image_id = m.image_id and p.label = m.label
-    left join asked as o on i.image_id = o.image_id and i.original_label = o.label
     where p.rank = 1 and p.label <> i.original_label
+),
+
+-- The scores are joined once and then told apart: they are too much work to be asked for twice.
+compared as (
+    select
+        d.model,
+        d.image_id,
+        d.label,
+        d.confidence,
+        d.original_label,
+        max(case when s.label = d.label then s.raters_evidence end) as label_evidence,
+        max(case when s.label = d.original_label then s.raters_evidence end)
+            as original_label_evidence
+    from differing as d
+    left join recomputed_scores as s
+        on d.image_id = s.image_id and (s.label = d.label or s.label = d.original_label)
+    group by d.model, d.image_id, d.label, d.confidence, d.original_label
 )
 
 select
