@@ -16,11 +16,11 @@ with steps as (
         c.method,
         c.kept_questions,
         c.precision,
-        c.recall - lag(c.recall, 1, 0e0) over (
-            partition by c.method order by c.kept_questions
-        ) as recall_gain
+        -- Without lag's default: written back by DuckDB 2.0, older ones do not take it.
+        c.recall - coalesce(lag(c.recall) over by_kept, 0) as recall_gain
     from precision_recall as c
     where c.method <> 'original'
+    window by_kept as (partition by c.method order by c.kept_questions)
 )
 
 select
