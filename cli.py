@@ -120,6 +120,12 @@ OrderOption = Annotated[
 OfflineOption = Annotated[
     bool | None, typer.Option("--offline", help="Download nothing. [REALDB_OFFLINE]")
 ]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Ask Spark, at spark://HOST:PORT, sc://HOST:PORT or local[N]: see docs/scale.md."
+    ),
+]
 
 
 @app.command()
@@ -199,6 +205,7 @@ def accuracy(
     scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
+    engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
     """Give each model's ReaL accuracy, beside its original accuracy.
@@ -223,6 +230,7 @@ def accuracy(
             store=store,
             offline=offline,
             progress=progress,
+            engine=engine,
         )
     printing.emit(rows, form)
 
@@ -354,6 +362,10 @@ def remove(
 
 @app.command()
 def leaderboard(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="With --engine: Parquet files, in place of the stored models."),
+    ] = None,
     threshold: Annotated[
         float, typer.Option(help="Judge by the labels whose score is at least this.")
     ] = 0.8,
@@ -361,6 +373,7 @@ def leaderboard(
     scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
+    engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
     """Rank the models kept in the store by their ReaL accuracy.
@@ -374,6 +387,8 @@ def leaderboard(
 
     with _progress() as progress:
         rows = collect.leaderboard(
+            *(files or []),
+            engine=engine,
             threshold=threshold,
             empty=empty,
             scores=scores,
@@ -429,6 +444,7 @@ def sql(
     scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
+    engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
     """Ask the tables, the views and prediction files in SQL.
@@ -448,6 +464,7 @@ def sql(
             store=store,
             offline=offline,
             progress=progress,
+            engine=engine,
         )
     printing.emit(rows, form)
 
@@ -482,9 +499,7 @@ def explain(
 @scores_app.callback(invoke_without_command=True)
 def scores(
     context: typer.Context,
-    method: Annotated[
-        Method, typer.Option(help="How votes become scores.")
-    ] = Method.pipeline,
+    method: Annotated[Method, typer.Option(help="How votes become scores.")] = Method.pipeline,
     threshold: Annotated[
         float | None, typer.Option(help="The lowest score that makes a label. [0.8]")
     ] = None,
@@ -611,6 +626,10 @@ def views(
     statement: Annotated[
         bool, typer.Option("--sql", help="Print the file that defines NAME.")
     ] = False,
+    dialect: Annotated[
+        str | None,
+        typer.Option(help="Print the statements that create NAME, or all: spark or duckdb."),
+    ] = None,
     form: FormOption = None,
 ) -> None:
     """List the tables and views, or the columns of one.
@@ -624,6 +643,8 @@ def views(
         if name is None:
             raise UsageError("--sql needs the name of a table or view: realdb views accuracy --sql")
         typer.echo(describe.view_sql(name), nl=False)
+    elif dialect is not None:
+        typer.echo(describe.statements(name, dialect), nl=False)
     else:
         printing.emit(describe.views(name), form)
 
@@ -642,8 +663,7 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="Told by OUT's suffix where left out: "
-            f"{_formats(of_tables=True)}.",
+            help=f"Told by OUT's suffix where left out: {_formats(of_tables=True)}.",
         ),
     ] = None,
     where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
@@ -676,6 +696,7 @@ def export(
     """Write a table, a view, a subset, a query's answer or a file of upstream's, for other tools.
 
     Example: realdb export contested contested.parquet --columns image_id,file_name
+
     Example: realdb export real-json real.json
     """
     from .api import export as exporting

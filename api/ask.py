@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
     from ..schema.store import Store
 
+# DuckDB 2.0.0 waits for ever where a LIMIT stands over a plan that this optimizer has shared.
+_NO_COMMON_SUBPLAN = "set disabled_optimizers = 'common_subplan'"
+
 
 def connect(
     *,
@@ -37,6 +40,7 @@ def connect(
     con = opened.connect()
     catalog.install(con, opened.names)
     prediction_sets.show(con, opened.root)
+    con.execute(_NO_COMMON_SUBPLAN)
     # Here a frame of the notebook may be queried by its name, as DuckDB's users are used to.
     con.execute("set python_enable_replacements = true")
     return con
@@ -51,6 +55,7 @@ def query(
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
+    engine: str | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return the answer of one query over the tables, the views and predictions.
 
@@ -61,17 +66,35 @@ def query(
     >>> realdb.query("from accuracy", predictions={"vit": logits}).df()  # doctest: +SKIP
 
     With `threshold` or `scores` (as in `accuracy_table`) the labels are those that these make, in
-    every view.
+    every view. With `engine` (see `api.engine`) the query is translated and runs there, over the
+    files, flat Parquet that it can see, or where none is given over the stored models.
 
     Raises DataError where a file is refused, or holds a model that is stored; QueryError where the
     query is no SELECT (the store is only read) or DuckDB refuses it.
     """
     import duckdb
 
+    if engine is not None:
+        from . import engine as engines
+
+        if predictions is not None:
+            raise UsageError("an engine reads files: name them, and leave predictions= out")
+        require_select(duckdb.connect(), sql, explains=False)
+        return engines.ask(
+            engine,
+            sql,
+            files,
+            threshold=threshold,
+            scores=scores,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
     from ..ingest import predictions as reading
 
     opened = open_store(store, offline, progress)
     con = opened.connect()
+    con.execute(_NO_COMMON_SUBPLAN)
     sources = _names_of([*reading.expand(files), *_given(predictions)])
     models = {
         name: reading.add(con, source.given, model=source.model) for name, source in sources.items()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
 from ..queries import catalog
 from ..schema import store as stores
 from .build import root_of
 
 if TYPE_CHECKING:
     import duckdb
+
+DIALECTS = ("duckdb", "spark")
 
 
 def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
@@ -91,6 +94,24 @@ def view_sql(name: str) -> str:
     """Return the file of the table or view `name`: its header and its statement."""
     path = stores.sql_path(name) if name in stores.TABLES else catalog.find(name).path
     return path.read_text(encoding="utf-8")
+
+
+def statements(name: str | None, dialect: str) -> str:
+    """Return the statements that create the view `name` and those it reads, or all views.
+
+    They are to be pasted where the tables stand already. Raises UsageError for another dialect than
+    spark or duckdb, or without sqlglot; QueryError where there is no such view.
+    """
+    if dialect not in DIALECTS:
+        raise UsageError(f"a dialect is one of {', '.join(DIALECTS)}; not {dialect!r}")
+    views = catalog.in_order([name] if name else catalog.views(), stores.TABLES)
+    if dialect == "duckdb":
+        return "\n\n".join(f"{catalog.definition(view)};" for view in views) + "\n"
+    from ..queries import dialects
+
+    tables = ", ".join(sorted(catalog.tables_of(*(view.name for view in views))))
+    head = f"-- Where these tables stand: {tables} (the store's files, and your predictions).\n"
+    return "\n".join([head, *(dialects.view_in_spark(view.name) for view in views)])
 
 
 def _relation(**columns: list[object]) -> duckdb.DuckDBPyRelation:

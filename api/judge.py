@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, RealdbWarning, UsageError
 from ..queries import catalog
-from .build import open_store
+from .build import open_store, root_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,6 +81,16 @@ def accuracy(
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
     """
+    choices = (threshold, empty, columns, input_format, order, scores)
+    is_published = choices == (PUBLISHED_THRESHOLD, "skip", None, None, None, None)
+    numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
+    if is_published and numpy and type(predictions) is numpy.ndarray:
+        from . import warm
+
+        known = warm.accuracy(predictions, root_of(store), model or "predictions")
+        if known is not None:
+            _look_at([known], {known.model: predictions}, require_complete)
+            return known
     rows = accuracy_table(
         predictions,
         model=model,
@@ -93,14 +104,14 @@ def accuracy(
         store=store,
         offline=offline,
     )
-    found = rows.fetchall()
+    found = _accuracies(rows)
     if len(found) != 1:
-        names = ", ".join(row[0] for row in found[:5])
+        names = ", ".join(each.model for each in found[:5])
         raise DataError(
             f"there are {len(found)} models in these predictions ({names}"
             f"{', …' if len(found) > 5 else ''}); realdb.accuracy_table gives a row for each"
         )
-    return Accuracy(**dict(zip(rows.columns, found[0], strict=True)))
+    return found[0]
 
 
 def accuracy_table(
@@ -117,6 +128,7 @@ def accuracy_table(
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
+    engine: str | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return the view `accuracy` for the given predictions: a row for each model.
 
@@ -125,7 +137,8 @@ def accuracy_table(
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
     it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
     labels. `model`, `columns`, `input_format` and `order` are as in
-    `ingest.predictions.add`; a folder or a pattern stands for its files.
+    `ingest.predictions.add`; a folder or a pattern stands for its files. With `engine` (see
+    `api.engine`) the views run there, over flat Parquet files that it can see.
 
     Raises DataError where predictions are refused, or do not cover all 50,000 images although
     `require_complete`. Warns where they cover only part, and where a figure looks like a mistake.
@@ -133,6 +146,29 @@ def accuracy_table(
     check_rules(threshold=threshold, empty=empty)
     if by is not None and by not in BY:
         raise UsageError(f"by is one of {', '.join(BY)}; not {by!r}")
+    asked = ["accuracy", *([BY[by]] if by else [])]
+    original_for = f"by {by}" if by in _BY_ORIGINAL else None
+    if empty == "original":
+        original_for = original_for or "empty original"
+    if engine is not None:
+        from . import engine as engines
+
+        engines.require_plain(model=model, columns=columns, input_format=input_format, order=order)
+        with engines.judging(
+            engine,
+            predictions,
+            asked,
+            threshold=threshold,
+            empty=empty,
+            scores=scores,
+            store=store,
+            offline=offline,
+            progress=progress,
+            original_for=original_for,
+        ) as session:
+            answers = [session.table(view) for view in asked]
+        _look_at(_accuracies(answers[0]), {}, require_complete)
+        return answers[-1].order("all")
     from ..ingest import predictions as reading
 
     sources = reading.expand(predictions)
@@ -142,7 +178,6 @@ def accuracy_table(
             "it each is named by its file's stem"
         )
     opened = open_store(store, offline, progress)
-    asked = ["accuracy", *([BY[by]] if by else [])]
     rules = rules_for(threshold=threshold, scores=scores)
     # A label in words, or an array in the order of class folders, needs the classes.
     con = opened.connect({*catalog.tables_of(*asked, *rules), "images", "classes", "questions"})
@@ -159,12 +194,12 @@ def accuracy_table(
         given_as |= dict.fromkeys(added, source.given)
     models = list(given_as)
     catalog.install(con, opened.names, [*asked, *rules])
-    if by in _BY_ORIGINAL or empty == "original":
-        require_original_labels(con, f"by {by}" if by in _BY_ORIGINAL else "empty original")
+    if original_for:
+        require_original_labels(con, original_for)
     judge_by(con, threshold=threshold, empty=empty, scores=scores)
     # Kept as a table: a relation would be computed anew each time that it is looked at.
     con.execute("create table answer as from accuracy order by list_position($1, model)", [models])
-    _look_at(con.table("answer"), given_as, require_complete)
+    _look_at(_accuracies(con.table("answer")), given_as, require_complete)
     return con.view(BY[by]).order("all") if by else con.table("answer")
 
 
@@ -208,12 +243,16 @@ def judge_by(
         catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})
 
 
+def _accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
+    columns = rows.columns
+    return [Accuracy(**dict(zip(columns, row, strict=True))) for row in rows.fetchall()]
+
+
 def _look_at(
-    accuracies: duckdb.DuckDBPyRelation, given_as: Mapping[str, object], require_complete: bool
+    accuracies: list[Accuracy], given_as: Mapping[str, object], require_complete: bool
 ) -> None:
     """Warn of what the reader of these figures should know."""
-    for row in accuracies.fetchall():
-        result = Accuracy(**dict(zip(accuracies.columns, row, strict=True)))
+    for result in accuracies:
         if result.predicted_images < IMAGES:
             text = (
                 f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
@@ -237,7 +276,7 @@ def _look_at(
             warnings.warn(
                 f"{result.model} is near chance: are its images in another order, or its class ids "
                 "others than 0-999 in the order of the sorted WordNet ids? To find out: "
-                + _doctor_of(given_as[result.model]),
+                + _doctor_of(given_as.get(result.model)),
                 RealdbWarning,
                 stacklevel=3,
             )

@@ -128,6 +128,14 @@ def default_root() -> Path:
     return platformdirs.user_data_path("realdb", appauthor=False)
 
 
+def current(root: Path) -> str | None:
+    """Return the id of the build in force in the folder `root`; None where there is none."""
+    try:
+        return (root / "CURRENT").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+
+
 def resolve(root: Path) -> Store:
     """Return the build in force in the folder `root`.
 
@@ -253,7 +261,7 @@ class Build:
         _sync_tree(self.folder)
         self.folder.replace(self.root / "builds" / self.build_id)
         sync(self.root / "builds")
-        previous = _current(self.root)
+        previous = current(self.root)
         _put(self.root / "CURRENT", (self.build_id + "\n").encode("ascii"))
         store = resolve(self.root)
         # On Windows another client may hold the old copy open; it is a convenience, not the truth.
@@ -381,13 +389,6 @@ def _connect(path: str) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     return duckdb.connect(path)
-
-
-def _current(root: Path) -> str | None:
-    try:
-        return (root / "CURRENT").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return None
 
 
 def _put(target: Path, content: bytes | Path) -> None:

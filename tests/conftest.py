@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 import realdb
+from realdb.api.engine import Engine, connect
 from realdb.errors import DataError
 from realdb.ingest import predictions
 from realdb.ingest.synthetic import write_synthetic
@@ -205,6 +206,34 @@ def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., str]:
         return message
 
     return refuse
+
+
+@pytest.fixture(scope="session")
+def sail_address() -> Iterator[str]:
+    """Yield the address of a Sail server, which speaks Spark Connect."""
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer()
+    server.start(background=True)
+    _, port = server.listening_address
+    yield f"sc://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sail(sail_address: str) -> Iterator[Engine]:
+    """Yield a session of Sail."""
+    with connect(sail_address) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Engine]:
+    """Yield a session of Apache Spark in a Java process beside this one."""
+    with connect("local[2]") as engine:
+        # To compile a plan takes Spark longer than to run it over a few rows.
+        engine.session.conf.set("spark.sql.codegen.wholeStage", "false")
+        yield engine
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import realdb
 from realdb import cli
@@ -83,13 +86,27 @@ def test_every_command_has_an_example_and_a_twin(command: str, run: Run) -> None
 def test_every_call_is_a_command_or_says_more() -> None:
     twins = {TWINS.get(command, command) for command in COMMANDS}
     calls = {name for name in realdb.__all__ if name.islower()}
-    assert calls - twins == {"accuracy_table", "connect", "view_sql"}
+    assert calls - twins == {
+        *("accuracy_table", "connect", "real_labels", "view_sql"),
+        "verify_scores",  # realdb scores verify
+    }
 
 
 def test_help(run: Run) -> None:
     done = run("--help")
     assert all(f"\n  {command} " in done.stdout for command in COMMANDS)
     assert run("-h").stdout == done.stdout
+
+
+@pytest.mark.parametrize("command", [["accuracy"], ["scores", "verify"]])
+def test_a_command_built_alone_is_the_same(command: list[str], run: Run) -> None:
+    whole = CliRunner().invoke(cli.app, [*command, "--help"], prog_name="realdb")
+    # Where lines break depends on the terminal.
+    assert run(*command, "--help").stdout.split() == whole.stdout.split()
+
+
+def test_a_misspelt_command_is_told_what_there_is(run: Run) -> None:
+    assert "Did you mean 'accuracy'?" in run("acuracy", code=2).stderr
 
 
 def test_version(run: Run) -> None:
@@ -379,15 +396,19 @@ LISTED = [sys.executable, "-X", "importtime", "-m", "realdb.cli"]
         (["--version"], set()),
         (["accuracy", "--help"], set()),
         (["accuracy", "{model_a}"], {"duckdb"}),
+        (["accuracy", "{folder}/a.parquet"], {"duckdb"}),
+        (["accuracy", "{folder}/a.npy"], {"duckdb", "numpy"}),
         (["accuracy", "{model_a}", "--format", "json", "--by", "class"], {"duckdb"}),
         (["sql", "from images limit 1"], {"duckdb"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_a_command_imports(
-    arguments: list[str], allowed: set[str], run: Run, model_a: Path
+    arguments: list[str], allowed: set[str], run: Run, model_a: Path, tmp_path: Path
 ) -> None:
-    given = [argument.format(model_a=model_a) for argument in arguments]
+    pq.write_table(pc.read_csv(model_a), tmp_path / "a.parquet")
+    np.save(tmp_path / "a.npy", np.arange(50_000) % 1000)
+    given = [argument.format(model_a=model_a, folder=tmp_path) for argument in arguments]
     done = run(*given, before=LISTED)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "typer" in imported

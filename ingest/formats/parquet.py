@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,12 +24,17 @@ def select(
 ) -> duckdb.DuckDBPyRelation:
     """Return the columns of GIVEN out of the Parquet `file`, which is `pattern` to DuckDB."""
     import duckdb
-    import pyarrow.parquet as pq
 
     try:
         # A folder called model=x above the file is no column.
         table = con.read_parquet(pattern, hive_partitioning=False)
     except duckdb.Error as error:
         raise DataError(f"{where} is damaged: {str(error).splitlines()[0]}") from None
-    columns.require_distinct(pq.read_schema(file).names, where)
+    # DuckDB calls a second `label` label_1. Only beside such a name is it worth the time to import
+    # pyarrow, which is longer than all the rest takes, and to ask it for the names in the file.
+    names = {"", *(name.lower() for name in table.columns)}
+    if any(re.sub(r"_\d+$", "", name) in names - {name} for name in names):
+        import pyarrow.parquet as pq
+
+        columns.require_distinct(pq.read_schema(file).names, where)
     return columns.select(con, table, where, told.columns)

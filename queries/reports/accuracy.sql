@@ -21,16 +21,18 @@
 -- predicted_images: how many of the 50,000 images the model gives a prediction for
 with counted as (
     select
+        -- of nothing but NULLs count_if is NULL to DuckDB, and 0 to others
         model,
         count(*) as predicted_images,
         count(is_real_correct) as scored_images,
-        count(case when is_real_correct then 1 end) as correct_images,
+        -- Of nothing but NULLs count_if is NULL to DuckDB, and 0 to Spark.
+        cast(coalesce(count_if(is_real_correct), 0) as bigint) as correct_images,
         count(is_original_correct) as original_images,
-        count(case when is_original_correct then 1 end) as original_correct_images,
+        coalesce(count_if(is_original_correct), 0) as original_correct_images,
         count(is_real_top5_correct) as top5_images,
-        count(case when is_real_top5_correct then 1 end) as top5_correct_images,
+        coalesce(count_if(is_real_top5_correct), 0) as top5_correct_images,
         count(is_original_top5_correct) as original_top5_images,
-        count(case when is_original_top5_correct then 1 end) as original_top5_correct_images
+        coalesce(count_if(is_original_top5_correct), 0) as original_top5_correct_images
     from scored_predictions
     group by model
 ),

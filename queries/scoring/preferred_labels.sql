@@ -41,7 +41,7 @@ compared as (
             as original_label_evidence
     from differing as d
     left join recomputed_scores as s
-        on d.image_id = s.image_id and (s.label = d.label or s.label = d.original_label)
+        on d.image_id = s.image_id and (d.label = s.label or d.original_label = s.label)
     group by d.model, d.image_id, d.label, d.confidence, d.original_label
 )
 

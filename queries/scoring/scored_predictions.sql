@@ -2,9 +2,12 @@
 --
 -- grain: one row per model and predicted image
 -- key: model, image_id
--- reads: predictions, images, labels
+-- reads: predictions, scored_choices
 -- rule: a prediction is right if its label is among the image's ReaL labels, whichever; top-5
---   counts any hit among ranks 1-5 and is known only where the model gives all five
+--   counts any hit among ranks 1-5 and is known only where the model gives all five. Mostly it
+--   does for all images or for none, and counting a model's rows tells which: every image has a
+--   rank 1, so five times as many rows are five ranks for each. The images are gone through one by
+--   one only for a model in between; and of the later ranks only the hits
 -- source: Section 4 of the paper (ReaL accuracy); the ILSVRC 2012 rule for the original labels
 -- model: the prediction set's name
 -- image_id: the image
@@ -20,53 +23,71 @@
 -- is_real_top5_correct: one of ranks 1-5 is among the ReaL labels; NULL without all five, or where
 --   the image has none
 -- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
-with counted as (
-    select
-        image_id,
-        count(*) as label_count
-    from labels
-    group by image_id
-),
-
--- Only where there is a rank 5: a model without ranks costs nothing here.
-fives as (
+with ranked as (
     select
         model,
-        image_id
+        count_if(rank = 1) as images,
+        count(*) as choices
     from predictions
-    where rank = 5
+    where rank <= 5
+    group by model
+    having max(rank) = 5
 ),
 
-top5 as (
+fives as (
     select
         p.model,
-        p.image_id,
-        bool_or(l.label is not null) as is_real_hit,
-        bool_or(p.label = i.original_label) as is_original_hit
-    from fives as f
-    inner join predictions as p on f.model = p.model and f.image_id = p.image_id
-    inner join images as i on p.image_id = i.image_id
-    left join labels as l on p.image_id = l.image_id and p.label = l.label
-    where p.rank <= 5
+        p.image_id
+    from predictions as p
+    inner join ranked as r on p.model = r.model
+    where p.rank <= 5 and r.choices < 5 * r.images
     group by p.model, p.image_id
     having count(*) = 5
+),
+
+later_hits as (
+    select
+        model,
+        image_id,
+        bool_or(is_original_correct) as is_original_hit,
+        bool_or(is_real_correct) as is_real_hit
+    from scored_choices
+    where rank between 2 and 5 and (is_original_correct or is_real_correct)
+    group by model, image_id
+),
+
+firsts as (
+    select
+        s.model,
+        s.image_id,
+        s.label,
+        s.confidence,
+        s.original_label,
+        s.label_count,
+        s.is_original_correct,
+        s.is_real_correct,
+        coalesce(r.choices = 5 * r.images, false) or f.image_id is not null as has_five_ranks
+    from scored_choices as s
+    left join ranked as r on s.model = r.model
+    left join fives as f on s.model = f.model and s.image_id = f.image_id
+    where s.rank = 1
 )
 
 select
-    p.model,
-    p.image_id,
-    p.label,
-    p.confidence,
-    i.original_label,
-    coalesce(c.label_count, 0) as label_count,
-    p.label = i.original_label as is_original_correct,
-    case when c.label_count > 0 then l.label is not null end as is_real_correct,
-    t.is_original_hit as is_original_top5_correct,
-    case when c.label_count > 0 then t.is_real_hit end as is_real_top5_correct,
-    t.image_id is not null as has_five_ranks
-from predictions as p
-inner join images as i on p.image_id = i.image_id
-left join counted as c on p.image_id = c.image_id
-left join labels as l on p.image_id = l.image_id and p.label = l.label
-left join top5 as t on p.model = t.model and p.image_id = t.image_id
-where p.rank = 1
+    f.model,
+    f.image_id,
+    f.label,
+    f.confidence,
+    f.original_label,
+    f.label_count,
+    f.is_original_correct,
+    f.is_real_correct,
+    case
+        when f.has_five_ranks then f.is_original_correct or coalesce(h.is_original_hit, false)
+    end as is_original_top5_correct,
+    case
+        when f.has_five_ranks then f.is_real_correct or coalesce(h.is_real_hit, false)
+    end as is_real_top5_correct,
+    f.has_five_ranks
+from firsts as f
+left join later_hits as h on f.model = h.model and f.image_id = h.image_id

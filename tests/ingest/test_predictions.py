@@ -208,6 +208,29 @@ def test_an_image_twice(columns: dict[str, list[Any]], refuse: Callable[..., str
     assert "such as image 4, 5; the first in rows 2, 5 (row 1 is the first" in message
 
 
+@pytest.mark.parametrize("deepest", [5, 6, 62, 1000])
+def test_a_rank_twice_behind_many(deepest: int, refuse: Callable[..., str]) -> None:
+    ranks = [1, 2, deepest, 1, deepest, deepest]
+    message = refuse(table(image=[3, 3, 3, 9, 9, 9], rank=ranks, label=[1, 2, 3, 4, 5, 6]))
+    assert "1 images stand more than once" in message
+    assert "such as image 9; the first in rows 5, 6 (" in message
+
+
+@pytest.mark.parametrize("deepest", [3, 6, 1000])
+def test_ranks_in_any_order_with_gaps(
+    deepest: int, predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., str]
+) -> None:
+    columns = {"image": [50_000, 1, 50_000, 1], "rank": [deepest, 1, 1, deepest]}
+    assert "class 9 of image 1 at 1 and" in refuse(table(**columns, label=[7, 9, 8, 9]))
+    rows = take(predictions_table, **columns, label=[7, 9, 8, 7])
+    assert [row[:3] for row in sorted(rows)] == [
+        (1, 1, 9),
+        (1, deepest, 7),
+        (50_000, 1, 8),
+        (50_000, deepest, 7),
+    ]
+
+
 def test_a_class_at_two_ranks(refuse: Callable[..., str]) -> None:
     images, labels = np.repeat(np.arange(1, 5), 3), np.tile([7, 8, 9], 4)
     labels[[1, 8, 11]] = [7, 7, 7]

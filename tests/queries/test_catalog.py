@@ -82,7 +82,7 @@ def test_tables_of_reaches_through_views() -> None:
 def test_install_what_is_named_and_what_that_reads() -> None:
     con = empty_database("images", "labels", "predictions")
     catalog.install(con, ["images", "labels", "predictions"], ["accuracy"])
-    assert installed(con) == {"accuracy", "scored_predictions"}
+    assert installed(con) == {"accuracy", "scored_predictions", "scored_choices"}
     assert con.sql("from accuracy").fetchall() == []
 
 
@@ -90,7 +90,10 @@ def test_install_what_the_tables_allow() -> None:
     tables = ["images", "labels", "scores"]
     con = empty_database(*tables)
     catalog.install(con, tables)
-    assert installed(con) == {"image_labels", "labels_at", catalog.RULES, catalog.OTHER_RULES}
+    allowed = {view for view in catalog.views() if catalog.tables_of(view) <= set(tables)}
+    assert installed(con) == allowed
+    assert {"image_labels", "labels_at", catalog.RULES} < allowed
+    assert "rated_questions" not in allowed
 
 
 def test_install_all() -> None:

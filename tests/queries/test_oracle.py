@@ -81,6 +81,16 @@ def labels_at(tables: Tables, threshold: float) -> Found:
         yield from ((image, label, position) for position, label in enumerate(mine))
 
 
+def scored_choices(tables: Tables) -> Found:
+    lists = label_lists(tables["labels"])
+    originals = {image: original for image, _, original, _ in tables["images"]}
+    for model, image, rank, label, confidence in tables["predictions"]:
+        real, original = lists.get(image, []), originals[image]
+        is_original = None if original is None else label == original
+        is_real = label in real if real else None
+        yield model, image, rank, label, confidence, original, len(real), is_original, is_real
+
+
 def scored_predictions(tables: Tables) -> Found:
     lists = label_lists(tables["labels"])
     originals = {image: original for image, _, original, _ in tables["images"]}
@@ -274,6 +284,7 @@ def test_accuracy_on_the_real_data(
     if threshold != 0.8:
         catalog.substitute(real, "labels", "labels_at", {"threshold": threshold})
         tables = real_tables | {"labels": list(labels_at(real_tables, threshold))}
+    assert_same(ask(real, "scored_choices"), scored_choices(tables))
     scored = list(scored_with_empty(list(scored_predictions(tables)), empty))
     catalog.substitute(real, "scored_predictions", "scored_with_empty", {"empty": empty})
     assert_same(ask(real, "scored_predictions"), scored)
@@ -341,6 +352,7 @@ def test_views_on_made_up_tables(
     assert_same(ask(con, "image_labels"), image_labels(tables))
     assert_same(ask(con, "rated_questions"), rated_questions(tables))
     assert_same(ask(con, "labels_at", threshold=threshold), labels_at(tables, threshold))
+    assert_same(ask(con, "scored_choices"), scored_choices(tables))
     scored = list(scored_predictions(tables))
     assert_same(ask(con, "scored_predictions"), scored)
     assert_same(ask(con, "scored_with_empty", empty=empty), scored_with_empty(scored, empty))

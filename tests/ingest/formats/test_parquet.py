@@ -69,6 +69,17 @@ def test_no_rows(tmp_path: Path, refuse: Callable[..., str]) -> None:
 def test_columns_of_the_same_name(tmp_path: Path, refuse: Callable[..., str]) -> None:
     pq.write_table(TABLE.append_column("Label", LABELS), tmp_path / "a.parquet")
     assert "2 columns of the same name: 'label', 'Label'" in refuse(tmp_path / "a.parquet")
+    without = TABLE.append_column("", LABELS).append_column("", LABELS)
+    pq.write_table(without, tmp_path / "a.parquet")
+    assert "2 columns of the same name: '', ''" in refuse(tmp_path / "a.parquet")
+
+
+def test_a_name_like_those_that_duckdb_makes_up(
+    tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
+) -> None:
+    more = TABLE.append_column("image_1", LABELS).append_column("label_x1", LABELS)
+    pq.write_table(more, tmp_path / "a.parquet")
+    assert predictions.add(predictions_table, tmp_path / "a.parquet") == ["a"]
 
 
 def test_lists_of_other_lengths(tmp_path: Path, refuse: Callable[..., str]) -> None:

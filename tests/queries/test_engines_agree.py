@@ -1,0 +1,220 @@
+"""Every view on another engine, row by row against DuckDB.
+
+The engine is Sail, a server of Spark Connect that starts in a second, and with the mark `spark`
+Apache Spark itself, which needs Java. A view that is new is asked here without a word more; one
+with new parameters needs a value in ARGUMENTS.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pytest
+
+from realdb.api import engine as engines
+from realdb.ingest import predictions
+from realdb.queries import catalog, dialects
+from realdb.schema.store import TABLES, Store, create_table
+
+VIEWS = list(catalog.views())
+UNDER_RULES = [name for name in VIEWS if catalog.is_under_rules(name)]
+OTHER_RULES: dict[str, object] = {
+    "golden_majority": 2,
+    "original_majority": 3,
+    "smoothing": 0.5,
+    "original_label_for": "all",
+    "maybe_as": "yes",
+    "left_out_raters": [102, 115],
+    "threshold": 0.5,
+}
+ARGUMENTS = {**OTHER_RULES, "empty": "wrong"}
+# Of two doubles that the same numbers give in another order of summing up.
+DIGITS = 9
+# Spark is asked of few rows alone: what takes it time is to begin.
+PAIRS = [
+    *(("sail", data) for data in ("real", "synthetic", "ties", "nothing")),
+    *(pytest.param(("spark", data), marks=pytest.mark.spark) for data in ("ties", "nothing")),
+]
+
+
+class Pair(NamedTuple):
+    """The same tables in DuckDB and on an engine, with all views."""
+
+    con: duckdb.DuckDBPyConnection
+    engine: engines.Engine
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    name, data = request.param
+    engine: engines.Engine = request.getfixturevalue(name)
+    if data in ("real", "synthetic"):
+        opened: Store = request.getfixturevalue(f"{data}_store")
+        files: Path = request.getfixturevalue("real_data" if data == "real" else "synthetic")
+        con, tables = opened.connect(), opened.names
+        for path in sorted((files / "predictions").glob("*.csv")):
+            predictions.add(con, path)
+    else:
+        con, tables = duckdb.connect(), list(TABLES)
+        for table in TABLES:
+            create_table(con, table)
+        if data == "ties":
+            fill(con)
+    catalog.install(con, tables)
+    for table in tables:
+        engine.put(table, con.table(table).to_arrow_table())
+    for view in catalog.in_order(VIEWS, tables):
+        if not view.about.parameters:
+            engine.put_view(view.name, view.select)
+    with con:
+        yield Pair(con, engine)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_view(pair: Pair, name: str) -> None:
+    view = catalog.find(name)
+    bound = {parameter: ARGUMENTS[parameter] for parameter in view.about.parameters}
+    expected = pair.con.sql(view.select, params=bound or None)
+    found = pair.engine.query(view.select, bound) if bound else pair.engine.table(name)
+    assert_same(found, expected, view)
+
+
+@pytest.mark.parametrize("name", UNDER_RULES)
+def test_view_under_other_rules(pair: Pair, name: str) -> None:
+    view, select = catalog.find(name), catalog.select_if(name)
+    expected = pair.con.sql(select, params=OTHER_RULES)
+    assert_same(pair.engine.query(select, OTHER_RULES), expected, view)
+
+
+def test_rules_that_are_not_given_stay(pair: Pair) -> None:
+    select = catalog.select_if("recomputed_labels")
+    rules = dict.fromkeys(OTHER_RULES) | {"threshold": 0.9}
+    expected = pair.con.sql(select, params=rules)
+    assert_same(pair.engine.query(select, rules), expected, catalog.find("recomputed_labels"))
+
+
+def test_what_is_wrong_with_predictions(pair: Pair) -> None:
+    select = dialects.prediction_faults()
+    found = sorted(pair.engine.query(select).fetchall())
+    assert found == sorted(pair.con.sql(select).fetchall())
+    assert not any(any(row[1:4]) for row in found)
+
+
+def assert_same(
+    found: duckdb.DuckDBPyRelation, expected: duckdb.DuckDBPyRelation, view: catalog.View
+) -> None:
+    """Compare rows whatever their order: doubles to nine digits, all else exactly."""
+    assert found.columns == expected.columns
+    assert [kind(each) for each in found.types] == [kind(each) for each in expected.types]
+    places = [found.columns.index(column) for column in view.about.key]
+    for mine, theirs in zip(in_order(found, places), in_order(expected, places), strict=True):
+        assert mine == theirs or all(map(is_same, mine, theirs)), (mine, theirs)
+
+
+def in_order(rows: duckdb.DuckDBPyRelation, places: list[int]) -> list[tuple[Any, ...]]:
+    def order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            (row[place] is None, round(row[place], DIGITS) if is_number(row[place]) else row[place])
+            for place in places
+        )
+
+    return sorted(rows.fetchall(), key=order)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def is_same(mine: object, theirs: object) -> bool:
+    if isinstance(mine, float) and isinstance(theirs, float):
+        return math.isclose(mine, theirs, rel_tol=10**-DIGITS, abs_tol=1e-12)
+    return mine == theirs
+
+
+def kind(of: object) -> str:
+    """Return what a type holds: engines count in integers of their own widths."""
+    return "a whole number" if str(of) in ("SMALLINT", "INTEGER", "BIGINT", "HUGEINT") else str(of)
+
+
+def fill(con: duckdb.DuckDBPyConnection) -> None:
+    """Put a few rows into every table that views read: many NULLs, many ties.
+
+    The labels lie on both sides of the border between animals and objects; raters may have
+    answered anything; scores and confidences have few values; two models are the same.
+    """
+    rng = np.random.default_rng(0)
+    labels = [3, 4, 5, 397, 398, 399, 700]
+    images = range(1, 61)
+    original = {image: None if rng.random() < 0.2 else int(rng.choice(labels)) for image in images}
+    rated = {image: None if rng.random() < 0.1 else bool(rng.random() < 0.7) for image in images}
+    asked = {
+        image: [int(label) for label in rng.choice(labels, rng.integers(1, 6), replace=False)]
+        for image in images
+        if rated[image] is not False
+    }
+    rows: dict[str, list[tuple[object, ...]]] = {
+        "images": [
+            (image, f"ILSVRC2012_val_{image:08d}.JPEG", original[image], rated[image])
+            for image in images
+        ],
+        "labels": [
+            (image, int(label), position)
+            for image in images
+            for position, label in enumerate(rng.choice(labels, rng.integers(0, 4), replace=False))
+        ],
+        "classes": [
+            (label, f"n{label:08d}", f"name {label}", None, label < 398) for label in labels[1:]
+        ],
+        "raters": [(100 + n, n, n >= 8, None, None) for n in range(11)],
+    }
+    questions = [(image, label) for image in asked for label in asked[image]]
+    golden = [question for question in questions if rng.random() < 0.3]
+    rows["questions"] = [
+        (*question, place, golden.index(question) if question in golden else None)
+        for place, question in enumerate(questions)
+    ]
+    answers = ["no", "maybe", "yes"]
+    rows["votes"] = [
+        (when, *question, 100 + int(rater), str(rng.choice(among)))
+        for when, about, raters, among, number in (
+            ("main", questions, range(8), answers, 5),
+            ("golden", golden, range(7), answers, 7),
+            ("expert", golden, range(8, 11), answers[::2], 3),
+        )
+        for question in about
+        if when != "main" or rng.random() < 0.9
+        for rater in rng.choice(raters, int(rng.integers(1, number + 1)), replace=False)
+    ]
+    rows["scores"] = [
+        (*question, float(rng.choice([0, 0.25, 0.5, 0.8, 1])))
+        for question in questions
+        if rng.random() < 0.9
+    ]
+    said = [
+        (image, rank, int(label), None if rng.random() < 0.3 else float(rng.choice([0.5, 1])))
+        for image in images
+        for rank, label in enumerate(rng.choice(labels, int(rng.choice([1, 4, 5, 6])), False), 1)
+        if rng.random() < 0.9 or rank > 1
+    ]
+    without = set(images) - {image for image, *_ in rows["labels"]}
+    first = [row for row in said if row[1] == 1]
+    rows["predictions"] = [
+        (model, *row)
+        for model, those in {
+            "a": said,
+            "the same": said,
+            "first choices": first,
+            "five": [row for row in said if row[0] in {row[0] for row in said if row[1] == 5}],
+            "nothing to score": [row for row in first if row[0] in without],
+            "one image": first[:1],
+        }.items()
+        for row in those
+    ]
+    assert without
+    for table, of in rows.items():
+        con.executemany(f"insert into {table} values ({', '.join('?' * len(of[0]))})", of)

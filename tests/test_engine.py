@@ -1,0 +1,367 @@
+"""The commands that ask an engine: the same answers as without, and what is refused."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import realdb
+from realdb.api import describe
+from realdb.api import engine as engines
+from realdb.errors import DataError, QueryError, RealdbError, UsageError
+from realdb.queries import catalog
+from realdb.schema.store import Store
+
+Query = Callable[..., duckdb.DuckDBPyRelation]
+
+
+@pytest.fixture(scope="module")
+def stored(
+    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a store that holds two models."""
+    root = tmp_path_factory.mktemp("with models") / "store"
+    shutil.copytree(synthetic_store.root, root)
+    realdb.add(*sorted((synthetic / "predictions").glob("*.csv")), store=root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def models(stored: Path) -> list[Path]:
+    """Return the two models' Parquet files, as the store keeps them."""
+    return sorted((stored / "predictions").glob("*.parquet"))
+
+
+def rows(found: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
+    return sorted(found.fetchall(), key=lambda row: tuple((x is None, str(x)) for x in row[:2]))
+
+
+def same(found: duckdb.DuckDBPyRelation, expected: duckdb.DuckDBPyRelation) -> None:
+    """Compare columns and rows; a share may differ in its last digit."""
+    assert found.columns == expected.columns
+    mine, theirs = rows(found), rows(expected)
+    assert theirs
+    assert len(mine) == len(theirs)
+    for row, other in zip(mine, theirs, strict=True):
+        for a, b in zip(row, other, strict=True):
+            assert a == b or math.isclose(a, b, abs_tol=1e-12), (row, other)
+
+
+@pytest.mark.parametrize("by", [None, "class", "label-count", "animal"])
+@pytest.mark.parametrize("empty", ["skip", "wrong", "original"])
+def test_accuracy(
+    stored: Path, models: list[Path], sail_address: str, by: str | None, empty: str
+) -> None:
+    asked = {"by": by, "empty": empty, "store": stored}
+    same(
+        realdb.accuracy_table(*models, engine=sail_address, **asked),
+        realdb.accuracy_table(*models, **asked),
+    )
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
+def test_accuracy_at_a_threshold(
+    stored: Path, models: list[Path], sail_address: str, threshold: float
+) -> None:
+    pattern = f"{models[0].parent}/*.parquet"
+    same(
+        realdb.accuracy_table(pattern, engine=sail_address, threshold=threshold, store=stored),
+        realdb.accuracy_table(pattern, threshold=threshold, store=stored),
+    )
+
+
+def test_accuracy_by_other_scores(
+    stored: Path, models: list[Path], sail_address: str, tmp_path: Path
+) -> None:
+    scores = tmp_path / "majority.parquet"
+    realdb.scores(method="majority", out=scores, store=stored)
+    same(
+        realdb.accuracy_table(models[0], engine=sail_address, scores=scores, store=stored),
+        realdb.accuracy_table(models[0], scores=scores, store=stored),
+    )
+
+
+def test_leaderboard(stored: Path, models: list[Path], sail_address: str) -> None:
+    expected = realdb.leaderboard(store=stored)
+    found = realdb.leaderboard(engine=sail_address, store=stored)
+    same(found, expected)
+    assert [row[0] for row in found.fetchall()] == [row[0] for row in expected.fetchall()]
+    same(realdb.leaderboard(*models, engine=sail_address, store=stored), expected)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select model, real_rank, real_accuracy from leaderboard",
+        "select kind.is_animal, count(*) as images from images join classes as kind "
+        "on images.original_label = kind.label group by kind.is_animal",
+        "select label, count(*) as said from predictions group by label having count(*) > 40",
+        "from pipeline_rules",
+    ],
+)
+def test_sql(stored: Path, sail_address: str, query: str) -> None:
+    same(
+        realdb.query(query, engine=sail_address, store=stored),
+        realdb.query(query, store=stored),
+    )
+
+
+def test_sql_at_a_threshold(stored: Path, sail_address: str) -> None:
+    query = "select label_count, count(*) as images from image_labels group by label_count"
+    same(
+        realdb.query(query, engine=sail_address, threshold=0.5, store=stored),
+        realdb.query(query, threshold=0.5, store=stored),
+    )
+
+
+def test_sql_knows_a_file_by_its_stem(
+    synthetic_store: Store, models: list[Path], sail_address: str, tmp_path: Path
+) -> None:
+    file = Path(shutil.copy(models[0], tmp_path / "ViT-B.parquet"))
+    asked = ('select count(*) as n, min(label) as least from "ViT-B"', file)
+    store = synthetic_store.root
+    same(realdb.query(*asked, engine=sail_address, store=store), realdb.query(*asked, store=store))
+
+
+def test_files_at_s3(stored: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine reads s3:// itself, here with a server and credentials of the test's."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+    from pysail.spark import SparkConnectServer
+
+    storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    storage.start()
+    url = "http://{}:{}".format(*storage.get_host_and_port())
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "name",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT": url,
+        "AWS_ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
+    client.create_bucket(Bucket="bucket")
+    for file in models:
+        client.upload_file(str(file), "bucket", f"folder/{file.name}")
+    client.close()
+    server = SparkConnectServer()
+    server.start(background=True)
+    address = f"sc://127.0.0.1:{server.listening_address[1]}"
+    try:
+        found = realdb.leaderboard("s3://bucket/folder/*.parquet", engine=address, store=stored)
+        same(found, realdb.leaderboard(store=stored))
+        with pytest.raises(DataError, match="The engine looks on its own machines"):
+            realdb.leaderboard("s3://bucket/none.parquet", engine=address, store=stored)
+    finally:
+        server.stop()
+        storage.stop()
+
+
+@pytest.mark.spark
+def test_on_spark_itself(stored: Path, models: list[Path], spark: engines.Engine) -> None:
+    same(
+        realdb.accuracy_table(*models, engine=spark.name, empty="wrong", store=stored),
+        realdb.accuracy_table(*models, empty="wrong", store=stored),
+    )
+    with pytest.raises(UsageError, match=r"has a Spark session at .* already"):
+        realdb.leaderboard(engine="local[1]", store=stored)
+
+
+@pytest.mark.spark
+def test_the_predictions_are_not_shuffled(
+    stored: Path, models: list[Path], spark: engines.Engine, tmp_path: Path
+) -> None:
+    """The labels are copied to each worker; of the predictions only partial counts are shuffled."""
+    first = tmp_path / "first choices.parquet"
+    duckdb.read_parquet(str(models[0])).filter("rank = 1").write_parquet(str(first))
+    asked = engines.judging(spark.name, [first], ["accuracy"], threshold=0.8, store=stored)
+    with asked as session:
+        plan = session.session.table("accuracy")._jdf.queryExecution().executedPlan().toString()
+    assert "BroadcastHashJoin [image_id" in plan
+    assert "SortMergeJoin" not in plan
+    shuffled = {
+        line.split("Exchange hashpartitioning(")[1].split("#")[0]
+        for line in plan.splitlines()
+        if "Exchange hashpartitioning(" in line
+    }
+    assert {"model"} <= shuffled <= {"model", "image_id"}
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("address", ["", "here", "local[0]", "local[a]", "http://x:1", "yarn"])
+def test_no_engine_is_guessed(address: str) -> None:
+    with (
+        pytest.raises(UsageError, match=r"an engine is spark://HOST:PORT, .* or local\[N\]; not"),
+        engines.connect(address),
+    ):
+        pass
+
+
+def test_where_nothing_listens_it_says_so_at_once() -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    for scheme in ("sc", "spark"):
+        with (
+            pytest.raises(DataError, match=f"no engine answers at {scheme}://127.0.0.1:{port}"),
+            engines.connect(f"{scheme}://127.0.0.1:{port}"),
+        ):
+            pass
+    with (
+        pytest.raises(UsageError, match="names no host and port"),
+        engines.connect("sc://host:many"),
+    ):
+        pass
+
+
+def test_without_pyspark_one_line_says_what_to_install(
+    sail_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql.connect.session", None)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    for address in (sail_address, "local[1]"):
+        with (
+            pytest.raises(UsageError, match=r"pip install 'realdb\[spark\]'"),
+            engines.connect(address),
+        ):
+            pass
+
+
+def refusal(error: type[RealdbError], *files: object, store: Path, engine: str, **more: Any) -> str:
+    with pytest.raises(error) as caught:
+        realdb.accuracy_table(*files, store=store, engine=engine, **more)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_other_files_are_refused(stored: Path, sail_address: str, tmp_path: Path) -> None:
+    def refused(*files: object, error: type[RealdbError] = DataError, **more: Any) -> str:
+        return refusal(error, *files, store=stored, engine=sail_address, **more)
+
+    remedy = "an engine reads flat Parquet files with the columns model, image_id, rank, label"
+    for file in ("ViT.csv", "-", "logits.npy", "s3://bucket/ViT.csv", "out/model=ViT/0.parquet"):
+        assert remedy in refused(file)
+    assert "model=NAME" in refused("out/model=ViT/0.parquet")
+    assert remedy in refused({"a.JPEG": 3}, error=UsageError)
+    assert "columns: no such option" in refused(
+        "a.parquet", columns={"image": "a"}, error=UsageError
+    )
+    message = refused(tmp_path / "none.parquet")
+    assert "none.parquet cannot be read" in message
+    assert "The engine looks on its own machines" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("exclude (rank)", "there is no column rank"),
+        ("replace (label::double as label)", "label is double"),
+        ("replace (3 as model)", "model is integer"),
+    ],
+)
+def test_files_of_another_form_are_refused(
+    stored: Path, models: list[Path], sail_address: str, tmp_path: Path, change: str, said: str
+) -> None:
+    file = tmp_path / "other.parquet"
+    duckdb.sql(f"select * {change} from '{models[0]}'").write_parquet(str(file))
+    assert said in refusal(DataError, file, store=stored, engine=sail_address)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            "select * replace (50001 as image_id) from one where image_id = 7",
+            "rows have an image",
+        ),
+        ("select * replace (1000 as label) from one where image_id = 7", "rows have an image"),
+        ("select * replace ('nan'::double as confidence) from one limit 2", "rows have an image"),
+        ("select * replace (null as label) from one limit 1", "1 rows lack a model, image"),
+        ("from one where image_id < 4", "3 rows have an image and rank that stood before"),
+    ],
+)
+def test_rows_that_are_no_predictions_are_refused(
+    stored: Path, models: list[Path], sail_address: str, tmp_path: Path, rows: str, said: str
+) -> None:
+    one = duckdb.read_parquet(str(models[0])).filter("rank = 1 and image_id not in (7, 50000)")
+    all_of_it = duckdb.read_parquet(str(models[0]))
+    con = duckdb.connect()
+    con.register("kept", one.to_arrow_table())
+    con.register("one", all_of_it.filter("rank = 1").to_arrow_table())
+    file = tmp_path / "faulty.parquet"
+    con.sql(f"from kept union all ({rows})").write_parquet(str(file))
+    message = refusal(DataError, file, store=stored, engine=sail_address)
+    assert said in message
+    assert "predictions of the model" in message
+    assert "realdb add checks files row by row" in message
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select 1.0 / 3 as x", "1.0: a decimal"),
+        ("select median(score) from scores", "median"),
+        ("select * from labels_at(0.5)", "a macro of DuckDB's"),
+        ("select * from acuracy", "there is no table or view 'acuracy'"),
+        ("select nothing from labels", "refuses it"),
+        ("drop table labels", "one SELECT is expected"),
+    ],
+)
+def test_queries_are_refused(stored: Path, sail_address: str, query: str, said: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        realdb.query(query, engine=sail_address, store=stored)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_are_ranked_by_an_engine_only(stored: Path, models: list[Path]) -> None:
+    with pytest.raises(UsageError, match="files are ranked by an engine"):
+        realdb.leaderboard(*models, store=stored)
+
+
+def test_without_models_there_is_nothing_to_rank(synthetic_store: Store, sail_address: str) -> None:
+    with pytest.raises(DataError, match=r"no model is stored in .*, and no file is named"):
+        realdb.leaderboard(engine=sail_address, store=synthetic_store.root)
+
+
+# The SQL to paste.
+
+
+def test_statements_for_spark_run_as_they_are(stored: Path, sail_address: str) -> None:
+    expected = realdb.leaderboard(store=stored)
+    text = describe.statements("leaderboard", "spark")
+    heading, *statements = [part.strip() for part in text.split("-- ") if part.strip()]
+    assert heading.startswith("Where these tables stand: images, labels, predictions (")
+    with engines.judging(sail_address, [], ["leaderboard"], threshold=0.8, store=stored) as session:
+        for statement in statements:
+            _, _, sql = statement.partition("\n")
+            sql = sql.rstrip(";").replace("OR REPLACE VIEW", "OR REPLACE TEMPORARY VIEW")
+            session.session.sql(sql)
+        same(session.table("leaderboard"), expected)
+
+
+def test_statements_hold_every_view() -> None:
+    text = describe.statements(None, "spark")
+    for name, view in catalog.views().items():
+        created = f"CREATE OR REPLACE VIEW {name} AS\n"
+        assert (created in text) != bool(view.about.parameters)
+        assert f"-- {name}: {view.about.summary}\n" in text
+    assert ":threshold" in text
+    con = duckdb.connect()
+    for table in realdb.schema.store.TABLES:
+        realdb.schema.store.create_table(con, table)
+    con.execute(describe.statements("labels_at", "duckdb"))
+    with pytest.raises(UsageError, match="a dialect is one of duckdb, spark; not 'hive'"):
+        describe.statements("labels_at", "hive")
