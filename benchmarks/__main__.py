@@ -1,166 +1,479 @@
-"""Time whole processes side by side, and print a Markdown table of ratios.
+"""Time realdb against what a user would write instead, and write docs/performance.md.
 
-    REALDB_TEST_DATA=FOLDER python -m benchmarks [RUNS]
+    python -m benchmarks [ROW...] [--runs N] [--quick] [--data FOLDER] [--write]
 
-FOLDER holds `upstream/` and `predictions/`, as the tests need them. Each row is realdb against what
-a user would write instead; the two run in turn, so that a machine that slows down slows both. They
-must give the same answer before they are timed. Needs the extra `dev` (pandas), and a POSIX system
-for the memory.
+Each row is realdb against others. All run in turn, each run in a process of its own, so that a
+machine that slows down slows all; they must give the same answer before they are timed. The data
+is the real one where it is found (REALDB_TEST_DATA, or a folder `shared` beside the checkout), with
+the baselines that stand there, else it is made; what is made stays in FOLDER. --quick takes a tenth
+of it. Needs the extra `bench`, and a POSIX system for the memory. A contender that is not installed
+is left out.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import multiprocessing
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
-README_LOOP = """
-import csv, json, sys
-import numpy as np
-real = {f"ILSVRC2012_val_{i + 1:08d}.JPEG": r for i, r in enumerate(json.load(open(sys.argv[1])))}
-rows = list(csv.reader(open(sys.argv[2])))[1:]
-print(np.mean([int(label) in real[name] for name, label, *_ in rows if real[name]]))
-"""
-# Noise, with the class predicted far above it: 200 MB that score as the CSV does.
-MAKE_LOGITS = """
-import csv, sys
-import numpy as np
-rows = sorted(csv.reader(open(sys.argv[1])))[:50000]
-logits = np.random.default_rng(0).standard_normal((50000, 1000), dtype=np.float32)
-logits[np.arange(50000), [int(label) for _, label, *_ in rows]] += 12
-np.save(sys.argv[2], logits)
-"""
-ARGMAX_LOOP = """
-import json, sys
-import numpy as np
-real = {f"ILSVRC2012_val_{i + 1:08d}.JPEG": r for i, r in enumerate(json.load(open(sys.argv[1])))}
-rows = zip(real, np.load(sys.argv[2]).argmax(axis=1))
-print(np.mean([int(label) in real[name] for name, label in rows if real[name]]))
-"""
-PANDAS_MERGE = """
-import sys
-import pandas as pd
-labels = pd.read_parquet(sys.argv[1], columns=["image_id", "label"])
-rows = pd.read_csv(sys.argv[2])
-rows["image_id"] = rows.file_name.str.extract(r"(\\d{8})", expand=False).astype("int32")
-rows["label"] = rows.predicted_class.astype("int16")
-rows = rows[rows.image_id.isin(labels.image_id)]
-print(len(rows.merge(labels, on=["image_id", "label"])) / len(rows))
-"""
-DENSE_NONZERO = """
-import sys
-import numpy as np
-print(len(np.nonzero(np.load(sys.argv[1])["tensor"])[0]))
-"""
+from . import data
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+PACKAGES = ("duckdb", "numpy", "pyarrow", "pandas", "polars", "timm", "torch", "crowd-kit")
+CONTENDER = [sys.executable, "-m", "benchmarks.contenders"]
+REALDB = [sys.executable, "-m", "realdb.cli"]
+HEAD = """\
+| work | row | against | ratio | from-to | CPU | s | its s | MB | its MB | bar |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """Who realdb is compared with: `bar` is the highest ratio of the times that is good enough."""
+
+    name: str
+    command: list[str]
+    bar: float | None = None
+    needs: str | None = None
+    # It does less, or is asked for less, than realdb.
+    is_another_answer: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Two commands that give the same answer; `check` gives it where realdb's prints none."""
+    """A row: what realdb does, and the others that do it; `check` answers where it prints none."""
 
+    row: str
     work: str
-    realdb: list[str]
-    against: str
-    other: list[str]
+    command: list[str]
+    others: list[Other] = field(default_factory=list)
     check: list[str] | None = None
 
 
-def run(command: list[str]) -> tuple[float, float, str]:
-    """Return a whole process's wall seconds, its peak of memory in MB, and what it printed."""
-    with tempfile.TemporaryFile("w+") as printed:
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a process; `seconds` are its own where it gives some, else all of it."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+    printed: str
+
+
+def run(command: list[str]) -> Run:
+    """Run a command to its end."""
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=printed, stderr=said)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
+            said.seek(0)
+            raise SystemExit(f"{' '.join(command)[:200]} failed:\n{said.read()[-2000:]}")
         printed.seek(0)
-        unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
-        return seconds, used.ru_maxrss / unit, printed.read()
+        text = printed.read()
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+    cpu = used.ru_utime + used.ru_stime
+    if text.startswith("{"):
+        own = json.loads(text)["seconds"]
+        seconds, cpu = (own, own) if own is not None else (seconds, cpu)
+    return Run(seconds=seconds, cpu=cpu, megabytes=used.ru_maxrss / unit, printed=text)
 
 
-def answer(command: list[str]) -> float:
-    """Return the first number that a command prints."""
-    cells = run(command)[2].replace("\n", ",").split(",")
-    return next(float(cell) for cell in cells if cell.replace(".", "", 1).isdigit())
+def apart(make: Callable[..., None], *arguments: object) -> None:
+    """Call `make` in a process of its own: a child's peak of memory begins at its parent's."""
+    process = multiprocessing.get_context("spawn").Process(target=make, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{make.__name__} failed")
 
 
-def row(case: Case, runs: int) -> str:
-    """Return a case as a row of the table; its commands are compared before they are timed."""
-    mine, theirs = answer(case.check or case.realdb), answer(case.other)
-    if mine != theirs:
-        raise SystemExit(f"{case.work}: realdb says {mine}, {case.against} {theirs}")
-    pairs = [(run(case.realdb), run(case.other)) for _ in range(runs)]
-    ratios = sorted(one[0] / other[0] for one, other in pairs)
-    seconds = statistics.median(one[0] for one, _ in pairs)
-    memory = max(one[1] for one, _ in pairs), max(other[1] for _, other in pairs)
+def answer(text: str) -> list[object]:
+    """Return what a command says: a contender's answer, or the numbers of another's last line."""
+    if text.startswith("{"):
+        return list(json.loads(text)["answer"])
+    return [float(number) for number in re.findall(r"[\d.]*\d", text.splitlines()[-1])]
+
+
+def is_same(mine: str, theirs: str) -> bool:
+    """Compare answers; of an accuracy and its images, as the given baselines print them, too."""
+    one, other = answer(mine), answer(theirs)
+    if one == other:
+        return True
+    shares = [
+        [found[0] / found[1], found[1]] if isinstance(found[0], int) else found
+        for found in (one, other)
+    ]
+    wanted = set(shares[1])
+    return len(wanted) == 2 and wanted <= set(shares[0])
+
+
+def compare(case: Case, runs: int) -> Iterator[str]:
+    """Yield a line of the table for each of the others."""
+    others = [other for other in case.others if other.needs is None or is_installed(other.needs)]
+    mine = run(case.check or case.command).printed
+    if case.check:
+        run(case.command)
+    for other in others:
+        theirs = run(other.command).printed
+        if not (other.is_another_answer or is_same(mine, theirs)):
+            raise SystemExit(
+                f"{case.work}: realdb says {mine[:200]}, {other.name} says {theirs[:200]}"
+            )
+    turns = [
+        [run(command) for command in (case.command, *(o.command for o in others))]
+        for _ in range(runs)
+    ]
+    for place, other in enumerate(others, start=1):
+        ratios = sorted(turn[0].seconds / turn[place].seconds for turn in turns)
+        ratio = statistics.median(ratios)
+        cpu = statistics.median(turn[0].cpu / turn[place].cpu for turn in turns)
+        medians = [statistics.median(turn[which].seconds for turn in turns) for which in (0, place)]
+        peaks = [max(turn[which].megabytes for turn in turns) for which in (0, place)]
+        bar = (
+            ""
+            if other.bar is None
+            else f"{other.bar:.2f} {'met' if ratio <= other.bar else 'not met'}"
+        )
+        yield (
+            f"| {case.work} | {case.row} | {other.name} | {ratio:.2g} "
+            f"| {ratios[0]:.2g}-{ratios[-1]:.2g} | {cpu:.2g} | {medians[0]:.3g} | {medians[1]:.3g} "
+            f"| {peaks[0]:.0f} | {peaks[1]:.0f} | {bar} |"
+        )
+
+
+def growth(commands: dict[int, list[str]], runs: int) -> Iterator[str]:
+    """Yield a line for each number of models: what a million rows take, and the memory."""
+    found: dict[int, list[Run]] = {models: [] for models in commands}
+    for _ in range(runs):
+        for models, command in commands.items():
+            found[models].append(run(command))
+    yield "| stored models | s | CPU s | s for a million rows | peak MB |"
+    yield "| --- | --- | --- | --- | --- |"
+    for models, turns in found.items():
+        seconds = statistics.median(turn.seconds for turn in turns)
+        cpu = statistics.median(turn.cpu for turn in turns)
+        rows = models * data.IMAGES / 1e6
+        peak = max(turn.megabytes for turn in turns)
+        yield f"| {models:,} | {seconds:.2f} | {cpu:.2f} | {seconds / rows:.3f} | {peak:.0f} |"
+
+
+def is_installed(package: str) -> bool:
+    """Say whether a contender can run at all."""
+    return find_spec({"crowd-kit": "crowdkit"}.get(package, package)) is not None
+
+
+class Bench:
+    """The data, made or found, and the rows on it."""
+
+    def __init__(self, folder: Path, *, quick: bool) -> None:
+        self.folder = folder
+        self.share = 10 if quick else 1
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files = data.files(folder)
+        self.upstream = self.files / "upstream"
+        self.real_json = str(self.upstream / "real.json")
+        self.csv = data.predictions(self.files)
+        self.store = folder / "store"
+        run([*REALDB, "ingest", str(self.upstream), "--store", str(self.store)])
+        os.environ["REALDB_HOME"] = str(self.store)
+        self.tables = str(max(self.store.glob("builds/*/tables")))
+        self.labels = f"{self.tables}/labels.parquet"
+
+    def models(self, models: int, ranks: int = 1) -> Path:
+        """Return the folder of the models made, of which there are so many at least."""
+        folder = self.folder / f"ranks_{ranks}"
+        apart(data.write_models, folder, self.csv, models, ranks)
+        return folder
+
+    def one_file(self, models: int, ranks: int = 1) -> str:
+        path = self.folder / f"ranks_{ranks}_models_{models}.parquet"
+        apart(data.write_one, path, self.models(models, ranks), models)
+        return str(path)
+
+    def stored(self, models: int) -> str:
+        """Return a store that keeps so many models."""
+        root = self.folder / f"store_{models}"
+        if not root.exists():
+            run([*REALDB, "ingest", str(self.upstream), "--store", str(root)])
+            (root / "predictions").mkdir()
+            for path in sorted(self.models(models).glob("*.parquet"))[:models]:
+                (root / "predictions" / path.name).hardlink_to(path)
+        return str(root)
+
+    def baseline(self, name: str, *arguments: str) -> list[str]:
+        """Return the command of a baseline: the file that was given, else our own."""
+        given = self.files / "baselines" / f"{name}.py"
+        if given.is_file():
+            return [sys.executable, str(given), *arguments]
+        return [*CONTENDER, name, *arguments]
+
+    def parquet(self) -> str:
+        path = self.folder / "predictions.parquet"
+        apart(data.write_parquet, path, self.csv)
+        return str(path)
+
+    def logits(self) -> str:
+        path = self.folder / "logits.npy"
+        apart(data.write_logits, path, self.csv)
+        return str(path)
+
+    def cases(self) -> Iterator[Case]:
+        """Yield the rows."""
+        predictions, parquet = str(self.csv), self.parquet()
+        accuracy = [*REALDB, "accuracy", "--format", "csv"]
+        judged = [*CONTENDER, "realdb_accuracy", str(self.store)]
+        yield Case(
+            row="accuracy-csv",
+            work="`realdb accuracy` of a CSV, whole process",
+            command=[*accuracy, predictions],
+            check=[*judged, predictions],
+            others=[
+                Other(
+                    name="the upstream README's loop",
+                    command=self.baseline("readme_loop", self.real_json, predictions),
+                    bar=0.9,
+                ),
+                Other(
+                    name="pandas, read and merge",
+                    command=self.baseline("pandas_merge", self.labels, predictions),
+                    bar=0.45,
+                    needs="pandas",
+                ),
+                Other(
+                    name="timm's RealLabelsImagenet",
+                    command=[*CONTENDER, "timm_real_labels", self.real_json, predictions],
+                    needs="timm",
+                ),
+            ],
+        )
+        yield Case(
+            row="accuracy-parquet",
+            work="the same of a Parquet file",
+            command=[*accuracy, parquet],
+            check=[*judged, parquet],
+            others=[
+                Other(
+                    name="pandas, read and merge",
+                    command=self.baseline("pandas_merge", self.labels, parquet),
+                    bar=0.45,
+                    needs="pandas",
+                ),
+                Other(
+                    name="Polars semi-join",
+                    command=self.baseline("polars_semi_join", self.labels, parquet),
+                    bar=0.9,
+                    needs="polars",
+                ),
+            ],
+        )
+        yield Case(
+            row="array",
+            work="`realdb.accuracy(array)`, warm, 50,000 labels",
+            command=[*CONTENDER, "realdb_array", str(self.store), predictions],
+            others=[
+                Other(
+                    name="the upstream README's loop",
+                    command=[*CONTENDER, "loop_array", self.real_json, predictions],
+                    bar=1 / 20,
+                ),
+                Other(
+                    name="NumPy, a table of booleans made before",
+                    command=[*CONTENDER, "numpy_array", self.real_json, predictions],
+                ),
+            ],
+        )
+        yield Case(
+            row="logits",
+            work="`realdb accuracy logits.npy`, 200 MB, whole process",
+            command=[*accuracy, self.logits()],
+            check=[*judged, self.logits()],
+            others=[
+                Other(
+                    name="np.load, argmax and the loop (top-1 only)",
+                    command=[*CONTENDER, "argmax_loop", self.real_json, self.logits()],
+                )
+            ],
+        )
+        yield from self.bulk()
+        yield Case(
+            row="ingest",
+            work="`realdb ingest`, all files, Parquet and realdb.duckdb",
+            command=[*REALDB, "ingest", str(self.upstream), "--store", str(self.folder / "new")],
+            check=[
+                *(*REALDB, "sql", "select count(*) from votes where round = 'main'"),
+                *("--format", "csv"),
+            ],
+            others=[
+                Other(
+                    name="np.load, np.nonzero of the dense votes, pyarrow write",
+                    command=[
+                        *(*CONTENDER, "dense_nonzero_write", str(self.upstream)),
+                        str(self.folder / "votes.parquet"),
+                    ],
+                    bar=1.4,
+                )
+            ],
+        )
+        yield Case(
+            row="scores",
+            work="votes to scores (view `recomputed_scores`), warm",
+            command=[*CONTENDER, "realdb_scores", self.tables],
+            others=[
+                Other(
+                    name="pandas, the same closed form",
+                    command=[*CONTENDER, "pandas_scores", self.tables],
+                    bar=1 / 3,
+                    needs="pandas",
+                )
+            ],
+        )
+
+    def bulk(self) -> Iterator[Case]:
+        """Yield the rows of many models."""
+        many, fewer, ranked = 1_000 // self.share, 100 // self.share, 200 // self.share
+
+        def against(name: str, contender: str, file: str, **more: object) -> Other:
+            command = [*CONTENDER, contender, self.tables, file]
+            return Other(name=name, command=command, **more)  # type: ignore[arg-type]
+
+        for number in (many, fewer):
+            file = self.one_file(number)
+            others = [
+                against("Polars, streaming semi-join", "polars_leaderboard", file, bar=1 / 1.3),
+                against("NumPy, a table of booleans", "numpy_leaderboard", file),
+                against("DuckDB, join on image and label", "duckdb_two_columns", file),
+                against("scan and group by model", "duckdb_scan", file, is_another_answer=True),
+            ]
+            yield Case(
+                row=f"leaderboard-{number}",
+                work=f"{number:,} models x 50,000 in one Parquet file (view `accuracy`)",
+                command=[*CONTENDER, "realdb_leaderboard", self.tables, file],
+                others=others
+                if number == many
+                else [against("pandas, isin and merge", "pandas_leaderboard", file)],
+            )
+        store = self.stored(many)
+        pattern = f"{store}/predictions/*.parquet"
+        yield Case(
+            row="leaderboard-view",
+            work=f"{many:,} models in a file each (view `accuracy`)",
+            command=[*CONTENDER, "realdb_leaderboard", self.tables, pattern],
+            others=[
+                against("Polars, streaming semi-join", "polars_leaderboard", pattern, bar=1 / 1.3),
+                against("DuckDB, join on image and label", "duckdb_two_columns", pattern),
+            ],
+        )
+        yield Case(
+            row="leaderboard-files",
+            work=f"`realdb leaderboard`, {many:,} stored models, a file each",
+            command=[*REALDB, "leaderboard", "--store", store, "--format", "csv"],
+            check=[*CONTENDER, "realdb_leaderboard", self.tables, pattern],
+            others=[
+                against("Polars, streaming semi-join", "polars_leaderboard", pattern, bar=1 / 1.3),
+            ],
+        )
+        file = self.one_file(ranked, ranks=5)
+        yield Case(
+            row="top5",
+            work=f"top-5, {ranked} models x 50,000 x 5 (view `accuracy`)",
+            command=[*CONTENDER, "realdb_top5", self.tables, file],
+            others=[
+                against(
+                    "Polars, which looks for all five", "polars_top5_checked", file, bar=1 / 1.3
+                ),
+                against("Polars, taking them for granted", "polars_top5", file, bar=1 / 1.3),
+            ],
+        )
+
+    def growth(self) -> dict[int, list[str]]:
+        """Return the commands whose time is to grow with their rows, and no faster."""
+        return {
+            models: [*REALDB, "leaderboard", "--store", self.stored(models), "--format", "csv"]
+            for models in (1, 10, 100, 1_000 // self.share)
+        }
+
+
+def machine(runs: int) -> str:
+    """Return what the figures were measured on."""
+    versions = [f"Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"| {case.work} | {case.against} | {statistics.median(ratios):.2f} "
-        f"| {ratios[0]:.2f}-{ratios[-1]:.2f} | {seconds:.2f} | {memory[0]:.0f} | {memory[1]:.0f} |"
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, {memory:.0f} GB of memory; {', '.join(versions)}; "
+        f"{runs} runs each, in turn."
     )
 
 
-def cases(data: Path, store: Path, logits: str) -> list[Case]:
-    """Return what is compared, on a store that is built and a file of logits that is made."""
-    realdb = [sys.executable, "-m", "realdb.cli"]
-    python = [sys.executable, "-c"]
-    upstream, predictions = data / "upstream", str(data / "predictions" / "ViT.csv")
-    labels = next(store.glob("builds/*/tables/labels.parquet"))
-    accuracy = [*realdb, "accuracy", predictions]
-    return [
-        Case(
-            work="accuracy ViT.csv",
-            realdb=accuracy,
-            against="the loop of the upstream README",
-            other=[*python, README_LOOP, str(upstream / "real.json"), predictions],
-        ),
-        Case(
-            work="accuracy ViT.csv",
-            realdb=accuracy,
-            against="pandas read and merge",
-            other=[*python, PANDAS_MERGE, str(labels), predictions],
-        ),
-        Case(
-            work="accuracy logits.npy, float32",
-            realdb=[*realdb, "accuracy", logits],
-            against="np.load, argmax and that loop (top-1 only)",
-            other=[*python, ARGMAX_LOOP, str(upstream / "real.json"), logits],
-        ),
-        Case(
-            work="ingest, all files",
-            realdb=[*realdb, "ingest", str(upstream)],
-            against="np.load and np.nonzero of the dense votes",
-            other=[*python, DENSE_NONZERO, str(upstream / "raters.npz")],
-            check=[*realdb, "sql", "select count(*) from votes where round = 'main'"],
-        ),
-    ]
+def write(page: Path, text: str) -> None:
+    """Put `text` between the marks of the page, and leave the rest of it as it is."""
+    mark, end = "<!-- measured -->\n", "<!-- end -->\n"
+    before, _, rest = page.read_text(encoding="utf-8").partition(mark)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{mark}{text}{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
-    """Print the table."""
-    data = Path(os.environ["REALDB_TEST_DATA"])
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    with tempfile.TemporaryDirectory() as folder:
-        store, logits = Path(folder) / "store", str(Path(folder) / "logits.npy")
-        os.environ["REALDB_HOME"] = str(store)
-        run([sys.executable, "-m", "realdb.cli", "ingest", str(data / "upstream")])
-        # By a process of its own: a child's peak of memory begins at its parent's.
-        run([sys.executable, "-c", MAKE_LOGITS, str(data / "predictions" / "ViT.csv"), logits])
-        packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "numpy", "pandas"))
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},")
-        print(f"{packages}; {runs} pairs of whole processes\n")
-        print("| realdb | against | ratio (median) | from-to | seconds | peak MB | its peak MB |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
-        for case in cases(data, store, logits):
-            print(row(case, runs), flush=True)
+    """Measure what is asked for, and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="the beginnings of the rows' names")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the models")
+    parser.add_argument("--write", action="store_true", help="put the tables into the page")
+    default = Path(tempfile.gettempdir()) / "realdb-benchmarks"
+    parser.add_argument("--data", type=Path, default=default, metavar="FOLDER")
+    given = parser.parse_args()
+    bench = Bench(given.data, quick=given.quick)
+
+    def is_asked(row: str) -> bool:
+        return not given.rows or any(row.startswith(asked) for asked in given.rows)
+
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line + "\n")
+
+    say(machine(given.runs) + "\n")
+    say(HEAD)
+    for case in bench.cases():
+        if is_asked(case.row):
+            for line in compare(case, given.runs):
+                say(line)
+    if is_asked("growth"):
+        say("")
+        for line in growth(bench.growth(), given.runs):
+            say(line)
+    if is_asked("aggregation") and is_installed("crowd-kit"):
+        say("")
+        os.environ["REALDB_TEST_DATA"] = str(bench.files)
+        command = [sys.executable, "-m", "benchmarks.aggregation", str(given.runs)]
+        table = run(command).printed
+        say(table[table.index("| ") :].rstrip())
+    if given.write:
+        write(PAGE, "".join(lines))
 
 
 if __name__ == "__main__":
