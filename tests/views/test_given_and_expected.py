@@ -3,7 +3,8 @@
 `given_<name>.csv` holds the rows of a table that the view reads, itself or through other views, or
 of a view that it reads, which they then stand in for. `expected.csv` holds the view's own rows;
 where it has parameters, their values stand in the name: `expected_threshold=0.5.csv`, with commas
-between them; one that is left out is NULL. An empty cell is NULL. A line that begins with # is a remark: why the rows below it are what is expected.
+between them; one that is left out is NULL. An empty cell is NULL. A line that begins with # is a
+remark: why the rows below it are what is expected.
 """
 
 from __future__ import annotations
