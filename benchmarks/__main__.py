@@ -29,6 +29,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from . import data
 
@@ -95,7 +96,7 @@ def run(command: list[str]) -> Run:
     return Run(seconds=seconds, cpu=cpu, megabytes=used.ru_maxrss / unit, printed=text)
 
 
-def apart(make: Callable[..., None], *arguments: object) -> None:
+def apart(make: Callable[..., object], *arguments: object) -> None:
     """Call `make` in a process of its own: a child's peak of memory begins at its parent's."""
     process = multiprocessing.get_context("spawn").Process(target=make, args=arguments)
     process.start()
@@ -104,7 +105,7 @@ def apart(make: Callable[..., None], *arguments: object) -> None:
         raise SystemExit(f"{make.__name__} failed")
 
 
-def answer(text: str) -> list[object]:
+def answer(text: str) -> list[Any]:
     """Return what a command says: a contender's answer, or the numbers of another's last line."""
     if text.startswith("{"):
         return list(json.loads(text)["answer"])
@@ -186,6 +187,7 @@ class Bench:
         self.folder = folder
         self.share = 10 if quick else 1
         folder.mkdir(parents=True, exist_ok=True)
+        apart(data.files, folder)
         self.files = data.files(folder)
         self.upstream = self.files / "upstream"
         self.real_json = str(self.upstream / "real.json")
@@ -312,25 +314,32 @@ class Bench:
             ],
         )
         yield from self.bulk()
-        yield Case(
-            row="ingest",
-            work="`realdb ingest`, all files, Parquet and realdb.duckdb",
-            command=[*REALDB, "ingest", str(self.upstream), "--store", str(self.folder / "new")],
-            check=[
-                *(*REALDB, "sql", "select count(*) from votes where round = 'main'"),
-                *("--format", "csv"),
-            ],
-            others=[
-                Other(
-                    name="np.load, np.nonzero of the dense votes, pyarrow write",
-                    command=[
-                        *(*CONTENDER, "dense_nonzero_write", str(self.upstream)),
-                        str(self.folder / "votes.parquet"),
-                    ],
-                    bar=1.4,
-                )
-            ],
-        )
+        for row, work, options, bar in (
+            ("ingest", "`realdb ingest`, all files, Parquet and realdb.duckdb", [], 1.4),
+            ("ingest-parquet", "`realdb ingest --parquet-only`", ["--parquet-only"], 1.1),
+        ):
+            yield Case(
+                row=row,
+                work=work,
+                command=[
+                    *(*REALDB, "ingest", str(self.upstream), *options),
+                    *("--store", str(self.folder / "new")),
+                ],
+                check=[
+                    *(*REALDB, "sql", "select count(*) from votes where round = 'main'"),
+                    *("--format", "csv"),
+                ],
+                others=[
+                    Other(
+                        name="np.load, np.nonzero of the dense votes, pyarrow write",
+                        command=[
+                            *(*CONTENDER, "dense_nonzero_write", str(self.upstream)),
+                            str(self.folder / "votes.parquet"),
+                        ],
+                        bar=bar,
+                    )
+                ],
+            )
         yield Case(
             row="scores",
             work="votes to scores (view `recomputed_scores`), warm",

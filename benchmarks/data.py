@@ -47,10 +47,10 @@ def files(folder: Path) -> Path:
     """Return the folder that holds `upstream/` and `predictions/`: the real one, else `folder`."""
     real = real_files()
     if real is None:
-        from realdb.ingest.synthetic import write_synthetic
-
-        # As many questions as upstream has, so that what is measured is as large.
         if not (folder / "predictions").is_dir():
+            from realdb.ingest.synthetic import write_synthetic
+
+            # As many questions as upstream has, so that what is measured is as large.
             write_synthetic(folder / "upstream", rated_images=23_000, raters=85, golden_raters=78)
             (folder / "upstream" / "predictions").rename(folder / "predictions")
         real = folder

@@ -176,9 +176,12 @@ def resolve(root: Path) -> Store:
 
 
 class Build:
-    """A build in the making: `connection` writes to its realdb.duckdb, `folder` is its own."""
+    """A build in the making: `connection` writes to its realdb.duckdb, `folder` is its own.
 
-    def __init__(self, root: Path, realdb_version: str) -> None:
+    With `parquet_only` there is no realdb.duckdb: the tables are filled in memory.
+    """
+
+    def __init__(self, root: Path, realdb_version: str, *, parquet_only: bool = False) -> None:
         import uuid
         from datetime import UTC, datetime
 
@@ -193,11 +196,13 @@ class Build:
         self.connection = _connect(":memory:")
         # Two threads keep the peak of memory where it is measured, however many cores there are.
         self.connection.execute("set threads = 2")
-        path = quoting.literal(str(self.folder / "realdb.duckdb"))
-        # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
-        self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
-        self.connection.execute("use build_file")
-        create_table(self.connection, "predictions")
+        self.parquet_only = parquet_only
+        if not parquet_only:
+            path = quoting.literal(str(self.folder / "realdb.duckdb"))
+            # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
+            self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
+            self.connection.execute("use build_file")
+            create_table(self.connection, "predictions")
 
     @property
     def tables(self) -> list[str]:
@@ -237,14 +242,15 @@ class Build:
                 "insert into build values ($1, $2, $3, $4)",
                 [self.build_id, SCHEMA_VERSION, self.realdb_version, self.built_at],
             )
-        # One transaction: a few hundred COMMENT ONs, each with a commit of its own, take 0.1 s.
-        con.begin()
-        install(con, (*self.tables, "predictions"))
-        for table in (*self.tables, "predictions"):
-            comment(con, "table", table, about(table))
-        con.commit()
-        con.execute("use memory")
-        con.execute("detach build_file")
+        if not self.parquet_only:
+            # One transaction: hundreds of COMMENT ONs, each with a commit of its own, take 0.1 s.
+            con.begin()
+            install(con, (*self.tables, "predictions"))
+            for table in (*self.tables, "predictions"):
+                comment(con, "table", table, about(table))
+            con.commit()
+            con.execute("use memory")
+            con.execute("detach build_file")
         manifest = {
             "build_id": self.build_id,
             "schema_version": SCHEMA_VERSION,
@@ -266,7 +272,10 @@ class Build:
         store = resolve(self.root)
         # On Windows another client may hold the old copy open; it is a convenience, not the truth.
         with contextlib.suppress(PermissionError):
-            _put(self.root / "realdb.duckdb", store.folder / "realdb.duckdb")
+            if self.parquet_only:
+                (self.root / "realdb.duckdb").unlink(missing_ok=True)  # that of an older build
+            else:
+                _put(self.root / "realdb.duckdb", store.folder / "realdb.duckdb")
         _sweep(self.root, keep={self.build_id, previous})
         return store
 
@@ -279,7 +288,7 @@ class Build:
 
 
 @contextlib.contextmanager
-def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
+def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) -> Iterator[Build]:
     """Yield a build in the folder `root`; one that is not published leaves no trace.
 
     One build at a time is made in a store; a second waits for the first, and warns that it does.
@@ -292,7 +301,7 @@ def new_build(root: Path, realdb_version: str) -> Iterator[Build]:
         (root / "builds").mkdir(parents=True, exist_ok=True)
         with _lock(root):
             _sweep_partial(root)
-            build = Build(root, realdb_version)
+            build = Build(root, realdb_version, parquet_only=parquet_only)
             try:
                 yield build
             finally:

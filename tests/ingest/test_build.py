@@ -554,3 +554,16 @@ def test_progress_tells_of_the_raters(ingest: Ingest) -> None:
     told: list[tuple[str, int, int]] = []
     ingest(progress=lambda *step: told.append(step))
     assert told == [("reading raters.npz", done, 12) for done in range(1, 13)]
+
+
+def test_parquet_only(ingest: Callable[..., Store]) -> None:
+    whole = ingest()
+    before = {table: whole.parquet(table).read_bytes() for table in whole.tables}
+    alone = ingest(parquet_only=True)
+    assert alone.tables == whole.tables
+    assert not list(alone.root.glob("realdb.duckdb"))
+    assert not list(alone.folder.glob("realdb.duckdb"))
+    differing = {"build", "sources"}  # these say when
+    for table in set(alone.tables) - differing:
+        assert alone.parquet(table).read_bytes() == before[table], table
+    assert realdb.verify_scores(store=alone.root).is_equal
