@@ -477,7 +477,7 @@ def sql(
 def explain(
     image: Annotated[str, typer.Argument(help="An image: its number from 1, or its file name.")],
     files: Annotated[
-        list[str] | None, typer.Argument(help="Prediction files, beside the stored models.")
+        list[str] | None, typer.Argument(help="Prediction files, in place of the stored models.")
     ] = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -532,7 +532,7 @@ def scores(
     ] = False,
     predictions: Annotated[
         list[str] | None,
-        typer.Option(help="A prediction file; may be repeated. The stored models are judged too."),
+        typer.Option(help="A prediction file; may be repeated. [the stored models]"),
     ] = None,
     changes: Annotated[
         bool, typer.Option("--changes", help="Print each label that comes or goes.")
@@ -581,7 +581,8 @@ def scores(
         _say(found.fit)
     _say(str(found.labels))
     if out is not None:
-        _say(f"{out}: written")
+        at = f" --threshold {threshold:g}" if threshold is not None else ""
+        _say(f"{out}: written; to judge by it: realdb accuracy FILE --scores {out}{at}")
     rows = found.models if found.has_models else found.counts
     printing.emit(found.changes if changes else rows, form)
 
@@ -620,7 +621,7 @@ def verify(store: StoreOption = None, form: FormOption = None) -> None:
     with _progress() as progress:
         checks = verify.verify(store=store, progress=progress)
     printing.emit(verify.check_table(checks), form)
-    if not all(check.is_passed for check in checks):
+    if any(check.is_passed is False for check in checks):
         raise typer.Exit(1)
 
 

@@ -78,6 +78,14 @@ def emit_explanation(explanation: Explanation, form: str | None) -> None:
         sys.stdout.write("\n")
     else:
         emit(vote_table(explanation), form)
+        if not explanation.questions:
+            print(f"realdb: {_why_no_questions(explanation)}", file=sys.stderr)
+
+
+def _why_no_questions(explanation: Explanation) -> str:
+    if explanation.is_rated is False:
+        return "No rater was asked about this image: it keeps its original label."
+    return "This store has no votes on it: they come from raters.npz."
 
 
 def _explain(explanation: Explanation) -> None:
@@ -126,10 +134,8 @@ def _explain(explanation: Explanation) -> None:
         console.print(_grid(header, rows, [False, False, *[True] * 5]))
         if any(v.is_average for q in e.questions for v in q.votes):
             console.print("* answered no golden question: weighs as the others do on average\n")
-    elif e.is_rated is False:
-        console.print("\nNo rater was asked about this image: it keeps its original label.")
     else:
-        console.print("\nThis store has no votes on it: they come from raters.npz.")
+        console.print(f"\n{_why_no_questions(e)}")
     if e.models:
         said = [
             [

@@ -96,7 +96,8 @@ def explain(
     """Return how the labels of one image came about, and what each model says.
 
     `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
-    given `predictions` and the stored ones. Questions come with the highest score first.
+    given `predictions`, or where none are given the stored ones. Questions come with the highest
+    score first.
     Raises UsageError where `image` names none.
     """
     image_id = _image_id(image)
@@ -108,7 +109,8 @@ def explain(
         for source in reading.expand(predictions):
             reading.add(con, source.given, model=source.model)
     catalog.install(con, opened.names)
-    prediction_sets.show(con, opened.root)
+    if not predictions:
+        prediction_sets.show(con, opened.root)
     names = _names(con, opened)
     ((_, file_name, original, is_rated),) = con.execute(
         "select image_id, file_name, original_label, is_rated from images where image_id = $1",

@@ -117,10 +117,11 @@ def scores(
     The other methods sum up the same votes of the main round in their own way (see
     queries/aggregation.py): the share of yes (majority), the same with each rater weighted by the
     agreement with the experts (weighted), and by EM dawid-skene and one-coin, with `clamp_golden`
-    held to the experts on the golden questions. `golden_majority`, `left_out_raters` and `maybe_as`
-    hold for them too.
+    held to the experts on the golden questions. `left_out_raters` and `maybe_as` hold for them too,
+    and `golden_majority` where the experts are asked.
 
-    A label is valid where its score is at least `threshold` (0.8 as published).
+    A label is valid where its score is at least `threshold` (0.8 as published). The models are
+    those of `predictions`, or where none are given the stored ones.
     `out` is a Parquet file for the scores, which `accuracy(…, scores=out)` judges by.
 
     Raises UsageError for a rule that makes no sense, QueryError where the store lacks the votes.
@@ -144,7 +145,8 @@ def scores(
         for source in reading.expand(predictions):
             reading.add(con, source.given, model=source.model)
     catalog.install(con, opened.names, ["accuracy_moves", "relabelling", catalog.OTHER_RULES])
-    prediction_sets.show(con, opened.root)
+    if not predictions:
+        prediction_sets.show(con, opened.root)
     catalog.substitute(con, catalog.RULES, catalog.OTHER_RULES, rules)
     fit = None if method == "pipeline" else _aggregate(con, method, clamp_golden=clamp_golden)
     # Each is asked several times below.
@@ -211,6 +213,8 @@ def use_scores(con: duckdb.DuckDBPyConnection, path: str | Path) -> None:
     """
     import duckdb
 
+    if not Path(path).is_file():
+        raise DataError(f"there is no file {path}: realdb scores --out FILE writes one")
     try:
         given = con.read_parquet(quoting.one_file(Path(path)), hive_partitioning=False)
     except duckdb.Error as error:
@@ -222,17 +226,25 @@ def use_scores(con: duckdb.DuckDBPyConnection, path: str | Path) -> None:
             "realdb scores --out FILE writes a file of scores"
         )
     given.select("image_id, label, score").create_view("given_scores")
-    twice, unknown, unscored, wrong = con.execute(
-        """
-        select
-            count(*) - count(distinct (g.image_id, g.label)),
-            count(*) filter (q.label is null),
-            (select count(*) from questions) - count(distinct (q.image_id, q.label)),
-            count(*) filter (g.score is null or g.score not between 0 and 1)
-        from given_scores as g
-        left join questions as q on g.image_id = q.image_id and g.label = q.label
-        """
-    ).fetchall()[0]
+    try:
+        twice, unknown, unscored, wrong = con.execute(
+            """
+            select
+                count(*) - count(distinct (g.image_id, g.label)),
+                count(*) filter (q.label is null),
+                (select count(*) from questions) - count(distinct (q.image_id, q.label)),
+                count(*) filter (g.score is null or g.score not between 0 and 1)
+            from given_scores as g
+            left join questions as q on g.image_id = q.image_id and g.label = q.label
+            """
+        ).fetchall()[0]
+    except duckdb.Error:
+        kinds = ", ".join(
+            f"{name} {kind}" for name, kind in zip(given.columns, given.types, strict=True)
+        )
+        raise DataError(
+            f"{path}: image_id, label and score are numbers; here they are {kinds}"
+        ) from None
     faults = [
         (twice, "stand twice"),
         (unknown, "are none of the store's"),
@@ -269,7 +281,9 @@ def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> N
         )
     if clamp_golden and method not in ("dawid-skene", "one-coin"):
         raise UsageError(f"clamp_golden is for the methods dawid-skene and one-coin, not {method}")
-    only = ("original_majority", "smoothing", "original_label_for")
+    only = ["original_majority", "smoothing", "original_label_for"]
+    if method != "weighted" and not clamp_golden:  # what else looks at the golden questions
+        only.append("golden_majority")
     unheard = [name for name in only if rules[name] is not None]
     if method != "pipeline" and unheard:
         raise UsageError(f"{', '.join(unheard)} is a rule of the method pipeline, not of {method}")

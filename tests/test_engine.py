@@ -149,18 +149,20 @@ def test_files_at_s3(stored: Path, models: list[Path], monkeypatch: pytest.Monke
     }.items():
         monkeypatch.setenv(name, value)
     client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
-    client.create_bucket(Bucket="bucket")
+    client.create_bucket(Bucket="of-an-engine")
     for file in models:
-        client.upload_file(str(file), "bucket", f"folder/{file.name}")
+        client.upload_file(str(file), "of-an-engine", f"folder/{file.name}")
     client.close()
     server = SparkConnectServer()
     server.start(background=True)
     address = f"sc://127.0.0.1:{server.listening_address[1]}"
     try:
-        found = realdb.leaderboard("s3://bucket/folder/*.parquet", engine=address, store=stored)
+        found = realdb.leaderboard(
+            "s3://of-an-engine/folder/*.parquet", engine=address, store=stored
+        )
         same(found, realdb.leaderboard(store=stored))
         with pytest.raises(DataError, match="The engine looks on its own machines"):
-            realdb.leaderboard("s3://bucket/none.parquet", engine=address, store=stored)
+            realdb.leaderboard("s3://of-an-engine/none.parquet", engine=address, store=stored)
     finally:
         server.stop()
         storage.stop()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,7 @@ def test_a_method_hears_the_rules(synthetic_store: Store) -> None:
         ({"left_out_raters": [7]}, "there is no rater 7; the raters are "),
         ({"method": "majority", "smoothing": 2.0}, "smoothing is a rule of the method pipeline"),
         ({"clamp_golden": True}, "clamp_golden"),
+        ({"method": "dawid-skene", "golden_majority": 4}, "golden_majority is a rule of"),
     ],
 )
 def test_a_rule_that_makes_no_sense(
@@ -217,9 +219,31 @@ def test_nobody_is_heard(synthetic_store: Store) -> None:
         realdb.scores(left_out_raters=[rater for (rater,) in raters], store=root)
 
 
+def test_a_stored_model_is_not_judged_twice(
+    synthetic_store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(synthetic_store.root, tmp_path / "store"))
+    files = synthetic / "predictions"
+    realdb.add(files, store=root)
+    expected = models(
+        realdb.scores(files / "model_a.csv", threshold=0.5, store=synthetic_store.root)
+    )
+    assert models(realdb.scores(files / "model_a.csv", threshold=0.5, store=root)).keys() == {
+        "model_a"
+    }
+    stored = models(realdb.scores(threshold=0.5, store=root))
+    assert stored.keys() == {"model_a", "model_b"}
+    for name in ("recomputed_accuracy", "scored_images"):
+        assert stored["model_a"][name] == expected["model_a"][name]
+    assert len(realdb.explain(1, files, store=root).models) == 2
+
+
 FAULTS = {
     "1 stand twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
     "1 have no score": lambda table: table.slice(1),
+    "image_id, label and score are numbers": lambda table: table.set_column(
+        2, "score", table.column("score").cast(pa.string())
+    ),
     "has no column score": lambda table: table.drop_columns("score"),
     "have a score that is not between 0 and 1": lambda table: table.set_column(
         2, "score", pa.array([1.5] + [0.5] * (len(table) - 1))

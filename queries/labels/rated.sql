@@ -2,7 +2,7 @@
 --
 -- grain: one row per image
 -- key: image_id
--- reads: image_labels
+-- reads: image_labels, questions
 -- rule: raters were asked at least one question about the image; its ReaL labels come from their
 --   votes
 -- source: scores.npz and raters.npz
@@ -12,10 +12,10 @@
 -- label_count: how many ReaL labels it has
 -- first_label: the first of them in real.json's order; NULL where it has none
 select
-    image_id,
-    file_name,
-    original_label,
-    label_count,
-    first_label
-from image_labels
-where is_rated
+    i.image_id,
+    i.file_name,
+    i.original_label,
+    i.label_count,
+    i.first_label
+from image_labels as i
+semi join questions as q on i.image_id = q.image_id

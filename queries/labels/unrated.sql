@@ -2,7 +2,7 @@
 --
 -- grain: one row per image
 -- key: image_id
--- reads: image_labels
+-- reads: image_labels, questions
 -- rule: raters were asked nothing about the image, because the paper's models agreed with its
 --   original label; it keeps that as its only ReaL label
 -- source: scores.npz and raters.npz; Section 3 of the paper
@@ -12,10 +12,10 @@
 -- label_count: how many ReaL labels it has
 -- first_label: the first of them in real.json's order; NULL where it has none
 select
-    image_id,
-    file_name,
-    original_label,
-    label_count,
-    first_label
-from image_labels
-where not is_rated
+    i.image_id,
+    i.file_name,
+    i.original_label,
+    i.label_count,
+    i.first_label
+from image_labels as i
+anti join questions as q on i.image_id = q.image_id
