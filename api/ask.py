@@ -201,13 +201,16 @@ def _explained(sql: str) -> str:
 
 
 def explain(message: str, opened: Store) -> str:
-    """Add to DuckDB's message which source a view that is not there would need."""
+    """Add to DuckDB's message which source, or which parameters, a view would need."""
     for name in catalog.views():
-        if f"with name {name} does not exist" in message:  # a table, or a function with parameters
+        # A view, one with parameters, or a view under other rules.
+        if any(f"with name {each} does not exist" in message for each in (name, f"{name}_if")):
             try:
-                catalog.require(name, opened.names)
+                parameters = catalog.require(name, opened.names).about.parameters
             except QueryError as error:
                 return str(error)
+            if parameters:
+                return f"{name} takes parameters: from {name}({', '.join(parameters)})"
     for table in stores.TABLES:
         if f"Table with name {table} does not exist" in message:
             return missing_table(table)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import realdb
-from realdb.errors import DataError, UsageError
+from realdb.errors import DataError, QueryError, UsageError
 from realdb.queries import catalog
 from realdb.schema.store import Store
 
@@ -114,3 +114,14 @@ def test_a_folder_has_no_one_name(path: Path) -> None:
         realdb.query("select 1", predictions={"mine": path.parent})
     files = realdb.query("select count(*) from predictions", predictions=path.parent)
     assert files.fetchall() == [(3,)]
+
+
+def test_a_view_with_parameters_says_so(synthetic_store: Store) -> None:
+    with pytest.raises(QueryError, match=r"takes parameters: from labels_at\(threshold\)"):
+        realdb.query("from labels_at", store=synthetic_store.root)
+
+
+@pytest.mark.parametrize("view", ["rated", "recomputed_labels_if()", "recomputed_labels"])
+def test_a_view_that_needs_the_votes_says_so(view: str, bare_store: Store) -> None:
+    with pytest.raises(QueryError, match=r"scores\.npz"):
+        realdb.query(f"from {view}", store=bare_store.root)
