@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import re
@@ -165,3 +166,30 @@ def test_standard_input_is_refused_by_that_name(
     stdin(TEXT.replace("999", "1000").encode())
     with pytest.raises(DataError, match=r"^standard input: 1 of 3 rows"):
         predictions.add(predictions_table, Path("-"))
+
+
+def large(note: Callable[[int], str]) -> bytes:
+    """Return predictions of 50,000 images, class 7 for image 7, larger than a thread reads."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "note", "label"])
+    writer.writerows([image, note(image), image % 1000] for image in range(1, 50_001))
+    return text.getvalue().encode()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        lambda image: f"{image:060}",
+        lambda image: "one,\ntwo " * (image % 9),
+        lambda image: f"7,7,7\n{image + 1},'',8" if image % 5 == 0 else '"\n' * (image % 7 * 4),
+        lambda image: f'"said"\n{image + 1},,8\n' * (image % 80),
+    ],
+    ids=["no quotes", "line breaks in cells", "cells that look like lines", "33 MB of them"],
+)
+def test_a_file_is_shared_out_among_threads(
+    note: Callable[[int], str], take: Callable[..., Any]
+) -> None:
+    content = large(note)
+    assert len(content) > 2 * 2**20
+    assert take(content) == [(image, image % 1000) for image in range(1, 50_001)]
