@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 import signal
@@ -842,8 +841,6 @@ def main() -> None:
     warnings.simplefilter("always")
     # Asked to end, a command clears away what it has half written, as it does when interrupted.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    # One short command makes no garbage worth looking for: 10 ms of the start.
-    gc.disable()
     _build_only(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
@@ -867,7 +864,3 @@ def _leave(code: int) -> NoReturn:
     except BrokenPipeError:  # the reader of the pipe has seen enough
         code = code or 1
     os._exit(code)
-
-
-if __name__ == "__main__":
-    main()

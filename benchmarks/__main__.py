@@ -21,6 +21,7 @@ import re
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +37,9 @@ from . import data
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 PACKAGES = ("duckdb", "numpy", "pyarrow", "pandas", "polars", "timm", "torch", "crowd-kit")
 CONTENDER = [sys.executable, "-m", "benchmarks.contenders"]
-REALDB = [sys.executable, "-m", "realdb.cli"]
+# The command as users have it, where it is installed.
+_SCRIPT = Path(sysconfig.get_path("scripts")) / "realdb"
+REALDB = [str(_SCRIPT)] if _SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 HEAD = """\
 | work | row | against | ratio | from-to | CPU | s | its s | MB | its MB | bar |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""

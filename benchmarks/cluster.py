@@ -109,7 +109,7 @@ def _same(found: dict[str, dict[str, str]], expected: dict[str, dict[str, str]])
 
 def _realdb(*arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "realdb.cli", *arguments],
+        [sys.executable, "-m", "realdb", *arguments],
         capture_output=True,
         text=True,
         check=False,

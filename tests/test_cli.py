@@ -25,7 +25,7 @@ from realdb import cli
 from realdb.schema.store import Store
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
-REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb.cli"]
+REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 # What a command is called in the library, where that is another name.
 TWINS = {"sql": "query"}
@@ -386,7 +386,7 @@ def test_offline_by_option_and_by_environment(
 
 WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "platformdirs"}
 # Python lists each import on stderr.
-LISTED = [sys.executable, "-X", "importtime", "-m", "realdb.cli"]
+LISTED = [sys.executable, "-X", "importtime", "-m", "realdb"]
 
 
 @pytest.mark.parametrize(

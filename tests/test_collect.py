@@ -62,7 +62,7 @@ def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "realdb.cli", *map(str, arguments)],
+            [sys.executable, "-m", "realdb", *map(str, arguments)],
             input=stdin,
             capture_output=True,
             encoding="utf-8",
@@ -361,7 +361,7 @@ def test_two_commands_at_once_lose_nothing(
 ) -> None:
     given = [[small(f"{who}/{who}{number}.csv", number) for number in range(12)] for who in "xy"]
     given[1] += given[0][:6]
-    command = [sys.executable, "-m", "realdb.cli", "add"]
+    command = [sys.executable, "-m", "realdb", "add"]
     both = [
         subprocess.Popen(
             [*command, *map(str, paths)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -386,7 +386,7 @@ def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: P
     for number in range(30):
         paths.append(tmp_path / f"m{number}.csv")
         paths[-1].symlink_to(files[0])
-    command = [sys.executable, "-m", "realdb.cli", "add", *map(str, paths)]
+    command = [sys.executable, "-m", "realdb", "add", *map(str, paths)]
     folder = tmp_path / "own" / "predictions"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None and len(list(folder.glob("*.parquet"))) < 3:

@@ -387,7 +387,7 @@ def run(model_a: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
     def run(*arguments: str, code: int = 0, stdin: str = "") -> Any:
         done = subprocess.run(
-            [sys.executable, "-m", "realdb.cli", *arguments],
+            [sys.executable, "-m", "realdb", *arguments],
             input=stdin,
             capture_output=True,
             encoding="utf-8",

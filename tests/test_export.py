@@ -156,7 +156,7 @@ def test_stored_models(
 
 
 def run(store: Store, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "realdb.cli", "export", *arguments, "--store", str(store.root)]
+    command = [sys.executable, "-m", "realdb", "export", *arguments, "--store", str(store.root)]
     return subprocess.run(command, capture_output=True, check=False, **options)
 
 
@@ -219,7 +219,7 @@ def test_killed_in_the_middle_it_leaves_nothing(
     out = tmp_path / "out.sqlite"
     out.write_text("old")
     query = "select i from range(5000000) t(i)"
-    command = [sys.executable, "-m", "realdb.cli", "export", query, str(out), "--force"]
+    command = [sys.executable, "-m", "realdb", "export", query, str(out), "--force"]
     with subprocess.Popen([*command, "--store", str(synthetic_store.root)]) as process:
         while not any(path.stat().st_size for path in tmp_path.glob(".realdb-*/out.sqlite")):
             assert process.poll() is None

@@ -58,7 +58,7 @@ def printed(command: str, upstream: Path) -> str:
     assert words[0] == "realdb", command
     form = [] if "--format" in words else ["--format", "table"]
     done = subprocess.run(
-        [sys.executable, "-m", "realdb.cli", *words[1:], *form],
+        [sys.executable, "-m", "realdb", *words[1:], *form],
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -174,6 +174,32 @@ def test_a_connection_changes_nothing(tmp_path: Path) -> None:
     assert made.connect().sql("from predictions").fetchall() == []
 
 
+def test_a_connection_opened_ahead_is_taken_up_once(tmp_path: Path) -> None:
+    made = publish(tmp_path)
+    store.open_ahead()
+    first, second = made.connect(), made.connect()
+    first.execute("insert into predictions values ('m', 1, 1, 1, null)")
+    assert first.sql("select model from predictions").fetchall() == [("m",)]
+    assert second.sql("from predictions").fetchall() == []
+    assert labels(made) == [1]
+
+
+def test_what_hinders_a_connection_ahead_is_said_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = publish(tmp_path)
+
+    def fail() -> None:
+        raise duckdb.OutOfMemoryException("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(duckdb, "connect", fail)
+        store.open_ahead()
+        with pytest.raises(duckdb.OutOfMemoryException, match="no room"):
+            made.connect()
+    assert labels(made) == [1]
+
+
 # Stores that cannot be read.
 
 

@@ -265,7 +265,7 @@ def test_the_library(place: str, files: Path, synthetic_store: Store) -> None:
 
 def test_the_command_line(s3: str, synthetic_store: Store) -> None:
     """The URL arrives as it was written: both slashes."""
-    command = [sys.executable, "-m", "realdb.cli", "doctor", f"{s3}/a b.csv"]
+    command = [sys.executable, "-m", "realdb", "doctor", f"{s3}/a b.csv"]
     environment = os.environ | {"REALDB_HOME": str(synthetic_store.root), "COLUMNS": "200"}
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", check=False, env=environment
