@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 # How much of the end of a file is looked at, and shown: more than a line of a prediction takes.
 _LAST_LINE = 200
-# What a thread reads at a time, in bytes: less is all overhead, and more is DuckDB's own choice, as
-# is the longest line.
-_LEAST = 1 << 20
+# Where DuckDB's own portions are small enough; less than a MB is all overhead.
 _MOST = 32_000_000
+_LEAST = 1 << 20
 _LONGEST_LINE = 2_000_000
 
 
@@ -41,6 +40,7 @@ def read(
             f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
             "be shorter than it was, and its label another one"
         )
+    portion, longest_line = _portion(path)
     # Everything is said, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
     table = con.read_csv(
         quoting.one_file(path),
@@ -53,27 +53,31 @@ def read(
         columns=dict.fromkeys(names, "VARCHAR"),
         # A folder called label=7 above the file is no column.
         hive_partitioning=False,
-        buffer_size=(portion := _portion(path)),
-        max_line_size=min(portion, _LONGEST_LINE),
+        buffer_size=portion,
+        max_line_size=longest_line,
     )
     return columns.select(con, table, str(path), told.columns)
 
 
-def _portion(path: Path) -> int:
-    """Return how much of the file one thread reads at a time, in bytes.
+def _portion(path: Path) -> tuple[int | None, int | None]:
+    """Return how much of the file one thread reads at a time, and how long a line may be, in bytes.
 
-    50,000 predictions are 2.4 MB, which one thread would read while the others look on: each gets
-    half of a small file. Where a cell holds line breaks no thread can tell where a line begins, and
-    DuckDB may take the middle of a cell for one: then one thread reads it all.
+    None is DuckDB's own: 8 MB and 2 MB. 50,000 predictions are 2.4 MB, which one thread would read
+    while the others look on: each gets half of a small file. Where a cell holds line breaks no
+    thread can tell where a line begins, and DuckDB may take the middle of a cell for one: then one
+    thread reads it all, which it does where a portion is given without a line.
     """
     with path.open("rb") as file:
         has_quotes = any(b'"' in text for text in iter(lambda: file.read(_LEAST), b""))
         size = file.seek(0, os.SEEK_END)
-        if not has_quotes:
-            return min(max(size // 2 + 1, _LEAST), _MOST)
-        file.seek(0)
-        is_one = size > _MOST and any(line.count(b'"') % 2 for line in file)
-        return size + 1 if is_one else _MOST
+        if has_quotes:
+            file.seek(0)
+            has_breaks = any(line.count(b'"') % 2 for line in file)
+            return (max(size + 1, _MOST), None) if has_breaks else (None, None)
+    if size > _MOST:
+        return None, None
+    portion = max(size // 2 + 1, _LEAST)
+    return portion, min(portion, _LONGEST_LINE)
 
 
 def _header(path: Path, delimiter: str) -> list[str]:

@@ -183,9 +183,10 @@ def large(note: Callable[[int], str]) -> bytes:
         lambda image: f"{image:060}",
         lambda image: "one,\ntwo " * (image % 9),
         lambda image: f"7,7,7\n{image + 1},'',8" if image % 5 == 0 else '"\n' * (image % 7 * 4),
+        lambda image: f'"said"\n{image + 1},,8\n' * (image % 30),
         lambda image: f'"said"\n{image + 1},,8\n' * (image % 80),
     ],
-    ids=["no quotes", "line breaks in cells", "cells that look like lines", "33 MB of them"],
+    ids=["no quotes", "line breaks in cells", "cells that look like lines", "14 MB", "36 MB"],
 )
 def test_a_file_is_shared_out_among_threads(
     note: Callable[[int], str], take: Callable[..., Any]
