@@ -145,6 +145,16 @@ def realdb_leaderboard(tables: str, file: str) -> Answer:
     )
 
 
+def realdb_store(_: str, store: str) -> Answer:
+    """The same of the models stored there."""
+    import realdb
+
+    con = realdb.connect(store=store)
+    return _rows(
+        con.execute("select model, correct_images, scored_images from accuracy order by model")
+    )
+
+
 def duckdb_two_columns(tables: str, file: str) -> Answer:
     """The join that comes to mind."""
     con = _tables(tables, file)

@@ -209,10 +209,13 @@ def _put_substitute(con: duckdb.DuckDBPyConnection, name: str) -> None:
 def stand_in(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[object]]) -> None:
     """Put `rows` where the view `name` stood, for this connection only."""
     view = quoting.identifier(name)
-    marks = ", ".join("?" for _ in find(name).about.columns)
     con.begin()
     con.execute(f"create table substitute as from {view} limit 0")
-    con.executemany(f"insert into substitute values ({marks})", rows)  # noqa: S608, no more than ?
+    if rows:
+        # A list for each column: a statement for each row takes a third of a second for 1,000.
+        lists = ", ".join("unnest(?)" for _ in rows[0])
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        con.execute(f"insert into substitute select {lists}", columns)
     _put_substitute(con, name)
     con.commit()
 

@@ -209,18 +209,33 @@ def remove(root: Path, models: Collection[str]) -> None:
 def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | None = None) -> str:
     """Have `predictions` on `con` show the stored models beside the rows that it holds.
 
-    Views that are there already show them too; created before, they do not look at the files.
+    Views that are there already show them too; created before, they do not look at the files. What
+    is put into that table later may not be seen.
     `only` are the files to show instead of all. Returns what the table of those rows is called now.
+
+    Of many files DuckDB does not look for the smallest and the largest image, and without these, or
+    where other rows stand beside them, it takes a common hash join where an array would do. All
+    that is stored came out of a table that takes no image but 1-50000.
     """
     if not files(root):
         return "predictions"
     import duckdb
 
-    shown = _pattern(root) if only is None else [quoting.one_file(file) for file in only]
+    shown = [_pattern(root)] if only is None else [quoting.one_file(file) for file in only]
+    ((has_rows,),) = con.execute("select count(*) > 0 from predictions").fetchall()
     con.execute(f"alter table predictions rename to {GIVEN}")
     try:
-        stored = con.read_parquet(shown, hive_partitioning=False)
-        con.table(GIVEN).union(stored).create_view("predictions")
+        con.execute(
+            f"""
+            create view predictions as
+            {f"from {GIVEN} union all" if has_rows else ""}
+            from read_parquet(
+                [{", ".join(map(quoting.literal, shown))}],
+                hive_partitioning = false,
+                column_statistics = {{'image_id': {{'min': 1, 'max': 50000}}}}
+            )
+            """
+        )
     except duckdb.Error as error:
         raise damaged(root, error) from None
     return GIVEN

@@ -6,8 +6,9 @@
 -- rule: a prediction is right if its label is among the image's ReaL labels, whichever; top-5
 --   counts any hit among ranks 1-5 and is known only where the model gives all five. Mostly it
 --   does for all images or for none, and counting a model's rows tells which: every image has a
---   rank 1, so five times as many rows are five ranks for each. The images are gone through one by
---   one only for a model in between; and of the later ranks only the hits
+--   rank 1, so five times as many rows are five ranks for each. Where no row has rank 5, which a
+--   file's statistics tell, nothing is counted. The images are gone through one by one only for a
+--   model in between; and of the later ranks only the hits
 -- source: Section 4 of the paper (ReaL accuracy); the ILSVRC 2012 rule for the original labels
 -- model: the prediction set's name
 -- image_id: the image
@@ -25,13 +26,19 @@
 -- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
 with ranked as (
     select
-        model,
-        count_if(rank = 1) as images,
+        p.model,
+        count_if(p.rank = 1) as images,
         count(*) as choices
-    from predictions
-    where rank <= 5
-    group by model
-    having max(rank) = 5
+    from predictions as p
+    where
+        p.rank <= 5
+        and exists (
+            select f.rank
+            from predictions as f
+            where f.rank = 5
+        )
+    group by p.model
+    having max(p.rank) = 5
 ),
 
 fives as (
