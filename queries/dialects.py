@@ -2,8 +2,6 @@
 
 sqlglot (the extra `realdb[spark]`) translates. Some of what DuckDB takes becomes, without a word,
 something else, or fails on the other engine; `faults` finds it, and a test asks it of every view.
-What it cannot see is a division by zero, NULL to DuckDB and an error to Spark: write `nullif` or
-`case`, and the tests that compare the engines row by row find the rest.
 """
 
 from __future__ import annotations
@@ -49,6 +47,9 @@ _REFUSED = {
     "Slice": "a list slice: write rows, and number them",
 }
 _UNNAMED = "a column without a name: give it one with `as`"
+_BY_ZERO = "a division by zero is NULL to DuckDB and an error to Spark: divide by nullif(…, 0)"
+# What a query may do at its own risk, and no view.
+_OF_VIEWS = (_UNNAMED, _BY_ZERO)
 # Functions that sqlglot has no node of its own for, or one that hides their name.
 _REFUSED_NAMES = {
     "format": _REFUSED["Format"],
@@ -129,10 +130,11 @@ def faults(select: str, *, is_view: bool = True) -> list[str]:
     """Return what another engine would take for something else, or refuse, in a SELECT of DuckDB's.
 
     Each is a sentence that begins with the offending text. An empty list means: none of the known.
-    The columns of a view need names; those of a query, with `is_view` false, need none.
+    The columns of a view need names, and its divisors a guard; with `is_view` false, for a query,
+    neither is asked.
     """
     tree = _parse(select)
-    found = [f"{_text(node)}: {why}" for node, why in _by_form(tree) if is_view or why != _UNNAMED]
+    found = [f"{_text(node)}: {why}" for node, why in _by_form(tree) if is_view or why not in _OF_VIEWS]
     found += _by_name(select)
     found += [f"{_text(node)}: {why}" for node, why in _by_type(tree)]
     return sorted(set(found))
@@ -212,10 +214,25 @@ def _by_form(tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             if _FILE.search(node.name):
                 yield node, _REFUSED["ReadCSV"]
+        elif isinstance(node, exp.Div | exp.IntDiv | exp.Mod) and not _is_never_zero(node):
+            yield node, _BY_ZERO
         elif isinstance(node, exp.Window):
             yield from _by_frame(node)
         elif isinstance(node, exp.Select):
             yield from _by_alias(node)
+
+
+def _is_never_zero(division: exp.Expr) -> bool:
+    """Say whether the divisor is a number, guarded by nullif, or a sum with something added to it.
+
+    A sum (n + z * z, count + 3 * smoothing) is taken on trust: what is added is there for that.
+    """
+    from sqlglot import exp
+
+    divisor = division.expression.unnest()
+    if isinstance(divisor, exp.Literal):
+        return not divisor.is_string and float(divisor.this) != 0
+    return isinstance(divisor, exp.Nullif | exp.Add)
 
 
 def _by_frame(window: exp.Window) -> Iterator[tuple[exp.Expr, str]]:

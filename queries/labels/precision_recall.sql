@@ -98,7 +98,7 @@ select
     c.threshold,
     c.kept_questions,
     c.true_positives,
-    cast(c.true_positives as double) / c.kept_questions as precision,
+    cast(c.true_positives as double) / nullif(c.kept_questions, 0) as precision,
     c.true_positives / nullif(c.valid_questions, 0) as recall,
     coalesce(
         c.method in ('published', 'recomputed') and c.threshold = c.lowest_kept, false

@@ -38,8 +38,8 @@ select
     c.no_votes,
     c.maybe_votes,
     c.yes_votes,
-    cast(c.no_votes * c.maybe_votes as double) / (c.votes - 1) as no_maybe,
-    cast(c.no_votes * c.yes_votes as double) / (c.votes - 1) as no_yes,
-    cast(c.maybe_votes * c.yes_votes as double) / (c.votes - 1) as maybe_yes
+    cast(c.no_votes * c.maybe_votes as double) / nullif(c.votes - 1, 0) as no_maybe,
+    cast(c.no_votes * c.yes_votes as double) / nullif(c.votes - 1, 0) as no_yes,
+    cast(c.maybe_votes * c.yes_votes as double) / nullif(c.votes - 1, 0) as maybe_yes
 from counted as c
 where c.votes >= 2

@@ -25,7 +25,7 @@ recomputed as (
     select
         p.model,
         count(*) as recomputed_images,
-        cast(count(l.label) as double) / count(*) as recomputed_accuracy
+        cast(count(l.label) as double) / nullif(count(*), 0) as recomputed_accuracy
     from predictions as p
     inner join labelled as i on p.image_id = i.image_id
     left join recomputed_labels as l on p.image_id = l.image_id and p.label = l.label

@@ -84,7 +84,7 @@ select
     images,
     questions,
     votes,
-    1 - 2 * nominal_observed / n as observed_agreement,
+    1 - 2 * nominal_observed / nullif(n, 0) as observed_agreement,
     1 - (n - 1) * nominal_observed / nullif(nominal_expected, 0) as nominal_alpha,
     1 - (n - 1) * ordinal_observed / nullif(ordinal_expected, 0) as ordinal_alpha,
     case

@@ -63,7 +63,7 @@ select
     k.name,
     c.questions,
     c.votes,
-    1 - 2 * c.nominal_observed / c.n as observed_agreement,
+    1 - 2 * c.nominal_observed / nullif(c.n, 0) as observed_agreement,
     1 - (c.n - 1) * c.nominal_observed / nullif(c.nominal_expected, 0) as nominal_alpha,
     1 - (c.n - 1) * c.ordinal_observed / nullif(c.ordinal_expected, 0) as ordinal_alpha,
     case
