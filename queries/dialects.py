@@ -134,7 +134,9 @@ def faults(select: str, *, is_view: bool = True) -> list[str]:
     neither is asked.
     """
     tree = _parse(select)
-    found = [f"{_text(node)}: {why}" for node, why in _by_form(tree) if is_view or why not in _OF_VIEWS]
+    found = [
+        f"{_text(node)}: {why}" for node, why in _by_form(tree) if is_view or why not in _OF_VIEWS
+    ]
     found += _by_name(select)
     found += [f"{_text(node)}: {why}" for node, why in _by_type(tree)]
     return sorted(set(found))

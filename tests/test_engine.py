@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import shutil
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +180,57 @@ def test_on_spark_itself(stored: Path, models: list[Path], spark: engines.Engine
     )
     with pytest.raises(UsageError, match=r"has a Spark session at .* already"):
         realdb.leaderboard(engine="local[1]", store=stored)
+
+
+@pytest.fixture
+def spark_connect(tmp_path: Path) -> Iterator[str]:
+    """Yield the address of a Spark Connect server, Spark's own."""
+    import pyspark
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.sql.warehouse.dir": str(tmp_path / "warehouse"),
+        "spark.ui.enabled": "false",
+    }
+    home = Path(pyspark.__file__).parent
+    command = [home / "bin" / "spark-submit", "--master", "local[2]"]
+    command += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "connect"]
+    log = tmp_path / "server.log"
+    with log.open("wb") as said:
+        server = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, "SPARK_HOME": str(home)},
+        )
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+@pytest.mark.spark
+def test_on_spark_connect_itself(stored: Path, models: list[Path], spark_connect: str) -> None:
+    same(
+        realdb.accuracy_table(*models, engine=spark_connect, by="class", store=stored),
+        realdb.accuracy_table(*models, by="class", store=stored),
+    )
+    query = "select model, count(*) as n from scored_choices where is_real_correct group by model"
+    same(realdb.query(query, engine=spark_connect, store=stored), realdb.query(query, store=stored))
 
 
 @pytest.mark.spark
