@@ -147,9 +147,14 @@ def realdb_leaderboard(tables: str, file: str) -> Answer:
 
 def realdb_store(_: str, store: str) -> Answer:
     """The same of the models stored there."""
-    import realdb
+    from realdb.queries import catalog
+    from realdb.schema import prediction_sets
+    from realdb.schema.store import resolve
 
-    con = realdb.connect(store=store)
+    opened = resolve(Path(store))
+    con = opened.connect(catalog.tables_of("accuracy"))
+    catalog.install(con, opened.names, ["accuracy"])
+    prediction_sets.show(con, opened.root)
     return _rows(
         con.execute("select model, correct_images, scored_images from accuracy order by model")
     )

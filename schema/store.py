@@ -101,8 +101,12 @@ class Store:
             if tables is not None and table not in tables:
                 continue
             try:
-                path = quoting.one_file(self.parquet(table))
-                con.read_parquet(path, hive_partitioning=False).create_view(table)
+                path = quoting.literal(quoting.one_file(self.parquet(table)))
+                # By statement: half the time of a relation that becomes a view.
+                con.execute(
+                    f"create view {quoting.identifier(table)} as "
+                    f"from read_parquet({path}, hive_partitioning = false)"
+                )
             except duckdb.Error as error:
                 raise StoreError(
                     f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
