@@ -277,9 +277,11 @@ def ask(
 ) -> duckdb.DuckDBPyRelation:
     """Return the answer of one SELECT of DuckDB's, which is translated and runs on the engine.
 
-    Each file is a table named by its stem, and all stand in `predictions`. Raises QueryError where
-    the query holds what would mean something else there.
+    Each file is a table named by its stem, and all stand in `predictions`. A view with parameters
+    takes them as in DuckDB. Raises QueryError where the query holds what would mean something else
+    there.
     """
+    sql = dialects.without_macros(sql)
     named = dialects.tables_named(sql)
     found = dialects.faults(sql, is_view=False)
     if found:

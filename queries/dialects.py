@@ -104,10 +104,79 @@ def prediction_faults() -> str:
     return "\n".join(line for line in lines if not line.startswith("--"))
 
 
+def without_macros(select: str) -> str:
+    """Return a SELECT of DuckDB's in which each view with parameters is spelled out.
+
+    To DuckDB these are macros, `labels_at(0.5)` or `accuracy_if(golden_majority := 4)`, which other
+    engines lack. Each becomes a named query in front of the others. Raises QueryError where one is
+    called with other parameters than it has.
+    """
+    from sqlglot import exp
+
+    tree: Any = _parse(select)
+    named: list[exp.CTE] = []
+    for table in list(tree.find_all(exp.Table)):
+        call = table.this
+        found = _macro(call.name.lower()) if isinstance(call, exp.Func) else None
+        if found is None:
+            continue
+        query, parameters, has_defaults = found
+        given = _arguments(call, parameters, has_defaults=has_defaults)
+        body = _parse(query)
+        for place in list(body.find_all(exp.Placeholder)):
+            place.replace(given[place.name].copy())
+        name = f"{call.name.lower()}_{len(named) + 1}"
+        alias = exp.TableAlias(this=exp.to_identifier(table.alias or call.name))
+        named.append(exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name))))
+        table.set("this", exp.to_identifier(name))
+        table.set("alias", alias)
+    if not named:
+        return select
+    tree.set("with_", exp.With(expressions=[*named, *tree.ctes]))
+    text: str = tree.sql(dialect="duckdb")
+    return text
+
+
+def _macro(name: str) -> tuple[str, Collection[str], bool] | None:
+    """Return a macro's SELECT, its parameters, and whether each may be left out."""
+    views = catalog.views()
+    under_rules = name.removesuffix("_if")
+    if name in views and views[name].about.parameters:
+        return views[name].select, views[name].about.parameters, name == catalog.OTHER_RULES
+    if under_rules != name and under_rules in views and catalog.is_under_rules(under_rules):
+        parameters = views[catalog.OTHER_RULES].about.parameters
+        return catalog.select_if(under_rules), parameters, True
+    return None
+
+
+def _arguments(
+    call: exp.Func, parameters: Collection[str], *, has_defaults: bool
+) -> dict[str, exp.Expr]:
+    """Map the parameters of a macro to what it was called with; NULL where one may be left out."""
+    from sqlglot import exp
+
+    given: dict[str, exp.Expr] = {}
+    unnamed = iter(parameters)
+    for argument in call.expressions:
+        is_named = isinstance(argument, exp.PropertyEQ)
+        name = str(argument.this.name).lower() if is_named else next(unnamed, "")
+        value = argument.expression if is_named else argument
+        if name not in parameters or name in given:
+            break
+        # A plain 0.5 is a decimal to Spark.
+        is_decimal = isinstance(value, exp.Literal) and not value.is_string and not value.is_int
+        given[name] = exp.cast(value, "double") if is_decimal else value
+    else:
+        missing = [name for name in parameters if name not in given]
+        if has_defaults or not missing:
+            return given | {name: exp.null() for name in missing}
+    raise QueryError(f"{call.name} takes the parameters {', '.join(parameters)}")
+
+
 def tables_named(select: str) -> set[str]:
     """Return the tables and views that a SELECT names, its own `with` names left out.
 
-    Raises QueryError where it calls a macro: other engines have none.
+    Raises QueryError where it calls a table function: other engines have others.
     """
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
@@ -119,8 +188,8 @@ def tables_named(select: str) -> set[str]:
             if isinstance(source, exp.Table):
                 if isinstance(source.this, exp.Func):
                     raise QueryError(
-                        f"{source.this.name}: a view with parameters is a macro of "
-                        "DuckDB's, which other engines lack. Ask it without --engine"
+                        f"{_text(source.this)}: a table function of DuckDB's, which other engines "
+                        "lack. Ask it without --engine"
                     )
                 named.add(source.name)
     return named
@@ -150,11 +219,12 @@ def _flat(tree: Any) -> Any:
     """
     from sqlglot import exp
 
-    if not any(outer.this.ctes for outer in tree.ctes):
+    ctes: list[Any] = tree.ctes
+    if not any(outer.this.ctes for outer in ctes):
         return tree
     flat = []
-    for outer in tree.ctes:
-        body = outer.this
+    for outer in ctes:
+        body = _flat(outer.this)
         for inner in body.ctes:
             name = f"{outer.alias}_{inner.alias}"
             _rename(body, inner.alias, name)

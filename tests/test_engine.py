@@ -109,6 +109,14 @@ def test_leaderboard(stored: Path, models: list[Path], sail_address: str) -> Non
         "on images.original_label = kind.label group by kind.is_animal",
         "select label, count(*) as said from predictions group by label having count(*) > 40",
         "from pipeline_rules",
+        "from labels_at(0.5)",
+        "select a.image_id, b.label from labels_at(0.2) as a join labels_at(threshold := 1) as b "
+        "on a.image_id = b.image_id and a.label = b.label where a.position < 2",
+        "with few as (select * from recomputed_labels_if(golden_majority := 4, smoothing := 0.5, "
+        "left_out_raters := [0, 1])) select count(*) as n, max(image_id) as last from few",
+        "select e.answer, count(*) as n, sum(e.evidence) as whole from "
+        "rater_evidence_if(maybe_as := 'no') as e group by e.answer",
+        "select count(*) as n from (from Labels_At(0.9) union all from labels)",
     ],
 )
 def test_sql(stored: Path, sail_address: str, query: str) -> None:
@@ -370,7 +378,12 @@ def test_rows_that_are_no_predictions_are_refused(
     [
         ("select 1.0 / 3 as x", "1.0: a decimal"),
         ("select median(score) from scores", "median"),
-        ("select * from labels_at(0.5)", "a macro of DuckDB's"),
+        ("select * from labels_at()", "labels_at takes the parameters threshold"),
+        ("select * from labels_at(cut := 0.5)", "labels_at takes the parameters threshold"),
+        ("select * from labels_at(0.5, 1)", "labels_at takes the parameters threshold"),
+        ("select * from recomputed_labels_if(golden := 4)", "takes the parameters golden_majority"),
+        ("select * from accuracy_if(golden_majority := 4)", ": a table function"),
+        ("select r.range from range(3) as r", "RANGE(0, 3): a table function of DuckDB's"),
         ("select * from acuracy", "there is no table or view 'acuracy'"),
         ("select nothing from labels", "refuses it"),
         ("drop table labels", "one SELECT is expected"),

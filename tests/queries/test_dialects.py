@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+import sqlglot
 
 from realdb.errors import QueryError, UsageError
 from realdb.queries import catalog, dialects
@@ -115,10 +116,20 @@ def test_tables_named() -> None:
         where b.image_id in (select image_id from labels)
     """
     assert dialects.tables_named(query) == {"ViT-B", "accuracy", "labels"}
-    with pytest.raises(QueryError, match=r"labels_at: .* a macro of DuckDB's"):
+    with pytest.raises(QueryError, match=r"LABELS_AT\(0.5\): a table function of DuckDB's"):
         dialects.tables_named("select * from labels_at(0.5)")
     with pytest.raises(QueryError, match="sqlglot cannot read"):
         dialects.tables_named("select from from")
+
+
+def test_a_macro_becomes_a_named_query_before_the_others() -> None:
+    query = "with a as (select label from labels_at(0.5)) select a.label from a, labels_at(1) as b"
+    text = dialects.without_macros(query)
+    names = [cte.alias for cte in sqlglot.parse_one(text, read="duckdb").ctes]
+    assert names == ["labels_at_1", "labels_at_2", "a"]
+    assert dialects.tables_named(text) == dialects.tables_named(catalog.find("labels_at").select)
+    assert dialects.faults(text) == []
+    assert dialects.without_macros("select label from labels") == "select label from labels"
 
 
 def test_without_sqlglot_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
