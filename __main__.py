@@ -6,7 +6,7 @@ import gc
 import sys
 
 # The commands that ask the store whatever their options are: those where waiting is all start.
-_ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
+ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
 _HELP = {"-h", "--help"}
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     """Run the command line (cli.py)."""
     # One short command makes no garbage worth looking for: 10 ms of the start.
     gc.disable()
-    if sys.argv[1:2] and sys.argv[1] in _ASKING and _HELP.isdisjoint(sys.argv):
+    if sys.argv[1:2] and sys.argv[1] in ASKING and _HELP.isdisjoint(sys.argv):
         from .schema import store
 
         store.open_ahead()

@@ -21,7 +21,7 @@ import typer
 from typer.testing import CliRunner
 
 import realdb
-from realdb import cli
+from realdb import __main__, cli
 from realdb.schema.store import Store
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
@@ -389,12 +389,18 @@ WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "p
 LISTED = [sys.executable, "-X", "importtime", "-m", "realdb"]
 
 
+def test_only_commands_that_there_are_start_duckdb_ahead() -> None:
+    assert set(__main__.ASKING) <= set(COMMANDS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "allowed"),
     [
         (["--help"], set()),
         (["--version"], set()),
         (["accuracy", "--help"], set()),
+        (["accuracy", "-h"], set()),
+        (["views", "--help"], set()),
         (["accuracy", "{model_a}"], {"duckdb"}),
         (["accuracy", "{folder}/a.parquet"], {"duckdb"}),
         (["accuracy", "{folder}/a.npy"], {"duckdb", "numpy"}),

@@ -188,13 +188,19 @@ def test_what_was_stored_just_now_is_not_replaced(put: Callable[..., list[str]])
     assert "--replace" not in str(caught.value)
 
 
-def test_any_model_and_any_folder(put: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_any_model_and_any_folder(
+    held: Held, put: Callable[..., list[str]], tmp_path: Path
+) -> None:
     """A folder whose name is a pattern, or that looks like a partition; names that SQL quotes."""
     root = tmp_path / "it's [a] model=x"
     models = ["it's", 'a "b"', "a/b", "..", "é", "$1", ""]
     for model in models:
         put([(model, 1, 1, 2, None)], root)
     assert sorted(row[0] for row in stored(root)) == sorted(models)
+    con = held()
+    prediction_sets.show(con, root)
+    shown = con.execute("select model from predictions order by model").fetchall()
+    assert [model for (model,) in shown] == sorted(models)
     assert [row[0] for row in prediction_sets.listed(root).fetchall()] == sorted(models)
     prediction_sets.remove(root, models)
     assert not names(root)
@@ -243,6 +249,17 @@ def test_shown_beside_what_is_given(
     # A connection goes with the times.
     put([("later", 1, 1, 1, None)])
     assert con.execute("select count(*) from predictions").fetchall() == [(5,)]
+
+
+def test_of_many_files_it_is_known_which_images_they_have(
+    held: Held, put: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    for model in ("a", "b"):
+        put([(model, 2, 1, 7, None)])
+    con = held()
+    prediction_sets.show(con, tmp_path)
+    (known,) = con.execute("select stats(image_id) from predictions limit 1").fetchall()[0]
+    assert (known["min"], known["max"]) == (1, 50_000)
 
 
 def test_nothing_is_stored(tmp_path: Path) -> None:
