@@ -509,8 +509,7 @@ def _write(
     from ..queries import doctor as hypotheses
     from ..schema import store as stores
 
-    if out.exists() and not force:
-        raise DataError(f"{out} is there already; --force replaces it")
+    stores.require_parquet(out, force=force)
     stated = np.arange(hypotheses.MOST_IMAGE + 1)
     con.register("images_meant", {"stated": stated, "image_id": hypothesis.image_of[:-1]})
     stated = np.arange(hypotheses.LEAST_LABEL, hypotheses.MOST_LABEL + 1)

@@ -394,8 +394,7 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
 def _write(scores: duckdb.DuckDBPyRelation, out: Path, *, force: bool) -> None:
     import duckdb
 
-    if out.exists() and not force:
-        raise DataError(f"{out} is there already; --force replaces it")
+    stores.require_parquet(out, force=force)
     try:
         with stores.replacing(out) as aside:
             scores.write_parquet(str(aside), compression="zstd")

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RealdbWarning, StoreError
+from ..errors import DataError, RealdbWarning, StoreError, UsageError
 from . import header, quoting
 
 if TYPE_CHECKING:
@@ -444,6 +444,19 @@ def _put(target: Path, content: bytes | Path) -> None:
             shutil.copyfile(content, aside)
         else:
             aside.write_bytes(content)
+
+
+def require_parquet(out: Path, *, force: bool) -> None:
+    """Refuse to write a Parquet file at `out` where one is, without `force`, or under a wrong name.
+
+    Raises DataError where `out` is there, UsageError where its name is that of another format.
+    """
+    if out.suffix.lower() not in ("", ".parquet", ".pq"):
+        raise UsageError(
+            f"{out} would be a Parquet file by its content: name it {out.stem}.parquet"
+        )
+    if out.exists() and not force:
+        raise DataError(f"{out} is there already; --force replaces it")
 
 
 @contextlib.contextmanager

@@ -125,3 +125,41 @@ def test_a_view_with_parameters_says_so(synthetic_store: Store) -> None:
 def test_a_view_that_needs_the_votes_says_so(view: str, bare_store: Store) -> None:
     with pytest.raises(QueryError, match=r"scores\.npz"):
         realdb.query(f"from {view}", store=bare_store.root)
+
+
+# Only the views that a query names are created.
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "select view_name from duckdb_views() where not internal",
+        "select table_name from information_schema.tables",
+        "select name from (show all tables)",
+    ],
+)
+def test_a_listing_is_whole(listing: str, synthetic_store: Store) -> None:
+    found = {name for (name,) in realdb.query(listing, store=synthetic_store.root).fetchall()}
+    plain = {name for name, view in catalog.views().items() if not view.about.parameters}
+    assert plain <= found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from LABELS_AT(0.5)",
+        "from recomputed_labels_if(golden_majority := 4)",
+        "from query_table('image_' || 'labels')",
+        "from (select * from Accuracy) union all from accuracy",
+        "select (select count(*) from rated_questions), count(*) from \"image_labels\"",
+    ],
+)
+def test_a_view_is_found_however_it_is_named(query: str, synthetic_store: Store) -> None:
+    with realdb.connect(store=synthetic_store.root) as con:
+        expected = con.sql(query).fetchall()
+    assert sorted(realdb.query(query, store=synthetic_store.root).fetchall()) == sorted(expected)
+
+
+def test_the_nearest_of_all_views_is_proposed(synthetic_store: Store) -> None:
+    with pytest.raises(QueryError, match='Did you mean "rater_quality"'):
+        realdb.query("from rater_qualty", store=synthetic_store.root)

@@ -357,6 +357,8 @@ def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path)
         fix("label-1", given=model_a.label)
     with pytest.raises(DataError, match="cannot be written"):
         fix("label-1", out=tmp_path / "absent" / "fixed.parquet")
+    with pytest.raises(UsageError, match=r"a Parquet file by its content: name it fixed\.parquet"):
+        fix("label-1", out=tmp_path / "fixed.csv")
     with pytest.raises(UsageError, match="both fix and out"):
         realdb.doctor(broken, fix="label-1", store=model_a.store)
     assert not list(tmp_path.iterdir())

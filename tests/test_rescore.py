@@ -163,6 +163,8 @@ def test_scores_of_a_method_take_the_place_of_the_published(
     assert labels.fetchall() == [(found.labels.recomputed_labels,)]
     with pytest.raises(DataError, match="there already; --force"):
         realdb.scores(method=method, out=out, store=root)
+    with pytest.raises(UsageError, match="a Parquet file by its content"):
+        realdb.scores(method=method, out=out.with_suffix(".csv"), store=root)
 
 
 def test_majority_is_the_share_of_yes(synthetic_store: Store) -> None:
