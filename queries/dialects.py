@@ -107,9 +107,9 @@ def prediction_faults() -> str:
 def without_macros(select: str) -> str:
     """Return a SELECT of DuckDB's in which each view with parameters is spelled out.
 
-    To DuckDB these are macros, `labels_at(0.5)` or `accuracy_if(golden_majority := 4)`, which other
-    engines lack. Each becomes a named query in front of the others. Raises QueryError where one is
-    called with other parameters than it has.
+    To DuckDB these are macros, `labels_at(0.5)` or `recomputed_labels_if(golden_majority := 4)`,
+    which other engines lack. Each becomes a named query in front of the others. Raises QueryError
+    where one is called with other parameters than it has.
     """
     from sqlglot import exp
 

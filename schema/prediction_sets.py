@@ -209,9 +209,9 @@ def remove(root: Path, models: Collection[str]) -> None:
 def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | None = None) -> str:
     """Have `predictions` on `con` show the stored models beside the rows that it holds.
 
-    Views that are there already show them too; created before, they do not look at the files. What
-    is put into that table later may not be seen.
-    `only` are the files to show instead of all. Returns what the table of those rows is called now.
+    Views that are there already show them too; created before, they do not look at the files.
+    `only` are the files to show instead of all. Returns what the table of those rows is called now;
+    what is put into it later may not be seen.
 
     Of many files DuckDB does not look for the smallest and the largest image, and without these, or
     where other rows stand beside them, it takes a common hash join where an array would do. All

@@ -151,7 +151,7 @@ def test_a_listing_is_whole(listing: str, synthetic_store: Store) -> None:
         "from recomputed_labels_if(golden_majority := 4)",
         "from query_table('image_' || 'labels')",
         "from (select * from Accuracy) union all from accuracy",
-        "select (select count(*) from rated_questions), count(*) from \"image_labels\"",
+        'select (select count(*) from rated_questions), count(*) from "image_labels"',
     ],
 )
 def test_a_view_is_found_however_it_is_named(query: str, synthetic_store: Store) -> None:
