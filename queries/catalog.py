@@ -58,9 +58,8 @@ def find(name: str) -> View:
     import difflib
 
     known = [*store.TABLES, *_names()]
-    near = difflib.get_close_matches(name, known)
-    hint = f"Did you mean: {', '.join(near)}?" if near else "See what there is with: realdb views"
-    raise QueryError(f"there is no table or view {name!r}. {hint}")
+    near = difflib.get_close_matches(name, known) or known
+    raise QueryError(f"there is no table or view {name!r}. Did you mean: {', '.join(near)}?")
 
 
 def tables_of(*names: str) -> set[str]:

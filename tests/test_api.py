@@ -741,7 +741,7 @@ def test_a_name_that_is_nearly_right(name: str, near: str) -> None:
 
 @pytest.mark.parametrize("name", ["../reports/accuracy", "accuracy.sql", "", "Accuracy", "a b"])
 def test_a_name_that_is_none(name: str) -> None:
-    with pytest.raises(QueryError, match=r"Did you mean|See what there is with: realdb views"):
+    with pytest.raises(QueryError, match="Did you mean"):
         realdb.view_sql(name)
 
 
