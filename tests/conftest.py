@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import warnings
@@ -16,12 +17,14 @@ import pytest
 
 import realdb
 from realdb.api.engine import Engine, connect
-from realdb.errors import DataError
+from realdb.errors import DataError, QueryError
 from realdb.ingest import predictions
 from realdb.ingest.synthetic import write_synthetic
 from realdb.queries import catalog
 from realdb.schema.store import TABLES, Store, create_table, resolve
 
+# Spark's Java process is forked beside threads of gRPC, which had better not notice.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -230,7 +233,12 @@ def sail(sail_address: str) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Engine]:
     """Yield a session of Apache Spark in a Java process beside this one."""
-    with connect("local[2]") as engine:
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = stack.enter_context(connect("local[2]"))
+        except QueryError:
+            # Where gRPC's threads (Sail's) are busy, the fork that starts Java may die.
+            engine = stack.enter_context(connect("local[2]"))
         # To compile a plan takes Spark longer than to run it over a few rows.
         engine.session.conf.set("spark.sql.codegen.wholeStage", "false")
         yield engine
