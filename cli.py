@@ -750,7 +750,7 @@ def demo(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from . import __version__
+        from .version import __version__
 
         typer.echo(f"realdb {__version__}")
         raise typer.Exit

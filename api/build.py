@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import RealdbWarning, StoreError, UsageError
 from ..queries import catalog
 from ..schema import store as stores
+from ..version import __version__
 
 if TYPE_CHECKING:
     from ..ingest.progress import Progress
@@ -64,7 +65,6 @@ def _build(
     is_wanted_once: bool = False,
 ) -> Store:
     """Build the store; if it `is_wanted_once`, not where another process has built it meanwhile."""
-    from .. import __version__
     from ..ingest import build, sources
     from ..ingest.progress import silent
 

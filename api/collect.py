@@ -12,6 +12,7 @@ from ..errors import DataError, RealdbWarning, UsageError
 from ..queries import catalog
 from ..schema import prediction_sets
 from ..schema import store as stores
+from ..version import __version__
 from .build import open_store, root_of
 from .judge import PUBLISHED_THRESHOLD, check_rules, judge_by, require_original_labels, rules_for
 
@@ -216,8 +217,6 @@ def _here(given: object) -> Iterator[object]:
 
 def _provenance(given: object, local: object, input_format: str | None) -> dict[str, str]:
     """Return what is to be known of where predictions come from, of which `local` is a copy."""
-    from .. import __version__
-
     said = {"realdb_version": __version__}
     where = _where(given)
     if where is not None:

@@ -16,6 +16,7 @@ from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema import header, prediction_sets
 from ..schema import store as stores
+from ..version import __version__
 from .ask import explain, missing_table, require_select
 from .build import open_store
 from .judge import PUBLISHED_THRESHOLD, check_rules
@@ -263,8 +264,6 @@ def _notice(
     threshold: float,
 ) -> dict[str, str]:
     """Return what an exported file says of itself."""
-    from .. import __version__
-
     sums = con.execute("select file_name, sha256 from sources order by file_name").fetchall()
     query: dict[str, Any] = {"what": what, "where": where, "columns": _listed(columns)}
     query["threshold"] = threshold if threshold != PUBLISHED_THRESHOLD else None
