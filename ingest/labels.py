@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from .sources import refusal
+from .known import refusal
 
 IMAGES = 50_000
 

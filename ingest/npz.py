@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import DataError
-from .sources import refusal
+from .known import refusal
 
 # NumPy reads a header with ast.literal_eval, which in CPython 3.11 fails now and then where two
 # threads are in it (python/cpython#106905). raters.npz is read in a thread of its own.

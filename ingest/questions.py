@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from . import npz
-from .sources import refusal
+from .known import refusal
 
 _PREFIX = np.frombuffer("ILSVRC2012_val_".encode("utf-32-le"), np.uint32)
 _SUFFIX = np.frombuffer(".JPEG".encode("utf-32-le"), np.uint32)

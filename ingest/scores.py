@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import npz
+from .known import refusal
 from .questions import Questions, read_questions
-from .sources import refusal
 
 
 @dataclass(frozen=True, kw_only=True)

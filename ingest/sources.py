@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache as cached
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, RealdbWarning
+from .downloads import download
+from .known import KnownFile, SourceFile, known_files, source_file
 from .progress import Progress, silent
 
-_ORIGINAL = "images.original_label"
 _SINGLE = (".npz", ".npy", ".json", ".jsonl", ".csv", ".txt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownFile:
-    """One table of sources.toml, whose head explains the keys; without a checksum it is ''."""
-
-    name: str
-    holds: str
-    sha256: str = ""
-    bytes: int = 0
-    aliases: Sequence[str] = ()
-    fetch: bool = False
-    feeds: Sequence[str] = ()
-    places: Sequence[dict[str, str]] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceFile:
-    """A file that was found.
-
-    `name` is its name in sources.toml, `path` where its bytes can be read, `origin` where they came
-    from (a path, a URL, or an archive or a wheel and its member), and `is_published` says that its
-    checksum is the pinned one.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    bytes: int
-    origin: str
-    is_published: bool
-
-
-def refusal(path: Path, text: str) -> DataError:
-    """Return the error for a file that is not as it was published; `text` says what and where."""
-    return DataError(f"{path.name}: {text}. Download it again, or leave it out of the folder")
 
 
 @contextmanager
@@ -79,8 +42,6 @@ def locate(
     # On Windows a file that is still mapped cannot be removed: no reason to fail.
     with tempfile.TemporaryDirectory(prefix="realdb-", ignore_cleanup_errors=True) as folder:
         if source is None:
-            from .downloads import download
-
             files = download(cache=cache, scratch=Path(folder), offline=offline, progress=progress)
         else:
             files = _in_folder(source) if source.is_dir() else _in_archive(source, Path(folder))
@@ -112,31 +73,10 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
         )
 
 
-@cached
-def known_files() -> dict[str, KnownFile]:
-    """Read the tables of sources.toml, by name and in order."""
-    return {name: KnownFile(name=name, **table) for name, table in _toml()["files"].items()}
-
-
-def repository() -> str:
-    """Return where a person finds the files that have a URL."""
-    address: str = _toml()["repository"]
-    return address
-
-
-def _toml() -> dict[str, Any]:
-    import tomllib
-
-    return tomllib.loads(Path(__file__).with_name("sources.toml").read_text("utf-8"))
-
-
 def _names() -> dict[str, KnownFile]:
     """Map each name and alias to its file, names first."""
     known = known_files().values()
     return {file.name: file for file in known} | {a: file for file in known for a in file.aliases}
-
-
-# A folder or an archive
 
 
 def _in_folder(folder: Path) -> dict[str, SourceFile]:
@@ -227,27 +167,3 @@ def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, 
                 f" (sha256 {other.sha256[:12]} and {file.sha256[:12]}); remove one of them"
             )
     return {name: chosen[name] for name in known_files() if name in chosen}
-
-
-def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
-    """Describe the file at `path`; its checksum is computed."""
-    import hashlib
-
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    for other in known_files().values():
-        # Original labels are told apart by content: their files may go by each other's names.
-        are_originals = _ORIGINAL in known.feeds and _ORIGINAL in other.feeds
-        if digest == other.sha256 != known.sha256 and not are_originals:
-            raise DataError(
-                f"{path.name} holds the published {other.name}, by its checksum. Are two of the "
-                "files swapped? Give each its own name"
-            )
-    return SourceFile(
-        name=known.name,
-        path=path,
-        sha256=digest,
-        bytes=path.stat().st_size,
-        origin=origin,
-        is_published=digest == known.sha256,
-    )

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import npz
+from .known import refusal
 from .progress import Progress, silent
 from .questions import Questions, read_questions
-from .sources import refusal
 
 # The last axis of the tensors, in the order that the upstream README gives.
 ANSWERS = ("no", "maybe", "yes")

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from realdb.errors import DataError, RealdbWarning
-from realdb.ingest import sources
-from realdb.ingest.sources import KnownFile, known_files, locate
+from realdb.ingest import downloads, known, sources
+from realdb.ingest.known import KnownFile, known_files
+from realdb.ingest.sources import locate
 
 FETCHED = [
     "real.json",
@@ -67,13 +68,13 @@ def write_tar(path: Path, members: dict[str, bytes], mode: str) -> Path:
 
 def test_the_toml_names_every_file_and_what_is_fetched() -> None:
     assert list(known_files()) == FETCHED + READ_ONLY
-    assert [name for name, known in known_files().items() if known.fetch] == FETCHED
-    assert all(known.holds and known.feeds for known in known_files().values())
+    assert [name for name, each in known_files().items() if each.fetch] == FETCHED
+    assert all(each.holds and each.feeds for each in known_files().values())
 
 
 def test_names_and_aliases_are_distinct() -> None:
-    known = known_files().values()
-    assert len(sources._names()) == sum(1 + len(file.aliases) for file in known)
+    each = known_files().values()
+    assert len(sources._names()) == sum(1 + len(file.aliases) for file in each)
 
 
 @pytest.mark.parametrize("name", FETCHED)
@@ -84,14 +85,14 @@ def test_a_pinned_checksum_and_size_are_the_real_file_s(upstream: Path, name: st
 
 
 def test_a_file_is_fetched_only_by_its_checksum_and_from_its_own_repository_first() -> None:
-    commit = sources._toml()["repository"].rsplit("/", 1)[-1]
-    for name, known in known_files().items():
-        assert bool(known.places) == (len(known.sha256) == 64) == (known.bytes > 0)
-        assert known.places or not known.fetch
-        urls = [place["url"] for place in known.places if "url" in place]
-        assert not urls or urls == [known.places[0].get("url")]
+    commit = known._toml()["repository"].rsplit("/", 1)[-1]
+    for name, each in known_files().items():
+        assert bool(each.places) == (len(each.sha256) == 64) == (each.bytes > 0)
+        assert each.places or not each.fetch
+        urls = [place["url"] for place in each.places if "url" in place]
+        assert not urls or urls == [each.places[0].get("url")]
         assert all(url.endswith(f"/{commit}/{name}") for url in urls)
-        wheels = [place for place in known.places if "wheel" in place]
+        wheels = [place for place in each.places if "wheel" in place]
         assert all("==" in place["wheel"] and place["member"] for place in wheels)
 
 
@@ -329,7 +330,8 @@ def know(monkeypatch: pytest.MonkeyPatch) -> Know:
         for name, content, places in (("real.json", REAL, real), ("raters.npz", VOTES, votes)):
             pinned = replace(known_files()[name], sha256=sha256(content), bytes=len(content))
             files[name] = replace(pinned, places=places)
-        monkeypatch.setattr(sources, "known_files", lambda: files)
+        for module in (known, sources, downloads):
+            monkeypatch.setattr(module, "known_files", lambda: files)
         return files
 
     return replaced

@@ -1,0 +1,91 @@
+"""The files that realdb knows: what sources.toml says of them, and how one is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+
+_ORIGINAL = "images.original_label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownFile:
+    """One table of sources.toml, whose head explains the keys; without a checksum it is ''."""
+
+    name: str
+    holds: str
+    sha256: str = ""
+    bytes: int = 0
+    aliases: Sequence[str] = ()
+    fetch: bool = False
+    feeds: Sequence[str] = ()
+    places: Sequence[dict[str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file that was found.
+
+    `name` is its name in sources.toml, `path` where its bytes can be read, `origin` where they came
+    from (a path, a URL, or an archive or a wheel and its member), and `is_published` says that its
+    checksum is the pinned one.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    bytes: int
+    origin: str
+    is_published: bool
+
+
+def refusal(path: Path, text: str) -> DataError:
+    """Return the error for a file that is not as it was published; `text` says what and where."""
+    return DataError(f"{path.name}: {text}. Download it again, or leave it out of the folder")
+
+
+@cache
+def known_files() -> dict[str, KnownFile]:
+    """Read the tables of sources.toml, by name and in order."""
+    return {name: KnownFile(name=name, **table) for name, table in _toml()["files"].items()}
+
+
+def repository() -> str:
+    """Return where a person finds the files that have a URL."""
+    address: str = _toml()["repository"]
+    return address
+
+
+def _toml() -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(Path(__file__).with_name("sources.toml").read_text("utf-8"))
+
+
+def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
+    """Describe the file at `path`; its checksum is computed."""
+    import hashlib
+
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    for other in known_files().values():
+        # Original labels are told apart by content: their files may go by each other's names.
+        are_originals = _ORIGINAL in known.feeds and _ORIGINAL in other.feeds
+        if digest == other.sha256 != known.sha256 and not are_originals:
+            raise DataError(
+                f"{path.name} holds the published {other.name}, by its checksum. Are two of the "
+                "files swapped? Give each its own name"
+            )
+    return SourceFile(
+        name=known.name,
+        path=path,
+        sha256=digest,
+        bytes=path.stat().st_size,
+        origin=origin,
+        is_published=digest == known.sha256,
+    )
