@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .api.explain import explain as explain
     from .api.export import Exported as Exported
     from .api.export import export as export
-    from .api.judge import Accuracy as Accuracy
     from .api.judge import accuracy as accuracy
     from .api.judge import accuracy_table as accuracy_table
     from .api.labels import real_labels as real_labels
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .api.rescore import Rescored as Rescored
     from .api.rescore import scores as scores
     from .api.rescore import verify_scores as verify_scores
+    from .api.results import Accuracy as Accuracy
     from .api.show import demo as demo
     from .api.verify import Check as Check
     from .api.verify import verify as verify
@@ -49,7 +49,7 @@ else:
 
 # Where each public name stands.
 _MODULES = {
-    "Accuracy": "api.judge",
+    "Accuracy": "api.results",
     "Check": "api.verify",
     "Diagnosis": "api.diagnose",
     "Explanation": "api.explain",

@@ -12,7 +12,7 @@ from ..queries import catalog
 from ..schema import prediction_sets
 from ..schema import store as stores
 from .build import open_store
-from .judge import PUBLISHED_THRESHOLD, check_rules, judge_by, rules_for
+from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by, rules_for
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,7 +14,7 @@ from ..schema import prediction_sets
 from ..schema import store as stores
 from ..version import __version__
 from .build import open_store, root_of
-from .judge import PUBLISHED_THRESHOLD, check_rules, judge_by, require_original_labels, rules_for
+from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by, require_original_labels, rules_for
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import DataError, UsageError
 from . import given
-from .judge import IMAGES, PUBLISHED_THRESHOLD
 from .labels import hits_of, padded, rows
+from .results import IMAGES
+from .rules import PUBLISHED_THRESHOLD
 
 
 class RealLabelsImagenet:

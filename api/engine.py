@@ -27,7 +27,7 @@ from ..queries import catalog, dialects
 from ..schema import prediction_sets
 from ..schema.store import TABLES
 from .build import open_store
-from .judge import check_rules, judge_by, require_original_labels, rules_for
+from .rules import check_rules, judge_by, require_original_labels, rules_for
 
 if TYPE_CHECKING:
     import duckdb

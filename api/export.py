@@ -19,7 +19,7 @@ from ..schema import store as stores
 from ..version import __version__
 from .ask import explain, missing_table, require_select
 from .build import open_store
-from .judge import PUBLISHED_THRESHOLD, check_rules
+from .rules import PUBLISHED_THRESHOLD, check_rules
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..ingest import image_names
-from .judge import IMAGES
+from .results import IMAGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

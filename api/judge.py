@@ -5,22 +5,27 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, QueryError, RealdbWarning, UsageError
+from ..errors import DataError, RealdbWarning, UsageError
 from ..queries import catalog
+from . import warm
 from .build import open_store, root_of
+from .results import IMAGES, Accuracy
+from .rules import (
+    PUBLISHED_THRESHOLD,
+    check_rules,
+    judge_by,
+    require_original_labels,
+    rules_for,
+)
 
 if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
 
-IMAGES = 50_000
-PUBLISHED_THRESHOLD = 0.8
-EMPTY_RULES = ("skip", "wrong", "original")
 # What `by` may name, and the view that answers.
 BY = {
     "class": "accuracy_by_class",
@@ -35,26 +40,6 @@ _NEAR_CHANCE = 0.02
 _TOO_GOOD = 0.98
 # On fewer images either may happen by luck.
 _ENOUGH = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """How often a model is right; the fields are the columns of the view `accuracy`.
-
-    Shares are between 0 and 1. A share is None where it cannot be known: top-5 where the
-    predictions have no five ranks, original accuracy where the store has no original labels.
-    """
-
-    model: str
-    real_accuracy: float | None
-    real_accuracy_low: float | None
-    real_accuracy_high: float | None
-    correct_images: int
-    scored_images: int
-    original_accuracy: float | None
-    real_top5_accuracy: float | None
-    original_top5_accuracy: float | None
-    predicted_images: int
 
 
 def accuracy(
@@ -85,8 +70,6 @@ def accuracy(
     is_published = choices == (PUBLISHED_THRESHOLD, "skip", None, None, None, None)
     numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
     if is_published and numpy and type(predictions) is numpy.ndarray:
-        from . import warm
-
         known = warm.accuracy(predictions, root_of(store), model or "predictions")
         if known is not None:
             _look_at([known], {known.model: predictions}, require_complete)
@@ -201,46 +184,6 @@ def accuracy_table(
     con.execute("create table answer as from accuracy order by list_position($1, model)", [models])
     _look_at(_accuracies(con.table("answer")), given_as, require_complete)
     return con.view(BY[by]).order("all") if by else con.table("answer")
-
-
-def check_rules(*, threshold: float, empty: str = "skip") -> None:
-    """Raise UsageError where `judge_by` cannot judge by these."""
-    if empty not in EMPTY_RULES:
-        raise UsageError(f"empty is one of {', '.join(EMPTY_RULES)}; not {empty!r}")
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
-
-
-def require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None:
-    """Raise QueryError where the store has no original labels, for what is asked needs them."""
-    if not con.table("images").count("original_label").fetchall()[0][0]:
-        raise QueryError(
-            f"{asked!r} needs the original labels, which this store lacks. Give the ingest a file "
-            "of them: realdb ingest FOLDER --original FILE"
-        )
-
-
-def rules_for(*, threshold: float, scores: str | Path | None) -> list[str]:
-    """Return the views that `judge_by` needs beside those that are asked."""
-    return ["labels_at"] if threshold != PUBLISHED_THRESHOLD or scores is not None else []
-
-
-def judge_by(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    threshold: float,
-    empty: str = "skip",
-    scores: str | Path | None = None,
-) -> None:
-    """Put the labels, and the rule for images without any, in force for the views on `con`."""
-    if scores is not None:
-        from .rescore import use_scores
-
-        use_scores(con, scores)
-    if rules_for(threshold=threshold, scores=scores):
-        catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
-    if empty != "skip":
-        catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})
 
 
 def _accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from ..errors import UsageError
 from ..queries import catalog
 from .build import open_store
-from .judge import IMAGES, PUBLISHED_THRESHOLD, check_rules, judge_by
+from .results import IMAGES
+from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

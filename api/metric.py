@@ -10,14 +10,9 @@ from ..errors import DataError, UsageError
 from ..queries import catalog
 from . import given
 from .build import open_store
-from .judge import (
-    IMAGES,
-    PUBLISHED_THRESHOLD,
-    Accuracy,
-    accuracy,
-    check_rules,
-    require_original_labels,
-)
+from .judge import accuracy
+from .results import IMAGES, Accuracy
+from .rules import PUBLISHED_THRESHOLD, check_rules, require_original_labels
 
 if TYPE_CHECKING:
     from .torchmetric import RealAccuracyMetric

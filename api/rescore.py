@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
-from ..schema import prediction_sets, quoting
+from ..schema import prediction_sets
 from ..schema import store as stores
 from .build import open_store
 
@@ -204,59 +204,6 @@ def recomputation_table(found: Recomputation) -> duckdb.DuckDBPyRelation:
     import pyarrow as pa
 
     return duckdb.connect().from_arrow(pa.Table.from_pylist([asdict(found)]))
-
-
-def use_scores(con: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Put the scores of a Parquet file where the published ones stood.
-
-    Raises DataError where the file does not score every question of the store, and nothing else.
-    """
-    import duckdb
-
-    if not Path(path).is_file():
-        raise DataError(f"there is no file {path}: realdb scores --out FILE writes one")
-    try:
-        given = con.read_parquet(quoting.one_file(Path(path)), hive_partitioning=False)
-    except duckdb.Error as error:
-        raise DataError(f"{path} is no Parquet file of scores: {error}") from None
-    lacking = [name for name in ("image_id", "label", "score") if name not in given.columns]
-    if lacking:
-        raise DataError(
-            f"{path} has no column {', '.join(lacking)} (it has {', '.join(given.columns)}): "
-            "realdb scores --out FILE writes a file of scores"
-        )
-    given.select("image_id, label, score").create_view("given_scores")
-    try:
-        twice, unknown, unscored, wrong = con.execute(
-            """
-            select
-                count(*) - count(distinct (g.image_id, g.label)),
-                count(*) filter (q.label is null),
-                (select count(*) from questions) - count(distinct (q.image_id, q.label)),
-                count(*) filter (g.score is null or g.score not between 0 and 1)
-            from given_scores as g
-            left join questions as q on g.image_id = q.image_id and g.label = q.label
-            """
-        ).fetchall()[0]
-    except duckdb.Error:
-        kinds = ", ".join(
-            f"{name} {kind}" for name, kind in zip(given.columns, given.types, strict=True)
-        )
-        raise DataError(
-            f"{path}: image_id, label and score are numbers; here they are {kinds}"
-        ) from None
-    faults = [
-        (twice, "stand twice"),
-        (unknown, "are none of the store's"),
-        (unscored, "have no score"),
-        (wrong, "have a score that is not between 0 and 1"),
-    ]
-    if any(number for number, _ in faults):
-        said = "; ".join(f"{number:,} {fault}" for number, fault in faults if number)
-        raise DataError(
-            f"{path}: a score for each question is expected, but of the questions {said}"
-        )
-    catalog.replace(con, "scores", con.view("given_scores"))
 
 
 def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> None:

@@ -9,8 +9,9 @@ import torch  # type: ignore[import-not-found, unused-ignore]
 import torchmetrics  # type: ignore[import-not-found, unused-ignore]
 
 from . import given
-from .judge import EMPTY_RULES, IMAGES
 from .labels import hits_of, original_labels, padded, rows
+from .results import IMAGES
+from .rules import EMPTY_RULES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

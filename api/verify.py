@@ -12,7 +12,7 @@ from ..queries import catalog
 from ..schema import prediction_sets, quoting
 from ..schema import store as stores
 from .build import root_of
-from .judge import PUBLISHED_THRESHOLD
+from .rules import PUBLISHED_THRESHOLD
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,14 +12,14 @@ from __future__ import annotations
 import functools
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..schema import store as stores
-from .judge import IMAGES, Accuracy
 from .labels import CLASSES
+from .results import IMAGES, Accuracy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class _Labels(NamedTuple):
@@ -41,6 +41,8 @@ def accuracy(given: Any, root: Path, model: str) -> Accuracy | None:
 
     None where it is not (50000,) integers 0-999, or no build is in force in `root`.
     """
+    import numpy as np
+
     build_id = stores.current(root)
     if build_id is None or given.shape != (IMAGES,) or given.dtype.kind not in "iu":
         return None
@@ -71,6 +73,8 @@ def accuracy(given: Any, root: Path, model: str) -> Accuracy | None:
 
 @functools.lru_cache(maxsize=2)
 def _labels(root: Path, build_id: str) -> _Labels | None:
+    import numpy as np
+
     opened = stores.resolve(root)
     if opened.build_id != build_id:  # a new one has just come into force
         return None
