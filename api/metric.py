@@ -141,4 +141,4 @@ class RealAccuracy:
             ) from None
         from .torchmetric import RealAccuracyMetric
 
-        return RealAccuracyMetric(self, **options)
+        return RealAccuracyMetric(self.topk, self.threshold, self.empty, self.store, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +18,14 @@ from .rules import EMPTY_RULES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .metric import RealAccuracy
-
 TOP5 = 5
 
 
 class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-ignore]
-    """ReaL accuracy over batches, devices and processes, by the rules of a `RealAccuracy`.
+    """ReaL accuracy over batches, devices and processes.
+
+    `topk`, `threshold`, `empty` and `store` are as in `RealAccuracy`; `options` are torchmetrics'
+    own, such as `sync_on_compute`.
 
     `update(preds, images)` takes what `RealAccuracy.update` does. `compute` and `forward` return a
     dict of tensors, the shares `real_accuracy` and `original_accuracy`, and with 5 in topk
@@ -38,12 +41,19 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
     higher_is_better = True
     full_state_update = False
 
-    def __init__(self, like: RealAccuracy, **options: Any) -> None:
+    def __init__(
+        self,
+        topk: Iterable[int],
+        threshold: float,
+        empty: str,
+        store: str | Path | None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self.depth, self.empty = max(like.topk), like.empty
-        self._original = original_labels(like.store)[:, None]
-        self._real = padded(*rows(threshold=like.threshold, store=like.store))
-        if like.empty == "original":
+        self.depth, self.empty = max(topk), empty
+        self._original = original_labels(store)[:, None]
+        self._real = padded(*rows(threshold=threshold, store=store))
+        if empty == "original":
             is_empty = self._real[:, 0] < 0
             self._real[is_empty, 0] = self._original[is_empty, 0]
         zeros = torch.zeros(IMAGES, dtype=torch.int32)
@@ -53,7 +63,7 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
                 self.add_state(f"{of}_{what}", torch.tensor(0), dist_reduce_fx="sum")
         # Of metrics whose states are alike after the first batch a MetricCollection updates one
         # only. This state differs where the rules do.
-        rule = [float(like.threshold), float(EMPTY_RULES.index(like.empty))]
+        rule = [float(threshold), float(EMPTY_RULES.index(empty))]
         self.add_state("rule", torch.tensor(rule), dist_reduce_fx="max")
 
     def update(self, preds: Any, images: Any) -> None:
