@@ -15,9 +15,9 @@ def main() -> None:
     # One short command makes no garbage worth looking for: 10 ms of the start.
     gc.disable()
     if sys.argv[1:2] and sys.argv[1] in ASKING and _HELP.isdisjoint(sys.argv):
-        from .schema import store
+        from .store import store as stores
 
-        store.open_ahead()
+        stores.open_ahead()
     from . import cli
 
     cli.main()

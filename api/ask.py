@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
-from ..schema import prediction_sets
-from ..schema import store as stores
+from ..schema.tables import TABLES, source_of
+from ..store import prediction_sets
 from .build import open_store
 from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by, rules_for
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..ingest.predictions import Source
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 # What DuckDB is asked with for the tables and views that there are.
 _CATALOG = re.compile(r"\b(show|describe|(duckdb|information|pg|sqlite|pragma)_\w+)\b")
@@ -193,7 +193,7 @@ def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
         name = source.model or "predictions"
         path = _path(source)
         # DuckDB tells names by their letters, not by their case.
-        if name.lower() in (*stores.TABLES, *catalog.views(), prediction_sets.GIVEN):
+        if name.lower() in (*TABLES, *catalog.views(), prediction_sets.GIVEN):
             raise DataError(
                 f"{path}: {name!r} is a table or view of realdb; rename the file (or set) to query "
                 "it"
@@ -232,7 +232,7 @@ def explain(message: str, opened: Store) -> str:
                 return str(error)
             if parameters:
                 return f"{name} takes parameters: from {name}({', '.join(parameters)})"
-    for table in stores.TABLES:
+    for table in TABLES:
         if f"Table with name {table} does not exist" in message:
             return missing_table(table)
     return message
@@ -241,6 +241,6 @@ def explain(message: str, opened: Store) -> str:
 def missing_table(table: str) -> str:
     """Say which source a table that the store lacks would need."""
     return (
-        f"this store has no table {table}: it comes from {stores.source_of(table)}. Give the "
+        f"this store has no table {table}: it comes from {source_of(table)}. Give the "
         "ingest that file: realdb ingest FOLDER"
     )

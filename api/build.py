@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import RealdbWarning, StoreError, UsageError
 from ..queries import catalog
-from ..schema import store as stores
+from ..store import store as stores
+from ..store.build import new_build
 from ..version import __version__
 
 if TYPE_CHECKING:
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 
 def ingest(
@@ -76,7 +77,7 @@ def _build(
             offline=_is_offline(offline),
             progress=progress,
         ) as files,
-        stores.new_build(root, __version__, parquet_only=parquet_only) as made,
+        new_build(root, __version__, parquet_only=parquet_only) as made,
     ):
         if is_wanted_once and (root / "CURRENT").exists():
             return stores.resolve(root)

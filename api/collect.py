@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, RealdbWarning, UsageError
 from ..queries import catalog
-from ..schema import prediction_sets
-from ..schema import store as stores
+from ..store import prediction_sets
+from ..store import store as stores
 from ..version import __version__
 from .build import open_store, root_of
 from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by, require_original_labels, rules_for

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..queries import catalog
-from ..schema import store as stores
+from ..schema.tables import TABLES, header_of, sql_path
+from ..store import store as stores
 from .build import root_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 def whereabouts(*, store: str | Path | None = None) -> str:
     """Say in a sentence which build is in force, where, and what no file was given for."""
     opened = stores.resolve(root_of(store))
-    absent = [table for table in stores.TABLES if table not in opened.names]
+    absent = [table for table in TABLES if table not in opened.names]
     without = f"; without {', '.join(absent)}" if absent else ""
     return (
         f"{opened.root}: build {opened.build_id}, by realdb {opened.realdb_version} at "
@@ -73,14 +74,14 @@ def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
     Raises QueryError, with the nearest names, where there is none of that name.
     """
     if name is not None:
-        about = stores.about(name) if name in stores.TABLES else catalog.find(name).about
+        about = header_of(name) if name in TABLES else catalog.find(name).about
         meanings = {**{f"${key}": text for key, text in about.parameters.items()}, **about.columns}
         return _relation(
             column=list(meanings),
             is_key=[column in about.key for column in meanings],
             meaning=list(meanings.values()),
         )
-    found = [("table", table, stores.about(table)) for table in stores.TABLES]
+    found = [("table", table, header_of(table)) for table in TABLES]
     found += [(view.layer, view.name, view.about) for view in catalog.views().values()]
     return _relation(
         kind=[kind for kind, _, _ in found],
@@ -92,7 +93,7 @@ def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
 
 def view_sql(name: str) -> str:
     """Return the file of the table or view `name`: its header and its statement."""
-    path = stores.sql_path(name) if name in stores.TABLES else catalog.find(name).path
+    path = sql_path(name) if name in TABLES else catalog.find(name).path
     return path.read_text(encoding="utf-8")
 
 
@@ -104,7 +105,7 @@ def statements(name: str | None, dialect: str) -> str:
     """
     if dialect not in DIALECTS:
         raise UsageError(f"a dialect is one of {', '.join(DIALECTS)}; not {dialect!r}")
-    views = catalog.in_order([name] if name else catalog.views(), stores.TABLES)
+    views = catalog.in_order([name] if name else catalog.views(), TABLES)
     if dialect == "duckdb":
         return "\n\n".join(f"{catalog.definition(view)};" for view in views) + "\n"
     from ..queries import dialects

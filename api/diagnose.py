@@ -507,9 +507,9 @@ def _write(
     import numpy as np
 
     from ..queries import doctor as hypotheses
-    from ..schema import store as stores
+    from ..store.files import replacing, require_parquet
 
-    stores.require_parquet(out, force=force)
+    require_parquet(out, force=force)
     stated = np.arange(hypotheses.MOST_IMAGE + 1)
     con.register("images_meant", {"stated": stated, "image_id": hypothesis.image_of[:-1]})
     stated = np.arange(hypotheses.LEAST_LABEL, hypotheses.MOST_LABEL + 1)
@@ -537,7 +537,7 @@ def _write(
         "select count(*), (select count(*) from stated) - count(*) from fixed"
     ).fetchall()[0]
     try:
-        with stores.replacing(out) as aside:
+        with replacing(out) as aside:
             con.sql(
                 """
                 select
@@ -568,10 +568,10 @@ def _check(aside: Path, where: str, out: Path, rows: int) -> None:
     import duckdb
 
     from ..ingest import predictions as reading
-    from ..schema import store as stores
+    from ..schema.tables import create_table
 
     with duckdb.connect() as con:
-        stores.create_table(con, "predictions")
+        create_table(con, "predictions")
         try:
             reading.add(con, aside, input_format="parquet")
         except DataError as error:

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 from ..errors import DataError, QueryError, RealdbError, UsageError
 from ..queries import catalog, dialects
-from ..schema import prediction_sets
-from ..schema.store import TABLES
+from ..schema.tables import TABLES
+from ..store import prediction_sets
 from .build import open_store
 from .rules import check_rules, judge_by, require_original_labels, rules_for
 

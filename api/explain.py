@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..queries import catalog
-from ..schema import prediction_sets
+from ..store import prediction_sets
 from .build import open_store
 
 if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 IMAGES = 50_000
 

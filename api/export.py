@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from .. import exports
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
-from ..schema import header, prediction_sets
-from ..schema import store as stores
+from ..schema import header
+from ..schema.tables import TABLES, header_of
+from ..store import prediction_sets
 from ..version import __version__
 from .ask import explain, missing_table, require_select
 from .build import open_store
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 # What no file format has: 128 bits. A sum of integers comes as one, and fits into 64.
 _WIDE = ("HUGEINT", "UHUGEINT")
@@ -164,7 +165,7 @@ def _check_options(
 def _require(opened: Store, reads: Sequence[str]) -> None:
     """Raise QueryError, naming the source, where the store lacks what is read."""
     for read in reads:
-        if read not in stores.TABLES:
+        if read not in TABLES:
             catalog.require(read, opened.names)
         elif read not in opened.names:
             raise QueryError(missing_table(read))
@@ -174,19 +175,19 @@ def _asked(
     con: duckdb.DuckDBPyConnection, opened: Store, what: str
 ) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
     """Return the rows of a table, a view or a SELECT, and what the first two say of themselves."""
-    is_table = what in stores.TABLES
+    is_table = what in TABLES
     if not is_table and re.search(r"\s", what):
         require_select(con, what, explains=False)
         return con.sql(what), None
     if not is_table and what not in catalog.views():
-        known = [*stores.TABLES, *catalog.views(), *filter(exports.is_whole, exports.FORMATS)]
+        known = [*TABLES, *catalog.views(), *filter(exports.is_whole, exports.FORMATS)]
         near = difflib.get_close_matches(what, known) or known
         raise QueryError(
             f"there is no table, view or subset {what!r}, nor is it a SELECT. Did you mean: "
             f"{', '.join(near)}?"
         )
     _require(opened, [what])
-    about = stores.about(what) if is_table else catalog.find(what).about
+    about = header_of(what) if is_table else catalog.find(what).about
     if about.parameters:
         arguments = ", ".join(about.parameters)
         raise QueryError(f'{what} has parameters: ask for "from {what}({arguments})"')

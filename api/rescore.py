@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
-from ..schema import prediction_sets
-from ..schema import store as stores
+from ..schema.tables import source_of
+from ..store import prediction_sets
+from ..store.files import replacing, require_parquet
 from .build import open_store
 
 if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 METHODS = ("pipeline", "majority", "weighted", "dawid-skene", "one-coin")
 ORIGINAL_LABEL_FOR = ("animals", "all", "none")
@@ -240,7 +241,7 @@ def _open(opened: Store) -> duckdb.DuckDBPyConnection:
     """Connect to the store; QueryError, naming the file, where it cannot recompute its scores."""
     for table in ("votes", "questions", "scores", "classes"):
         if table not in opened.tables:
-            raise QueryError(_lacking(stores.source_of(table)))
+            raise QueryError(_lacking(source_of(table)))
     con = opened.connect()
     rounds = {row[0] for row in con.execute("select distinct round from votes").fetchall()}
     files = {"main": "raters.npz", "golden": "raters_golden.npz", "expert": "golden.npz"}
@@ -341,9 +342,9 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
 def _write(scores: duckdb.DuckDBPyRelation, out: Path, *, force: bool) -> None:
     import duckdb
 
-    stores.require_parquet(out, force=force)
+    require_parquet(out, force=force)
     try:
-        with stores.replacing(out) as aside:
+        with replacing(out) as aside:
             scores.write_parquet(str(aside), compression="zstd")
     except (OSError, duckdb.Error) as error:
         raise DataError(f"{out} cannot be written: {str(error).splitlines()[0]}") from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import QueryError, StoreError
 from ..queries import catalog
-from ..schema import prediction_sets, quoting
-from ..schema import store as stores
+from ..schema import quoting
+from ..schema.tables import header_of
+from ..store import prediction_sets
+from ..store import store as stores
+from ..store.files import checksum
 from .build import root_of
 from .rules import PUBLISHED_THRESHOLD
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
-    from ..schema.store import Store
+    from ..store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ def _files(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     """Ask whether every table's file is the one that the build wrote."""
     for table, rows in opened.tables.items():
         expected = opened.checksums.get(table)
-        found = stores.checksum(opened.parquet(table))
+        found = checksum(opened.parquet(table))
         ((counted,),) = con.table(table).count("*").fetchall()
         is_same = expected in (None, found)
         yield Check(
@@ -75,13 +78,13 @@ def _files(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
 def _keys(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     """Ask whether a key stands twice."""
     for table in opened.tables:
-        key = ", ".join(map(quoting.identifier, stores.about(table).key))
+        key = ", ".join(map(quoting.identifier, header_of(table).key))
         distinct = con.table(table).project(key).distinct().count("*").fetchall()[0][0]
         rows = opened.tables[table]
         yield Check(
             check=f"key of {table}",
             is_passed=distinct == rows,
-            found=f"{distinct:,} distinct values of {', '.join(stores.about(table).key)}",
+            found=f"{distinct:,} distinct values of {', '.join(header_of(table).key)}",
         )
 
 

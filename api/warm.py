@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..schema import store as stores
+from ..store import store as stores
 from .labels import CLASSES
 from .results import IMAGES, Accuracy
 

@@ -72,7 +72,7 @@ def main() -> None:
 
 def _by_duckdb(store: Path, pattern: str) -> dict[str, dict[str, str]]:
     from realdb.queries import catalog
-    from realdb.schema.store import resolve
+    from realdb.store.store import resolve
 
     opened = resolve(store)
     with opened.connect() as con:

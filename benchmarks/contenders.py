@@ -148,8 +148,8 @@ def realdb_leaderboard(tables: str, file: str) -> Answer:
 def realdb_store(_: str, store: str) -> Answer:
     """The same of the models stored there."""
     from realdb.queries import catalog
-    from realdb.schema import prediction_sets
-    from realdb.schema.store import resolve
+    from realdb.store import prediction_sets
+    from realdb.store.store import resolve
 
     opened = resolve(Path(store))
     con = opened.connect(catalog.tables_of("accuracy"))

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..schema import quoting, store
+from ..schema import quoting
+from ..schema.tables import TABLES, header_of, summary
+from ..store.files import checksum
 from . import Export
 
 _LEFT_OUT = ("predictions", "build")
@@ -56,7 +58,7 @@ def write(export: Export) -> int:
             "select table_name from information_schema.tables"
         ).fetchall()
     }
-    tables = [name for name in store.TABLES if name in there and name not in _LEFT_OUT]
+    tables = [name for name in TABLES if name in there and name not in _LEFT_OUT]
     (export.path / "tables").mkdir(parents=True)
     rows = sum(_write_table(export, table) for table in tables)
     content = {
@@ -87,7 +89,7 @@ def count(path: Path) -> int:
     rows = 0
     for file in json.loads((path / "croissant.json").read_bytes())["distribution"]:
         here = path / file["contentUrl"]
-        if store.checksum(here) != file["sha256"]:
+        if checksum(here) != file["sha256"]:
             raise DataError(f"{file['contentUrl']} was not written as it should be")
         rows += pq.read_metadata(here).num_rows
     return rows
@@ -95,7 +97,7 @@ def count(path: Path) -> int:
 
 def _write_table(export: Export, table: str) -> int:
     path = export.path / "tables" / f"{table}.parquet"
-    key = ", ".join(map(quoting.identifier, store.about(table).key))
+    key = ", ".join(map(quoting.identifier, header_of(table).key))
     ((rows,),) = export.con.execute(
         f"""
         copy (from {quoting.identifier(table)} order by {key})
@@ -115,18 +117,18 @@ def _file(export: Export, table: str) -> dict[str, Any]:
         "contentUrl": f"tables/{table}.parquet",
         "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": "application/x-parquet",
-        "sha256": store.checksum(path),
+        "sha256": checksum(path),
     }
 
 
 def _record_set(export: Export, table: str) -> dict[str, Any]:
     rows = export.con.table(table)
-    about = store.about(table)
+    about = header_of(table)
     return {
         "@type": "cr:RecordSet",
         "@id": table,
         "name": table,
-        "description": store.summary(about),
+        "description": summary(about),
         "key": [{"@id": f"{table}/{column}"} for column in about.key],
         "field": [
             {

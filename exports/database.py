@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..schema import quoting, store
+from ..schema import quoting
+from ..schema.tables import summary
 from . import Export
 
 
@@ -22,8 +23,8 @@ def write(export: Export) -> int:
         table = f"export_file.{name}"
         con.execute(f"create table {table} as from exported")
         notice = "\n".join(f"{key}: {value}" for key, value in export.notice.items())
-        summary = f"{store.summary(export.about)}\n{notice}" if export.about else notice
-        con.execute(f"comment on table {table} is {quoting.literal(summary)}")
+        said = f"{summary(export.about)}\n{notice}" if export.about else notice
+        con.execute(f"comment on table {table} is {quoting.literal(said)}")
         for column in export.asked.columns:
             meaning = export.meaning(column)
             if meaning:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DataError, UsageError
-from ..schema import store
+from ..store.files import sync
 
 # What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
 # of image folders pass over a name that begins so.
@@ -65,7 +65,7 @@ def aside(
                 text = json.dumps(dict(notice), indent=2) + "\n"
                 (made / MARK).write_text(text, encoding="utf-8")
             else:
-                store.sync(made)
+                sync(made)
             # Another process may have been here meanwhile.
             require_free(target, is_folder=is_folder, force=force)
             if is_folder and target.exists():
@@ -80,7 +80,7 @@ def aside(
                 made.replace(target)
     except OSError as error:
         raise DataError(f"{target} cannot be written: {error.strerror or error}") from None
-    store.sync(target.parent)
+    sync(target.parent)
 
 
 @contextlib.contextmanager

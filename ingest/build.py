@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, RealdbWarning
-from ..schema import store
+from ..store.build import Build
 from . import classes
 from .known import SourceFile, known_files, refusal
 from .labels import IMAGES, RealLabels, read_real_labels
@@ -71,7 +71,7 @@ class Inputs:
 
 
 def load(
-    build: store.Build,
+    build: Build,
     files: Mapping[str, SourceFile],
     *,
     original: Path | None = None,
@@ -311,7 +311,7 @@ def _compare_labels_with_scores(inputs: Inputs) -> None:
         )
 
 
-def _fill_labels(build: store.Build, inputs: Inputs) -> None:
+def _fill_labels(build: Build, inputs: Inputs) -> None:
     """Fill the tables that stand for themselves."""
     if inputs.real:
         order = np.lexsort((inputs.real.label, inputs.real.image_id))
@@ -372,7 +372,7 @@ def _fill_labels(build: store.Build, inputs: Inputs) -> None:
             )
 
 
-def _fill_images(build: store.Build, inputs: Inputs) -> None:
+def _fill_images(build: Build, inputs: Inputs) -> None:
     """Fill the images: all 50,000, whatever else is known of them."""
     # A NULL in a NumPy column has no dtype of its own; -1 stands for it on the way in.
     original_label = inputs.original.labels if inputs.original else np.full(IMAGES, -1, np.int16)
@@ -398,7 +398,7 @@ def _fill_images(build: store.Build, inputs: Inputs) -> None:
         )
 
 
-def _fill_questions(build: store.Build, inputs: Inputs) -> None:
+def _fill_questions(build: Build, inputs: Inputs) -> None:
     questions = inputs.questions
     if questions is None:
         return
@@ -422,7 +422,7 @@ def _fill_questions(build: store.Build, inputs: Inputs) -> None:
         )
 
 
-def _fill_raters(build: store.Build, inputs: Inputs) -> None:
+def _fill_raters(build: Build, inputs: Inputs) -> None:
     main, golden, expert = (
         {int(rater_id): place for place, rater_id in enumerate(votes.rater_ids)} if votes else {}
         for votes in (inputs.main, inputs.golden, inputs.expert)
@@ -453,7 +453,7 @@ def _fill_raters(build: store.Build, inputs: Inputs) -> None:
         )
 
 
-def _fill_votes(build: store.Build, inputs: Inputs) -> None:
+def _fill_votes(build: Build, inputs: Inputs) -> None:
     # In the order of the key, which begins with the round's name.
     rounds = {"expert": inputs.expert, "golden": inputs.golden, "main": inputs.main}
     if any(rounds.values()):
@@ -492,7 +492,7 @@ def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: Votes) -> None
     )
 
 
-def _fill_sources(build: store.Build, inputs: Inputs) -> None:
+def _fill_sources(build: Build, inputs: Inputs) -> None:
     files = sorted(inputs.files, key=lambda file: file.name)
     with build.table("sources") as con:
         con.execute(
@@ -514,7 +514,7 @@ def _fill_sources(build: store.Build, inputs: Inputs) -> None:
         )
 
 
-def _tables_of(file_name: str, inputs: Inputs, build: store.Build) -> list[str]:
+def _tables_of(file_name: str, inputs: Inputs, build: Build) -> list[str]:
     """Return the tables that a file fills: its own, and the classes where it gave their ids."""
     tables = feeds(file_name, build.tables)
     gave_ids = file_name == inputs.wordnet_file and "classes" in build.tables

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import QueryError
-from ..schema import header, quoting, store
+from ..schema import header, quoting
+from ..schema.tables import TABLES, comment_on, source_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,7 +58,7 @@ def find(name: str) -> View:
             return _read(path)
     import difflib
 
-    known = [*store.TABLES, *_names()]
+    known = [*TABLES, *_names()]
     near = difflib.get_close_matches(name, known) or known
     raise QueryError(f"there is no table or view {name!r}. Did you mean: {', '.join(near)}?")
 
@@ -67,7 +68,7 @@ def tables_of(*names: str) -> set[str]:
     found: set[str] = set()
     for name in names:
         for read in find(name).about.reads:
-            found |= {read} if read in store.TABLES else tables_of(read)
+            found |= {read} if read in TABLES else tables_of(read)
     return found
 
 
@@ -114,7 +115,7 @@ def require(name: str, tables: Collection[str]) -> View:
     view = find(name)
     missing = sorted(tables_of(name) - set(tables))
     if missing:
-        files = "; ".join(f"{table} (from {store.source_of(table)})" for table in missing)
+        files = "; ".join(f"{table} (from {source_of(table)})" for table in missing)
         raise QueryError(
             f"the view {name} needs what this store lacks: {files}. Give the ingest those files: "
             "realdb ingest FOLDER"
@@ -133,7 +134,7 @@ def is_under_rules(name: str) -> bool:
     """Say whether the view `name` reads the pipeline's rules, itself or through other views."""
     reads = find(name).about.reads
     return name != OTHER_RULES and (
-        RULES in reads or any(is_under_rules(read) for read in reads if read not in store.TABLES)
+        RULES in reads or any(is_under_rules(read) for read in reads if read not in TABLES)
     )
 
 
@@ -243,7 +244,7 @@ def _names() -> list[str]:
 def _order(name: str, order: dict[str, View]) -> None:
     """Add the view `name` to `order`, behind those that it reads."""
     for read in find(name).about.reads:
-        if read not in store.TABLES:
+        if read not in TABLES:
             _order(read, order)
     order.setdefault(name, find(name))
 
@@ -252,7 +253,7 @@ def _comment(con: duckdb.DuckDBPyConnection, view: View) -> None:
     if view.about.parameters:
         _comment_macro(con, view.name, view.about.summary)
     else:
-        store.comment(con, "view", view.name, view.about)
+        comment_on(con, "view", view.name, view.about)
 
 
 def _comment_macro(con: duckdb.DuckDBPyConnection, name: str, said: str) -> None:

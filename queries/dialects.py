@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryError, UsageError
-from ..schema import store
+from ..schema.tables import TABLES, create_table
 from . import catalog
 
 if TYPE_CHECKING:
@@ -379,9 +379,9 @@ def _columns() -> dict[str, dict[str, str]]:
     import duckdb
 
     with duckdb.connect() as con:
-        for table in store.TABLES:
-            store.create_table(con, table)
-        catalog.install(con, store.TABLES)
+        for table in TABLES:
+            create_table(con, table)
+        catalog.install(con, TABLES)
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in con.execute(
             "select table_name, column_name, data_type from duckdb_columns() where not internal"

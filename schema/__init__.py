@@ -1,1 +1,1 @@
-"""The tables: one commented .sql file each, and the store that holds them."""
+"""The tables: one commented .sql file each."""

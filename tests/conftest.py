@@ -21,7 +21,8 @@ from realdb.errors import DataError, QueryError
 from realdb.ingest import predictions
 from realdb.ingest.synthetic import write_synthetic
 from realdb.queries import catalog
-from realdb.schema.store import TABLES, Store, create_table, resolve
+from realdb.schema.tables import TABLES, create_table
+from realdb.store.store import Store, resolve
 
 # Spark's Java process is forked beside threads of gRPC, which had better not notice.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

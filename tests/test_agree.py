@@ -14,7 +14,7 @@ import realdb
 from realdb import cli
 from realdb.errors import QueryError, UsageError
 from realdb.queries.agreement import COEFFICIENTS
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 VIEWS = {None: "agreement", "animal": "agreement", "class": "agreement_by_class"}
 

@@ -26,7 +26,8 @@ import realdb
 from realdb.errors import DataError, QueryError, StoreError, UsageError
 from realdb.ingest import sources
 from realdb.ingest.formats import columns
-from realdb.schema.store import TABLES, Store, resolve
+from realdb.schema.tables import TABLES
+from realdb.store.store import Store, resolve
 
 MODELS = ("model_a", "model_b")
 BY = {"class": "label", "label-count": "label_count", "animal": "is_animal"}

@@ -14,7 +14,7 @@ import pytest
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.queries import catalog
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 
 @pytest.fixture(autouse=True)

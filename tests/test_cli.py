@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 import realdb
 from realdb import __main__, cli
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
 REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]

@@ -20,7 +20,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError, StoreError, UsageError
-from realdb.schema.store import Store, resolve
+from realdb.store.store import Store, resolve
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

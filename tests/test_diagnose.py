@@ -19,7 +19,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError, UsageError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Ints = npt.NDArray[np.integer[Any]]
 PLACES = np.arange(50_000)

@@ -14,7 +14,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError, UsageError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 BATCH = 500
 

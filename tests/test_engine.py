@@ -22,7 +22,8 @@ from realdb.api import describe
 from realdb.api import engine as engines
 from realdb.errors import DataError, QueryError, RealdbError, UsageError
 from realdb.queries import catalog
-from realdb.schema.store import Store
+from realdb.schema.tables import TABLES, create_table
+from realdb.store.store import Store
 
 Query = Callable[..., duckdb.DuckDBPyRelation]
 
@@ -430,8 +431,8 @@ def test_statements_hold_every_view() -> None:
         assert f"-- {name}: {view.about.summary}\n" in text
     assert ":threshold" in text
     con = duckdb.connect()
-    for table in realdb.schema.store.TABLES:
-        realdb.schema.store.create_table(con, table)
+    for table in TABLES:
+        create_table(con, table)
     con.execute(describe.statements("labels_at", "duckdb"))
     with pytest.raises(UsageError, match="a dialect is one of duckdb, spark; not 'hive'"):
         describe.statements("labels_at", "hive")

@@ -11,7 +11,7 @@ import realdb
 from realdb import printing
 from realdb.api.explain import vote_table
 from realdb.errors import UsageError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 
 def test_an_image_of_the_real_data(real_store: Store, upstream: Path, real_data: Path) -> None:

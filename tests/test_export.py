@@ -19,7 +19,7 @@ import pytest
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.exports import FORMATS
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 
 @pytest.fixture

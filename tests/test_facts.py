@@ -15,7 +15,7 @@ import pytest
 
 import realdb
 from realdb.errors import RealdbWarning
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 RATED = 24_889
 QUESTIONS = 184_962

@@ -11,7 +11,7 @@ import pytest
 import realdb
 from realdb.api import labels
 from realdb.errors import QueryError, UsageError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,8 @@ import realdb
 from realdb.api import given as reading
 from realdb.errors import DataError, QueryError, RealdbError, UsageError
 from realdb.ingest import predictions
-from realdb.schema.store import Store, create_table
+from realdb.schema.tables import create_table
+from realdb.store.store import Store
 
 Array = npt.NDArray[Any]
 RULES: list[dict[str, Any]] = [

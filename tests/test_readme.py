@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 README = Path(__file__).parent.parent / "README.md"
 PAGES = {page.name: page for page in (README, *sorted((README.parent / "docs").glob("*.md")))}

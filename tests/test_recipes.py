@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import realdb
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes.md"
 COUNT = 12

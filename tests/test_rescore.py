@@ -13,7 +13,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 # From FACTS: ViT.csv at other operating points.
 VIT = {

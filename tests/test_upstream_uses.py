@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import realdb
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 # As everybody who runs the loop on these files gets it.
 REAL_ACCURACY = {"ViT": 39_337 / 46_837, "ResNet50": 38_855 / 46_837}

@@ -8,7 +8,7 @@ import pytest
 
 import realdb
 from realdb.api.verify import check_table
-from realdb.schema.store import Store, resolve
+from realdb.store.store import Store, resolve
 
 
 def by_name(root: Path) -> dict[str, realdb.Check]:

@@ -14,7 +14,7 @@ import realdb
 from realdb.api import warm
 from realdb.errors import DataError, RealdbWarning
 from realdb.ingest.synthetic import write_synthetic
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 IMAGES = 50_000
 

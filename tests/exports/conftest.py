@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import realdb
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 # A row for what a format may stumble over, in columns that have awkward names.
 AWKWARD = """

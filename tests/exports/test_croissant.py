@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from realdb.schema import store as stores
-from realdb.schema.store import Store
+from realdb.schema.tables import header_of
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 TYPES = {
@@ -43,7 +43,7 @@ def test_describes_the_files_beside_it(export: Export, synthetic_store: Store) -
         table = records["name"]
         schema = pq.read_schema(path / "tables" / f"{table}.parquet")
         assert [field["name"] for field in records["field"]] == schema.names
-        about = stores.about(table)
+        about = header_of(table)
         assert [key["@id"] for key in records["key"]] == [f"{table}/{key}" for key in about.key]
         for field in records["field"]:
             assert field["@id"] == f"{table}/{field['name']}"

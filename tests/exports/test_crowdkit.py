@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from realdb.errors import DataError, QueryError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Awkward = tuple[str, list[str], list[tuple[Any, ...]]]
 SEPARATORS = pytest.mark.parametrize(("name", "delimiter"), [("o u't.csv", ","), ("out.tsv", "\t")])

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 import realdb
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Awkward = tuple[str, list[str], list[tuple[Any, ...]]]
 

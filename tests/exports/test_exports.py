@@ -7,7 +7,7 @@ import pytest
 from realdb import exports
 from realdb.errors import UsageError
 from realdb.queries import catalog
-from realdb.schema.store import TABLES
+from realdb.schema.tables import TABLES
 
 HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realdb.errors import QueryError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 

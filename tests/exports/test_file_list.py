@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 

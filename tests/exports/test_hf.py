@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from realdb.errors import QueryError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 FILE = "data/validation-00000-of-00001.parquet"

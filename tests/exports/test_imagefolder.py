@@ -9,7 +9,7 @@ import pytest
 
 from realdb.errors import DataError, UsageError
 from realdb.exports import place
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Awkward = tuple[str, list[str], list[tuple[Any, ...]]]
 

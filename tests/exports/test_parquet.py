@@ -11,7 +11,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Awkward = tuple[str, list[str], list[tuple[Any, ...]]]
 

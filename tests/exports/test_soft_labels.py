@@ -10,7 +10,7 @@ import pytest
 
 import realdb
 from realdb.errors import QueryError, UsageError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Export = Callable[..., Path]
 

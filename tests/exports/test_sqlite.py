@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from realdb.errors import DataError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Awkward = tuple[str, list[str], list[tuple[Any, ...]]]
 

@@ -14,7 +14,7 @@ import pytest
 
 import realdb
 from realdb.errors import QueryError
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 FILES = {
     "scores-npz": "scores.npz",

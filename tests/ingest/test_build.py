@@ -19,7 +19,8 @@ import realdb
 from realdb.errors import QueryError, RealdbWarning
 from realdb.ingest import build
 from realdb.ingest.original_labels import FORMATS
-from realdb.schema.store import TABLES, Store
+from realdb.schema.tables import TABLES
+from realdb.store.store import Store
 
 NPZ = ("scores.npz", "raters.npz", "golden.npz", "raters_golden.npz")
 NAMES = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(1, 50_001)]

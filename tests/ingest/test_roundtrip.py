@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 # Where each file's questions and raters have their places, and whose answers are in it.
 MAIN = ("main", "q.position", "r.position", "not r.is_expert and r.position is not null")

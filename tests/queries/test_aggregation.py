@@ -21,7 +21,7 @@ from realdb.queries.aggregation import (
     read_round,
     weighted_vote,
 )
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from realdb.queries import agreement, catalog
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]

@@ -8,7 +8,8 @@ import pytest
 import realdb
 from realdb.errors import QueryError
 from realdb.queries import catalog
-from realdb.schema.store import TABLES, Store, create_table
+from realdb.schema.tables import TABLES, create_table
+from realdb.store.store import Store
 
 # Views that need more than real.json, and a file that would give it.
 WANTING = [

@@ -8,7 +8,7 @@ import pytest
 
 from realdb.queries import doctor
 from realdb.queries.doctor import Hypothesis, Share, Trial, Truth
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 IMAGES = np.arange(1, 50_001)
 

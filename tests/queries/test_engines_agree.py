@@ -19,7 +19,8 @@ import pytest
 from realdb.api import engine as engines
 from realdb.ingest import predictions
 from realdb.queries import catalog, dialects
-from realdb.schema.store import TABLES, Store, create_table
+from realdb.schema.tables import TABLES, create_table
+from realdb.store.store import Store
 
 VIEWS = list(catalog.views())
 UNDER_RULES = [name for name in VIEWS if catalog.is_under_rules(name)]

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from realdb.ingest import predictions
 from realdb.queries import catalog
-from realdb.schema import store
-from realdb.schema.store import Store
+from realdb.schema.tables import TABLES, header_of
+from realdb.store.store import Store
 
 Rows = Sequence[tuple[Any, ...]]
 Tables = dict[str, Rows]
@@ -233,7 +233,7 @@ def six_choices(model: str, images: Rows, *, gaps: float, seed: int) -> Rows:
 
 
 def fill(con: duckdb.DuckDBPyConnection, rows: Rows) -> None:
-    columns = zip(store.about("predictions").columns, zip(*rows, strict=True), strict=True)
+    columns = zip(header_of("predictions").columns, zip(*rows, strict=True), strict=True)
     con.register("rows", pa.table(dict(columns)))
     con.execute("insert into predictions by name select * from rows")
 
@@ -313,7 +313,7 @@ def worlds(draw: st.DrawFn) -> Tables:
         st.tuples(st.sampled_from(["main", "golden", "expert"]), st.integers(1, 3)),
         st.sampled_from(["no", "maybe", "yes"]),
     )
-    tables: dict[str, list[tuple[Any, ...]]] = {name: [] for name in store.TABLES}
+    tables: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
     for image in IMAGES:
         file_name = f"ILSVRC2012_val_{image:08d}.JPEG"
         is_rated = draw(st.booleans())
@@ -345,7 +345,7 @@ def test_views_on_made_up_tables(
 ) -> None:
     con = database(
         {
-            name: [dict(zip(store.about(name).columns, row, strict=True)) for row in rows]
+            name: [dict(zip(header_of(name).columns, row, strict=True)) for row in rows]
             for name, rows in tables.items()
         }
     )

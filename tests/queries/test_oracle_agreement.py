@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from realdb.queries import catalog
-from realdb.schema import store
-from realdb.schema.store import Store
+from realdb.schema.tables import header_of
+from realdb.store.store import Store
 
 Rows = Sequence[tuple[Any, ...]]
 Found = Iterator[tuple[Any, ...]]
@@ -313,7 +313,7 @@ def test_views_on_made_up_tables(database: Database, seed: int) -> None:
     tables = made_up(np.random.default_rng(seed))
     con = database(
         {
-            name: [dict(zip(store.about(name).columns, row, strict=True)) for row in rows]
+            name: [dict(zip(header_of(name).columns, row, strict=True)) for row in rows]
             for name, rows in tables.items()
         }
     )

@@ -22,8 +22,8 @@ import pytest
 
 from realdb.ingest import predictions
 from realdb.queries import catalog
-from realdb.schema import store
-from realdb.schema.store import Store
+from realdb.schema.tables import header_of
+from realdb.store.store import Store
 
 Rows = Sequence[tuple[Any, ...]]
 Tables = Mapping[str, Rows]
@@ -385,7 +385,7 @@ def made_up(rng: np.random.Generator) -> dict[str, list[tuple[Any, ...]]]:
 @pytest.mark.parametrize("seed", range(25))
 def test_views_on_made_up_tables(database: Database, seed: int) -> None:
     tables = made_up(np.random.default_rng(seed))
-    columns = {name: list(store.about(name).columns) for name in TABLES}
+    columns = {name: list(header_of(name).columns) for name in TABLES}
     columns["recomputed_scores"] = ["image_id", "label", "recomputed_score", "raters_evidence"]
     con = database(
         {

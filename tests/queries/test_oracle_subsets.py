@@ -12,7 +12,7 @@ import pytest
 
 from realdb.ingest import predictions
 from realdb.queries import catalog
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 Image = dict[str, Any]
 

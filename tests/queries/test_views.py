@@ -12,9 +12,9 @@ from sqlfluff.core import FluffConfig, Linter
 
 from realdb.ingest import predictions
 from realdb.queries import catalog
-from realdb.schema import store
 from realdb.schema.header import Header
-from realdb.schema.store import TABLES, Store
+from realdb.schema.tables import TABLES, create_table, header_of, sql_path
+from realdb.store.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SQL_FILES = [
@@ -40,11 +40,11 @@ each_table_and_view = pytest.mark.parametrize("name", [*TABLES, *VIEWS])
 
 
 def path_of(name: str) -> Path:
-    return store.sql_path(name) if name in TABLES else catalog.find(name).path
+    return sql_path(name) if name in TABLES else catalog.find(name).path
 
 
 def about(name: str) -> Header:
-    return store.about(name) if name in TABLES else catalog.find(name).about
+    return header_of(name) if name in TABLES else catalog.find(name).about
 
 
 def source_of(name: str) -> str:
@@ -62,7 +62,7 @@ def empty() -> duckdb.DuckDBPyConnection:
     """Return a database of every table and view, without a row."""
     con = duckdb.connect()
     for table in TABLES:
-        store.create_table(con, table)
+        create_table(con, table)
     catalog.install(con, TABLES)
     return con
 

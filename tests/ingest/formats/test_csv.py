@@ -14,7 +14,7 @@ import pytest
 
 from realdb.errors import DataError, RealdbWarning
 from realdb.ingest import predictions
-from realdb.schema.store import create_table
+from realdb.schema.tables import create_table
 
 TEXT = "file_name,label\nval/1.JPEG,0\nval/2.JPEG,1\nval/3.JPEG,999\n".replace(
     "val/", "val/ILSVRC2012_val_0000000"

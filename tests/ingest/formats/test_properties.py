@@ -23,7 +23,7 @@ from pyarrow import feather
 
 from realdb.errors import DataError
 from realdb.ingest import predictions
-from realdb.schema.store import create_table
+from realdb.schema.tables import create_table
 
 Rows = list[dict[str, Any]]
 

@@ -16,7 +16,7 @@ import pytest
 import realdb
 from realdb.errors import UsageError
 from realdb.ingest import predictions
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 WITHOUT_TORCH = (
     "torch is not installed here, 750 MB that `dev` does not ask for: pip install torch to run this"

@@ -32,7 +32,7 @@ import realdb
 from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
 from realdb.ingest.formats import remote
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 LABELS = np.arange(50_000, dtype=np.int16) * 7 % 1000
 FILES = ("ViT.csv", "ViT.csv.gz", "ViT.parquet", "ViT.npy", "ViT.duckdb")

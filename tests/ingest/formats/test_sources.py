@@ -19,7 +19,7 @@ from pyarrow import feather
 import realdb
 from realdb.errors import DataError, RealdbWarning, UsageError
 from realdb.ingest import predictions
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 LABELS = np.arange(50_000) * 7 % 1000
 TEXT = "image,label\n1,2\n2,3\n"

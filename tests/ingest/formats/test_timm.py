@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from realdb.errors import DataError
 from realdb.ingest import predictions
-from realdb.schema.store import create_table
+from realdb.schema.tables import create_table
 
 IMAGES = 60
 # Their texts have commas, quotes of both kinds and capitals, as those of ImageNet have.

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, StoreError
-from . import quoting, store
+from ..schema import quoting
+from .files import replacing, sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -121,7 +122,7 @@ def put(
             done.append(Put(rows.model, status, rows.number, rows.images))
             if status == "unchanged":
                 continue
-            aside = moved.enter_context(store.replacing(target))
+            aside = moved.enter_context(replacing(target))
             try:
                 _write(con, rows, aside, provenance)
             except duckdb.Error as error:
@@ -203,7 +204,7 @@ def remove(root: Path, models: Collection[str]) -> None:
                 raise DataError(_unknown(root, model))
         for model in models:
             path(root, model).unlink(missing_ok=True)  # it may be named twice
-        store.sync(_folder(root))
+        sync(_folder(root))
 
 
 def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | None = None) -> str:

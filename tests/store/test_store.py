@@ -18,21 +18,32 @@ import pytest
 import realdb
 from realdb.errors import DataError, RealdbWarning, StoreError
 from realdb.queries import catalog
-from realdb.schema import store
+from realdb.schema import tables
 from realdb.schema.header import Header
-from realdb.schema.store import Store
+from realdb.schema.tables import (
+    SCHEMA_VERSION,
+    TABLES,
+    create_table,
+    fingerprint,
+    header_of,
+    sql_path,
+)
+from realdb.store import build as building
+from realdb.store import store as stores
+from realdb.store.build import Build, new_build
+from realdb.store.store import Store
 
 REBUILD = "realdb ingest [FOLDER]"
 
 
 def publish(root: Path, label: int = 1) -> Store:
     """Build a store whose one image has one label."""
-    with store.new_build(root, "0.0") as build:
+    with new_build(root, "0.0") as build:
         fill(build, label)
         return build.publish(lambda *_: None)
 
 
-def fill(build: store.Build, *labels: int) -> None:
+def fill(build: Build, *labels: int) -> None:
     with build.table("labels") as con:
         for position, label in enumerate(labels):
             con.execute("insert into labels values (1, $1, $2)", [label, position])
@@ -61,7 +72,7 @@ def builds(root: Path) -> set[str]:
 def test_a_published_build_is_in_force(tmp_path: Path) -> None:
     made = publish(tmp_path, 7)
     assert (tmp_path / "CURRENT").read_bytes() == f"{made.build_id}\n".encode()
-    assert store.resolve(tmp_path) == made
+    assert stores.resolve(tmp_path) == made
     assert made.tables == {"labels": 1, "build": 1}
     assert labels(made) == [7]
     assert set(tree(tmp_path)) == {
@@ -79,7 +90,7 @@ def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     if os.name == "nt" and set(name) & set('"*'):
         pytest.skip("no file name on Windows")
     publish(tmp_path / name, 7)
-    assert labels(store.resolve(tmp_path / name)) == [7]
+    assert labels(stores.resolve(tmp_path / name)) == [7]
 
 
 @pytest.mark.parametrize("before", [0, 1])
@@ -87,7 +98,7 @@ def test_a_failing_build_leaves_no_trace(tmp_path: Path, before: int) -> None:
     for _ in range(before):
         publish(tmp_path)
     was = tree(tmp_path)
-    with pytest.raises(ZeroDivisionError), store.new_build(tmp_path, "0.0") as build:
+    with pytest.raises(ZeroDivisionError), new_build(tmp_path, "0.0") as build:
         fill(build, 2)
         raise ZeroDivisionError
     assert tree(tmp_path) == was
@@ -101,7 +112,7 @@ def test_views_that_cannot_be_created_leave_no_trace(tmp_path: Path) -> None:
     def install(con: duckdb.DuckDBPyConnection, _: object) -> None:
         con.execute("create view broken as select nothing from labels")
 
-    with pytest.raises(duckdb.Error), store.new_build(tmp_path, "0.0") as build:
+    with pytest.raises(duckdb.Error), new_build(tmp_path, "0.0") as build:
         fill(build, 2)
         build.publish(install)
     assert tree(tmp_path) == was
@@ -112,7 +123,7 @@ def test_a_key_that_stands_twice_leaves_no_trace(tmp_path: Path) -> None:
     was = tree(tmp_path)
     with (
         pytest.raises(StoreError, match="the table labels has 3 rows, 2 keys"),
-        store.new_build(tmp_path, "0.0") as build,
+        new_build(tmp_path, "0.0") as build,
     ):
         fill(build, 5, 6, 5)
     assert tree(tmp_path) == was
@@ -156,12 +167,12 @@ def test_the_previous_build_stays_and_older_ones_go(tmp_path: Path) -> None:
 
 def test_a_reader_keeps_its_build(tmp_path: Path) -> None:
     publish(tmp_path, 1)
-    opened = store.resolve(tmp_path)
+    opened = stores.resolve(tmp_path)
     con = opened.connect()
     publish(tmp_path, 2)
     assert con.sql("select label from labels").fetchall() == [(1,)]
     assert labels(opened) == [1]
-    assert labels(store.resolve(tmp_path)) == [2]
+    assert labels(stores.resolve(tmp_path)) == [2]
 
 
 def test_a_connection_changes_nothing(tmp_path: Path) -> None:
@@ -176,7 +187,7 @@ def test_a_connection_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_connection_opened_ahead_is_taken_up_once(tmp_path: Path) -> None:
     made = publish(tmp_path)
-    store.open_ahead()
+    stores.open_ahead()
     first, second = made.connect(), made.connect()
     first.execute("insert into predictions values ('m', 1, 1, 1, null)")
     assert first.sql("select model from predictions").fetchall() == [("m",)]
@@ -194,7 +205,7 @@ def test_what_hinders_a_connection_ahead_is_said_when_it_is_asked_for(
 
     with monkeypatch.context() as patched:
         patched.setattr(duckdb, "connect", fail)
-        store.open_ahead()
+        stores.open_ahead()
         with pytest.raises(duckdb.OutOfMemoryException, match="no room"):
             made.connect()
     assert labels(made) == [1]
@@ -245,13 +256,13 @@ def test_a_store_that_does_not_fit_is_refused(
 ) -> None:
     spoil(publish(tmp_path))
     with pytest.raises(StoreError) as caught:
-        store.resolve(tmp_path)
+        stores.resolve(tmp_path)
     assert complaint in str(caught.value)
     assert str(tmp_path) in str(caught.value)
     assert REBUILD in str(caught.value)
     assert caught.value.exit_code == 3
     publish(tmp_path, 5)
-    assert labels(store.resolve(tmp_path)) == [5], "the remedy does not help"
+    assert labels(stores.resolve(tmp_path)) == [5], "the remedy does not help"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])
@@ -259,7 +270,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes | None) -> No
     path = publish(tmp_path).parquet("labels")
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(StoreError, match=r"is damaged: .*labels\.parquet") as caught:
-        store.resolve(tmp_path).connect()
+        stores.resolve(tmp_path).connect()
     assert REBUILD in str(caught.value)
 
 
@@ -270,7 +281,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_ingest_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(building, "_LOCK_SECONDS", 0.1)
     publish(tmp_path)
     with (
         filelock.FileLock(tmp_path / ".lock"),
@@ -293,10 +304,10 @@ def test_an_ingest_that_waits_says_so(tmp_path: Path) -> None:
 
 def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REALDB_HOME", str(tmp_path))
-    assert store.default_root() == tmp_path
+    assert stores.default_root() == tmp_path
     monkeypatch.delenv("REALDB_HOME")
-    assert store.default_root().name == "realdb"
-    assert store.default_root() != tmp_path
+    assert stores.default_root().name == "realdb"
+    assert stores.default_root() != tmp_path
 
 
 # Several processes, and killed ones.
@@ -331,7 +342,7 @@ def test_two_processes_ingest_at_once(synthetic: Path, tmp_path: Path) -> None:
     for process in both:
         _, complaint = process.communicate(timeout=60)
         assert process.returncode == 0, complaint
-    made = store.resolve(tmp_path)
+    made = stores.resolve(tmp_path)
     assert rows_of(made) == made.tables
     assert len(builds(tmp_path)) == 2
     assert not [name for name in tree(tmp_path) if "partial" in name]
@@ -355,7 +366,7 @@ def test_a_killed_ingest_leaves_a_whole_store(
     assert process.stdout.readline() == "stopped\n"
     process.kill()
     process.communicate(timeout=60)
-    left = store.resolve(tmp_path)
+    left = stores.resolve(tmp_path)
     assert (left.build_id != old.build_id) == is_in_force
     assert rows_of(left) == left.tables
     assert rows_of(old) == old.tables, "the old build's readers have lost it"
@@ -414,7 +425,7 @@ def test_the_copy_in_the_root_is_the_build_s(
         built.folder / "realdb.duckdb"
     ).read_bytes()
     assert client.sql("select build_id, schema_version, realdb_version from build").fetchall() == [
-        (built.build_id, store.SCHEMA_VERSION, realdb.__version__)
+        (built.build_id, SCHEMA_VERSION, realdb.__version__)
     ]
 
 
@@ -436,7 +447,7 @@ def test_it_holds_every_table_and_view(built: Store, client: duckdb.DuckDBPyConn
 
 def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
     def about(name: str) -> Header:
-        return store.about(name) if name in store.TABLES else catalog.find(name).about
+        return header_of(name) if name in TABLES else catalog.find(name).about
 
     wholes = listed(client, "tables", "table_name, comment")
     wholes += listed(client, "views", "view_name, comment")
@@ -464,7 +475,7 @@ def test_parquet_is_zstd(built: Store) -> None:
 
 def test_parquet_is_sorted_by_its_key(built: Store) -> None:
     for table in built.tables:
-        rows = pq.read_table(built.parquet(table), columns=list(store.about(table).key))
+        rows = pq.read_table(built.parquet(table), columns=list(header_of(table).key))
         sorted_rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
         assert rows.equals(sorted_rows), table
 
@@ -481,7 +492,7 @@ def test_parquet_has_the_rows_of_the_database(
 def test_parquet_has_the_types_of_the_sql_file(built: Store) -> None:
     for table in built.tables:
         con = duckdb.connect()
-        store.create_table(con, table)
+        create_table(con, table)
         declared = con.table(table)
         written = con.read_parquet(str(built.parquet(table)))
         assert written.columns == declared.columns, table
@@ -505,26 +516,26 @@ FINGERPRINT = "7c7caab181a70007239ef2c4388a7adde034cf80d207140cafc2c31e0d4fb43c"
 
 
 def test_fingerprint() -> None:
-    assert (store.SCHEMA_VERSION, store.fingerprint()) == (1, FINGERPRINT), (
+    assert (SCHEMA_VERSION, fingerprint()) == (1, FINGERPRINT), (
         "a statement in schema/*.sql has changed. If stores built before no longer fit, raise "
-        "SCHEMA_VERSION in schema/store.py; then record the version and the fingerprint "
-        f"{store.fingerprint()} here"
+        "SCHEMA_VERSION in schema/tables.py; then record the version and the fingerprint "
+        f"{fingerprint()} here"
     )
 
 
 def test_fingerprint_tells_statements_from_comments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_FOLDER", tmp_path)
+    monkeypatch.setattr(tables, "_FOLDER", tmp_path)
     file = tmp_path / "cats.sql"
     file.write_text("-- Cats.\ncreate table cats (cat_id integer);\n")
-    was = store.fingerprint()
+    was = fingerprint()
     file.write_text("-- All cats.\n-- And no dogs.\ncreate table cats (cat_id integer);\n")
-    assert store.fingerprint() == was
+    assert fingerprint() == was
     file.write_text("-- Cats.\ncreate table cats (cat_id smallint);\n")
-    assert store.fingerprint() != was
+    assert fingerprint() != was
 
 
 def test_every_table_has_its_file() -> None:
-    files = {path.stem for path in store.sql_path("images").parent.glob("*.sql")}
-    assert set(store.TABLES) == files
+    files = {path.stem for path in sql_path("images").parent.glob("*.sql")}
+    assert set(TABLES) == files

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from realdb.errors import DataError, StoreError
-from realdb.schema import prediction_sets
-from realdb.schema.store import create_table
+from realdb.schema.tables import create_table
+from realdb.store import prediction_sets
 
 Row = tuple[str, int, int, int, float | None]
 Held = Callable[[Sequence[Row]], duckdb.DuckDBPyConnection]
@@ -314,7 +314,8 @@ def test_nobody_waits_for_ever(
 PUT = """
 import pathlib, sys, time
 import duckdb
-from realdb.schema import prediction_sets, store
+from realdb.store import prediction_sets
+from realdb.schema.tables import create_table
 
 root, who, stop_at = sys.argv[1:]
 replace = pathlib.Path.replace
@@ -328,7 +329,7 @@ def replace_or_stop(path, target):
 pathlib.Path.replace = replace_or_stop
 for number in range(15):
     with duckdb.connect() as con:
-        store.create_table(con, "predictions")
+        create_table(con, "predictions")
         for model in (f"{who}{number}", f"both{number}"):
             con.execute("insert into predictions values ($1, 1, 1, $2, null)", [model, number])
         prediction_sets.put(pathlib.Path(root), con, {"file": who}, where=who)

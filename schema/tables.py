@@ -1,0 +1,87 @@
+"""What describes the tables: their names, their .sql files, and the comments in these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import header, quoting
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Raised whenever a .sql file of this folder changes what a store holds; a test compares it with
+# fingerprint().
+SCHEMA_VERSION = 1
+
+# The order in which a reader meets them: what was labelled, what was asked, who answered.
+TABLES = (
+    "images",
+    "labels",
+    "classes",
+    "questions",
+    "raters",
+    "votes",
+    "scores",
+    "train_files",
+    "predictions",
+    "sources",
+    "build",
+)
+_FOLDER = Path(__file__).parent
+
+
+def create_table(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Create the table `table`, empty, from its .sql file."""
+    con.execute(sql_path(table).read_text(encoding="utf-8"))
+
+
+def sql_path(table: str) -> Path:
+    """Return where a table's .sql file stands."""
+    return _FOLDER / f"{table}.sql"
+
+
+def header_of(table: str) -> header.Header:
+    """Return the header of a table's .sql file."""
+    text = sql_path(table).read_text(encoding="utf-8")
+    return header.parse(text, f"schema/{table}.sql")
+
+
+def source_of(table: str) -> str:
+    """Return the files that a table comes from, in words."""
+    return header_of(table).source
+
+
+def comment_on(con: duckdb.DuckDBPyConnection, kind: str, name: str, said: header.Header) -> None:
+    """Write a header's summary and column lines into the database, by COMMENT ON."""
+    target = quoting.identifier(name)
+    con.execute(f"comment on {kind} {target} is {quoting.literal(summary(said))}")
+    for column, meaning in said.columns.items():
+        place = f"{target}.{quoting.identifier(column)}"
+        con.execute(f"comment on column {place} is {quoting.literal(meaning)}")
+
+
+def summary(said: header.Header) -> str:
+    """Return what a header says of the whole, in one line."""
+    whole = " ".join(
+        f"{label}: {text}."
+        for label, text in (
+            ("Grain", said.grain),
+            ("Key", ", ".join(said.key)),
+            ("Rule", said.rule),
+            ("Source", said.source),
+        )
+        if text
+    )
+    return f"{said.summary} {whole}"
+
+
+def fingerprint() -> str:
+    """Return the SHA-256 of the statements in this folder, their comments left out."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.glob("*.sql")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        digest.update("\n".join(line for line in lines if not line.startswith("--")).encode())
+    return digest.hexdigest()

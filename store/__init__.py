@@ -1,0 +1,1 @@
+"""The folder on disk: builds, files, and stored predictions."""

@@ -1,0 +1,197 @@
+"""Make a build: fill its tables, check it, and put it in force."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RealdbWarning, StoreError
+from ..schema import quoting
+from ..schema.tables import SCHEMA_VERSION, TABLES, comment_on, create_table, header_of
+from . import files
+from .store import Store, current, new_connection, resolve
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LOCK_SECONDS = 600
+_BUILD_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(\.partial)?")
+
+
+class Build:
+    """A build in the making: `connection` writes to its realdb.duckdb, `folder` is its own.
+
+    With `parquet_only` there is no realdb.duckdb: the tables are filled in memory.
+    """
+
+    def __init__(self, root: Path, realdb_version: str, *, parquet_only: bool = False) -> None:
+        import uuid
+        from datetime import UTC, datetime
+
+        now = datetime.now(UTC)
+        self.root = root
+        self.build_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        self.realdb_version = realdb_version
+        self.built_at = now.replace(microsecond=0, tzinfo=None)
+        self.folder = root / "builds" / f"{self.build_id}.partial"
+        (self.folder / "tables").mkdir(parents=True)
+        self.rows: dict[str, int] = {}
+        self.connection = new_connection()
+        # Two threads keep the peak of memory where it is measured, however many cores there are.
+        self.connection.execute("set threads = 2")
+        self.parquet_only = parquet_only
+        if not parquet_only:
+            path = quoting.literal(str(self.folder / "realdb.duckdb"))
+            # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
+            self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
+            self.connection.execute("use build_file")
+            create_table(self.connection, "predictions")
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables that hold data."""
+        return sorted(self.rows, key=TABLES.index)
+
+    @contextlib.contextmanager
+    def table(self, table: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Create a table for the caller to fill in the order of its key; then write its Parquet.
+
+        Raises StoreError where a key stands twice or the Parquet file lacks a row.
+        """
+        con = self.connection
+        create_table(con, table)
+        yield con
+        name = quoting.identifier(table)
+        key = ", ".join(map(quoting.identifier, header_of(table).key))
+        path = self.folder / "tables" / f"{table}.parquet"
+        con.table(table).write_parquet(str(path), compression="zstd")
+        keys = con.execute(
+            f"select count(*) from (select distinct {key} from {name})"  # noqa: S608, both quoted
+        ).fetchall()[0][0]
+        rows = con.table(table).count("*").fetchall()[0][0]
+        written = con.read_parquet(quoting.one_file(path)).count("*").fetchall()[0][0]
+        if not rows == keys == written:
+            raise StoreError(
+                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet"
+            )
+        self.rows[table] = rows
+
+    def publish(
+        self, install: Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
+    ) -> Store:
+        """Put the build in force; `install` is given its tables' names and creates the views."""
+        with self.table("build") as con:
+            con.execute(
+                "insert into build values ($1, $2, $3, $4)",
+                [self.build_id, SCHEMA_VERSION, self.realdb_version, self.built_at],
+            )
+        if not self.parquet_only:
+            # One transaction: hundreds of COMMENT ONs, each with a commit of its own, take 0.1 s.
+            con.begin()
+            install(con, (*self.tables, "predictions"))
+            for table in (*self.tables, "predictions"):
+                comment_on(con, "table", table, header_of(table))
+            con.commit()
+            con.execute("use memory")
+            con.execute("detach build_file")
+        manifest = {
+            "build_id": self.build_id,
+            "schema_version": SCHEMA_VERSION,
+            "realdb_version": self.realdb_version,
+            "built_at": self.built_at.isoformat() + "Z",
+            "tables": {table: self.rows[table] for table in self.tables},
+            "checksums": {
+                table: files.checksum(self.folder / "tables" / f"{table}.parquet")
+                for table in self.tables
+            },
+        }
+        text = json.dumps(manifest, indent=2) + "\n"
+        (self.folder / "manifest.json").write_text(text, encoding="utf-8")
+        files.sync_tree(self.folder)
+        self.folder.replace(self.root / "builds" / self.build_id)
+        files.sync(self.root / "builds")
+        previous = current(self.root)
+        files.put(self.root / "CURRENT", (self.build_id + "\n").encode("ascii"))
+        store = resolve(self.root)
+        # On Windows another client may hold the old copy open; it is a convenience, not the truth.
+        with contextlib.suppress(PermissionError):
+            if self.parquet_only:
+                (self.root / "realdb.duckdb").unlink(missing_ok=True)  # that of an older build
+            else:
+                files.put(self.root / "realdb.duckdb", store.folder / "realdb.duckdb")
+        _sweep(self.root, keep={self.build_id, previous})
+        return store
+
+    def discard(self) -> None:
+        """Leave nothing of the build behind."""
+        import shutil
+
+        self.connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) -> Iterator[Build]:
+    """Yield a build in the folder `root`; one that is not published leaves no trace.
+
+    One build at a time is made in a store; a second waits for the first, and warns that it does.
+    Raises StoreError where the folder cannot be written or the wait is too long.
+    """
+    import duckdb
+    import filelock
+
+    try:
+        (root / "builds").mkdir(parents=True, exist_ok=True)
+        with _lock(root):
+            _sweep_partial(root)
+            build = Build(root, realdb_version, parquet_only=parquet_only)
+            try:
+                yield build
+            finally:
+                build.discard()
+    except filelock.Timeout:
+        raise StoreError(f"another ingest has held {root} for {_LOCK_SECONDS} seconds") from None
+    except (OSError, duckdb.IOException) as error:
+        raise StoreError(f"the store in {root} cannot be written: {error}") from error
+
+
+def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
+    """Take the lock of the store, and say so where another process has it first."""
+    import warnings
+
+    import filelock
+
+    lock = filelock.FileLock(root / ".lock")
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        warnings.warn(
+            f"another realdb process is building the store in {root}: waiting for it to finish",
+            RealdbWarning,
+            stacklevel=6,
+        )
+    return lock.acquire(timeout=_LOCK_SECONDS)
+
+
+def _sweep(root: Path, keep: set[str | None]) -> None:
+    """Remove the builds that are not to be kept; what else stands there is not ours."""
+    import shutil
+
+    for folder in (root / "builds").iterdir():
+        if _BUILD_NAME.fullmatch(folder.name) and folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep_partial(root: Path) -> None:
+    """Remove what a killed ingest left; the lock is held, so nobody is at work in it."""
+    import shutil
+
+    for folder in (root / "builds").glob("*.partial"):
+        if _BUILD_NAME.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+    for path in (*root.glob("CURRENT.*.partial"), *root.glob("realdb.duckdb.*.partial")):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,195 @@
+"""The store: a folder of builds, each the Parquet tables that one ingest made.
+
+CURRENT                        the id of the build in force, one line
+builds/<id>/tables/*.parquet   the tables, never changed afterwards
+builds/<id>/manifest.json      what the build is
+builds/<id>/realdb.duckdb      tables, views and comments for any DuckDB client
+realdb.duckdb                  a copy of the build's; realdb itself never reads it
+predictions/                   the stored predictions, of any build: see prediction_sets.py
+
+A build is made in a folder of its own, checked, synced, and comes into force by one atomic rename
+of CURRENT. A reader resolves CURRENT once and keeps that build. The previous build stays until the
+next one, so that its readers may finish; older ones go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import StoreError
+from ..schema import quoting
+from ..schema.tables import SCHEMA_VERSION, create_table
+
+if TYPE_CHECKING:
+    import threading
+
+    import duckdb
+
+_REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
+# What open_ahead has begun: the thread, and what it makes.
+_ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A build in force: `tables` maps each table it holds to its number of rows.
+
+    `checksums` maps it to the SHA-256 of its Parquet file; older builds have none.
+    """
+
+    root: Path
+    build_id: str
+    built_at: str
+    realdb_version: str
+    tables: dict[str, int]
+    checksums: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The build's folder."""
+        return self.root / "builds" / self.build_id
+
+    @property
+    def names(self) -> list[str]:
+        """What a view may read here: the tables it holds, and `predictions`."""
+        return [*self.tables, "predictions"]
+
+    def parquet(self, table: str) -> Path:
+        """Return where a table's Parquet file stands."""
+        return self.folder / "tables" / f"{table}.parquet"
+
+    def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
+        """Return an in-memory connection that sees the tables, and an empty `predictions`.
+
+        The tables, or just those named, are views over the Parquet files: nothing done on the
+        connection changes them.
+        Raises StoreError where a file is gone or damaged.
+        """
+        import duckdb
+
+        con = new_connection()
+        # A name in a query is a table; it must not reach for a variable of the Python around it.
+        con.execute("set python_enable_replacements = false")
+        for table in self.tables:
+            if tables is not None and table not in tables:
+                continue
+            try:
+                path = quoting.literal(quoting.one_file(self.parquet(table)))
+                # By statement: half the time of a relation that becomes a view.
+                con.execute(
+                    f"create view {quoting.identifier(table)} as "
+                    f"from read_parquet({path}, hive_partitioning = false)"
+                )
+            except duckdb.Error as error:
+                raise StoreError(
+                    f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
+                    f".parquet cannot be read ({error}). {_REBUILD}"
+                ) from None
+        create_table(con, "predictions")
+        return con
+
+
+def require_own_folder(root: Path) -> None:
+    """Raise StoreError where `root` is somebody else's folder: one that holds other things."""
+    is_ours = (root / "CURRENT").is_file() or (root / ".lock").is_file()
+    if root.is_dir() and any(root.iterdir()) and not is_ours:
+        raise StoreError(
+            f"{root} is no store and is not empty, so none is built there. Name another folder "
+            "with --store or REALDB_HOME"
+        )
+
+
+def default_root() -> Path:
+    """Return the store's folder: REALDB_HOME, else the platform's user data folder."""
+    home = os.environ.get("REALDB_HOME")
+    if home:
+        return Path(home)
+    import platformdirs
+
+    return platformdirs.user_data_path("realdb", appauthor=False)
+
+
+def current(root: Path) -> str | None:
+    """Return the id of the build in force in the folder `root`; None where there is none."""
+    try:
+        return (root / "CURRENT").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+
+
+def resolve(root: Path) -> Store:
+    """Return the build in force in the folder `root`.
+
+    Raises StoreError where there is none, or where another schema version made it.
+    """
+    try:
+        build_id = (root / "CURRENT").read_text(encoding="ascii").strip()
+        text = (root / "builds" / build_id / "manifest.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StoreError(
+            f"there is no store in {root}. Build one with: realdb ingest [FOLDER], or name another "
+            "with --store or REALDB_HOME"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"the store in {root} cannot be read: {error}. {_REBUILD}") from None
+    try:
+        manifest = json.loads(text)
+        version = manifest["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"the store in {root} has schema version {version} (made by realdb "
+                f"{manifest.get('realdb_version')}), this realdb reads version {SCHEMA_VERSION}. "
+                f"{_REBUILD}"
+            )
+        return Store(
+            root=root,
+            build_id=build_id,
+            built_at=manifest["built_at"],
+            realdb_version=manifest["realdb_version"],
+            tables=dict(manifest["tables"]),
+            checksums=dict(manifest.get("checksums", {})),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(
+            f"the store in {root} is damaged: builds/{build_id}/manifest.json is not what realdb "
+            f"writes. {_REBUILD}"
+        ) from None
+
+
+def open_ahead() -> None:
+    """Start DuckDB in a thread, for the next connection to take up.
+
+    That takes 16 ms, a tenth of `realdb accuracy`, in which Python may go on importing.
+    """
+    import threading
+
+    import duckdb
+
+    made: list[duckdb.DuckDBPyConnection] = []
+
+    def connect() -> None:
+        # What hinders it is said when the connection is asked for.
+        with contextlib.suppress(duckdb.Error):
+            made.append(duckdb.connect())
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    _ahead.append((thread, made))
+
+
+def new_connection() -> duckdb.DuckDBPyConnection:
+    """Return a connection to a database in memory of its own."""
+    import duckdb
+
+    if _ahead:
+        thread, made = _ahead.pop()
+        thread.join()
+        if made:
+            return made.pop()
+    return duckdb.connect()
