@@ -36,7 +36,7 @@ def agreement(
     ('class'). The columns are those of the views `agreement` or `agreement_by_class`: the observed
     agreement, Krippendorff's nominal and ordinal alpha, Fleiss' kappa; each is followed by its
     `_low` and `_high`, the ends of the percentile interval at `level` from `bootstrap` samples of
-    the images (queries/agreement.py). `bootstrap=0` leaves the intervals empty. The same `seed`
+    the images (stats/agreement.py). `bootstrap=0` leaves the intervals empty. The same `seed`
     gives the same intervals.
 
     Raises UsageError where an argument is none of these, QueryError where the store has no votes.
@@ -59,7 +59,7 @@ def agreement(
     import numpy as np
     import pyarrow as pa
 
-    from ..queries import agreement as sampling
+    from ..stats import agreement as sampling
 
     opened = open_store(store, offline, progress)
     name = "agreement_by_class" if by == "class" else "agreement"

@@ -116,7 +116,7 @@ def scores(
     `left_out_raters` are not heard.
 
     The other methods sum up the same votes of the main round in their own way (see
-    queries/aggregation.py): the share of yes (majority), the same with each rater weighted by the
+    stats/aggregation.py): the share of yes (majority), the same with each rater weighted by the
     agreement with the experts (weighted), and by EM dawid-skene and one-coin, with `clamp_golden`
     held to the experts on the golden questions. `left_out_raters` and `maybe_as` hold for them too,
     and `golden_majority` where the experts are asked.
@@ -276,7 +276,7 @@ def _require_raters(con: duckdb.DuckDBPyConnection, wanted: Collection[int]) -> 
 
 def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: bool) -> str | None:
     """Put a method's scores where recomputed_scores stood; return how its iteration ended."""
-    from ..queries import aggregation
+    from ..stats import aggregation
 
     # What the rules let be heard stands where the votes stood.
     heard = con.sql(

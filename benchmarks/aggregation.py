@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import realdb
-from realdb.queries.aggregation import Fit, Votes, dawid_skene, read_round
+from realdb.stats.aggregation import Fit, Votes, dawid_skene, read_round
 
 
 def fit_realdb(votes: Votes, iterations: int) -> Fit:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import realdb
 from realdb import cli
 from realdb.errors import QueryError, UsageError
-from realdb.queries.agreement import COEFFICIENTS
+from realdb.stats.agreement import COEFFICIENTS
 from realdb.store.store import Store
 
 VIEWS = {None: "agreement", "animal": "agreement", "class": "agreement_by_class"}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from realdb.queries import agreement, catalog
+from realdb.stats import agreement, catalog
 from realdb.store.store import Store
 
 Ints = npt.NDArray[np.integer[Any]]

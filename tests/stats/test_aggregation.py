@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from realdb.errors import DataError, UsageError
-from realdb.queries.aggregation import (
+from realdb.stats.aggregation import (
     VALIDITY,
     Fit,
     Round,

@@ -1,0 +1,1 @@
+"""Numerical methods that SQL cannot say simply: vote aggregation and agreement."""
