@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from .api.ask import query as query
     from .api.build import ingest as ingest
     from .api.collect import add as add
-    from .api.collect import leaderboard as leaderboard
     from .api.collect import models as models
     from .api.collect import remove as remove
     from .api.describe import info as info
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from .api.judge import accuracy as accuracy
     from .api.judge import accuracy_table as accuracy_table
     from .api.labels import real_labels as real_labels
+    from .api.leaderboard import leaderboard as leaderboard
     from .api.metric import RealAccuracy as RealAccuracy
     from .api.rescore import Recomputation as Recomputation
     from .api.rescore import Rescored as Rescored
@@ -72,7 +72,7 @@ _MODULES = {
     "export": "api.export",
     "info": "api.describe",
     "ingest": "api.build",
-    "leaderboard": "api.collect",
+    "leaderboard": "api.leaderboard",
     "models": "api.collect",
     "query": "api.ask",
     "real_labels": "api.labels",

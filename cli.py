@@ -386,10 +386,10 @@ def leaderboard(
     Example: realdb leaderboard --format markdown
     """
     from . import printing
-    from .api import collect
+    from .api import leaderboard as ranking
 
     with _progress() as progress:
-        rows = collect.leaderboard(
+        rows = ranking.leaderboard(
             *(files or []),
             engine=engine,
             threshold=threshold,

@@ -279,7 +279,7 @@ def test_leaderboard_has_the_accuracies(
     rules: dict[str, Any], files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the models are judged in more than one batch."""
-    monkeypatch.setattr("realdb.api.collect._BATCH", 1)
+    monkeypatch.setattr("realdb.api.leaderboard._BATCH", 1)
     realdb.add(*files)
     rows = realdb.leaderboard(**rules)
     found = [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from realdb.stats import agreement, catalog
+from realdb.queries import catalog
+from realdb.stats import agreement
 from realdb.store.store import Store
 
 Ints = npt.NDArray[np.integer[Any]]
