@@ -17,7 +17,7 @@ from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by, rules_for
 if TYPE_CHECKING:
     import duckdb
 
-    from ..ingest.predictions import Source
+    from ..ingest.expand import Source
     from ..ingest.progress import Progress
     from ..store.store import Store
 
@@ -93,11 +93,12 @@ def query(
             progress=progress,
         )
     from ..ingest import predictions as reading
+    from ..ingest.expand import expand
 
     opened = open_store(store, offline, progress)
     con = opened.connect()
     con.execute(_NO_COMMON_SUBPLAN)
-    sources = _names_of([*reading.expand(files), *_given(predictions)])
+    sources = _names_of([*expand(files), *_given(predictions)])
     models = {
         name: reading.add(con, source.given, model=source.model) for name, source in sources.items()
     }
@@ -146,7 +147,7 @@ def _mentioned(sql: str, opened: Store) -> list[str]:
 
 def _given(predictions: object) -> list[Source]:
     """Return what `query` was given by keyword; UsageError where its names are not told."""
-    from ..ingest import predictions as reading
+    from ..ingest.expand import expand
 
     if predictions is None:
         return []
@@ -155,7 +156,7 @@ def _given(predictions: object) -> list[Source]:
     if isinstance(predictions, Mapping):
         sources = []
         for name, given in predictions.items():
-            found = reading.expand([given])
+            found = expand([given])
             if not isinstance(name, str) or not name or isinstance(given, int) or len(found) != 1:
                 raise UsageError(
                     f"predictions={{{name!r}: …}}: give a dict of names to predictions, one set a "
@@ -166,7 +167,7 @@ def _given(predictions: object) -> list[Source]:
     if isinstance(predictions, list | tuple) and all(
         isinstance(each, str | Path) for each in predictions
     ):
-        return reading.expand(predictions)
+        return expand(predictions)
     raise UsageError(
         f"predictions is a {type(predictions).__name__} without a name to ask for it by: give a "
         "dict, such as predictions={'vit': array}, or paths"

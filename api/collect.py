@@ -45,8 +45,9 @@ def add(
     `replace` is not set. What is refused is left out whole, what is given beside it is stored.
     """
     from ..ingest import predictions as reading
+    from ..ingest.expand import expand
 
-    sources = reading.expand(predictions)
+    sources = expand(predictions)
     if model is not None and len(sources) > 1:
         raise UsageError(f"a model's name is for one file; {len(sources)} are given")
     opened = open_store(store, offline, progress)

@@ -105,8 +105,9 @@ def explain(
     con = opened.connect()
     if predictions:
         from ..ingest import predictions as reading
+        from ..ingest.expand import expand
 
-        for source in reading.expand(predictions):
+        for source in expand(predictions):
             reading.add(con, source.given, model=source.model)
     catalog.install(con, opened.names)
     if not predictions:

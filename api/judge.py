@@ -153,8 +153,9 @@ def accuracy_table(
         _look_at(_accuracies(answers[0]), {}, require_complete)
         return answers[-1].order("all")
     from ..ingest import predictions as reading
+    from ..ingest.expand import expand
 
-    sources = reading.expand(predictions)
+    sources = expand(predictions)
     if model is not None and len(sources) > 1:
         raise UsageError(
             f"model (--model) names one set of predictions, and {len(sources)} were given: without "

@@ -142,8 +142,9 @@ def scores(
     _require_raters(con, left_out_raters)
     if predictions:
         from ..ingest import predictions as reading
+        from ..ingest.expand import expand
 
-        for source in reading.expand(predictions):
+        for source in expand(predictions):
             reading.add(con, source.given, model=source.model)
     catalog.install(con, opened.names, ["accuracy_moves", "relabelling", catalog.OTHER_RULES])
     if not predictions:

@@ -16,6 +16,7 @@ import pytest
 import realdb
 from realdb.errors import UsageError
 from realdb.ingest import predictions
+from realdb.ingest.expand import expand
 from realdb.store.store import Store
 
 WITHOUT_TORCH = (
@@ -149,7 +150,7 @@ def test_several_splits(
     rows = datasets.Dataset.from_dict({"image": [1, 2], "label": [3, 4]})
     splits = datasets.DatasetDict({"a": rows, "b": rows})
     splits.save_to_disk(tmp_path / "both")
-    (source,) = predictions.expand([tmp_path / "both"])
+    (source,) = expand([tmp_path / "both"])
     message = refuse(source.given)
     assert message.endswith(f"give one of them: {tmp_path}/both/a, {tmp_path}/both/b")
     with pytest.raises(UsageError, match=r"several splits \(a, b\): give one of them"):

@@ -31,6 +31,7 @@ from s3fs.core import S3File
 import realdb
 from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
+from realdb.ingest.expand import expand
 from realdb.ingest.formats import remote
 from realdb.store.store import Store
 
@@ -145,7 +146,7 @@ def place(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("name", [*FILES, "ViT.duckdb::answers"])
 def test_what_is_read(place: str, name: str, predictions_table: Any) -> None:
-    (source,) = predictions.expand([f"{place}/{name}"])
+    (source,) = expand([f"{place}/{name}"])
     assert source == predictions.Source(f"{place}/{name}", name.partition("::")[2] or "ViT")
     predictions.add(predictions_table, source.given, model=source.model)
     rows = predictions_table.execute("select label from predictions order by image_id").fetchnumpy()
@@ -173,15 +174,15 @@ def test_only_the_columns_needed_are_sent(
 
 def test_a_pattern(s3: str) -> None:
     folder = s3.replace("files", "several")
-    found = predictions.expand([f"{folder}/a?.csv", f"{folder}/a[1].csv"])
+    found = expand([f"{folder}/a?.csv", f"{folder}/a[1].csv"])
     assert found == [(f"{folder}/{name}.csv", name) for name in ("a1", "a2", "a[1]")]
     with pytest.raises(DataError, match=r"several/b\*\.csv: there is no file of such a name"):
-        predictions.expand([f"{folder}/b*.csv"])
+        expand([f"{folder}/b*.csv"])
 
 
 def test_a_web_address_is_no_pattern(web: str, predictions_table: Any) -> None:
     url = f"{web}/a%20b.csv?download=[true]*"
-    assert predictions.expand([url]) == [(url, "a b")]
+    assert expand([url]) == [(url, "a b")]
     assert predictions.add(predictions_table, url) == ["a b"]
 
 
@@ -224,7 +225,7 @@ def test_without_the_extra(url: str, missing: str, monkeypatch: pytest.MonkeyPat
         monkeypatch.delitem(_registry, "s3", raising=False)
     monkeypatch.setitem(sys.modules, missing, None)
     with duckdb.connect() as con, pytest.raises(DataError) as caught:
-        for source in predictions.expand([url]):
+        for source in expand([url]):
             predictions.add(con, source.given)
     assert str(caught.value).endswith("not installed here: pip install 'realdb[remote]'")
     assert str(caught.value).startswith(f"{url}: ")

@@ -19,6 +19,7 @@ from pyarrow import feather
 import realdb
 from realdb.errors import DataError, RealdbWarning, UsageError
 from realdb.ingest import predictions
+from realdb.ingest.expand import expand
 from realdb.store.store import Store
 
 LABELS = np.arange(50_000) * 7 % 1000
@@ -32,7 +33,7 @@ def put(path: Path, text: str = TEXT) -> Path:
 
 
 def models_of(given: list[Any]) -> list[tuple[Any, str | None]]:
-    return [(source.given, source.model) for source in predictions.expand(given)]
+    return [(source.given, source.model) for source in expand(given)]
 
 
 def test_a_path_is_itself(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
 def test_a_folder_of_nothing(tmp_path: Path) -> None:
     put(tmp_path / "README.md")
     with pytest.raises(DataError, match=r"has no prediction files\. They are known by .*\.csv"):
-        predictions.expand([tmp_path])
+        expand([tmp_path])
 
 
 def test_a_pattern(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_pattern(tmp_path: Path) -> None:
     put(tmp_path / "b.csv")
     assert models_of([str(tmp_path / "a?.csv")]) == [(str(path), path.stem) for path in paths]
     with pytest.raises(DataError, match="there is no file of such a name"):
-        predictions.expand([tmp_path / "c*.csv"])
+        expand([tmp_path / "c*.csv"])
 
 
 def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_hive_folders(tmp_path: Path, predictions_table: duckdb.DuckDBPyConnecti
     con.execute("drop table rows")
     another = pa.table({"image": ["ILSVRC2012_val_00000002.JPEG"], "label": ["9"]})
     pq.write_table(another, tmp_path / "model=c" / "part-1.parquet")
-    for source in predictions.expand([tmp_path]):
+    for source in expand([tmp_path]):
         predictions.add(con, source.given, model=source.model)
     rows = con.execute("select model, image_id, label from predictions order by all").fetchall()
     assert rows == [("a b", 1, 2), ("c", 1, 3), ("c", 2, 9)]
@@ -103,7 +104,7 @@ def test_a_set_in_several_files_that_repeats_an_image(
 def test_hive_folders_within_hive_folders(tmp_path: Path) -> None:
     put(tmp_path / "model=a" / "split=val" / "part-0.csv")
     with pytest.raises(DataError, match="only folders model=NAME are read"):
-        predictions.expand([tmp_path])
+        expand([tmp_path])
 
 
 def test_accuracy_of_a_folder(synthetic: Path, synthetic_store: Store) -> None:

@@ -1,0 +1,100 @@
+"""Which files of predictions a path stands for: a folder and a pattern are several."""
+
+from __future__ import annotations
+
+import glob
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import DataError, RealdbWarning
+from . import formats
+from .formats import plain, remote
+
+_SHOWN = 3
+# What datasets' save_to_disk leaves in a folder: of one dataset, of several splits.
+_DATASET = ("state.json", "dataset_dict.json")
+
+
+class Source(NamedTuple):
+    """Predictions to `add`, and the name of those that have no model column; None: no such name."""
+
+    given: object
+    model: str | None
+
+
+def expand(given: Iterable[object]) -> list[Source]:
+    """Return what is to be added for each of `given`: a folder or a pattern becomes its files.
+
+    A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
+    of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError
+    where nothing is found.
+    """
+    sources: list[Source] = []
+    for each in given:
+        if not isinstance(each, str | Path):
+            sources.append(Source(each, None))
+            continue
+        if remote.is_url(each):
+            sources += [Source(url, plain.stem(url)) for url in remote.expand(each)]
+            continue
+        path = Path(each)
+        if path.is_dir() and not any((path / name).exists() for name in _DATASET):
+            sources += _of_folder(path)
+        elif glob.has_magic(str(path)) and not path.exists():
+            found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, a whole pattern
+            if not found:
+                raise DataError(f"{path}: there is no file of such a name")
+            sources += expand(found)
+        else:
+            sources.append(Source(each, plain.stem(path) if str(path) != "-" else "stdin"))
+    return sources
+
+
+def _of_folder(folder: Path) -> list[Source]:
+    """Return the prediction files in a folder, and the models of its folders model=NAME."""
+    known = {suffix for form in formats.FORMATS.values() for suffix in form.suffixes}
+    sources, others = [], []
+    for path in sorted(folder.iterdir()):
+        name = plain.stem(path)
+        if path.name.startswith((".", "_")):
+            continue  # Spark's and the system's own
+        if path.is_dir() and path.name.startswith("model="):
+            sources.append(_of_hive(path))
+        elif plain.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
+            sources.append(Source(path, name))
+        else:
+            others.append(path.name)
+    if not sources:
+        raise DataError(
+            f"{folder} has no prediction files. They are known by their suffixes: "
+            f"{', '.join(sorted(known))}, and .gz or .zst behind one"
+        )
+    if others:
+        warnings.warn(
+            f"{folder}: {len(others):,} entries are no prediction files by their names, and are "
+            f"left out: {', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
+            RealdbWarning,
+            stacklevel=4,
+        )
+    return sources
+
+
+def _of_hive(folder: Path) -> Source:
+    from urllib.parse import unquote
+
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith((".", "_"))
+    )
+    deeper = [path for path in paths if "=" in str(path.parent.relative_to(folder))]
+    if deeper or not paths:
+        raise DataError(
+            f"{deeper[0].parent}: only folders model=NAME are read, not others within them"
+            if deeper
+            else f"{folder} has no files"
+        )
+    name = unquote(folder.name.removeprefix("model="))
+    return Source(paths[0] if len(paths) == 1 else tuple(paths), name)

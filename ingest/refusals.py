@@ -1,0 +1,285 @@
+"""What makes predictions unusable: looked for once they are in the table, and said row by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    import duckdb
+
+# How many offenders a message names.
+_SHOWN = 3
+_EXPECTED = {
+    "image": "an image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
+    "rank": "a rank is a whole number from 1",
+    "label": "a label is a class id 0-999 in plain digits, or the WordNet id or name, in one "
+    "spelling throughout",
+    "confidence": "a confidence is a number",
+}
+
+
+def require_models(
+    con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str]
+) -> list[str]:
+    """Return the models of the rows from `before` on.
+
+    Raises DataError where there are no rows, a model is known already, an image or one of its
+    ranks stands twice, an image has no rank 1, only some rows have a rank, or an image has one
+    class at two ranks.
+    """
+    # A bit for each image and rank counts the different ones: half the time of groups. Few models
+    # give more than five ranks; those are looked at more closely.
+    found = con.execute(
+        """
+        select
+            model,
+            max(rank) > 5
+            or count(*)
+            > bit_count(bitstring_agg((image_id - 1) * 5 + least(rank, 5) - 1, 0, 249999))
+            or count_if(rank = 1) < bit_count(bitstring_agg(image_id, 1, 50000)),
+            max(rank) > 1
+        from predictions
+        where rowid >= $1
+        group by model
+        order by model
+        """,
+        [before],
+    ).fetchall()
+    if not found:
+        raise DataError(f"{where} has no rows: there are no predictions in it")
+    for model, *_ in found:
+        if model in known:
+            raise DataError(
+                f"{where}: there are predictions of a model {model!r} already. A file is named by "
+                "its stem: rename one of the two, or give them a column model"
+            )
+    if any(is_doubtful for _, is_doubtful, _ in found):
+        _check_ranks(con, where, before)
+    if any(has_ranks for *_, has_ranks in found):
+        _require_ranks(con, where)
+        if not _is_plain_top5(con, before):
+            _check_choices(con, where, before)
+    return [model for model, *_ in found]
+
+
+def _is_plain_top5(con: duckdb.DuckDBPyConnection, before: int) -> bool:
+    """Say whether the rows are in order, of five ranks at most, and no image has a class twice.
+
+    Most are. A look at the four rows before each takes a third of the time of groups.
+    """
+    ((is_plain,),) = con.execute(
+        """
+        select bool_and(is_next and not is_repeated)
+        from (
+            select
+                coalesce(
+                    model = lag(model) over ()
+                    and image_id = lag(image_id) over ()
+                    and rank = lag(rank) over () + 1,
+                    false
+                )
+                or rank = 1 as is_next,
+                rank > 1 and label = lag(label) over ()
+                or rank > 2 and label = lag(label, 2) over ()
+                or rank > 3 and label = lag(label, 3) over ()
+                or rank > 4 and label = lag(label, 4) over ()
+                or rank > 5 as is_repeated
+            from predictions
+            where rowid >= $1
+        )
+        """,
+        [before],
+    ).fetchall()
+    return bool(is_plain)
+
+
+def refuse_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Say which rows have an image, rank, label or confidence that could not be made out."""
+    rows, *wrong = con.execute(
+        """
+        select
+            count(*),
+            count(*) - count(image_id),
+            count(*) - count(rank),
+            count(*) - count(label),
+            count(*) filter (isnan(confidence))
+        from parsed
+        """
+    ).fetchall()[0]
+    for role, count in zip(("image", "rank", "label", "confidence"), wrong, strict=True):
+        if count:
+            _refuse(con, where, role, count, rows)
+
+
+def _refuse(
+    con: duckdb.DuckDBPyConnection, where: str, role: str, count: int, rows: int
+) -> NoReturn:
+    """Say what is wrong with one column, with its first offenders."""
+    values = con.execute(
+        """
+        select numbered.row, numbered.value
+        from (
+            select
+                row_number() over () as row,
+                case $role when 'image' then cast(image as varchar)
+                    when 'rank' then cast(rank as varchar)
+                    when 'label' then cast(label as varchar)
+                    else cast(confidence as varchar)
+                end as value
+            from given
+        ) as numbered
+        inner join (
+            select row_number() over (order by rowid) as row, image_id, rank, label, confidence
+            from parsed
+        ) as parsed on numbered.row = parsed.row
+        where case $role when 'image' then parsed.image_id is null
+            when 'rank' then parsed.rank is null
+            when 'label' then parsed.label is null
+            else isnan(parsed.confidence)
+        end
+        order by numbered.row
+        """,
+        {"role": role},
+    ).fetchall()
+    offenders = ", ".join(
+        f"{'nothing' if value is None else repr(value)} in row {row}"
+        for row, value in values[:_SHOWN]
+    )
+    raise DataError(
+        f"{where}: {count:,} of {rows:,} rows have no usable {role}: {offenders}"
+        f"{', …' if count > _SHOWN else ''} (row 1 is the first prediction). {_EXPECTED[role]}"
+        f"{_hint(role, {value for _, value in values})}"
+    )
+
+
+def _hint(role: str, values: set[str | None]) -> str:
+    """Name the usual cause, where the values give it away."""
+    texts = {value.strip().removesuffix(".0") for value in values if value}
+    if role == "image" and "0" in texts:
+        return ". Numbers count from 1; an array in file-name order needs no numbers"
+    if role == "rank" and "0" in texts:
+        return ". These seem to count from 0"
+    numbers = {text for text in texts if text.isascii() and text.isdigit()}
+    if role == "label" and numbers == {"1000"}:
+        return (
+            ". These seem to count from 1, or to come from a head of 1,001 classes with the "
+            "background first: subtract 1, if it is one of these"
+        )
+    if role == "label" and numbers:
+        return ". These seem to come from a head of more classes (ImageNet-21k has 21,841)"
+    return ""
+
+
+def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
+    """Refuse an image, or a rank of an image, that stands twice, and an image without rank 1."""
+    twice = con.execute(
+        """
+        select model, image_id, rank, count(*) over ()
+        from predictions
+        where rowid >= $1
+        group by model, image_id, rank
+        having count(*) > 1
+        order by model, image_id, rank
+        limit $2
+        """,
+        [before, _SHOWN],
+    ).fetchall()
+    if twice:
+        rows = con.execute(
+            """
+            select row
+            from (
+                select row_number() over (order by rowid) as row, model, image_id, rank
+                from predictions
+                where rowid >= $1
+            )
+            where model = $2 and image_id = $3 and rank = $4
+            order by row
+            limit $5
+            """,
+            [before, *twice[0][:3], _SHOWN],
+        ).fetchall()
+        raise DataError(
+            f"{where}: {twice[0][3]:,} images stand more than once with the same model and rank, "
+            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
+            f"rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction). "
+            "Several predictions for an image need a column rank, several models a column model"
+        )
+    headless = con.execute(
+        """
+        select image_id, min(rank), count(*) over ()
+        from predictions
+        where rowid >= $1
+        group by model, image_id
+        having min(rank) > 1
+        order by image_id
+        limit 1
+        """,
+        [before],
+    ).fetchall()
+    if headless:
+        image_id, rank, count = headless[0]
+        raise DataError(
+            f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, "
+            f"whose lowest rank is {rank}. Ranks count from 1, the model's first choice"
+        )
+
+
+def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Refuse rows without a rank beside others with one."""
+    rows, ranked = con.execute("select count(*), count(rank) from given").fetchall()[0]
+    if 0 < ranked < rows:
+        row = con.execute(
+            "select min(row) from (select rank, row_number() over () as row from given) "
+            "where rank is null"
+        ).fetchall()[0][0]
+        raise DataError(
+            f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, the first in row {row} "
+            "(row 1 is the first prediction), and the others have one: fill them in, or leave "
+            "these rows out"
+        )
+
+
+def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
+    """Refuse a class at two ranks of an image."""
+    twice = con.execute(
+        """
+        select model, image_id, label, min(rank), max(rank), count(*) over ()
+        from predictions
+        where rowid >= $1
+        group by model, image_id, label
+        having count(*) > 1
+        order by model, image_id, label
+        limit $2
+        """,
+        [before, _SHOWN],
+    ).fetchall()
+    if twice:
+        model, image_id, label, *_, count = twice[0]
+        places = con.execute(
+            """
+            select row
+            from (
+                select row_number() over (order by rowid) as row, model, image_id, label
+                from predictions
+                where rowid >= $1
+            )
+            where model = $2 and image_id = $3 and label = $4
+            order by row
+            limit $5
+            """,
+            [before, model, image_id, label, _SHOWN],
+        ).fetchall()
+        named = "; ".join(
+            f"class {label} of image {image_id} at {first} and {last}"
+            for _, image_id, label, first, last, _ in twice
+        )
+        raise DataError(
+            f"{where}: {count:,} times an image has the same class at two ranks: {named}"
+            f"{'; …' if count > _SHOWN else ''}; the first in rows "
+            f"{', '.join(str(row) for (row,) in places)} (row 1 is the first prediction). The "
+            "choices of a model for an image are different classes: are the labels those that "
+            "belong to the ranks?"
+        )
