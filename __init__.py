@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .api.describe import info as info
     from .api.describe import view_sql as view_sql
     from .api.describe import views as views
-    from .api.diagnose import Diagnosis as Diagnosis
-    from .api.diagnose import Finding as Finding
-    from .api.diagnose import doctor as doctor
+    from .api.doctor import Diagnosis as Diagnosis
+    from .api.doctor import Finding as Finding
+    from .api.doctor import doctor as doctor
     from .api.drop_in import RealLabelsImagenet as RealLabelsImagenet
     from .api.explain import Explanation as Explanation
     from .api.explain import explain as explain
@@ -51,10 +51,10 @@ else:
 _MODULES = {
     "Accuracy": "api.results",
     "Check": "api.verify",
-    "Diagnosis": "api.diagnose",
+    "Diagnosis": "api.doctor",
     "Explanation": "api.explain",
     "Exported": "api.export",
-    "Finding": "api.diagnose",
+    "Finding": "api.doctor",
     "RealAccuracy": "api.metric",
     "RealLabelsImagenet": "api.drop_in",
     "Recomputation": "api.rescore",
@@ -67,7 +67,7 @@ _MODULES = {
     "agreement": "api.agree",
     "connect": "api.ask",
     "demo": "api.show",
-    "doctor": "api.diagnose",
+    "doctor": "api.doctor",
     "explain": "api.explain",
     "export": "api.export",
     "info": "api.describe",

@@ -269,10 +269,10 @@ def doctor(
 
     Example: realdb doctor ViT.csv
     """
-    from .api import diagnose
+    from .api import doctor as diagnosing
 
     with _progress() as progress:
-        found = diagnose.doctor(
+        found = diagnosing.doctor(
             file,
             fix=fix,
             out=out,
@@ -290,7 +290,7 @@ def doctor(
     else:
         from . import printing
 
-        printing.emit(diagnose.tried_table(found), form)
+        printing.emit(diagnosing.tried_table(found), form)
     if out is not None:
         _say(f"{out}: written")
 

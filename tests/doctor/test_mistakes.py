@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from realdb.queries import doctor
-from realdb.queries.doctor import Hypothesis, Share, Trial, Truth
+from realdb.api.doctor import mistakes
+from realdb.api.doctor.mistakes import Hypothesis, Share, Trial, Truth
 from realdb.store.store import Store
 
 IMAGES = np.arange(1, 50_001)
@@ -16,7 +16,7 @@ IMAGES = np.arange(1, 50_001)
 @pytest.fixture(scope="module")
 def truth(synthetic_store: Store) -> Truth:
     with synthetic_store.connect(["images", "labels"]) as con:
-        return doctor.truth(con)
+        return mistakes.truth(con)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def original(truth: Truth) -> npt.NDArray[np.int64]:
 
 
 def named(trials: list[Trial]) -> list[str]:
-    return [trial.hypothesis.name for trial in doctor.likeliest(trials)]
+    return [trial.hypothesis.name for trial in mistakes.likeliest(trials)]
 
 
 def test_truth_is_the_tables(truth: Truth, synthetic_store: Store) -> None:
@@ -38,7 +38,7 @@ def test_truth_is_the_tables(truth: Truth, synthetic_store: Store) -> None:
     assert all(truth.original[image] == label for image, label in known)
     # No image, and no class, is never right.
     assert not truth.is_real[0].any()
-    assert not truth.is_real[:, doctor.NO_CLASS].any()
+    assert not truth.is_real[:, mistakes.NO_CLASS].any()
 
 
 def test_accuracy_is_that_of_the_loop(truth: Truth) -> None:
@@ -47,23 +47,23 @@ def test_accuracy_is_that_of_the_loop(truth: Truth) -> None:
     label[:200] = truth.original[image[:200]]
     scored = [(i, k) for i, k in zip(image, label, strict=True) if truth.is_real[i].any()]
     hits = sum(bool(truth.is_real[i, k]) for i, k in scored)
-    assert doctor.real_hits(truth, image, label) == (hits, len(scored))
+    assert mistakes.real_hits(truth, image, label) == (hits, len(scored))
     assert hits > 100
 
 
 def test_what_is_out_of_range_means_nothing() -> None:
     image = np.array([-5, 0, 1, 50_000, 50_001, 10**12])
     label = np.array([-7, -1, 0, 999, 1000, 21_840])
-    images, labels = doctor.means(doctor.as_stated(), image, label)
+    images, labels = mistakes.means(mistakes.as_stated(), image, label)
     assert images.tolist() == [0, 0, 1, 50_000, 0, 0]
     assert labels.tolist() == [-1, -1, 0, 999, -1, -1]
 
 
 def test_every_image_order_is_one(truth: Truth, original: npt.NDArray[np.int64]) -> None:
     """Each image is meant once, whichever order is supposed."""
-    for trial in doctor.trials(truth, IMAGES, np.roll(original, 1)):
-        images, _ = doctor.means(trial.hypothesis, IMAGES, np.zeros(50_000, int))
-        if trial.hypothesis.name != doctor.CLASS_ORDER:
+    for trial in mistakes.trials(truth, IMAGES, np.roll(original, 1)):
+        images, _ = mistakes.means(trial.hypothesis, IMAGES, np.zeros(50_000, int))
+        if trial.hypothesis.name != mistakes.CLASS_ORDER:
             met = images[images > 0]
             assert len(set(met.tolist())) == len(met)
             assert len(met) == (25_000 if "image-doubled" in trial.hypothesis.name else 50_000)
@@ -72,7 +72,7 @@ def test_every_image_order_is_one(truth: Truth, original: npt.NDArray[np.int64])
 def test_known_orders_by_hand(truth: Truth) -> None:
     by_name = {
         trial.hypothesis.name: trial.hypothesis
-        for trial in doctor.trials(truth, IMAGES, np.zeros(50_000, int))
+        for trial in mistakes.trials(truth, IMAGES, np.zeros(50_000, int))
     }
 
     def image(name: str, *stated: int) -> list[int]:
@@ -96,13 +96,13 @@ def test_known_orders_by_hand(truth: Truth) -> None:
 def test_background_first(truth: Truth) -> None:
     """A 0 beside a 1000 is the background, which is no class."""
     label = np.array([0, 1000])
-    trials = doctor.trials(truth, IMAGES[:2], label)
+    trials = mistakes.trials(truth, IMAGES[:2], label)
     (minus_one,) = (trial for trial in trials if trial.hypothesis.name == "label-1")
-    assert doctor.means(minus_one.hypothesis, IMAGES[:2], label)[1].tolist() == [-1, 999]
+    assert mistakes.means(minus_one.hypothesis, IMAGES[:2], label)[1].tolist() == [-1, 999]
 
 
 def test_nothing_repairs_what_is_right(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    trials = doctor.trials(truth, IMAGES, original)
+    trials = mistakes.trials(truth, IMAGES, original)
     assert not any(trial.repairs for trial in trials)
     # What is right on most images cannot become right twice as often: no pairs are tried.
     assert not any("," in trial.hypothesis.name for trial in trials)
@@ -112,8 +112,8 @@ def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray
     """The ReaL labels of the images that have only one do as well, but there are no folders."""
     bare = truth._replace(original=np.full(50_001, -1, np.int16))
     shuffled = np.random.default_rng(0).permutation(1000)[original]
-    trials = doctor.trials(bare, IMAGES, shuffled)
-    assert named(trials) == [doctor.CLASS_ORDER]
+    trials = mistakes.trials(bare, IMAGES, shuffled)
+    assert named(trials) == [mistakes.CLASS_ORDER]
     assert not any("folder" in trial.hypothesis.name for trial in trials)
 
 
@@ -121,11 +121,11 @@ def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray
 def test_the_best_order_of_a_few_classes(seed: int) -> None:
     """As good as the best of all 720 orders of six classes, the first labels out of range."""
     rng = np.random.default_rng(seed)
-    counts = np.zeros((doctor.CLASSES + 2, doctor.CLASSES), int)
+    counts = np.zeros((mistakes.CLASSES + 2, mistakes.CLASSES), int)
     counts[1:7, :6] = rng.integers(1, 9, (6, 6))
-    found = doctor._best_assigned(counts)
+    found = mistakes._best_assigned(counts)
     assert len(set(found[1:7].tolist())) == 6
-    assert set(np.delete(found, np.arange(1, 7)).tolist()) == {doctor.NO_CLASS}
+    assert set(np.delete(found, np.arange(1, 7)).tolist()) == {mistakes.NO_CLASS}
     best = max(
         sum(counts[1 + place, label] for place, label in enumerate(order))
         for order in itertools.permutations(range(6))
@@ -139,8 +139,8 @@ def test_look_alikes_are_named(truth: Truth, original: npt.NDArray[np.int64]) ->
     for one, other in ((640, 641), (641, 640)):
         label[np.flatnonzero(original == one)[::2]] = other
     shuffled = np.random.default_rng(0).permutation(1000)[label]
-    trial = doctor.trials(truth, IMAGES, shuffled)[-1]
-    assert trial.hypothesis.name == doctor.CLASS_ORDER
+    trial = mistakes.trials(truth, IMAGES, shuffled)[-1]
+    assert trial.hypothesis.name == mistakes.CLASS_ORDER
     assert trial.repairs
     assert "does not tell 1 pairs of look-alike classes apart" in trial.hypothesis.note
     assert ": 640 and 641" in trial.hypothesis.note
@@ -153,8 +153,8 @@ def test_an_order_that_fits_only_what_it_was_made_of_repairs_nothing(
     label = np.random.default_rng(0).permutation(original[:200])
     (learned,) = (
         trial
-        for trial in doctor.trials(truth, IMAGES[:200], label)
-        if trial.hypothesis.name == doctor.CLASS_ORDER
+        for trial in mistakes.trials(truth, IMAGES[:200], label)
+        if trial.hypothesis.name == mistakes.CLASS_ORDER
     )
     assert learned.after.value > 0.5
     assert not learned.repairs
@@ -172,7 +172,7 @@ def test_an_order_that_fits_only_what_it_was_made_of_repairs_nothing(
     ],
 )
 def test_what_a_repair_is(before: Share, after: Share, repaired: bool) -> None:
-    assert doctor.repairs(before, after) is repaired
+    assert mistakes.repairs(before, after) is repaired
 
 
 def test_equally_good_repairs_are_all_named_but_no_needless_pair() -> None:

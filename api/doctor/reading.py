@@ -1,0 +1,144 @@
+"""Read predictions for the doctor: also those that `predictions.add` refuses for their ranges."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DataError, RealdbWarning
+
+if TYPE_CHECKING:
+    import duckdb
+
+# The predictions that `predictions.add` refuses for an image number or a label out of range: as
+# there, but with these as they are. What is not even a whole number stays NULL.
+_LENIENT = r"""
+create table stated as
+select
+    coalesce(cast(model as varchar), $model) as model,
+    coalesce(
+        try_cast(regexp_extract(cast(image as varchar), $image_name || '$', 1) as bigint),
+        try_cast(regexp_extract(cast(image as varchar), $number, 1) as bigint)
+    ) as image,
+    case
+        when rank is null then 1
+        else try_cast(regexp_extract(cast(rank as varchar), $number, 1) as smallint)
+    end as rank,
+    try_cast(regexp_extract(cast(label as varchar), $number, 1) as bigint) as label,
+    case
+        when confidence is not null
+            then coalesce(try_cast(cast(confidence as varchar) as double), cast('nan' as double))
+    end as confidence
+from given
+"""
+# A whole number as in predictions.sql, or below 0.
+_NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
+
+
+@contextlib.contextmanager
+def named(given: object) -> Iterator[tuple[object, str]]:
+    """Yield what is given and what to call it; what is no plain file as one, to be read twice."""
+    from ...ingest.formats import plain
+
+    if not isinstance(given, str | Path):
+        yield given, "the predictions"
+    elif plain.is_needed(given):
+        with plain.copy(given) as path:
+            yield path, "standard input" if str(given) == "-" else str(given)
+    else:
+        yield given, str(given)
+
+
+def state(con: duckdb.DuckDBPyConnection, given: object, where: str, **choices: Any) -> str | None:
+    """Put the predictions into the table `stated` of `con`; return why they would be refused.
+
+    Its columns are those of `predictions`, but `image` and `label` are numbers of any size. Raises
+    DataError where they are refused for another reason than their range.
+    """
+    from ...ingest import predictions as reading
+
+    try:
+        reading.add(con, given, **choices)
+    except DataError as error:
+        message = str(error)
+        if isinstance(given, str | Path):
+            message = message.replace(str(given), where)
+        if not _state_leniently(con, given, **choices):
+            raise DataError(message) from None
+        return message
+    con.execute(
+        "create table stated as "
+        "select model, image_id as image, rank, label, confidence from predictions"
+    )
+    return None
+
+
+def _state_leniently(
+    con: duckdb.DuckDBPyConnection,
+    given: object,
+    *,
+    columns: Mapping[str, str] | None,
+    input_format: str | None,
+    order: str | Path | None,
+) -> bool:
+    """Fill `stated`, and say whether ranges are all that is wrong with the predictions."""
+    import duckdb
+
+    from ...ingest import formats, image_names
+    from ...ingest import predictions as reading
+
+    try:
+        told = formats.Told(columns=columns or {}, images=reading.images_in(con, order))
+        relation, _, model = reading.read(con, given, told, input_format)
+        relation.create_view("given", replace=True)
+        con.execute(
+            _LENIENT, {"model": model, "image_name": image_names.PATTERN, "number": _NUMBER}
+        )
+        complete, distinct = con.execute(
+            """
+            select
+                bool_and(image is not null and rank >= 1 and label is not null)
+                    and not coalesce(bool_or(isnan(confidence)), false),
+                count(distinct (model, image, rank)) = count(*)
+                    and count(distinct (model, image, label)) = count(*)
+                    and count(distinct (model, image)) = count(*) filter (rank = 1)
+            from stated
+            """
+        ).fetchall()[0]
+    except (DataError, duckdb.Error):
+        return False
+    finally:
+        con.execute("drop view if exists given")
+        con.unregister(formats.REGISTERED)
+    for doubt in told.doubts:
+        warnings.warn(doubt, RealdbWarning, stacklevel=4)
+    return bool(complete and distinct)
+
+
+def choose_model(con: duckdb.DuckDBPyConnection, where: str, model: str | None) -> str:
+    """Leave one model in `stated`, and return its name."""
+    found = con.execute("select distinct model from stated order by model").fetchall()
+    names = [name for (name,) in found]
+    if len(names) > 1 if model is None else model not in names:
+        listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise DataError(
+            f"{where} has {len(names)} models ({listed})"
+            + (f", and {model!r} is none of them" if model is not None else "")
+            + ". One is looked at at a time: choose it by --model NAME"
+        )
+    chosen = str(model if model is not None else names[0])
+    con.execute("delete from stated where model <> $1", [chosen])
+    return chosen
+
+
+def format_of(given: object, input_format: str | None) -> str | None:
+    """Return the format that predictions are read as; None for what is no file."""
+    from ...ingest import formats
+
+    if not isinstance(given, str | Path) or input_format:
+        return input_format
+    is_in_database = "::" in str(given) and not Path(given).exists()
+    return "duckdb" if is_in_database else formats.recognise(Path(given))

@@ -1,0 +1,134 @@
+"""Write predictions whose mistake is known without it."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import DataError, RealdbWarning
+from . import mistakes
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def command(
+    given: object,
+    model: str | None,
+    columns: Mapping[str, str] | None,
+    input_format: str | None,
+    order: str | Path | None,
+) -> str:
+    """Return the command (or call) that writes the repaired file; {} is the repair's name."""
+    if not isinstance(given, str | Path):
+        return 'realdb.doctor(…, fix="{}", out="fixed.parquet")'
+    pairs = ",".join(f"{role}={name}" for role, name in (columns or {}).items())
+    said = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
+    words = [str(given)]
+    for name, value in said.items():
+        words += [f"--{name}", str(value)] if value else []
+    shown = shlex.join(words).replace("{", "{{").replace("}", "}}")
+    return f"realdb doctor {shown} --fix {{}} --out fixed.parquet"
+
+
+def named(where: str, fix: str, likeliest: list[mistakes.Trial]) -> mistakes.Hypothesis:
+    """Return the repair that is called `fix`; DataError where it repairs nothing."""
+    for trial in likeliest:
+        if trial.hypothesis.name == fix:
+            return trial.hypothesis
+    names = ", ".join(trial.hypothesis.name for trial in likeliest)
+    raise DataError(
+        f"{where}: {fix!r} does not repair it; "
+        + (f"what does: {names}" if names else "nothing that realdb knows does")
+    )
+
+
+def write(
+    con: duckdb.DuckDBPyConnection,
+    where: str,
+    hypothesis: mistakes.Hypothesis,
+    out: Path,
+    *,
+    force: bool,
+) -> None:
+    """Write the repaired predictions to `out`, once they are read back and found good."""
+    import duckdb
+
+    from ...store.files import replacing, require_parquet
+
+    require_parquet(out, force=force)
+    stated = np.arange(mistakes.MOST_IMAGE + 1)
+    con.register("images_meant", {"stated": stated, "image_id": hypothesis.image_of[:-1]})
+    stated = np.arange(mistakes.LEAST_LABEL, mistakes.MOST_LABEL + 1)
+    con.register("labels_meant", {"stated": stated, "label": hypothesis.class_of[:-1]})
+    # Where a choice names no class, as the background does, those behind it move up.
+    con.execute(
+        """
+        create table fixed as
+        select
+            p.model,
+            i.image_id,
+            cast(
+                p.rank - count(case when l.label is null then 1 end)
+                    over (partition by i.image_id order by p.rank) as smallint
+            ) as rank,
+            l.label,
+            p.confidence
+        from stated as p
+        inner join images_meant as i on p.image = i.stated and i.image_id > 0
+        left join labels_meant as l on p.label = l.stated and l.label >= 0
+        """
+    )
+    con.execute("delete from fixed where label is null")
+    rows, left = con.execute(
+        "select count(*), (select count(*) from stated) - count(*) from fixed"
+    ).fetchall()[0]
+    try:
+        with replacing(out) as aside:
+            con.sql(
+                """
+                select
+                    fixed.model,
+                    images.file_name,
+                    fixed.rank,
+                    fixed.label,
+                    fixed.confidence
+                from fixed
+                inner join images on fixed.image_id = images.image_id
+                order by fixed.image_id, fixed.rank
+                """
+            ).write_parquet(str(aside), compression="zstd")
+            _check(aside, where, out, rows)
+    except (OSError, duckdb.Error) as error:
+        raise DataError(f"{out} cannot be written: {str(error).splitlines()[0]}") from None
+    if left:
+        warnings.warn(
+            f"{out} leaves out {left:,} of the {rows + left:,} predictions: they name no image or "
+            "no class, such as a background class",
+            RealdbWarning,
+            stacklevel=3,
+        )
+
+
+def _check(aside: Path, where: str, out: Path, rows: int) -> None:
+    """Read what was written as `accuracy` would; DataError where it is not all there."""
+    import duckdb
+
+    from ...ingest import predictions as reading
+    from ...schema.tables import create_table
+
+    with duckdb.connect() as con:
+        create_table(con, "predictions")
+        try:
+            reading.add(con, aside, input_format="parquet")
+        except DataError as error:
+            said = str(error).replace(str(aside), str(out))
+            raise DataError(f"{where}, repaired, would still be refused: {said}") from None
+        found = con.table("predictions").count("*").fetchall()[0][0]
+    if found != rows:
+        raise DataError(f"{out} came out with {found:,} of {rows:,} rows; is the disk full?")
