@@ -1,36 +1,75 @@
-"""The errors and the warning that realdb raises on purpose; each error knows its exit code."""
+"""The errors and the warning that realdb raises on purpose.
+
+A message names a parameter in backticks, as a call takes it: `model` or `model="NAME"`. The command
+line prints it as its option (see terminal.py), so that one message serves both.
+"""
 
 from __future__ import annotations
 
 
 class RealdbError(Exception):
-    """Something the user can mend; its text says what, where and what to do next.
+    """An error that the user can mend. `str(error)` is the message, followed by the remedy.
 
-    `exit_code` is what the command line leaves with: 1 for data or a query that is refused.
+    The fields say the same to a program; each is None where it does not apply.
+
+    file: the file or folder concerned, as the user named it
+    row: the first row concerned; `row 1` is the first row of data, and of an array row 0
+    column: the column, or what it stands for: image, rank, label, confidence, model
+    value: the first value that is refused, as text
+    count: how many rows, images, files, … are concerned
+    parameter: the parameter of the call that has to change
+    remedy: what to do next
+
+    `exit_code` is the exit code of the command line: 1 for data or a query that is refused.
     """
 
     exit_code = 1
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: object = None,
+        row: int | None = None,
+        column: str | None = None,
+        value: object = None,
+        count: int | None = None,
+        parameter: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = None if file is None else str(file)
+        self.row = row
+        self.column = column
+        self.value = None if value is None else str(value)
+        self.count = count
+        self.parameter = parameter
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+
 
 class DataError(RealdbError):
-    """A file, or what stands in it, is refused."""
+    """A file or its content is refused."""
 
 
 class QueryError(RealdbError):
-    """A query or the name of a view is refused."""
+    """A query, or the name of a table or view, is refused."""
 
 
 class UsageError(RealdbError):
-    """Arguments that do not fit together."""
+    """The arguments of a call do not fit together."""
 
     exit_code = 2
 
 
 class StoreError(RealdbError):
-    """There is no store here, or one that this version cannot read."""
+    """No store was found, or this version of realdb cannot read it."""
 
     exit_code = 3
 
 
 class RealdbWarning(UserWarning):
-    """A result stands, but there is something about it that its reader should know."""
+    """A result holds, but its reader should know something about it."""
