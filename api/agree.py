@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import UsageError
-from ..queries import catalog
-from .build import open_store
+from . import choices
+from .rules import require_choice
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
 
 # What `by` may name.
-BY = ("class", "animal")
+BY: tuple[str, ...] = get_args(choices.AgreementBy)
 # A thousand do for an interval at 95 %; beyond this only the memory grows.
 MOST_SAMPLES = 10_000
 
@@ -44,34 +45,36 @@ def agreement(
     >>> realdb.agreement(by="animal").project("subset, ordinal_alpha").fetchall()  # doctest: +SKIP
     [('animals', 0.37148333039501624), ('objects', 0.575872926474686)]
     """
-    if by is not None and by not in BY:
-        raise UsageError(f"by is one of {', '.join(BY)}; not {by!r}")
+    if by is not None:
+        require_choice("by", by, BY)
     if bootstrap != 0 and not 2 <= bootstrap <= MOST_SAMPLES:
         raise UsageError(
-            f"bootstrap is a number of samples, 2 to {MOST_SAMPLES:,}, or 0 for none; not "
-            f"{bootstrap}"
+            f"`bootstrap` is {bootstrap}; it is a number of samples from 2 to {MOST_SAMPLES:,}, or "
+            "0 for none",
+            parameter="bootstrap",
+            value=bootstrap,
         )
     if seed < 0:
-        raise UsageError(f"a seed is not negative; {seed} is")
+        raise UsageError(f"`seed` is {seed}; it must not be negative", parameter="seed", value=seed)
     if not 0 < level < 1:
-        raise UsageError(f"a level lies between 0 and 1; not {level}")
+        raise UsageError(
+            f"`level` is {level}; it must be above 0 and below 1", parameter="level", value=level
+        )
     import duckdb
     import numpy as np
     import pyarrow as pa
 
     from ..stats import agreement as sampling
 
-    opened = open_store(store, offline, progress)
     name = "agreement_by_class" if by == "class" else "agreement"
-    con = opened.connect(catalog.tables_of(name))
-    catalog.install(con, opened.names, [name])
-    rows = con.view(name)
+    session = Session(store, views=[name], offline=offline, progress=progress).prepare()
+    rows = session.view(name)
     if by != "class":
         rows = rows.filter("subset = 'all'" if by is None else "subset <> 'all'")
     found = rows.order("all").to_arrow_table()
     low, high = np.full((2, len(sampling.COEFFICIENTS), len(found)), np.nan)
     if bootstrap and len(found):
-        votes = sampling.votes(con, by)
+        votes = sampling.votes(session.con, by)
         low, high = sampling.intervals(votes, replicates=bootstrap, seed=seed, level=level)
     columns = {}
     for column in found.column_names:

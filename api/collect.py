@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, UsageError
 from ..store import prediction_sets
 from ..store import store as stores
+from ..store.files import checksum
 from ..version import __version__
 from .build import open_store, root_of
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,28 +44,32 @@ def add(
     keeps what is stored.
 
     Raises DataError where predictions are refused, or a model is stored with other rows and
-    `replace` is not set. What is refused is left out whole, what is given beside it is stored.
+    `replace` is not set. A file that is refused is left out
+    whole; the others are stored.
     """
-    from ..ingest import predictions as reading
     from ..ingest.expand import expand
 
     sources = expand(predictions)
     if model is not None and len(sources) > 1:
-        raise UsageError(f"a model's name is for one file; {len(sources)} are given")
+        raise UsageError(
+            f"`model` names the model of one file, and there are {len(sources)}",
+            parameter="model",
+            value=model,
+            count=len(sources),
+        )
     opened = open_store(store, offline, progress)
     prediction_sets.sweep(opened.root)
     done: list[tuple[str | None, prediction_sets.Put]] = []
     refused = []
     # Nothing that was stored a moment ago is replaced: two files for one model are a mistake.
     fresh: set[str] = set()
-    for place, (given, name) in enumerate(sources):
+    for place, (source, name) in enumerate(sources):
         if progress:
             progress("adding predictions", place, len(sources))
-        where = _where(given)
+        where = _where(source)
         try:
-            with _here(given) as local, opened.connect(["images", "classes"]) as con:
-                found = reading.add(
-                    con,
+            with _local(source) as local, Session(opened) as session:
+                found = session.add_one(
                     local,
                     model=model or name,
                     columns=columns,
@@ -72,14 +78,17 @@ def add(
                 )
                 if model is None and name in (None, "stdin") and set(found) <= {*_NAMELESS}:
                     raise DataError(
-                        f"{where or 'what is given'} has no model's name: give one with --model "
-                        "NAME, or a column model"
+                        f"{where or 'the predictions'} have no model's name",
+                        file=where,
+                        column="model",
+                        parameter="model",
+                        remedy='Name the model with `model="NAME"`, or in a column model',
                     )
                 put = prediction_sets.put(
                     opened.root,
-                    con,
-                    _provenance(given, local, input_format),
-                    where=where or "what is given",
+                    session.con,
+                    _provenance(source, local, input_format),
+                    where=where or "the predictions",
                     replace=replace,
                     fresh=fresh,
                 )
@@ -110,36 +119,36 @@ def remove(*models: str, store: str | Path | None = None) -> None:
     prediction_sets.remove(stores.resolve(root_of(store)).root, models)
 
 
-def _where(given: object) -> str | None:
-    """Return the file or folder that predictions stand in, as the user named it."""
-    if isinstance(given, tuple):
-        return str(Path(given[0]).parent)
-    if not isinstance(given, str | Path):
+def _where(source: object) -> str | None:
+    """Return the file or folder of predictions, as the user named it."""
+    if isinstance(source, tuple):
+        return str(Path(source[0]).parent)
+    if not isinstance(source, str | Path):
         return None
-    return "standard input" if str(given) == "-" else str(given)
+    return "standard input" if str(source) == "-" else str(source)
 
 
 @contextlib.contextmanager
-def _here(given: object) -> Iterator[object]:
-    """Yield what is given; of a URL a copy, for the checksum is that of all its bytes."""
+def _local(source: object) -> Iterator[object]:
+    """Yield `source`; of a URL a copy, as the checksum is that of all its bytes."""
     from ..ingest.formats import plain, remote
 
-    with plain.fetched(given) if remote.is_url(given) else contextlib.nullcontext(given) as local:
+    with (
+        plain.fetched(source) if remote.is_url(source) else contextlib.nullcontext(source)
+    ) as local:
         yield local
 
 
-def _provenance(given: object, local: object, input_format: str | None) -> dict[str, str]:
+def _provenance(source: object, local: object, input_format: str | None) -> dict[str, str]:
     """Return what is to be known of where predictions come from, of which `local` is a copy."""
-    said = {"realdb_version": __version__}
-    where = _where(given)
+    facts = {"realdb_version": __version__}
+    where = _where(source)
     if where is not None:
-        said["file"] = where
+        facts["file"] = where
     if input_format is not None:
-        said["format"] = input_format
+        facts["format"] = input_format
     if not isinstance(local, str | Path) or not Path(local).exists():
-        return said
-    import hashlib
-
+        return facts
     from ..ingest import formats
     from ..ingest.formats import plain
 
@@ -148,21 +157,24 @@ def _provenance(given: object, local: object, input_format: str | None) -> dict[
         with (
             plain.copy(path) if plain.is_needed(path) else contextlib.nullcontext(path) as unpacked
         ):
-            said["format"] = formats.recognise(unpacked)
+            facts["format"] = formats.recognise(unpacked)
     if path.is_file():
-        with path.open("rb") as file:
-            said["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-            said["bytes"] = str(file.tell())
-    return said
+        facts["sha256"] = checksum(path)
+        facts["bytes"] = str(path.stat().st_size)
+    return facts
 
 
-def _refusal(refused: list[DataError], given: int) -> DataError:
-    if given == 1:
+def _refusal(refused: list[DataError], sources: int) -> DataError:
+    if sources == 1:
         return refused[0]
-    rest = "the rest is stored" if len(refused) < given else "nothing is stored"
+    rest = "the rest is stored" if len(refused) < sources else "nothing is stored"
     shown = "; ".join(map(str, refused[:_SHOWN]))
     more = "; …" if len(refused) > _SHOWN else ""
-    return DataError(f"refused: {len(refused):,} of {given:,}, {rest}. {shown}{more}")
+    return DataError(
+        f"{len(refused):,} of {sources:,} are refused, {rest}. {shown}{more}",
+        file=refused[0].file,
+        count=len(refused),
+    )
 
 
 def _relation(done: list[tuple[str | None, prediction_sets.Put]]) -> duckdb.DuckDBPyRelation:

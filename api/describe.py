@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from ..errors import UsageError
 from ..queries import catalog
 from ..schema.tables import TABLES, header_of, sql_path
 from ..store import store as stores
+from . import choices
 from .build import root_of
+from .rules import require_choice
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
 
-DIALECTS = ("duckdb", "spark")
+DIALECTS: tuple[str, ...] = get_args(choices.Dialect)
 
 
 def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     """Return what the store holds: a row for each table and each file that fills it."""
-    opened = stores.resolve(root_of(store))
-    con = opened.connect()
-    return con.sql(
+    session = Session(stores.resolve(root_of(store)), tables=["sources"])
+    opened = session.store
+    return session.con.sql(
         """
         with held as (
             select
@@ -58,7 +60,7 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 
 
 def whereabouts(*, store: str | Path | None = None) -> str:
-    """Say in a sentence which build is in force, where, and what no file was given for."""
+    """Say in a sentence which build is in force, where, and which tables it does not have."""
     opened = stores.resolve(root_of(store))
     absent = [table for table in TABLES if table not in opened.names]
     without = f"; without {', '.join(absent)}" if absent else ""
@@ -103,8 +105,7 @@ def statements(name: str | None, dialect: str) -> str:
     They are to be pasted where the tables stand already. Raises UsageError for another dialect than
     spark or duckdb, or without sqlglot; QueryError where there is no such view.
     """
-    if dialect not in DIALECTS:
-        raise UsageError(f"a dialect is one of {', '.join(DIALECTS)}; not {dialect!r}")
+    require_choice("dialect", dialect, DIALECTS)
     views = catalog.in_order([name] if name else catalog.views(), TABLES)
     if dialect == "duckdb":
         return "\n\n".join(f"{catalog.definition(view)};" for view in views) + "\n"

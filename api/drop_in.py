@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
-from . import given
+from ..schema.tables import CLASSES, IMAGES
+from . import batches
 from .labels import hits_of, padded, rows
-from .results import IMAGES
-from .rules import PUBLISHED_THRESHOLD
+from .rules import PUBLISHED_THRESHOLD, require_choice
 
 
 class RealLabelsImagenet:
@@ -33,13 +33,21 @@ class RealLabelsImagenet:
         *,
         store: str | Path | None = None,
     ) -> None:
-        ids = given.image_ids(filenames)
+        ids = batches.image_ids(filenames)
         if len(ids) != IMAGES:
-            raise DataError(f"there are {len(ids):,} file names; all {IMAGES:,} images are needed")
+            raise DataError(
+                f"there are {len(ids):,} file names, and the images are {IMAGES:,}",
+                count=len(ids),
+                parameter="filenames",
+            )
         self.filenames = filenames
         self.topk = tuple(topk)
-        if not self.topk or not all(1 <= k <= given.CLASSES for k in self.topk):
-            raise UsageError(f"topk are numbers of choices, 1-{given.CLASSES}; not {self.topk}")
+        if not self.topk or not all(1 <= k <= CLASSES for k in self.topk):
+            raise UsageError(
+                f"`topk` is {self.topk}; it holds numbers of choices, 1-{CLASSES}",
+                parameter="topk",
+                value=self.topk,
+            )
         self.is_correct: dict[int, list[bool]] = {k: [] for k in self.topk}
         self.sample_idx = 0
         if real_json is not None:
@@ -56,13 +64,21 @@ class RealLabelsImagenet:
 
         Raises DataError for NaN, another shape, or more images than there are.
         """
-        output = given.as_array(output)
+        output = batches.as_array(output)
         if output.ndim != 2 or output.dtype.kind != "f":
-            raise DataError(f"logits are floats (n, 1000); not {output.dtype} {output.shape}")
+            raise DataError(
+                f"`output` is {output.dtype} {output.shape}; logits are floats (n, {CLASSES})",
+                parameter="output",
+                value=output.shape,
+            )
         left = IMAGES - self.sample_idx
         if len(output) > left:
-            raise DataError(f"there are {len(output):,} results more, for {left:,} images left")
-        choices = given.choices(output, len(output), max(self.topk))
+            raise DataError(
+                f"there are {len(output):,} more results, and {left:,} images are left",
+                count=len(output),
+                parameter="output",
+            )
+        choices = batches.choices(output, len(output), max(self.topk))
         labels = self._labels[self.sample_idx :][: len(output)]
         has_labels = labels[:, 0] >= 0
         hits = hits_of(choices, labels)[has_labels]
@@ -75,6 +91,6 @@ class RealLabelsImagenet:
         if k is None:
             return {k: self.get_accuracy(k) for k in self.topk}
         if k not in self.is_correct:
-            raise UsageError(f"k is one of {', '.join(map(str, self.topk))}; not {k}")
+            require_choice("k", k, self.topk)
         hits = self.is_correct[k]
         return sum(hits) / len(hits) * 100 if hits else float("nan")

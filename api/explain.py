@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..ingest import image_names
 from ..queries import catalog
-from ..store import prediction_sets
+from ..schema.tables import IMAGES
 from .build import open_store
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
     from ..store.store import Store
 
-IMAGES = 50_000
+# The views that are asked for the image, and those that need the votes.
+_VIEWS = (catalog.RULES, "scored_predictions")
+_OF_VOTES = ("rated_questions", "recomputed_scores", "vote_evidence", "golden_truths")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,22 +99,15 @@ def explain(
     """Return how the labels of one image came about, and what each model says.
 
     `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
-    given `predictions`, or where none are given the stored ones. Questions come with the highest
-    score first.
+    `predictions`, or without any the stored ones. Questions come with the highest score first.
     Raises UsageError where `image` names none.
     """
     image_id = _image_id(image)
     opened = open_store(store, offline, progress)
-    con = opened.connect()
-    if predictions:
-        from ..ingest import predictions as reading
-        from ..ingest.expand import expand
-
-        for source in expand(predictions):
-            reading.add(con, source.given, model=source.model)
-    catalog.install(con, opened.names)
-    if not predictions:
-        prediction_sets.show(con, opened.root)
+    asked = [*_VIEWS, *(_OF_VOTES if _has_votes(opened) else ())]
+    session = Session(opened, views=asked, tables=None)
+    session.add(predictions)
+    con = session.prepare(stored=not predictions).con
     names = _names(con, opened)
     ((_, file_name, original, is_rated),) = con.execute(
         "select image_id, file_name, original_label, is_rated from images where image_id = $1",
@@ -120,7 +116,6 @@ def explain(
     labels = con.execute(
         "select label from labels where image_id = $1 order by position", [image_id]
     ).fetchall()
-    ((threshold,),) = con.execute("select threshold from pipeline_rules").fetchall()
     return Explanation(
         image_id=image_id,
         file_name=file_name,
@@ -128,7 +123,7 @@ def explain(
         original_label=original,
         original_name=names.get(original),
         labels=tuple(label for (label,) in labels),
-        threshold=threshold,
+        threshold=session.row(catalog.RULES)["threshold"],
         questions=tuple(_questions(con, opened, image_id, names)),
         models=tuple(
             Choice(
@@ -194,22 +189,22 @@ def vote_table(explanation: Explanation) -> duckdb.DuckDBPyRelation:
     return duckdb.connect().from_arrow(pa.Table.from_pylist(rows, schema=pa.schema(kinds)))
 
 
+def _has_votes(opened: Store) -> bool:
+    return catalog.tables_of(*_OF_VOTES) <= {*opened.names}
+
+
 def _image_id(image: int | str) -> int:
-    """Return the number that `image` names: 293, '293' or a file name that holds 00000293."""
-    text = str(image).strip()
-    digits = re.search(r"ILSVRC2012_val_(\d{8})(?!\d)", text)
-    if digits:
-        number = int(digits[1])
-    elif text.isascii() and text.isdigit():
-        number = int(text)
-    else:
+    """Return the number of an image; UsageError where `image` names none."""
+    image_id = image_names.number(image)
+    if image_id is None or not 1 <= image_id <= IMAGES:
         raise UsageError(
-            f"{text!r} names no image: give its number (1 to {IMAGES:,}) or its file name, as in "
-            "ILSVRC2012_val_00000293.JPEG"
+            f"`image` is {str(image)!r}, which names no image",
+            parameter="image",
+            value=image,
+            remedy=f"Name it by its number, 1 to {IMAGES:,}, or by its file name, such as "
+            "ILSVRC2012_val_00000293.JPEG",
         )
-    if not 1 <= number <= IMAGES:
-        raise UsageError(f"there is no image {number}: they count from 1 to {IMAGES:,}")
-    return number
+    return image_id
 
 
 def _names(con: duckdb.DuckDBPyConnection, opened: Store) -> dict[int | None, str | None]:
@@ -227,8 +222,7 @@ def _questions(
     names: dict[int | None, str | None],
 ) -> list[Question]:
     """Return the image's questions; without votes in the store, with what is known of them."""
-    asked = {"rated_questions", "recomputed_scores", "vote_evidence", "golden_truths"}
-    if any(catalog.tables_of(name) - set(opened.names) for name in asked):
+    if not _has_votes(opened):
         return []
     votes: dict[int, list[Vote]] = {}
     for label, *vote in con.execute(

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from .. import exports
 from ..errors import DataError, QueryError, UsageError
-from ..queries import catalog
+from ..queries import catalog, statements
 from ..schema import header
 from ..schema.tables import TABLES, header_of
 from ..store import prediction_sets
+from ..store.files import checksum
 from ..version import __version__
-from .ask import explain, missing_table, require_select
-from .build import open_store
-from .rules import PUBLISHED_THRESHOLD, check_rules
+from .ask import explain, missing_table
+from .rules import PUBLISHED_THRESHOLD, Rules
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,6 +54,7 @@ def export(
     where: str | None = None,
     columns: Sequence[str] | str | None = None,
     threshold: float = PUBLISHED_THRESHOLD,
+    scores: str | Path | None = None,
     force: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
@@ -64,8 +66,8 @@ def export(
     `what` is the name of a table or view (`predictions` are the stored models'), one SELECT, or a
     format of its own such as real-json. `out` is the file; "-" is standard output. `format` is told
     by its suffix where left out. `where` is a condition in SQL; `columns` are those to keep, in
-    their order (a list, or text with commas between). `threshold` judges by the labels whose score
-    is at least this. `options` are the format's own: partition_by="label" for Parquet.
+    their order (a list, or text with commas between). `threshold` and `scores` make the labels, as
+    in `accuracy_table`. `options` are the format's own: partition_by="label" for Parquet.
 
     The file stands there whole or not at all, and takes another's place only with `force`. Rows
     come by key where the table or view has one. Integers of 128 bits become 64.
@@ -81,36 +83,40 @@ def export(
     from ..exports import place
 
     what = what.strip()
+    rules = Rules(threshold=threshold, scores=scores)
     target = None if str(out) == "-" else Path(out)
     name = exports.choose(what, target, format)
     form = exports.find(name)
-    given = {key: value for key, value in options.items() if value is not None}
-    is_folder = form.is_folder or "partition_by" in given
-    _check_options(name, given, where=where, columns=columns, threshold=threshold)
-    check_rules(threshold=threshold, empty="skip")
+    chosen = {key: value for key, value in options.items() if value is not None}
+    is_folder = form.is_folder or "partition_by" in chosen
+    _check_options(name, chosen, where=where, columns=columns, rules=rules)
     if target is not None:
         place.require_free(target, is_folder=is_folder, force=force)
     elif is_folder:
-        raise UsageError(f"{name} writes a folder, which does not go into standard output")
-    opened = open_store(store, offline, progress)
-    con = opened.connect()
-    catalog.install(con, opened.names)
-    _require(opened, form.reads)
-    prediction_sets.show(con, opened.root)
-    if threshold != PUBLISHED_THRESHOLD:
-        catalog.require("labels_at", opened.names)
-        catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
+        raise UsageError(
+            f"{name} writes a folder, which cannot go to standard output",
+            parameter="out",
+            value="-",
+        )
+    session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
+    opened, con = session.store, session.con
     try:
+        relation = "image_labels" if exports.is_whole(what) else what
+        views = [read for read in form.reads if read not in TABLES]
+        _require_tables(opened, form.reads)
+        if form.takes != "store":
+            views += _views_of(session, relation, condition=where)
+        session.require(views)
+        session.prepare(stored=True)
         asked, about = None, None
         if form.takes != "store":
-            is_all = exports.is_whole(what)
-            asked, about = _asked(con, opened, "image_labels" if is_all else what)
+            asked, about = _asked(session, relation)
             asked = _narrowed(asked, about, where, _listed(columns))
             _check_columns(asked.columns, name if form.takes == "images" else None)
             # A table: the query runs once, and a COPY whose query fails may hang (DuckDB 2.0.0).
             asked.create(exports.EXPORTED)
-            asked = None if is_all else con.table(exports.EXPORTED)
-        notice = _notice(con, opened, what, where, columns, threshold)
+            asked = None if exports.is_whole(what) else con.table(exports.EXPORTED)
+        notice = _notice(con, opened, what, where, columns, rules)
         placed = (
             place.standard_output(name, is_text=form.is_text)
             if target is None
@@ -126,11 +132,13 @@ def export(
                     path=path,
                     target=target,
                     notice=notice,
-                    options=given,
+                    options=chosen,
                 )
             )
             if form.count is not None and form.count(path) != written:
-                raise DataError(f"{out} was not written as it should be; is the disk sound?")
+                raise DataError(
+                    f"{out} has other rows than were written; the disk may be damaged", file=out
+                )
     except duckdb.Error as error:
         raise QueryError(explain(str(error), opened)) from None
     finally:
@@ -140,64 +148,92 @@ def export(
 
 def _check_options(
     name: str,
-    given: dict[str, object],
+    chosen: dict[str, object],
     *,
     where: str | None,
     columns: object,
-    threshold: float,
+    rules: Rules,
 ) -> None:
-    """Raise UsageError where an option is given that the format has no use for."""
+    """Raise UsageError where an option is set that the format does not use."""
     form = exports.find(name)
-    unknown = [f"--{key.replace('_', '-')}" for key in given if key not in form.options]
+    unknown = [key for key in chosen if key not in form.options]
     if form.takes == "store":
-        unknown += [
-            flag for flag, it in (("--where", where), ("--columns", columns)) if it is not None
-        ]
-    if threshold != PUBLISHED_THRESHOLD and not form.has_threshold:
-        unknown.append("--threshold")
+        unknown += [key for key, it in (("where", where), ("columns", columns)) if it is not None]
+    if not form.has_threshold:
+        unknown += ["threshold"] if rules.threshold != PUBLISHED_THRESHOLD else []
+        unknown += ["scores"] if rules.scores is not None else []
     if unknown:
-        taken = ", ".join(f"--{key.replace('_', '-')}" for key in form.options) or "none"
+        own = ", ".join(f"`{key}`" for key in form.options) or "none"
         raise UsageError(
-            f"{name} has no use for {', '.join(unknown)} (options of its own: {taken})"
+            f"{name} does not use {', '.join(f'`{key}`' for key in unknown)} (options of its own: "
+            f"{own})",
+            parameter=unknown[0],
+            value=name,
         )
 
 
-def _require(opened: Store, reads: Sequence[str]) -> None:
-    """Raise QueryError, naming the source, where the store lacks what is read."""
+def _require_tables(opened: Store, reads: Sequence[str]) -> None:
+    """Raise QueryError, naming the source, where the store does not have a table that is read."""
     for read in reads:
-        if read not in TABLES:
-            catalog.require(read, opened.names)
-        elif read not in opened.names:
-            raise QueryError(missing_table(read))
+        if read in TABLES and read not in opened.names:
+            raise QueryError(missing_table(read), value=read)
 
 
-def _asked(
-    con: duckdb.DuckDBPyConnection, opened: Store, what: str
-) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
-    """Return the rows of a table, a view or a SELECT, and what the first two say of themselves."""
-    is_table = what in TABLES
-    if not is_table and re.search(r"\s", what):
-        require_select(con, what, explains=False)
-        return con.sql(what), None
-    if not is_table and what not in catalog.views():
-        known = [*TABLES, *catalog.views(), *filter(exports.is_whole, exports.FORMATS)]
+def _is_query(what: str) -> bool:
+    return what not in TABLES and re.search(r"\s", what) is not None
+
+
+def _views_of(session: Session, what: str, *, condition: str | None) -> list[str]:
+    """Return the views that a table, a view or a SELECT, and a condition on its rows, need."""
+    con, opened = session.con, session.store
+    if _is_query(what):
+        statements.require_select(con, what, explains=False)
+        # The name of a view may be put together in a function's argument: then all are needed.
+        named = statements.views_named(con, what, opened.names)
+        views = catalog.allowed(opened.names) if named is None else named
+    elif what in TABLES:
+        _require_tables(opened, [what])
+        views = []
+    elif what in catalog.all_names():
+        views = [what]
+    else:
+        known = [*TABLES, *catalog.all_names(), *filter(exports.is_whole, exports.FORMATS)]
         near = difflib.get_close_matches(what, known) or known
         raise QueryError(
-            f"there is no table, view or subset {what!r}, nor is it a SELECT. Did you mean: "
-            f"{', '.join(near)}?"
+            f"there is no table, view or subset {what!r}, and it is not a SELECT",
+            parameter="what",
+            value=what,
+            remedy=f"Did you mean: {', '.join(near)}?",
         )
-    _require(opened, [what])
+    if condition is not None:
+        query = f"select 1 where {condition}"
+        views += statements.views_named(con, query, opened.names) or []
+    return views
+
+
+def _asked(session: Session, what: str) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
+    """Return the rows of a table, a view or a SELECT, and the header of the first two."""
+    if _is_query(what):
+        return session.con.sql(what), None
+    is_table = what in TABLES
     about = header_of(what) if is_table else catalog.find(what).about
     if about.parameters:
         arguments = ", ".join(about.parameters)
-        raise QueryError(f'{what} has parameters: ask for "from {what}({arguments})"')
-    reads = {what} if is_table else catalog.tables_of(what)
-    if "predictions" in reads and not prediction_sets.files(opened.root):
-        raise DataError(
-            f"{what} reads the stored models, and none is stored in {opened.root}. Store one with: "
-            "realdb add FILE"
+        raise QueryError(
+            f"{what} has parameters",
+            parameter="what",
+            value=what,
+            remedy=f'Write a SELECT: "from {what}({arguments})"',
         )
-    return con.table(what), about
+    root = session.store.root
+    reads = {what} if is_table else catalog.tables_of(what)
+    if "predictions" in reads and not prediction_sets.files(root):
+        raise DataError(
+            f"{what} reads the stored models, and no model is stored in {root}",
+            file=root,
+            remedy="Store one with: realdb add FILE",
+        )
+    return session.view(what), about
 
 
 def _narrowed(
@@ -218,7 +254,10 @@ def _narrowed(
         unknown = [column for column in columns if column not in kinds]
         if unknown or not columns:
             raise QueryError(
-                f"there is no column {', '.join(unknown) or 'named'}; there are: {', '.join(kinds)}"
+                f"there is no column {', '.join(unknown) or 'named'}; there are: "
+                f"{', '.join(kinds)}",
+                column=next(iter(unknown), None),
+                parameter="columns",
             )
     kept = rows.columns if columns is None else columns
     if columns is None and not set(_WIDE) & set(kinds.values()):
@@ -242,11 +281,13 @@ def _check_columns(columns: Sequence[str], images: str | None) -> None:
     twice = sorted({column for column in columns if names.count(column.lower()) > 1})
     if twice:
         raise QueryError(
-            f"columns of one name cannot be told apart in a file ({', '.join(twice)}): name one of "
-            "them with `as`"
+            f"a file cannot hold columns of the same name ({', '.join(twice)})",
+            column=twice[0],
+            count=len(twice),
+            remedy="Rename one of them with AS",
         )
     if images is not None and "image_id" not in columns:
-        raise QueryError(f"{images} is about images, and there is no column image_id")
+        raise QueryError(f"{images} needs a column image_id", column="image_id")
 
 
 def _listed(columns: Sequence[str] | str | None) -> list[str] | None:
@@ -262,12 +303,15 @@ def _notice(
     what: str,
     where: str | None,
     columns: Sequence[str] | str | None,
-    threshold: float,
+    rules: Rules,
 ) -> dict[str, str]:
-    """Return what an exported file says of itself."""
+    """Return the metadata of an exported file."""
     sums = con.execute("select file_name, sha256 from sources order by file_name").fetchall()
     query: dict[str, Any] = {"what": what, "where": where, "columns": _listed(columns)}
-    query["threshold"] = threshold if threshold != PUBLISHED_THRESHOLD else None
+    if rules.threshold != PUBLISHED_THRESHOLD:
+        query["threshold"] = rules.threshold
+    if rules.scores is not None:
+        query["scores"] = {"file": str(rules.scores), "sha256": checksum(Path(rules.scores))}
     return {
         "realdb_version": __version__,
         "realdb_build": opened.build_id,

@@ -6,40 +6,25 @@ import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from ..errors import DataError, RealdbWarning, UsageError
-from ..queries import catalog
-from . import warm
-from .build import open_store, root_of
-from .results import IMAGES, Accuracy
-from .rules import (
-    PUBLISHED_THRESHOLD,
-    check_rules,
-    judge_by,
-    require_original_labels,
-    rules_for,
-)
+from ..errors import DataError, RealdbWarning
+from ..schema.tables import IMAGES
+from . import choices, warm
+from .build import root_of
+from .results import Accuracy, is_near_chance, is_too_good
+from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
 
     from ..ingest.progress import Progress
 
-# What `by` may name, and the view that answers.
-BY = {
-    "class": "accuracy_by_class",
-    "label-count": "accuracy_by_label_count",
-    "animal": "accuracy_by_animal",
-}
+# The view that answers each breakdown.
+BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in get_args(choices.AccuracyBy)}
 # Those that ask for the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
-# A guess is right on about one image in a thousand; the worst real models on about half.
-_NEAR_CHANCE = 0.02
-# No model agrees with the original labels as closely as the labels themselves do.
-_TOO_GOOD = 0.98
-# On fewer images either may happen by luck.
-_ENOUGH = 500
 
 
 def accuracy(
@@ -66,13 +51,13 @@ def accuracy(
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
     """
-    choices = (threshold, empty, columns, input_format, order, scores)
-    is_published = choices == (PUBLISHED_THRESHOLD, "skip", None, None, None, None)
+    options = (threshold, empty, columns, input_format, order, scores)
+    is_published = options == (PUBLISHED_THRESHOLD, "skip", None, None, None, None)
     numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
     if is_published and numpy and type(predictions) is numpy.ndarray:
         known = warm.accuracy(predictions, root_of(store), model or "predictions")
         if known is not None:
-            _look_at([known], {known.model: predictions}, require_complete)
+            _warn([known], {known.model: predictions}, require_complete)
             return known
     rows = accuracy_table(
         predictions,
@@ -91,8 +76,11 @@ def accuracy(
     if len(found) != 1:
         names = ", ".join(each.model for each in found[:5])
         raise DataError(
-            f"there are {len(found)} models in these predictions ({names}"
-            f"{', …' if len(found) > 5 else ''}); realdb.accuracy_table gives a row for each"
+            f"these predictions are of {len(found)} models ({names}"
+            f"{', …' if len(found) > 5 else ''})",
+            count=len(found),
+            column="model",
+            remedy="realdb.accuracy_table returns a row for each",
         )
     return found[0]
 
@@ -121,70 +109,45 @@ def accuracy_table(
     it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
     labels. `model`, `columns`, `input_format` and `order` are as in
     `ingest.predictions.add`; a folder or a pattern stands for its files. With `engine` (see
-    `api.engine`) the views run there, over flat Parquet files that it can see.
+    `api.spark`) the views run there, over flat Parquet files that it can see.
 
     Raises DataError where predictions are refused, or do not cover all 50,000 images although
     `require_complete`. Warns where they cover only part, and where a figure looks like a mistake.
     """
-    check_rules(threshold=threshold, empty=empty)
-    if by is not None and by not in BY:
-        raise UsageError(f"by is one of {', '.join(BY)}; not {by!r}")
-    asked = ["accuracy", *([BY[by]] if by else [])]
+    rules = Rules(threshold=threshold, empty=empty, scores=scores)
+    if by is not None:
+        require_choice("by", by, tuple(BY))
+    views = ["accuracy", *([BY[by]] if by else [])]
     original_for = f"by {by}" if by in _BY_ORIGINAL else None
-    if empty == "original":
-        original_for = original_for or "empty original"
     if engine is not None:
-        from . import engine as engines
+        from . import spark
 
-        engines.require_plain(model=model, columns=columns, input_format=input_format, order=order)
-        with engines.judging(
+        spark.require_plain(model=model, columns=columns, input_format=input_format, order=order)
+        with spark.judging(
             engine,
             predictions,
-            asked,
-            threshold=threshold,
-            empty=empty,
-            scores=scores,
+            views,
+            rules=rules,
             store=store,
             offline=offline,
             progress=progress,
             original_for=original_for,
-        ) as session:
-            answers = [session.table(view) for view in asked]
-        _look_at(_accuracies(answers[0]), {}, require_complete)
+        ) as there:
+            answers = [there.table(view) for view in views]
+        _warn(_accuracies(answers[0]), {}, require_complete)
         return answers[-1].order("all")
-    from ..ingest import predictions as reading
-    from ..ingest.expand import expand
-
-    sources = expand(predictions)
-    if model is not None and len(sources) > 1:
-        raise UsageError(
-            f"model (--model) names one set of predictions, and {len(sources)} were given: without "
-            "it each is named by its file's stem"
-        )
-    opened = open_store(store, offline, progress)
-    rules = rules_for(threshold=threshold, scores=scores)
-    # A label in words, or an array in the order of class folders, needs the classes.
-    con = opened.connect({*catalog.tables_of(*asked, *rules), "images", "classes", "questions"})
-    given_as: dict[str, object] = {}
-    for source in sources:
-        added = reading.add(
-            con,
-            source.given,
-            model=model or source.model,
-            columns=columns,
-            input_format=input_format,
-            order=order,
-        )
-        given_as |= dict.fromkeys(added, source.given)
-    models = list(given_as)
-    catalog.install(con, opened.names, [*asked, *rules])
-    if original_for:
-        require_original_labels(con, original_for)
-    judge_by(con, threshold=threshold, empty=empty, scores=scores)
-    # Kept as a table: a relation would be computed anew each time that it is looked at.
-    con.execute("create table answer as from accuracy order by list_position($1, model)", [models])
-    _look_at(_accuracies(con.table("answer")), given_as, require_complete)
-    return con.view(BY[by]).order("all") if by else con.table("answer")
+    session = Session(store, views=views, rules=rules, offline=offline, progress=progress)
+    read_from = session.add(
+        predictions, model=model, columns=columns, input_format=input_format, order=order
+    )
+    session.prepare(original_for=original_for)
+    # Kept as a table: a relation would be computed anew each time that it is read.
+    session.con.execute(
+        "create table answer as from accuracy order by list_position($1, model)", [list(read_from)]
+    )
+    answer = session.con.table("answer")
+    _warn(_accuracies(answer), read_from, require_complete)
+    return session.view(BY[by]).order("all") if by else answer
 
 
 def _accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
@@ -192,8 +155,8 @@ def _accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
     return [Accuracy(**dict(zip(columns, row, strict=True))) for row in rows.fetchall()]
 
 
-def _look_at(
-    accuracies: list[Accuracy], given_as: Mapping[str, object], require_complete: bool
+def _warn(
+    accuracies: list[Accuracy], read_from: Mapping[str, object], require_complete: bool
 ) -> None:
     """Warn of what the reader of these figures should know."""
     for result in accuracies:
@@ -203,33 +166,36 @@ def _look_at(
                 f"is scored on the {result.scored_images:,} of them that have ReaL labels"
             )
             if require_complete:
-                raise DataError(text + ", and --require-complete asks for all")
+                raise DataError(
+                    text + ", and `require_complete=True` asks for all",
+                    count=IMAGES - result.predicted_images,
+                    parameter="require_complete",
+                )
             warnings.warn(text, RealdbWarning, stacklevel=3)
         if result.original_accuracy is None:
             text = "the store has no original labels, so there is no original accuracy"
             warnings.warn(text, RealdbWarning, stacklevel=3)
-        elif result.original_accuracy >= _TOO_GOOD and result.predicted_images >= _ENOUGH:
+        elif is_too_good(result.original_accuracy, result.predicted_images):
             warnings.warn(
                 f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} "
-                "of the images: are these predictions, or the original labels themselves?",
+                "of the images. These may be the original labels, not predictions",
                 RealdbWarning,
                 stacklevel=3,
             )
-        is_near_chance = (result.real_accuracy or 1) < _NEAR_CHANCE or result.real_accuracy == 0
-        if is_near_chance and result.scored_images >= _ENOUGH:
+        if is_near_chance(result.real_accuracy_high):
             warnings.warn(
-                f"{result.model} is near chance: are its images in another order, or its class ids "
-                "others than 0-999 in the order of the sorted WordNet ids? To find out: "
-                + _doctor_of(given_as.get(result.model)),
+                f"{result.model} is near chance. Its images may be in another order, or its class "
+                "ids may not be 0-999 in the order of the sorted WordNet ids. To find out, run: "
+                + _doctor_of(read_from.get(result.model)),
                 RealdbWarning,
                 stacklevel=3,
             )
 
 
-def _doctor_of(given: object) -> str:
+def _doctor_of(predictions: object) -> str:
     """Return the command, or the call, that finds out what is wrong with predictions."""
-    if not isinstance(given, str | Path):
+    if not isinstance(predictions, str | Path):
         return "realdb.doctor"
     import shlex
 
-    return f"realdb doctor {shlex.quote(str(given))}"
+    return f"realdb doctor {shlex.quote(str(predictions))}"

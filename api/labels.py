@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import UsageError
-from ..queries import catalog
-from .build import open_store
-from .results import IMAGES
-from .rules import PUBLISHED_THRESHOLD, check_rules, judge_by
+from ..schema.tables import CLASSES, IMAGES
+from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
+from .session import Session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CLASSES = 1000
 FORMS = ("arrays", "matrix", "packed", "torch")
 
 
@@ -76,8 +74,7 @@ def real_labels(
     """
     import numpy as np
 
-    if form not in FORMS:
-        raise UsageError(f"form is one of {', '.join(FORMS)}; not {form!r}")
+    require_choice("form", form, FORMS)
     if form == "torch":
         _require_torch()
     image_ids, labels = rows(threshold=threshold, store=store, offline=offline)
@@ -99,15 +96,9 @@ def rows(
     *, threshold: float, store: str | Path | None, offline: bool | None = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the image ids, int32 (n,), and labels, int16 (n,), ordered by image and position."""
-    check_rules(threshold=threshold, empty="skip")
-    opened = open_store(store, offline)
-    needed = {"labels"}
-    if threshold != PUBLISHED_THRESHOLD:
-        catalog.require("labels_at", opened.names)
-        needed |= catalog.tables_of("labels_at")
-    with opened.connect(needed) as con:
-        judge_by(con, threshold=threshold, empty="skip")
-        found = con.table("labels").order("image_id, position").fetchnumpy()
+    rules = Rules(threshold=threshold)
+    with Session(store, tables=["labels"], rules=rules, offline=offline) as session:
+        found = session.prepare().view("labels").order("image_id, position").fetchnumpy()
     return found["image_id"], found["label"]
 
 
@@ -138,8 +129,8 @@ def original_labels(store: str | Path | None) -> NDArray[Any]:
     """Return the original label of each image, int16 (50000,); -1 where the store has none."""
     import numpy as np
 
-    with open_store(store, None).connect(["images"]) as con:
-        found = con.table("images").order("image_id").select("original_label").fetchnumpy()
+    with Session(store) as session:
+        found = session.view("images").order("image_id").select("original_label").fetchnumpy()
     return np.ma.filled(found["original_label"], -1).astype(np.int16)
 
 
@@ -148,6 +139,8 @@ def _require_torch() -> None:
 
     if find_spec("torch") is None:
         raise UsageError(
-            "the form torch needs torch, which is not installed here; matrix gives the same as a "
-            "NumPy array"
+            "the form torch needs torch, which is not installed",
+            parameter="form",
+            value="torch",
+            remedy="The form matrix returns the same as a NumPy array",
         )

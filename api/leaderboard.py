@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, RealdbWarning, UsageError
 from ..queries import catalog
 from ..store import prediction_sets
-from .build import open_store
-from .rules import (
-    PUBLISHED_THRESHOLD,
-    check_rules,
-    judge_by,
-    require_original_labels,
-    rules_for,
-)
+from .rules import PUBLISHED_THRESHOLD, Rules
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,53 +42,50 @@ def leaderboard(
     """
     import duckdb
 
-    check_rules(threshold=threshold, empty=empty)
+    rules = Rules(threshold=threshold, empty=empty, scores=scores)
     if engine is not None:
-        from . import engine as engines
+        from . import spark
 
-        with engines.judging(
+        with spark.judging(
             engine,
             predictions,
             ["leaderboard"],
-            threshold=threshold,
-            empty=empty,
-            scores=scores,
+            rules=rules,
             store=store,
             offline=offline,
             progress=progress,
-            original_for="empty original" if empty == "original" else None,
-        ) as session:
-            return _same_images(session.table("leaderboard").order(_BY_RANK))
+        ) as there:
+            return _same_images(there.table("leaderboard").order(_BY_RANK))
     if predictions:
         raise UsageError(
-            "files are ranked by an engine (--engine); without one the stored models are: store "
-            "them with realdb add, or judge them with realdb accuracy"
+            "files are ranked by an engine, and without `engine` the stored models are ranked",
+            parameter="engine",
+            remedy="Store the files with realdb add, or judge them with realdb accuracy",
         )
-    opened = open_store(store, offline, progress)
+    session = Session(store, views=["leaderboard"], rules=rules, offline=offline, progress=progress)
+    opened = session.store
     files = prediction_sets.files(opened.root)
     if not files:
-        raise DataError(f"no model is stored in {opened.root}. Store one with: realdb add FILE")
-    rules = rules_for(threshold=threshold, scores=scores)
+        raise DataError(
+            f"no model is stored in {opened.root}",
+            file=opened.root,
+            remedy="Store one with: realdb add FILE",
+        )
     batch = _BATCH if empty == "skip" else _BATCH_KEPT
     rows = []
     try:
         for begin in range(0, len(files), batch):
             if progress:
                 progress("judging", begin, len(files))
-            with opened.connect({*catalog.tables_of("accuracy", *rules), "questions"}) as part:
-                catalog.install(part, opened.names, ["accuracy", *rules])
-                prediction_sets.show(part, opened.root, files[begin : begin + batch])
-                if empty == "original":
-                    require_original_labels(part, "empty original")
-                judge_by(part, threshold=threshold, empty=empty, scores=scores)
-                rows += part.execute("from accuracy").fetchall()
+            with Session(opened, views=["accuracy"], rules=rules) as part:
+                part.prepare(stored=True, only=files[begin : begin + batch])
+                rows += part.view("accuracy").fetchall()
     except duckdb.Error as error:
         raise prediction_sets.damaged(opened.root, error) from None
-    con = opened.connect(catalog.tables_of("accuracy"))
-    catalog.install(con, opened.names, ["leaderboard"])
-    catalog.stand_in(con, "accuracy", rows)
-    con.view("leaderboard").order(_BY_RANK).create("answer")
-    return _same_images(con.table("answer"))
+    catalog.install(session.con, opened.names, ["leaderboard"])
+    catalog.stand_in(session.con, "accuracy", rows)
+    session.view("leaderboard").order(_BY_RANK).create("answer")
+    return _same_images(session.con.table("answer"))
 
 
 def _same_images(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

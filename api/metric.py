@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError
-from ..queries import catalog
-from . import given
-from .build import open_store
+from ..schema.tables import IMAGES
+from . import batches
 from .judge import accuracy
-from .results import IMAGES, Accuracy
-from .rules import PUBLISHED_THRESHOLD, check_rules, require_original_labels
+from .results import Accuracy
+from .rules import PUBLISHED_THRESHOLD, Rules, require_original_labels
+from .session import Session
 
 if TYPE_CHECKING:
     from .torchmetric import RealAccuracyMetric
@@ -51,40 +51,40 @@ class RealAccuracy:
         self.topk = tuple(sorted(set(topk)))
         if not self.topk or not set(self.topk) <= set(TOPK):
             raise UsageError(
-                f"topk is (1,), (5,) or (1, 5); not {self.topk}. realdb.RealLabelsImagenet counts "
-                "for any k"
+                f"`topk` is {self.topk}; it is (1,), (5,) or (1, 5)",
+                parameter="topk",
+                value=self.topk,
+                remedy="realdb.RealLabelsImagenet counts for any k",
             )
-        check_rules(threshold=threshold, empty=empty)
+        rules = Rules(threshold=threshold, empty=empty)
         self.model, self.threshold, self.empty = model, threshold, empty
-        opened = open_store(store, offline)
-        self.store = opened.root
-        names = ["accuracy", *(["labels_at"] if threshold != PUBLISHED_THRESHOLD else [])]
-        for name in names:
-            catalog.require(name, opened.names)
-        if empty == "original":
-            with opened.connect(["images"]) as con:
-                require_original_labels(con, "empty original")
+        with Session(store, views=["accuracy"], rules=rules, offline=offline) as session:
+            self.store = session.store.root
+            if rules.original_for:
+                require_original_labels(session.con, rules.original_for)
         self.reset()
 
     def reset(self) -> None:
         """Forget the predictions."""
         import numpy as np
 
-        # The class of each image and rank; -1 where none was given.
+        # The class of each image and rank; -1 where none was batches.
         self._labels = np.full((IMAGES, max(self.topk)), -1, np.int16)
 
     def update(self, predictions: Any, images: Any) -> None:
-        """Take the predictions for `images`, of which none may have been given before.
+        """Take the predictions for `images`, of which none may have come before.
 
         `predictions` are class ids, integers (n,), or by rank (n, k), or logits, floats (n, 1000);
         of equal logits the lower class id ranks first. `images` are n ids from 1, or file names as
         in a prediction file. Both may be NumPy arrays, torch tensors, or lists.
-        Raises DataError where an image is unknown or given twice, a class id out of 0-999, or a
+        Raises DataError where an image is unknown or repeated, a class id out of 0-999, or a
         logit NaN; then nothing of the batch is taken.
         """
-        rows = given.image_ids(images) - 1
-        labels = given.choices(predictions, len(rows), self._labels.shape[1])
-        given.refuse_twice(rows[self._labels[rows, 0] >= 0] + 1, "here and in an update before")
+        rows = batches.image_ids(images) - 1
+        labels = batches.choices(predictions, len(rows), self._labels.shape[1])
+        batches.refuse_repeats(
+            rows[self._labels[rows, 0] >= 0] + 1, "here and in an earlier update"
+        )
         self._labels[rows] = labels
 
     def merge(self, other: RealAccuracy) -> None:
@@ -98,15 +98,18 @@ class RealAccuracy:
         for rule in ("topk", "threshold", "empty"):
             if getattr(self, rule) != getattr(other, rule):
                 raise UsageError(
-                    f"these have another {rule}: {getattr(self, rule)} and {getattr(other, rule)}"
+                    f"the metrics differ in `{rule}`: {getattr(self, rule)} and "
+                    f"{getattr(other, rule)}",
+                    parameter=rule,
+                    value=getattr(other, rule),
                 )
         taken = other._labels[:, 0] >= 0
         twice = np.flatnonzero(taken & (self._labels[:, 0] >= 0))
-        given.refuse_twice(twice + 1, "in both of those merged")
+        batches.refuse_repeats(twice + 1, "in both metrics")
         self._labels[taken] = other._labels[taken]
 
     def compute(self) -> Accuracy:
-        """Return what `realdb.accuracy` does of the predictions given so far, and warn as it does.
+        """Return what `realdb.accuracy` does of the predictions so far, and warn as it does.
 
         The view `accuracy` judges them. Top-5 is None where it was not asked for, or an image has
         fewer than five ranks. Raises DataError where there are no predictions.
@@ -116,7 +119,7 @@ class RealAccuracy:
 
         rows, ranks = np.nonzero(self._labels >= 0)
         if not len(rows):
-            raise DataError("no predictions were given: call update first")
+            raise DataError("there are no predictions yet", remedy="Call update first")
         table = {"image": rows + 1, "rank": ranks + 1, "label": self._labels[rows, ranks]}
         return accuracy(
             pa.table(table),
@@ -136,8 +139,9 @@ class RealAccuracy:
             import torchmetrics  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
         except ImportError:
             raise UsageError(
-                "as_torchmetric needs torch and torchmetrics, which are not installed here: pip "
-                "install torchmetrics. RealAccuracy itself needs neither"
+                "as_torchmetric needs torch and torchmetrics, which are not installed",
+                remedy="Install them with: pip install torchmetrics. RealAccuracy itself needs "
+                "neither",
             ) from None
         from .torchmetric import RealAccuracyMetric
 

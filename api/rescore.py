@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema.tables import source_of
-from ..store import prediction_sets
 from ..store.files import replacing, require_parquet
+from . import choices
 from .build import open_store
+from .rules import require_choice, require_share
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
     from ..store.store import Store
 
-METHODS = ("pipeline", "majority", "weighted", "dawid-skene", "one-coin")
-ORIGINAL_LABEL_FOR = ("animals", "all", "none")
-MAYBE_AS = ("maybe", "yes", "no")
+METHODS: tuple[str, ...] = get_args(choices.Method)
+ORIGINAL_LABEL_FOR: tuple[str, ...] = get_args(choices.OriginalLabelFor)
+MAYBE_AS: tuple[str, ...] = get_args(choices.MaybeAs)
 EXPERTS = 5
 
 
@@ -137,29 +139,22 @@ def scores(
         "threshold": threshold,
     }
     _check(method, rules, clamp_golden=clamp_golden)
-    opened = open_store(store, offline, progress)
-    con = _open(opened)
+    opened = _require_votes(open_store(store, offline, progress))
+    views = ["accuracy_moves", "relabelling", catalog.OTHER_RULES]
+    session = Session(opened, views=views, tables=None)
+    con = session.con
+    _require_rounds(con)
     _require_raters(con, left_out_raters)
-    if predictions:
-        from ..ingest import predictions as reading
-        from ..ingest.expand import expand
-
-        for source in expand(predictions):
-            reading.add(con, source.given, model=source.model)
-    catalog.install(con, opened.names, ["accuracy_moves", "relabelling", catalog.OTHER_RULES])
-    if not predictions:
-        prediction_sets.show(con, opened.root)
+    session.add(predictions)
+    session.prepare(stored=not predictions)
     catalog.substitute(con, catalog.RULES, catalog.OTHER_RULES, rules)
     fit = None if method == "pipeline" else _aggregate(con, method, clamp_golden=clamp_golden)
     # Each is asked several times below.
     kept = ("recomputed_labels", "label_changes")
     for name in ("recomputed_scores", *kept) if method == "pipeline" else kept:
         catalog.keep(con, name)
-    (row,) = con.execute("from relabelling").fetchall()
     found = Rescored(
-        labels=Relabelling(
-            **dict(zip(catalog.find("relabelling").about.columns, row, strict=True))
-        ),
+        labels=Relabelling(**session.row("relabelling")),
         counts=con.view("relabelling"),
         changes=con.table("label_changes").order("image_id, label"),
         models=con.sql("from accuracy_moves order by recomputed_rank nulls last, model"),
@@ -190,14 +185,13 @@ def verify_scores(
 
     Raises QueryError where the store lacks a file that this needs.
     """
-    opened = open_store(store, offline, progress)
-    con = _open(opened)
-    catalog.install(con, opened.names, ["recomputation"])
+    opened = _require_votes(open_store(store, offline, progress))
+    session = Session(opened, views=["recomputation"])
+    _require_rounds(session.con)
+    session.prepare()
     for name in ("recomputed_scores", "recomputed_labels"):
-        catalog.keep(con, name)
-    (row,) = con.execute("from recomputation").fetchall()
-    names = catalog.find("recomputation").about.columns
-    return Recomputation(**dict(zip(names, row, strict=True)))
+        catalog.keep(session.con, name)
+    return Recomputation(**session.row("recomputation"))
 
 
 def recomputation_table(found: Recomputation) -> duckdb.DuckDBPyRelation:
@@ -211,53 +205,67 @@ def recomputation_table(found: Recomputation) -> duckdb.DuckDBPyRelation:
 def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> None:
     """Raise UsageError where a rule makes no sense."""
     threshold, smoothing = rules["threshold"], rules["smoothing"]
-    choices: list[tuple[str, object, Iterable[object]]] = [
-        ("method", method, METHODS),
-        ("original_label_for", rules["original_label_for"], ORIGINAL_LABEL_FOR),
-        ("maybe_as", rules["maybe_as"], MAYBE_AS),
-        ("golden_majority", rules["golden_majority"], range(1, EXPERTS + 1)),
-        ("original_majority", rules["original_majority"], range(1, EXPERTS + 1)),
-    ]
-    for name, given, known in choices:
-        if given is not None and given not in known:
-            raise UsageError(f"{name} is one of {', '.join(map(str, known))}; not {given!r}")
-    if isinstance(threshold, float | int) and not 0 <= threshold <= 1:
-        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
+    require_choice("method", method, METHODS)
+    for name, known in (
+        ("original_label_for", ORIGINAL_LABEL_FOR),
+        ("maybe_as", MAYBE_AS),
+        ("golden_majority", (*range(1, EXPERTS + 1),)),
+        ("original_majority", (*range(1, EXPERTS + 1),)),
+    ):
+        if rules[name] is not None:
+            require_choice(name, rules[name], known)
+    if isinstance(threshold, float | int):
+        require_share("threshold", threshold)
     if isinstance(smoothing, float | int) and not 0 < smoothing < float("inf"):
         raise UsageError(
-            f"smoothing is above 0, or an answer that never came would weigh without end; not "
-            f"{smoothing}"
+            f"`smoothing` is {smoothing}; it must be above 0, as the log-odds of an answer that a "
+            "rater never gave would be infinite",
+            parameter="smoothing",
+            value=smoothing,
         )
     if clamp_golden and method not in ("dawid-skene", "one-coin"):
-        raise UsageError(f"clamp_golden is for the methods dawid-skene and one-coin, not {method}")
+        raise UsageError(
+            f"`clamp_golden` is for the methods dawid-skene and one-coin, not for {method}",
+            parameter="clamp_golden",
+            value=method,
+        )
     only = ["original_majority", "smoothing", "original_label_for"]
-    if method != "weighted" and not clamp_golden:  # what else looks at the golden questions
+    if method != "weighted" and not clamp_golden:  # what else reads the golden questions
         only.append("golden_majority")
-    unheard = [name for name in only if rules[name] is not None]
-    if method != "pipeline" and unheard:
-        raise UsageError(f"{', '.join(unheard)} is a rule of the method pipeline, not of {method}")
+    unused = [name for name in only if rules[name] is not None]
+    if method != "pipeline" and unused:
+        raise UsageError(
+            f"{', '.join(f'`{name}`' for name in unused)} is a rule of the method pipeline, not of "
+            f"{method}",
+            parameter=unused[0],
+            value=method,
+        )
 
 
-def _open(opened: Store) -> duckdb.DuckDBPyConnection:
-    """Connect to the store; QueryError, naming the file, where it cannot recompute its scores."""
+def _require_votes(opened: Store) -> Store:
+    """Return the store; QueryError, naming the file, where it has no votes to recompute from."""
     for table in ("votes", "questions", "scores", "classes"):
         if table not in opened.tables:
-            raise QueryError(_lacking(source_of(table)))
-    con = opened.connect()
+            raise _without(source_of(table))
+    return opened
+
+
+def _require_rounds(con: duckdb.DuckDBPyConnection) -> None:
+    """Raise QueryError, naming the file, where votes or the original labels are missing."""
     rounds = {row[0] for row in con.execute("select distinct round from votes").fetchall()}
     files = {"main": "raters.npz", "golden": "raters_golden.npz", "expert": "golden.npz"}
     for name, file in files.items():
         if name not in rounds:
-            raise QueryError(_lacking(file))
+            raise _without(file)
     if not con.table("images").count("original_label").fetchall()[0][0]:
-        raise QueryError(_lacking("a file of original labels (--original FILE)"))
-    return con
+        raise _without("a file of original labels (`original=FILE`)")
 
 
-def _lacking(file: str) -> str:
-    return (
-        f"the scores cannot be recomputed: this store was built without {file}. Give the ingest "
-        "that file too: realdb ingest FOLDER"
+def _without(file: str) -> QueryError:
+    return QueryError(
+        f"the scores cannot be recomputed: this store was built without {file}",
+        file=file,
+        remedy="Build the store again with that file too: realdb ingest FOLDER",
     )
 
 
@@ -269,10 +277,17 @@ def _require_raters(con: duckdb.DuckDBPyConnection, wanted: Collection[int]) -> 
     if unknown:
         raise UsageError(
             f"there is no rater {', '.join(map(str, unknown))}; the raters are "
-            f"{', '.join(map(str, sorted(raters)))}"
+            f"{', '.join(map(str, sorted(raters)))}",
+            parameter="left_out_raters",
+            value=unknown[0],
+            count=len(unknown),
         )
     if not raters - set(wanted):
-        raise UsageError("all raters are left out: nobody is heard")
+        raise UsageError(
+            "all raters are left out, so no vote is left",
+            parameter="left_out_raters",
+            count=len(raters),
+        )
 
 
 def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: bool) -> str | None:

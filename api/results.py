@@ -1,10 +1,15 @@
-"""What judging predictions returns."""
+"""What judging predictions returns, and when a figure looks like a mistake."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-IMAGES = 50_000
+# A guess is right on about one image in a thousand; the worst real models on about half.
+NEAR_CHANCE = 0.02
+# No model agrees with labels as closely as these labels themselves do.
+TOO_GOOD = 0.98
+# On fewer images such an agreement may be luck.
+ENOUGH_IMAGES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +30,13 @@ class Accuracy:
     real_top5_accuracy: float | None
     original_top5_accuracy: float | None
     predicted_images: int
+
+
+def is_near_chance(high: float | None) -> bool:
+    """Say whether an accuracy is that of a guess: `high` is the upper end of its interval."""
+    return high is not None and high < NEAR_CHANCE
+
+
+def is_too_good(share: float, images: int) -> bool:
+    """Say whether predictions agree with labels on so large a share that they may be the labels."""
+    return share >= TOO_GOOD and images >= ENOUGH_IMAGES

@@ -2,106 +2,154 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema import quoting
+from . import choices
 
 if TYPE_CHECKING:
     import duckdb
 
 PUBLISHED_THRESHOLD = 0.8
-EMPTY_RULES = ("skip", "wrong", "original")
+EMPTY_RULES: tuple[str, ...] = get_args(choices.Empty)
 
 
-def check_rules(*, threshold: float, empty: str = "skip") -> None:
-    """Raise UsageError where `judge_by` cannot judge by these."""
-    if empty not in EMPTY_RULES:
-        raise UsageError(f"empty is one of {', '.join(EMPTY_RULES)}; not {empty!r}")
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"a threshold is between 0 and 1; not {threshold}")
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules that a question is answered by; those of the paper by default.
+
+    threshold: the lowest score that makes a label (view `labels_at`)
+    empty: what an image without labels counts as: skip leaves it out, as the paper does, wrong
+        counts it as wrong, original judges it by its original label (view
+        `scored_with_empty`)
+    scores: a Parquet file of scores that replace the published ones (see `realdb.scores`)
+
+    Raises UsageError for a threshold outside 0-1 or another rule for `empty`.
+    """
+
+    threshold: float = PUBLISHED_THRESHOLD
+    empty: str = "skip"
+    scores: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("empty", self.empty, EMPTY_RULES)
+        require_share("threshold", self.threshold)
+
+    @property
+    def views(self) -> list[str]:
+        """The views that `apply` needs beside those that are asked."""
+        is_published = self.threshold == PUBLISHED_THRESHOLD and self.scores is None
+        return [] if is_published else ["labels_at"]
+
+    @property
+    def original_for(self) -> str | None:
+        """The rule that needs the original labels, if one does."""
+        return "empty original" if self.empty == "original" else None
+
+    def apply(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Have the views on `con` answer by these rules."""
+        if self.scores is not None:
+            _use_scores(con, Path(self.scores))
+        if self.views:
+            catalog.substitute(con, "labels", "labels_at", {"threshold": self.threshold})
+        if self.empty != "skip":
+            catalog.substitute(
+                con, "scored_predictions", "scored_with_empty", {"empty": self.empty}
+            )
 
 
-def require_original_labels(con: duckdb.DuckDBPyConnection, asked: str) -> None:
-    """Raise QueryError where the store has no original labels, for what is asked needs them."""
-    if not con.table("images").count("original_label").fetchall()[0][0]:
-        raise QueryError(
-            f"{asked!r} needs the original labels, which this store lacks. Give the ingest a file "
-            "of them: realdb ingest FOLDER --original FILE"
+def require_choice(parameter: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise UsageError where `value` is none of the choices of a parameter."""
+    if value not in choices:
+        raise UsageError(
+            f"`{parameter}` is {value!r}; it is one of {', '.join(map(str, choices))}",
+            parameter=parameter,
+            value=value,
         )
 
 
-def rules_for(*, threshold: float, scores: str | Path | None) -> list[str]:
-    """Return the views that `judge_by` needs beside those that are asked."""
-    return ["labels_at"] if threshold != PUBLISHED_THRESHOLD or scores is not None else []
+def require_share(parameter: str, value: float) -> None:
+    """Raise UsageError where `value` is not between 0 and 1."""
+    if not 0 <= value <= 1:
+        raise UsageError(
+            f"`{parameter}` is {value}; it is between 0 and 1", parameter=parameter, value=value
+        )
 
 
-def judge_by(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    threshold: float,
-    empty: str = "skip",
-    scores: str | Path | None = None,
-) -> None:
-    """Put the labels, and the rule for images without any, in force for the views on `con`."""
-    if scores is not None:
-        use_scores(con, scores)
-    if rules_for(threshold=threshold, scores=scores):
-        catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
-    if empty != "skip":
-        catalog.substitute(con, "scored_predictions", "scored_with_empty", {"empty": empty})
+def require_original_labels(con: duckdb.DuckDBPyConnection, question: str) -> None:
+    """Raise QueryError where the store has no original labels, which `question` needs."""
+    if not con.table("images").count("original_label").fetchall()[0][0]:
+        raise QueryError(
+            f"{question!r} needs the original labels, which this store does not have",
+            parameter=question.split()[0],
+            remedy="Build the store again with a file of them: realdb ingest FOLDER with "
+            "`original=FILE`",
+        )
 
 
-def use_scores(con: duckdb.DuckDBPyConnection, path: str | Path) -> None:
-    """Put the scores of a Parquet file where the published ones stood.
+def _use_scores(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Replace the published scores by those of a Parquet file.
 
     Raises DataError where the file does not score every question of the store, and nothing else.
     """
     import duckdb
 
-    if not Path(path).is_file():
-        raise DataError(f"there is no file {path}: realdb scores --out FILE writes one")
+    writes = "realdb scores with `out=FILE` writes a file of scores"
+    if not path.is_file():
+        raise DataError(f"there is no file {path}", file=path, parameter="scores", remedy=writes)
     try:
-        given = con.read_parquet(quoting.one_file(Path(path)), hive_partitioning=False)
+        rows = con.read_parquet(quoting.one_file(path), hive_partitioning=False)
     except duckdb.Error as error:
-        raise DataError(f"{path} is no Parquet file of scores: {error}") from None
-    lacking = [name for name in ("image_id", "label", "score") if name not in given.columns]
-    if lacking:
         raise DataError(
-            f"{path} has no column {', '.join(lacking)} (it has {', '.join(given.columns)}): "
-            "realdb scores --out FILE writes a file of scores"
+            f"{path} is not a Parquet file of scores: {error}", file=path, parameter="scores"
+        ) from None
+    missing = [name for name in ("image_id", "label", "score") if name not in rows.columns]
+    if missing:
+        raise DataError(
+            f"{path} has no column {', '.join(missing)} (it has {', '.join(rows.columns)})",
+            file=path,
+            column=missing[0],
+            parameter="scores",
+            remedy=writes,
         )
-    given.select("image_id, label, score").create_view("given_scores")
+    rows.select("image_id, label, score").create_view("other_scores")
     try:
-        twice, unknown, unscored, wrong = con.execute(
+        repeated, unknown, unscored, wrong = con.execute(
             """
             select
-                count(*) - count(distinct (g.image_id, g.label)),
+                count(*) - count(distinct (s.image_id, s.label)),
                 count(*) filter (q.label is null),
                 (select count(*) from questions) - count(distinct (q.image_id, q.label)),
-                count(*) filter (g.score is null or g.score not between 0 and 1)
-            from given_scores as g
-            left join questions as q on g.image_id = q.image_id and g.label = q.label
+                count(*) filter (s.score is null or s.score not between 0 and 1)
+            from other_scores as s
+            left join questions as q on s.image_id = q.image_id and s.label = q.label
             """
         ).fetchall()[0]
     except duckdb.Error:
         kinds = ", ".join(
-            f"{name} {kind}" for name, kind in zip(given.columns, given.types, strict=True)
+            f"{name} {kind}" for name, kind in zip(rows.columns, rows.types, strict=True)
         )
         raise DataError(
-            f"{path}: image_id, label and score are numbers; here they are {kinds}"
+            f"{path}: image_id, label and score must be numbers; the columns are {kinds}",
+            file=path,
+            parameter="scores",
         ) from None
     faults = [
-        (twice, "stand twice"),
-        (unknown, "are none of the store's"),
+        (repeated, "occur twice"),
+        (unknown, "are not in this store"),
         (unscored, "have no score"),
         (wrong, "have a score that is not between 0 and 1"),
     ]
     if any(number for number, _ in faults):
-        said = "; ".join(f"{number:,} {fault}" for number, fault in faults if number)
+        text = "; ".join(f"{number:,} {fault}" for number, fault in faults if number)
         raise DataError(
-            f"{path}: a score for each question is expected, but of the questions {said}"
+            f"{path} must have one score for each question of the store; of the questions {text}",
+            file=path,
+            count=sum(number for number, _ in faults),
+            parameter="scores",
         )
-    catalog.replace(con, "scores", con.view("given_scores"))
+    catalog.replace(con, "scores", con.view("other_scores"))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import QueryError, RealdbWarning
-from ..queries import catalog
+from ..queries import catalog, statements
 from .ask import explain
 from .build import ingest, open_store
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,7 +60,9 @@ def demo(
 
 
 def _examples(opened: Store) -> list[Example]:
-    con = opened.connect()
+    queries = ["-- How often are the original labels right?\nfrom accuracy", *catalog.examples()]
+    session = Session(opened, tables=None)
+    con = session.con
     con.execute(
         """
         insert into predictions
@@ -68,8 +71,9 @@ def _examples(opened: Store) -> list[Example]:
         where original_label is not null
         """
     )
-    catalog.install(con, opened.names)
-    score = "-- How often are the original labels right?\nfrom accuracy"
+    for sql in queries:
+        session.require(statements.views_named(con, sql, opened.names))
+    session.prepare()
     return [
         # Executed here: the synthetic store is gone when the caller looks at the rows.
         Example(
@@ -77,14 +81,14 @@ def _examples(opened: Store) -> list[Example]:
             sql="\n".join(sql.splitlines()[1:]),
             rows=_kept(con, sql, opened),
         )
-        for sql in (score, *catalog.examples())
+        for sql in queries
     ]
 
 
 def _kept(con: duckdb.DuckDBPyConnection, sql: str, opened: Store) -> duckdb.DuckDBPyRelation:
     """Return a query's rows as a relation that no longer needs the store.
 
-    Raises QueryError where the store lacks what the query reads.
+    Raises QueryError where a table that the query reads is not in the store.
     """
     import duckdb
 

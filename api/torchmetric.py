@@ -10,9 +10,9 @@ import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]
 import torchmetrics  # type: ignore[import-not-found, unused-ignore]
 
-from . import given
+from ..schema.tables import IMAGES
+from . import batches
 from .labels import hits_of, original_labels, padded, rows
-from .results import IMAGES
 from .rules import EMPTY_RULES
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
     `real_top5_accuracy` and `original_top5_accuracy`: the columns of the view `accuracy`, NaN where
     they cannot be known. All states are sums, so that processes add up.
 
-    An image given twice raises DataError: in `update` where it can be seen there, else (given in
-    two processes, or to `forward`) in `compute`. torch's DistributedSampler gives some twice where
-    the images cannot be shared out evenly: use one that does not pad.
+    A repeated image raises DataError: in `update` where it can be seen there, else (in two
+    processes, or to `forward`) in `compute`. torch's DistributedSampler repeats some where the
+    images cannot be shared out evenly: use one that does not pad.
     """
 
     is_differentiable = False
@@ -57,7 +57,7 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
             is_empty = self._real[:, 0] < 0
             self._real[is_empty, 0] = self._original[is_empty, 0]
         zeros = torch.zeros(IMAGES, dtype=torch.int32)
-        self.add_state("times_given", zeros, dist_reduce_fx="sum")
+        self.add_state("times_seen", zeros, dist_reduce_fx="sum")
         for of in self._counted:
             for what in ("scored", "correct"):
                 self.add_state(f"{of}_{what}", torch.tensor(0), dist_reduce_fx="sum")
@@ -68,12 +68,12 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
 
     def update(self, preds: Any, images: Any) -> None:
         """Take the predictions for `images`; see `RealAccuracy.update`."""
-        rows = given.image_ids(images).astype(np.int64) - 1
-        labels = given.choices(preds, len(rows), self.depth)
-        places = torch.from_numpy(rows).to(self.times_given.device)
-        is_twice = (self.times_given[places] > 0).cpu().numpy()
-        given.refuse_twice(rows[is_twice] + 1, "here and in an update before")
-        self.times_given[places] += 1
+        rows = batches.image_ids(images).astype(np.int64) - 1
+        labels = batches.choices(preds, len(rows), self.depth)
+        places = torch.from_numpy(rows).to(self.times_batches.device)
+        is_twice = (self.times_seen[places] > 0).cpu().numpy()
+        batches.refuse_repeats(rows[is_twice] + 1, "here and in an earlier update")
+        self.times_seen[places] += 1
         for of, table in (("real", self._real), ("original", self._original)):
             hits = hits_of(labels, table[rows])
             is_scored = table[rows, 0] >= 0
@@ -84,12 +84,12 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
                 self._count(f"{of}_top5", is_scored & (labels[:, -1] >= 0), hits)
 
     def compute(self) -> dict[str, torch.Tensor]:
-        """Return the shares of the predictions given so far; DataError for an image given twice."""
-        twice = np.flatnonzero((self.times_given > 1).cpu().numpy())
-        given.refuse_twice(twice + 1, "in two processes or batches")
+        """Return the shares of the predictions so far; DataError for a repeated image."""
+        twice = np.flatnonzero((self.times_seen > 1).cpu().numpy())
+        batches.refuse_repeats(twice + 1, "in two processes or batches")
         shares = {}
         # Apple's GPUs have no doubles.
-        dtype = torch.float32 if self.times_given.device.type == "mps" else torch.float64
+        dtype = torch.float32 if self.times_batches.device.type == "mps" else torch.float64
         for of in self._counted:
             scored, correct = getattr(self, f"{of}_scored"), getattr(self, f"{of}_correct")
             # Top-5 is known only where it is known of every image that top-1 is.

@@ -14,8 +14,10 @@ from ..schema.tables import header_of
 from ..store import prediction_sets
 from ..store import store as stores
 from ..store.files import checksum
+from . import rescore
 from .build import root_of
 from .rules import PUBLISHED_THRESHOLD
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,9 +40,8 @@ def verify(*, store: str | Path | None = None, progress: Progress | None = None)
 
     Raises StoreError where there is none, or where a file of it cannot be read at all.
     """
-    opened = stores.resolve(root_of(store))
-    con = opened.connect()
-    catalog.install(con, opened.names)
+    session = Session(stores.resolve(root_of(store)), tables=None)
+    opened, con = session.store, session.con
     steps = (_files, _keys, _sources, _threshold, _recomputation, _predictions)
     checks: list[Check] = []
     for place, step in enumerate(steps):
@@ -134,8 +135,6 @@ def _threshold(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]
 
 def _recomputation(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     """Ask whether the votes give the scores and the labels."""
-    from . import rescore
-
     try:
         found = rescore.verify_scores(store=opened.root)
     except QueryError as error:

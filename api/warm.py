@@ -10,13 +10,14 @@ never changes, and CURRENT, which names it, is read at each call.
 from __future__ import annotations
 
 import functools
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..schema.tables import CLASSES, IMAGES
+from ..stats.intervals import wilson
 from ..store import store as stores
-from .labels import CLASSES
-from .results import IMAGES, Accuracy
+from .results import Accuracy
+from .session import Session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,27 +37,27 @@ class _Labels(NamedTuple):
     original_images: int
 
 
-def accuracy(given: Any, root: Path, model: str) -> Accuracy | None:
-    """Return what the view `accuracy` says of `given`, an array in file-name order.
+def accuracy(predictions: Any, root: Path, model: str) -> Accuracy | None:
+    """Return what the view `accuracy` says of `predictions`, an array in file-name order.
 
     None where it is not (50000,) integers 0-999, or no build is in force in `root`.
     """
     import numpy as np
 
     build_id = stores.current(root)
-    if build_id is None or given.shape != (IMAGES,) or given.dtype.kind not in "iu":
+    if build_id is None or predictions.shape != (IMAGES,) or predictions.dtype.kind not in "iu":
         return None
-    if given.min() < 0 or given.max() >= CLASSES:
+    if predictions.min() < 0 or predictions.max() >= CLASSES:
         return None
     kept = _labels(root, build_id)
     if kept is None:
         return None
-    labels = given.astype(np.int16)
+    labels = predictions.astype(np.int16)
     # An image's labels differ: of all of them a prediction meets one at most.
     correct = int(np.count_nonzero(labels == kept.first))
     correct += int(np.count_nonzero(labels.take(kept.other_rows) == kept.others))
     original = int(np.count_nonzero(labels == kept.original))
-    low, high = _wilson(correct, kept.scored_images)
+    low, high = wilson(correct, kept.scored_images)
     return Accuracy(
         model=model,
         real_accuracy=correct / kept.scored_images,
@@ -76,9 +77,10 @@ def _labels(root: Path, build_id: str) -> _Labels | None:
     import numpy as np
 
     opened = stores.resolve(root)
-    if opened.build_id != build_id:  # a new one has just come into force
+    if opened.build_id != build_id:  # a new one has just been published
         return None
-    with opened.connect(["images", "labels"]) as con:
+    with Session(opened, tables=["labels"]) as session:
+        con = session.con
         images = con.execute(
             "select coalesce(original_label, -1) as original from images order by image_id"
         ).fetchnumpy()
@@ -97,13 +99,3 @@ def _labels(root: Path, build_id: str) -> _Labels | None:
         scored_images=int(is_first.sum()),
         original_images=int((original >= 0).sum()),
     )
-
-
-def _wilson(correct: int, scored: int) -> tuple[float, float]:
-    """Return the ends of Wilson's interval, each step as in the view `accuracy`."""
-    n, z = float(scored), 1.959963984540054
-    p = correct / n
-    middle = 2 * n * p + z * z
-    half = z * math.sqrt(z * z + 4 * n * p * (1 - p))
-    whole = 2 * n + z * z + z * z
-    return (middle - half) / whole, (middle + half) / whole

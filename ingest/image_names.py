@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 # The eight digits decide. Any folder before them (after / or \), the class's WordNet id behind
 # them, any extensions and blanks around the whole change nothing. To be searched for at the end of
 # a text, which is \Z in Python and $ in DuckDB (RE2); all else means the same to both.
 PATTERN = r"(?:^[ \t]*|[/\\])(?:ILSVRC2012_val_)?([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*[ \t]*"
+_NAME = re.compile(PATTERN + r"\Z")
+_NUMBER = re.compile(r"[ \t]*([0-9]+)(?:\.0*)?[ \t]*")
+
+
+def number(value: object) -> int | None:
+    """Return the number of the image that `value` names; None where it names none.
+
+    `value` is a number from 1 or a file name, as text, bytes (as TensorFlow gives text) or an
+    integer. The number may be out of range.
+    """
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, bool):
+        return None
+    text = str(value)
+    found = _NAME.search(text) or _NUMBER.fullmatch(text)
+    return int(found[1]) if found else None

@@ -45,7 +45,7 @@ class View:
 
 def views() -> dict[str, View]:
     """Return every view by its name, layer by layer."""
-    return {name: find(name) for name in _names()}
+    return {name: find(name) for name in all_names()}
 
 
 @functools.cache
@@ -58,7 +58,7 @@ def find(name: str) -> View:
             return _read(path)
     import difflib
 
-    known = [*TABLES, *_names()]
+    known = [*TABLES, *all_names()]
     near = difflib.get_close_matches(name, known) or known
     raise QueryError(f"there is no table or view {name!r}. Did you mean: {', '.join(near)}?")
 
@@ -70,6 +70,11 @@ def tables_of(*names: str) -> set[str]:
         for read in find(name).about.reads:
             found |= {read} if read in TABLES else tables_of(read)
     return found
+
+
+def allowed(tables: Collection[str]) -> list[str]:
+    """Return the names of the views that read no other tables than `tables`."""
+    return [name for name in all_names() if tables_of(name) <= {*tables}]
 
 
 def install(
@@ -85,7 +90,7 @@ def install(
     naming the sources, where a view is named that reads a table the store lacks.
     """
     if names is None:
-        names = [name for name in _names() if tables_of(name) <= set(tables)]
+        names = allowed(tables)
     order = {view.name: view for view in in_order(names, tables)}
     for view in order.values():
         con.execute(definition(view))
@@ -237,7 +242,8 @@ def _read(path: Path) -> View:
     )
 
 
-def _names() -> list[str]:
+def all_names() -> list[str]:
+    """Return the names of all views, layer by layer."""
     return [path.stem for layer in LAYERS for path in sorted((_FOLDER / layer).glob("*.sql"))]
 
 

@@ -10,6 +10,9 @@ from . import header, quoting
 if TYPE_CHECKING:
     import duckdb
 
+# The validation images, and the classes of ILSVRC 2012.
+IMAGES = 50_000
+CLASSES = 1_000
 # Raised whenever a .sql file of this folder changes what a store holds; a test compares it with
 # fingerprint().
 SCHEMA_VERSION = 1

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import realdb
-from realdb.api.engine import Engine, connect
+from realdb.api.spark import SparkSession, connect
 from realdb.errors import DataError, QueryError
 from realdb.ingest import predictions
 from realdb.ingest.synthetic import write_synthetic
@@ -225,14 +225,14 @@ def sail_address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sail(sail_address: str) -> Iterator[Engine]:
+def sail(sail_address: str) -> Iterator[SparkSession]:
     """Yield a session of Sail."""
     with connect(sail_address) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Engine]:
+def spark() -> Iterator[SparkSession]:
     """Yield a session of Apache Spark in a Java process beside this one."""
     with contextlib.ExitStack() as stack:
         try:
@@ -241,7 +241,7 @@ def spark() -> Iterator[Engine]:
             # Where gRPC's threads (Sail's) are busy, the fork that starts Java may die.
             engine = stack.enter_context(connect("local[2]"))
         # To compile a plan takes Spark longer than to run it over a few rows.
-        engine.session.conf.set("spark.sql.codegen.wholeStage", "false")
+        engine.spark.conf.set("spark.sql.codegen.wholeStage", "false")
         yield engine
 
 

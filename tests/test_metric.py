@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import realdb
-from realdb.api import given as reading
+from realdb.api import batches as reading
 from realdb.errors import DataError, QueryError, RealdbError, UsageError
 from realdb.ingest import predictions
 from realdb.schema.tables import create_table

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UsageError
-from ..build import open_store
+from ..session import Session
 from . import mistakes, reading, repair, verdict
 from .report import Diagnosis as Diagnosis
 from .report import Finding as Finding
@@ -52,8 +52,7 @@ def doctor(
     """
     if (fix is None) != (out is None):
         raise UsageError("a repair needs its name and where to write it: both fix and out")
-    opened = open_store(store, offline, progress)
-    con = opened.connect(["images", "labels", "classes"])
+    con = Session(store, tables=["labels"], offline=offline, progress=progress).con
     with reading.named(predictions) as (given, where):
         refusal = reading.state(
             con, given, where, columns=columns, input_format=input_format, order=order

@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from realdb.api import engine as engines
+from realdb.api import spark as engines
 from realdb.ingest import predictions
 from realdb.queries import catalog, dialects
 from realdb.schema.tables import TABLES, create_table
@@ -47,13 +47,13 @@ class Pair(NamedTuple):
     """The same tables in DuckDB and on an engine, with all views."""
 
     con: duckdb.DuckDBPyConnection
-    engine: engines.Engine
+    engine: engines.SparkSession
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     name, data = request.param
-    engine: engines.Engine = request.getfixturevalue(name)
+    engine: engines.SparkSession = request.getfixturevalue(name)
     if data in ("real", "synthetic"):
         opened: Store = request.getfixturevalue(f"{data}_store")
         files: Path = request.getfixturevalue("real_data" if data == "real" else "synthetic")

@@ -19,7 +19,7 @@ import pytest
 
 import realdb
 from realdb.api import describe
-from realdb.api import engine as engines
+from realdb.api import spark as engines
 from realdb.errors import DataError, QueryError, RealdbError, UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES, create_table
@@ -182,7 +182,7 @@ def test_files_at_s3(stored: Path, models: list[Path], monkeypatch: pytest.Monke
 
 
 @pytest.mark.spark
-def test_on_spark_itself(stored: Path, models: list[Path], spark: engines.Engine) -> None:
+def test_on_spark_itself(stored: Path, models: list[Path], spark: engines.SparkSession) -> None:
     same(
         realdb.accuracy_table(*models, engine=spark.name, empty="wrong", store=stored),
         realdb.accuracy_table(*models, empty="wrong", store=stored),
@@ -244,14 +244,14 @@ def test_on_spark_connect_itself(stored: Path, models: list[Path], spark_connect
 
 @pytest.mark.spark
 def test_the_predictions_are_not_shuffled(
-    stored: Path, models: list[Path], spark: engines.Engine, tmp_path: Path
+    stored: Path, models: list[Path], spark: engines.SparkSession, tmp_path: Path
 ) -> None:
     """The labels are copied to each worker; of the predictions only partial counts are shuffled."""
     first = tmp_path / "first choices.parquet"
     duckdb.read_parquet(str(models[0])).filter("rank = 1").write_parquet(str(first))
     asked = engines.judging(spark.name, [first], ["accuracy"], threshold=0.8, store=stored)
     with asked as session:
-        plan = session.session.table("accuracy")._jdf.queryExecution().executedPlan().toString()
+        plan = session.spark.table("accuracy")._jdf.queryExecution().executedPlan().toString()
     assert "BroadcastHashJoin [image_id" in plan
     assert "SortMergeJoin" not in plan
     shuffled = {
@@ -419,7 +419,7 @@ def test_statements_for_spark_run_as_they_are(stored: Path, sail_address: str) -
         for statement in statements:
             _, _, sql = statement.partition("\n")
             sql = sql.rstrip(";").replace("OR REPLACE VIEW", "OR REPLACE TEMPORARY VIEW")
-            session.session.sql(sql)
+            session.spark.sql(sql)
         same(session.table("leaderboard"), expected)
 
 

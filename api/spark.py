@@ -18,6 +18,7 @@ import re
 import socket
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,8 +27,8 @@ from ..errors import DataError, QueryError, RealdbError, UsageError
 from ..queries import catalog, dialects
 from ..schema.tables import TABLES
 from ..store import prediction_sets
-from .build import open_store
-from .rules import check_rules, judge_by, require_original_labels, rules_for
+from .rules import Rules
+from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,27 +62,32 @@ _COLUMNS = {
     "confidence": ("double", "float", "void"),
 }
 _REMEDY = (
-    "an engine reads flat Parquet files with the columns model, image_id, rank, label and "
-    "confidence, as realdb add writes them to STORE/predictions; other files judge without --engine"
+    "An engine reads flat Parquet files with the columns model, image_id, rank, label and "
+    "confidence, as realdb add writes them to STORE/predictions. Without `engine` realdb reads "
+    "other files too"
 )
-_LOOKS = f"The engine looks on its own machines, with its own credentials; {_REMEDY}"
+_LOOKS = f"The engine looks on its own machines, with its own credentials. {_REMEDY}"
 
 
-class Engine:
-    """A session of an engine, and the tables and views that were put into it."""
+class SparkSession:
+    """A session of Spark, or of what speaks Spark Connect, with tables and views put into it.
 
-    def __init__(self, session: Any, name: str) -> None:
-        self.session = session
+    spark: the session of PySpark
+    name: the engine's address
+    """
+
+    def __init__(self, spark: Any, name: str) -> None:
+        self.spark = spark
         self.name = name
 
     def put(self, table: str, rows: pa.Table) -> None:
         """Send `rows` as the table `table`."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
-        with _asking(self.name):
+        with _translated_errors(self.name):
             # Of no rows PySpark wants to be told the types.
             given = (rows,) if rows.num_rows else ([], from_arrow_schema(rows.schema))
-            self.session.createDataFrame(*given).createOrReplaceTempView(table)
+            self.spark.createDataFrame(*given).createOrReplaceTempView(table)
 
     def put_view(
         self,
@@ -95,7 +101,7 @@ class Engine:
         `broadcast` names what it joins that is copied to each worker. Views that stand already keep
         what they read, also where `name` is among it.
         """
-        with _asking(self.name):
+        with _translated_errors(self.name):
             asked = self._ask(select, parameters, broadcast=broadcast)
             asked.createOrReplaceTempView(name)
 
@@ -105,11 +111,13 @@ class Engine:
         Raises DataError where there are none, or where they have other columns or types.
         """
         with _reading(self.name, files):
-            found = self.session.read.parquet(*files)
+            found = self.spark.read.parquet(*files)
             types = {field.name: field.dataType.typeName() for field in found.schema.fields}
         if not types:  # what Sail makes of a file that is not there
             raise DataError(
-                f"{_named(files)} cannot be read by {self.name}: no such file. {_LOOKS}"
+                f"{_named(files)} cannot be read by {self.name}: no such file",
+                file=files[0],
+                remedy=_LOOKS,
             )
         wrong = [
             f"{column} is {types[column]}" if column in types else f"there is no column {column}"
@@ -117,8 +125,8 @@ class Engine:
             if types.get(column) not in allowed
         ]
         if wrong:
-            raise DataError(f"{_named(files)}: {'; '.join(wrong)}: {_REMEDY}")
-        with _asking(self.name):
+            raise DataError(f"{_named(files)}: {'; '.join(wrong)}", file=files[0], remedy=_REMEDY)
+        with _translated_errors(self.name):
             found.select(*_COLUMNS).createOrReplaceTempView(name)
 
     def check_predictions(self) -> int:
@@ -131,29 +139,32 @@ class Engine:
         if not found:
             return max((row[4] for row in of_models), default=0)
         model, missing, outside, repeated, _ = found[0]
-        said = [
+        faults = [
             f"{count:,} rows {what}"
             for count, what in (
-                (missing, "lack a model, image, rank or label"),
+                (missing, "have no model, image, rank or label"),
                 (
                     outside,
                     "have an image other than 1-50000, a label other than 0-999, a rank below 1 or "
                     "NaN for a confidence",
                 ),
-                (repeated, "have an image and rank that stood before"),
+                (repeated, "repeat an image and rank"),
             )
             if count
         ]
         more = f"; {len(found) - 1:,} more models have such rows" if len(found) > 1 else ""
         raise DataError(
-            f"predictions of the model {model!r}: {', '.join(said)}{more}. realdb add checks files "
-            "row by row, and says which row it is"
+            f"predictions of the model {model!r}: {', '.join(faults)}{more}",
+            column="model",
+            value=model,
+            count=missing + outside + repeated,
+            remedy="realdb add checks files row by row, and names the rows",
         )
 
     def table(self, name: str) -> duckdb.DuckDBPyRelation:
         """Return the rows of a table or view, brought here."""
-        with _asking(self.name):
-            return _here(self.session.table(name).toArrow())
+        with _translated_errors(self.name):
+            return _here(self.spark.table(name).toArrow())
 
     def query(
         self,
@@ -165,7 +176,7 @@ class Engine:
 
         `tables` maps names of tables in it to what they are called in the session.
         """
-        with _asking(self.name):
+        with _translated_errors(self.name):
             return _here(self._ask(select, parameters, tables).toArrow())
 
     def _ask(
@@ -176,7 +187,7 @@ class Engine:
         broadcast: Collection[str] = (),
     ) -> Any:
         text = dialects.spark(select, tables, broadcast)
-        return self.session.sql(text, args=dict(parameters or {}))
+        return self.spark.sql(text, args=dict(parameters or {}))
 
 
 def _here(rows: pa.Table) -> duckdb.DuckDBPyRelation:
@@ -189,7 +200,7 @@ def _here(rows: pa.Table) -> duckdb.DuckDBPyRelation:
 
 
 @contextlib.contextmanager
-def connect(engine: str) -> Iterator[Engine]:
+def connect(engine: str) -> Iterator[SparkSession]:
     """Yield a session of the engine, which ends with the block.
 
     Raises UsageError where `engine` is no address, or PySpark or Java is missing; DataError where
@@ -198,8 +209,10 @@ def connect(engine: str) -> Iterator[Engine]:
     is_local = _LOCAL.fullmatch(engine) is not None
     if not is_local and not engine.startswith(("spark://", "sc://")):
         raise UsageError(
-            f"an engine is spark://HOST:PORT, sc://HOST:PORT (Spark Connect, Sail) or local[N]; "
-            f"not {engine!r}"
+            f"`engine` is {engine!r}; it is spark://HOST:PORT, sc://HOST:PORT (Spark Connect, "
+            "Sail) or local[N]",
+            parameter="engine",
+            value=engine,
         )
     if not is_local:
         _knock(engine)
@@ -208,7 +221,7 @@ def connect(engine: str) -> Iterator[Engine]:
         warnings.simplefilter("ignore")
         session, is_ours = _connect(engine) if engine.startswith("sc://") else _classic(engine)
     try:
-        yield Engine(session, engine)
+        yield SparkSession(session, engine)
     finally:
         if is_ours:
             with contextlib.suppress(Exception):  # the answer is here; a server may be gone
@@ -221,47 +234,41 @@ def judging(
     files: Sequence[object],
     views: Collection[str],
     *,
-    threshold: float,
-    empty: str = "skip",
-    scores: str | Path | None = None,
+    rules: Rules,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
     original_for: str | None = None,
-    reads: Collection[str] = (),
-) -> Iterator[Engine]:
-    """Yield an engine with `views` over the store's tables and the predictions in `files`.
+    tables: Collection[str] = (),
+) -> Iterator[SparkSession]:
+    """Yield a Spark session with `views` over the store's tables and the predictions in `files`.
 
-    Without files these are the stored models. `reads` are tables that are asked for themselves.
-    `threshold`, `empty` and `scores` are as in `accuracy_table`; the labels that they make are made
-    here and sent. `original_for` names what is asked that needs the original labels, if anything.
+    Without files these are the stored models. `tables` are those that the question reads itself.
+    The labels that `rules` make are made here and sent. `original_for` names what needs the
+    original labels, if anything does.
     """
-    check_rules(threshold=threshold, empty=empty)
-    opened = open_store(store, offline, progress)
-    order = catalog.in_order(views, opened.names)
-    tables = {*catalog.tables_of(*views), *reads}
-    paths = _paths(files, opened.root) if "predictions" in tables else []
-    rules = rules_for(threshold=threshold, scores=scores)
-    needed = {*tables, *catalog.tables_of(*rules), "images", "questions"}
-    with opened.connect(needed) as con, connect(engine) as asked:
-        catalog.install(con, opened.names, rules)
-        if original_for:
-            require_original_labels(con, original_for)
-        judge_by(con, threshold=threshold, scores=scores)
-        for table in sorted(tables - {"predictions"}):
-            asked.put(table, con.table(table).to_arrow_table())
+    needed = {*catalog.tables_of(*views), *tables}
+    # What images without labels count as is decided there, with the predictions.
+    here = replace(rules, empty="skip")
+    session = Session(store, tables=needed, rules=here, offline=offline, progress=progress)
+    order = catalog.in_order(views, session.store.names)
+    paths = _paths(files, session.store.root) if "predictions" in needed else []
+    with session, connect(engine) as there:
+        session.prepare(original_for=original_for or rules.original_for)
+        for table in sorted(needed - {"predictions"}):
+            there.put(table, session.view(table).to_arrow_table())
         broadcast = _ONE_ROW_A_MODEL
         if paths:
-            asked.read_predictions(paths)
-            if asked.check_predictions() == 1:
+            there.read_predictions(paths)
+            if there.check_predictions() == 1:
                 broadcast |= _OF_LATER_RANKS
         for view in order:
             if not view.about.parameters:
-                asked.put_view(view.name, view.select, broadcast=broadcast)
-            if view.name == "scored_predictions" and empty != "skip":
+                there.put_view(view.name, view.select, broadcast=broadcast)
+            if view.name == "scored_predictions" and rules.empty != "skip":
                 instead = catalog.find("scored_with_empty").select
-                asked.put_view(view.name, instead, {"empty": empty})
-        yield asked
+                there.put_view(view.name, instead, {"empty": rules.empty})
+        yield there
 
 
 def ask(
@@ -269,17 +276,16 @@ def ask(
     sql: str,
     files: Sequence[str | Path],
     *,
-    threshold: float,
-    scores: str | Path | None = None,
+    rules: Rules,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return the answer of one SELECT of DuckDB's, which is translated and runs on the engine.
 
-    Each file is a table named by its stem, and all stand in `predictions`. A view with parameters
-    takes them as in DuckDB. Raises QueryError where the query holds what would mean something else
-    there.
+    Each file is a table named by its stem, and `predictions` has the rows of all of them. A view
+    with parameters takes them as in DuckDB. Raises QueryError where the query holds what would mean
+    something else there.
     """
     sql = dialects.without_macros(sql)
     named = dialects.tables_named(sql)
@@ -289,30 +295,32 @@ def ask(
     paths = {_stem(file): file for file in files if not glob.has_magic(str(file))}
     own = {name: path for name, path in paths.items() if name.lower() in map(str.lower, named)}
     others = {name.lower() for name in named} - {name.lower() for name in own}
-    views = [name for name in sorted(others) if name not in TABLES]
     with judging(
         engine,
         files,
-        views,
-        threshold=threshold,
-        scores=scores,
+        [name for name in sorted(others) if name not in TABLES],
+        rules=rules,
         store=store,
         offline=offline,
         progress=progress,
-        reads=[*(others & {*TABLES}), *(["predictions"] if own else [])],
-    ) as asked:
+        tables=[*(others & {*TABLES}), *(["predictions"] if own else [])],
+    ) as there:
         # Engines differ in how they take a name such as ViT-B.
-        tables = {name: f"file_{place}" for place, name in enumerate(own)}
+        names = {name: f"file_{place}" for place, name in enumerate(own)}
         for name, path in own.items():
-            asked.read_predictions(_paths([path], Path()), tables[name])
-        return asked.query(sql, tables=tables)
+            there.read_predictions(_paths([path], Path()), names[name])
+        return there.query(sql, tables=names)
 
 
-def require_plain(**given: object) -> None:
-    """Raise UsageError where an option is given that is for files which realdb reads itself."""
-    unfit = [name for name, value in given.items() if value]
+def require_plain(**options: object) -> None:
+    """Raise UsageError where an option is set that is for files which realdb reads itself."""
+    unfit = [name for name, value in options.items() if value]
     if unfit:
-        raise UsageError(f"{', '.join(unfit)}: no such option with --engine: {_REMEDY}")
+        raise UsageError(
+            f"{', '.join(f'`{name}`' for name in unfit)} cannot be used with `engine`",
+            parameter=unfit[0],
+            remedy=_REMEDY,
+        )
 
 
 def _stem(file: str | Path) -> str:
@@ -324,21 +332,29 @@ def _paths(files: Sequence[object], root: Path) -> list[str]:
     if not files:
         if not prediction_sets.files(root):
             raise DataError(
-                f"no model is stored in {root}, and no file is named. Name Parquet files that the "
-                "engine can see, or store models with: realdb add FILE"
+                f"no model is stored in {root}, and no file is named",
+                file=root,
+                remedy="Name Parquet files that the engine can see, or store models with: realdb "
+                "add FILE",
             )
         return [f"{(root / 'predictions').resolve()}/*.parquet"]
     paths = []
-    for given in files:
-        if not isinstance(given, str | Path):
-            raise UsageError(f"a {type(given).__name__} is not sent to an engine: {_REMEDY}")
-        file = str(given)
+    for source in files:
+        if not isinstance(source, str | Path):
+            raise UsageError(
+                f"predictions in memory, here a {type(source).__name__}, are not sent to an engine",
+                value=type(source).__name__,
+                remedy=_REMEDY,
+            )
+        file = str(source)
         if file == "-" or Path(file).suffix.lower() not in ("", ".parquet", ".pq"):
-            raise DataError(f"{file}: {_REMEDY}")
+            raise DataError(f"{file} is not a Parquet file by its name", file=file, remedy=_REMEDY)
         if "/model=" in f"/{file}":
             raise DataError(
-                f"{file}: folders model=NAME are read otherwise by every engine (to Spark 001 is "
-                f"the number 1): {_REMEDY}"
+                f"{file}: every engine reads folders model=NAME in its own way (to Spark 001 is "
+                "the number 1)",
+                file=file,
+                remedy=_REMEDY,
             )
         paths.append(file if _URL.match(file) else str(Path(file).absolute()))
     return paths
@@ -346,11 +362,11 @@ def _paths(files: Sequence[object], root: Path) -> list[str]:
 
 def _connect(engine: str) -> tuple[Any, bool]:
     try:
-        from pyspark.sql.connect.session import SparkSession
+        from pyspark.sql.connect.session import SparkSession as RemoteSpark
     except ImportError as error:
         raise _missing(error) from None
-    with _asking(engine):
-        session = SparkSession.builder.remote(engine).create()
+    with _translated_errors(engine):
+        session = RemoteSpark.builder.remote(engine).create()
         for name, value in _SETTINGS.items():
             with contextlib.suppress(Exception):  # a server may have fixed it, or not know it
                 session.conf.set(name, value)
@@ -361,23 +377,28 @@ def _classic(engine: str) -> tuple[Any, bool]:
     import shutil
 
     try:
-        from pyspark.sql import SparkSession
+        from pyspark.sql import SparkSession as Spark
     except ImportError as error:
         raise _missing(error) from None
-    running = SparkSession.getActiveSession()
+    running = Spark.getActiveSession()
     if running is not None:
         if running.sparkContext.master != engine:
             raise UsageError(
-                f"this process has a Spark session at {running.sparkContext.master} already: stop "
-                f"it, or name that engine instead of {engine}"
+                f"this process already has a Spark session at {running.sparkContext.master}",
+                parameter="engine",
+                value=engine,
+                remedy=f"Stop it, or name that engine instead of {engine}",
             )
         return running.newSession(), False
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
         raise UsageError(
-            f"{engine} needs Java 17 or newer, which is not found here (JAVA_HOME, PATH). Without "
-            "Java: sail spark server --port 50051, and --engine sc://127.0.0.1:50051"
+            f"{engine} needs Java 17 or newer, which was not found (JAVA_HOME, PATH)",
+            parameter="engine",
+            value=engine,
+            remedy="Without Java: run sail spark server, and name it by "
+            '`engine="sc://127.0.0.1:50051"`',
         )
-    builder = SparkSession.builder.master(engine).appName("realdb")
+    builder = Spark.builder.master(engine).appName("realdb")
     for name, value in {
         **_SETTINGS,
         "spark.log.level": "ERROR",
@@ -388,14 +409,15 @@ def _classic(engine: str) -> tuple[Any, bool]:
     if _LOCAL.fullmatch(engine):
         # A few large parts: there is no cluster to spread over, and 200 small ones take seconds.
         builder = builder.config("spark.sql.shuffle.partitions", "4")
-    with _asking(engine):
+    with _translated_errors(engine):
         return builder.getOrCreate(), True
 
 
 def _missing(error: ImportError) -> UsageError:
     return UsageError(
-        f"an engine needs PySpark, which is not installed here ({str(error).splitlines()[0]}): "
-        "pip install 'realdb[spark]'"
+        f"an engine needs PySpark, which cannot be imported ({str(error).splitlines()[0]})",
+        parameter="engine",
+        remedy="Install it with: pip install 'realdb[spark]'",
     )
 
 
@@ -407,15 +429,22 @@ def _knock(engine: str) -> None:
         if not host:
             raise ValueError
     except ValueError:
-        raise UsageError(f"{engine!r} names no host and port: sc://HOST:PORT") from None
+        raise UsageError(
+            f"`engine` is {engine!r}, without a host and port",
+            parameter="engine",
+            value=engine,
+            remedy="Name them, as in sc://HOST:PORT",
+        ) from None
     try:
         socket.create_connection((host, port), timeout=_SECONDS).close()
     except OSError as error:
-        raise DataError(f"no engine answers at {engine}: {error}") from None
+        raise DataError(
+            f"no engine answers at {engine}: {error}", parameter="engine", value=engine
+        ) from None
 
 
 @contextlib.contextmanager
-def _asking(engine: str) -> Iterator[None]:
+def _translated_errors(engine: str) -> Iterator[None]:
     """Turn the errors of PySpark into one sentence."""
     try:
         yield
@@ -436,7 +465,9 @@ def _reading(engine: str, files: Sequence[str]) -> Iterator[None]:
         if not _is_of_spark(error):
             raise
         raise DataError(
-            f"{_named(files)} cannot be read by {engine}: {_sentence(error)}. {_LOOKS}"
+            f"{_named(files)} cannot be read by {engine}: {_sentence(error)}",
+            file=files[0],
+            remedy=_LOOKS,
         ) from None
 
 

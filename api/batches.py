@@ -1,0 +1,185 @@
+"""Batches that a metric takes: images and predictions, as arrays.
+
+The rules are those of ingest/predictions.sql, for values that come a few at a time and are needed
+at once: there SQL reads them, here Python does; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+from ..ingest import image_names
+from ..schema.tables import CLASSES, IMAGES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EXPECTED = "An image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000"
+_SHOWN = 3
+
+
+def as_array(values: Any) -> NDArray[Any]:
+    """Return a NumPy array of `values`, which may be a torch tensor on any device.
+
+    Raises DataError where they are no array.
+    """
+    import numpy as np
+
+    if hasattr(values, "detach"):  # a tensor, recognised without importing torch
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # unknown to NumPy
+            values = values.float()
+        values = values.numpy()
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the values cannot be read as an array: {error}") from None
+
+
+def image_ids(images: Any) -> NDArray[Any]:
+    """Return the image ids, int32 (n,), of numbers from 1 or of file names in any usual form.
+
+    Raises DataError where one is neither, or is repeated.
+    """
+    import numpy as np
+
+    if isinstance(images, str | bytes | os.PathLike):
+        raise DataError(
+            f"`images` is {images!r}, one image",
+            parameter="images",
+            value=images,
+            remedy="Pass a list of them, one for each prediction",
+        )
+    is_sequence = hasattr(images, "shape") or isinstance(images, list | tuple)
+    found = as_array(images if is_sequence else list(images))
+    if found.ndim != 1:
+        raise DataError(
+            f"`images` has shape {found.shape}; it must be (n,), one for each prediction",
+            parameter="images",
+            value=found.shape,
+        )
+    if found.dtype.kind in "iu":
+        ids = found.astype(np.int64)
+    elif not len(found):
+        ids = np.empty(0, np.int64)
+    else:
+        ids = np.fromiter(map(_image_id, found.tolist()), np.int64, len(found))
+    wrong = np.flatnonzero((ids < 1) | (ids > IMAGES))
+    if len(wrong):
+        values = [*zip(wrong.tolist(), found[wrong].tolist(), strict=True)]
+        shown = ", ".join(f"{value!r} in row {row}" for row, value in values[:_SHOWN])
+        hint = ". Numbers count from 1" if any(value == 0 for _, value in values) else ""
+        raise DataError(
+            f"{len(wrong):,} of {len(found):,} images are not validation images: {shown}"
+            f"{', …' if len(wrong) > _SHOWN else ''} (row 0 is the first)",
+            row=values[0][0],
+            column="image",
+            value=values[0][1],
+            count=len(wrong),
+            parameter="images",
+            remedy=f"{_EXPECTED}{hint}",
+        )
+    distinct, counts = np.unique(ids, return_counts=True)
+    refuse_repeats(distinct[counts > 1], "in one batch")
+    return ids.astype(np.int32)
+
+
+def refuse_repeats(ids: NDArray[Any], where: str) -> None:
+    """Raise DataError for the images `ids`, which are repeated; none is fine."""
+    if len(ids):
+        shown = ", ".join(str(image) for image in ids[:_SHOWN].tolist())
+        raise DataError(
+            f"{len(ids):,} images are repeated {where}: image {shown}"
+            f"{', …' if len(ids) > _SHOWN else ''}",
+            column="image",
+            value=ids[0],
+            count=len(ids),
+            parameter="images",
+            remedy="Each image counts once. A sampler that pads the last batch, as torch's "
+            "DistributedSampler does, repeats some",
+        )
+
+
+def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
+    """Return the first `depth` choices for each of `count` images, int16 (count, depth).
+
+    `predictions` are class ids, integers (count,), or by rank (count, k), or logits, floats
+    (count, 1000); a rank that they do not have is -1. Of equal logits the lower class id ranks
+    first. Raises DataError for another shape, a class id out of 0-999, and a logit that is NaN.
+    """
+    import numpy as np
+
+    values = as_array(predictions)
+    kind, shape = values.dtype.kind, values.shape
+    if shape and len(values) != count:
+        raise DataError(
+            f"there are {len(values):,} predictions for {count:,} images",
+            count=len(values),
+            parameter="predictions",
+        )
+    if values.ndim == 2 and kind == "f":
+        return _of_logits(values, depth)
+    if kind not in "iu" or values.ndim not in (1, 2) or (values.ndim == 2 and shape[1] >= CLASSES):
+        raise DataError(
+            f"the predictions are {values.dtype} with shape {shape}",
+            value=shape,
+            parameter="predictions",
+            remedy=f"Pass class ids, integers ({count},); classes by rank, integers ({count}, k) "
+            f"with k below {CLASSES:,}; or logits, floats ({count}, {CLASSES})",
+        )
+    ranked = values.reshape(count, -1) if count else values.reshape(0, 1)
+    row, rank = np.nonzero((ranked < 0) | (ranked >= CLASSES))
+    if len(row):
+        counts_from_1 = "The class ids may count from 1, or a background class may come first"
+        raise DataError(
+            f"{len(row):,} of {ranked.size:,} class ids are not 0-999: {ranked[row[0], rank[0]]} "
+            f"in row {row[0]} (row 0 is the first)",
+            row=int(row[0]),
+            column="label",
+            value=ranked[row[0], rank[0]],
+            count=len(row),
+            parameter="predictions",
+            remedy=counts_from_1 if ranked.max() == CLASSES else None,
+        )
+    in_order = np.sort(ranked, axis=1)
+    repeated = np.flatnonzero((in_order[:, 1:] == in_order[:, :-1]).any(axis=1))
+    if len(repeated):
+        raise DataError(
+            f"{len(repeated):,} images have one class at two ranks: row {repeated[0]} (row 0 is "
+            f"the first) is {ranked[repeated[0]].tolist()}",
+            row=int(repeated[0]),
+            column="label",
+            count=len(repeated),
+            parameter="predictions",
+        )
+    labels = np.full((count, depth), -1, np.int16)
+    labels[:, : ranked.shape[1]] = ranked[:, :depth]
+    return labels
+
+
+def _of_logits(values: NDArray[Any], depth: int) -> NDArray[Any]:
+    import numpy as np
+
+    from ..ingest.formats import logits
+
+    logits.require_classes(values.shape[1], "an array of logits", "logits[:, 1:]")
+    row, label = np.nonzero(np.isnan(values))
+    if len(row):
+        raise DataError(
+            f"{len(row):,} logits are NaN: that of class {label[0]} in row {row[0]} (row 0 is the "
+            "first)",
+            row=int(row[0]),
+            column="label",
+            value=label[0],
+            count=len(row),
+            parameter="predictions",
+        )
+    blocks = (values[at : at + logits.BLOCK].copy() for at in range(0, len(values), logits.BLOCK))
+    return logits.top_k(blocks, depth, "the logits")[0]
+
+
+def _image_id(image: Any) -> int:
+    """Return the number of one image; 0 where it has none."""
+    return min(image_names.number(image) or 0, IMAGES + 1)

@@ -1,0 +1,24 @@
+"""The choices that options have, for the library and the command line alike.
+
+The command line imports them at every start, so nothing else belongs here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# What becomes of an image that has no ReaL label.
+Empty = Literal["skip", "wrong", "original"]
+# The breakdowns of the accuracy, and of the raters' agreement.
+AccuracyBy = Literal["class", "label-count", "animal"]
+AgreementBy = Literal["class", "animal"]
+# How votes become scores.
+Method = Literal["pipeline", "majority", "weighted", "dawid-skene", "one-coin"]
+# The questions on which the original label counts as a rater.
+OriginalLabelFor = Literal["animals", "all", "none"]
+# The answer that a 'maybe' counts as.
+MaybeAs = Literal["maybe", "yes", "no"]
+# How rows are printed.
+OutputFormat = Literal["table", "json", "csv", "markdown", "parquet"]
+# The engines whose SQL `realdb views --dialect` prints.
+Dialect = Literal["spark", "duckdb"]

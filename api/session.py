@@ -1,0 +1,166 @@
+"""One way into the store: a session opens it for a question, and every call asks a session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..queries import catalog
+from ..store import prediction_sets
+from ..store.store import Store
+from .build import open_store
+from .rules import Rules, require_original_labels
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import duckdb
+
+    from ..ingest.progress import Progress
+
+# What predictions are read by: image names, class names, the order of class folders; and what the
+# scores of a file are compared with.
+_ALWAYS = ("images", "classes", "questions")
+
+
+class Session:
+    """The store, opened for one question.
+
+    A session resolves the build, connects to the tables that the question reads, takes the
+    predictions (`add`), then creates the views that are needed and puts the rules in force
+    (`prepare`), and answers (`view`, `sql`).
+
+    store: the build that is asked
+    con: an in-memory DuckDB connection; nothing done on it changes the store
+    rules: the rules in force
+    added: the table on `con` that holds the predictions that were added
+    """
+
+    def __init__(
+        self,
+        store: Store | str | Path | None = None,
+        *,
+        views: Iterable[str] | None = (),
+        tables: Iterable[str] | None = (),
+        rules: Rules | None = None,
+        offline: bool | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Open the store, which is built first where there is none and `offline` allows it.
+
+        `views` are those that the question needs, and `tables` what it reads itself; None stands
+        for all that the store has. Raises StoreError where the store cannot be opened, and
+        QueryError where a view needs a table that the store does not have.
+        """
+        self.store: Store = (
+            store if isinstance(store, Store) else open_store(store, offline, progress)
+        )
+        self.rules = rules or Rules()
+        # What the table of the predictions that are added is called.
+        self.added = "predictions"
+        self._views: list[str] = []
+        self.require(self.rules.views)
+        self.require(views)
+        self.con = self.store.connect(
+            None if tables is None else {*catalog.tables_of(*self._views), *tables, *_ALWAYS}
+        )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.con.close()
+
+    def require(self, views: Iterable[str] | None) -> None:
+        """Have `prepare` create these views too; None stands for all that the store allows.
+
+        They may read no other tables than those the session was opened with. Raises QueryError
+        where a view needs a table that the store does not have.
+        """
+        views = catalog.allowed(self.store.names) if views is None else [*views]
+        for name in views:
+            catalog.require(name, self.store.names)
+        self._views += views
+
+    def add(
+        self,
+        predictions: Iterable[object],
+        *,
+        model: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        input_format: str | None = None,
+        order: str | Path | None = None,
+    ) -> dict[str, object]:
+        """Read predictions into the table `predictions`; return what each model was read from.
+
+        A folder or a pattern stands for its files. The options are those of
+        `ingest.predictions.add`, and so are the errors; UsageError where `model` would name several
+        sets of predictions.
+        """
+        from ..ingest.expand import expand
+
+        sources = expand(predictions)
+        if model is not None and len(sources) > 1:
+            raise UsageError(
+                f"`model` names one set of predictions, and there are {len(sources)}",
+                parameter="model",
+                value=model,
+                count=len(sources),
+                remedy="Without it each is named by its file's stem",
+            )
+        return {
+            name: source.given
+            for source in sources
+            for name in self.add_one(
+                source.given,
+                model=model or source.model,
+                columns=columns,
+                input_format=input_format,
+                order=order,
+            )
+        }
+
+    def add_one(self, predictions: object, **options: Any) -> list[str]:
+        """Read one set of predictions, as `ingest.predictions.add` does; return its models."""
+        from ..ingest import predictions as reading
+
+        return reading.add(self.con, predictions, **options)
+
+    def prepare(
+        self,
+        *,
+        stored: bool = False,
+        only: Collection[Path] | None = None,
+        original_for: str | None = None,
+    ) -> Session:
+        """Create the views and put the rules in force; return the session.
+
+        With `stored` the table `predictions` shows the stored models beside what was added, or
+        `only` the files named. `original_for` says what needs the original labels, if anything
+        does: QueryError where the store has none. What is added afterwards may not be seen.
+        """
+        catalog.install(self.con, self.store.names, self._views)
+        if stored:
+            self.added = prediction_sets.show(self.con, self.store.root, only)
+        original_for = original_for or self.rules.original_for
+        if original_for:
+            require_original_labels(self.con, original_for)
+        self.rules.apply(self.con)
+        return self
+
+    def view(self, name: str) -> duckdb.DuckDBPyRelation:
+        """Return the rows of a table or view."""
+        return self.con.table(name)
+
+    def row(self, name: str) -> dict[str, Any]:
+        """Return the one row of a view of one row, by column."""
+        rows = self.view(name)
+        (row,) = rows.fetchall()
+        return dict(zip(rows.columns, row, strict=True))
