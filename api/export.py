@@ -273,19 +273,8 @@ def _narrowed(
 
 
 def _check_columns(columns: Sequence[str], images: str | None) -> None:
-    """Raise QueryError where two columns have one name, or there is no image for a format of them.
-
-    To a database A and a are one name.
-    """
-    names = [column.lower() for column in columns]
-    twice = sorted({column for column in columns if names.count(column.lower()) > 1})
-    if twice:
-        raise QueryError(
-            f"a file cannot hold columns of the same name ({', '.join(twice)})",
-            column=twice[0],
-            count=len(twice),
-            remedy="Rename one of them with AS",
-        )
+    """Raise QueryError where a column is repeated, or a format of images has no image."""
+    exports.require_distinct(columns)
     if images is not None and "image_id" not in columns:
         raise QueryError(f"{images} needs a column image_id", column="image_id")
 

@@ -9,12 +9,12 @@ module and its line here; a test asks for what it writes to be read back.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import QueryError, UsageError
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,6 +93,13 @@ class Format:
         return writer
 
     @property
+    def write_rows(self) -> Callable[[duckdb.DuckDBPyRelation, Path], int]:
+        """What writes rows to a path, and nothing about them: csv, json and parquet have one."""
+        writer: Callable[[duckdb.DuckDBPyRelation, Path], int]
+        writer = importlib.import_module(f".{self.module}", __name__).write_rows
+        return writer
+
+    @property
     def count(self) -> Callable[[Path], int] | None:
         """What reads a finished file and counts once more; None where the module has none."""
         counter: Callable[[Path], int] | None = getattr(
@@ -119,6 +126,12 @@ FORMATS: dict[str, Format] = {
         summary="text, tab-separated, with a header line; NULL is an empty cell",
         module="tsv",
         suffixes=(".tsv", ".tab"),
+        is_text=True,
+    ),
+    "json": Format(
+        summary="JSON, one array with an object a row",
+        module="json",
+        suffixes=(".json",),
         is_text=True,
     ),
     "jsonl": Format(
@@ -263,6 +276,22 @@ def find(name: str) -> Format:
 def is_whole(what: str) -> bool:
     """Say whether WHAT names a format that needs no table: a whole-store export."""
     return what in FORMATS and FORMATS[what].takes != "rows"
+
+
+def require_distinct(columns: Sequence[str]) -> None:
+    """Raise QueryError where two columns have one name: a file would lose one of them.
+
+    To a database A and a are one name.
+    """
+    names = [column.lower() for column in columns]
+    repeated = sorted({column for column in columns if names.count(column.lower()) > 1})
+    if repeated:
+        raise QueryError(
+            f"a file cannot hold columns of the same name ({', '.join(repeated)})",
+            column=repeated[0],
+            count=len(repeated),
+            remedy="Rename one of them with AS",
+        )
 
 
 def choose(what: str, target: Path | None, name: str | None) -> str:

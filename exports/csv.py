@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from ..schema import quoting
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from . import Export
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def write(export: Export) -> int:
     """Write the rows as UTF-8; return how many."""
-    return separated(export, ",")
+    return write_rows(export.asked, export.path)
 
 
-def separated(export: Export, delimiter: str) -> int:
-    """Write the rows with `delimiter` between the cells; return how many."""
-    ((rows,),) = export.con.execute(
-        f"""
-        copy (from exported) to {quoting.literal(str(export.path))}
-        (format csv, header, delimiter {quoting.literal(delimiter)})
-        """
-    ).fetchall()
-    return int(rows)
+def write_rows(rows: duckdb.DuckDBPyRelation, path: Path, *, delimiter: str = ",") -> int:
+    """Write rows with `delimiter` between the cells; return how many."""
+    rows.write_csv(str(path), sep=delimiter, header=True)
+    ((count,),) = rows.count("*").fetchall()
+    return int(count)

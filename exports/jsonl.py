@@ -1,30 +1,20 @@
-"""JSON, an object a line. NaN and the infinities, which JSON has no word for, become null."""
+"""JSON, an object a line. NaN and the infinities, unknown to JSON, become null."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..schema import quoting
-from . import Export
+from . import Export, json
 
 
 def write(export: Export) -> int:
     """Write the rows as UTF-8; return how many."""
-    import duckdb
-
-    columns = [duckdb.ColumnExpression(name) for name in export.asked.columns]
-    kinds = map(str, export.asked.types)
-    finite = [
-        duckdb.CaseExpression(duckdb.FunctionExpression("isfinite", column), column).alias(name)
-        if kind in ("FLOAT", "DOUBLE")
-        else column
-        for name, column, kind in zip(export.asked.columns, columns, kinds, strict=True)
-    ]
-    export.asked.select(*finite).create_view("finite")
-    ((rows,),) = export.con.execute(
-        f"copy (from finite) to {quoting.literal(str(export.path))} (format json)"
-    ).fetchall()
-    return int(rows)
+    rows = 0
+    with export.path.open("w", encoding="utf-8", newline="\n") as file:
+        for text in json.objects(export.asked):
+            file.write(f"{text}\n")
+            rows += 1
+    return rows
 
 
 def count(path: Path) -> int:

@@ -6,10 +6,14 @@ The notice is the file's key-value metadata, which every reader of Parquet shows
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..schema import quoting
 from . import Export
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def write(export: Export) -> int:
@@ -35,6 +39,12 @@ def write(export: Export) -> int:
         {"notice": dict(export.notice)},
     ).fetchall()
     return int(rows)
+
+
+def write_rows(rows: duckdb.DuckDBPyRelation, path: Path) -> int:
+    """Write rows to one file, without a notice; return how many."""
+    rows.write_parquet(str(path), compression="zstd")
+    return count(path)
 
 
 def count(path: Path) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import realdb
-from realdb import printing
+from realdb import terminal
 from realdb.api.explain import vote_table
 from realdb.errors import UsageError
 from realdb.store.store import Store
@@ -70,14 +70,14 @@ def test_an_image_that_was_not_rated(
     found = realdb.explain(image, store=root)
     assert found.questions == ()
     assert found.labels == (found.original_label,)
-    printing.emit_explanation(found, "table")
+    terminal.emit_explanation(found, "table")
     assert "No rater was asked about this image" in capsys.readouterr().out
 
 
 def test_a_store_without_votes(bare_store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     found = realdb.explain(5, store=bare_store.root)
     assert found.questions == ()
-    printing.emit_explanation(found, "table")
+    terminal.emit_explanation(found, "table")
     assert "they come from raters.npz" in capsys.readouterr().out
 
 
@@ -95,15 +95,15 @@ def test_every_format_says_the_same(
 ) -> None:
     votes = sum(len(question.votes) for question in rated.questions)
     assert votes >= 5
-    printing.emit_explanation(rated, "json")
+    terminal.emit_explanation(rated, "json")
     said = json.loads(capsys.readouterr().out)
     assert said == json.loads(json.dumps(rated.as_dict()))
     assert sum(len(question["votes"]) for question in said["questions"]) == votes
     assert len(vote_table(rated)) == votes
-    printing.emit_explanation(rated, "csv")
+    terminal.emit_explanation(rated, "csv")
     assert len(capsys.readouterr().out.splitlines()) == votes + 1
     monkeypatch.setenv("COLUMNS", "120")
-    printing.emit_explanation(rated, "table")
+    terminal.emit_explanation(rated, "table")
     shown = capsys.readouterr().out
     for question in rated.questions:
         for vote in question.votes:

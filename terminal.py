@@ -1,0 +1,367 @@
+"""What only a terminal needs: tables, progress bars, signals, exit codes, and a fast exit."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import os
+import re
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import QueryError, RealdbError
+
+if TYPE_CHECKING:
+    import duckdb
+    from rich.table import Table
+    from typer import Typer
+
+    from .api.explain import Explanation
+    from .ingest.progress import Progress
+
+# The commands that ask the store whatever their options are: most of their time is the start.
+ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
+_HELP = {"-h", "--help"}
+# A parameter in a message, as errors.py says: `name`, or `name=value`.
+_PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
+# Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
+_COMMAND = re.compile(r"(realdb [a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
+_PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
+# For a person's eye the beginning of a checksum is enough; the other formats have it whole.
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+# A table is for the eye, which has seen enough by then.
+_MOST_ROWS = 1000
+_SHORT_TEXT = 24
+
+
+# Start and end of a command
+
+
+def prepare() -> None:
+    """Prepare for a command before the command line is imported.
+
+    DuckDB starts in a thread where the command will ask it: 13 ms. One short command makes no
+    garbage worth collecting: 10 ms.
+    """
+    gc.disable()
+    if sys.argv[1:2] and sys.argv[1] in ASKING and _HELP.isdisjoint(sys.argv):
+        from .store import store as stores
+
+        stores.open_ahead()
+
+
+def run(app: Typer) -> None:
+    """Run the command line: exit codes 0 done, 1 refused, 2 usage, 3 no store that fits."""
+    # A pipe on Windows, or one under LANG=C, would take no name beyond ASCII or cp1252.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
+    # A warning is one line on stderr, without Python's line of code.
+    warnings.showwarning = lambda message, *_, **__: say(str(message))
+    warnings.simplefilter("always")
+    # A command that is asked to end removes what it has half written, as when it is interrupted.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    _build_only(app, sys.argv[1] if len(sys.argv) > 1 else "")
+    try:
+        app()
+    except RealdbError as error:
+        say(as_options(str(error), _options(app, sys.argv[1:])))
+        _leave(error.exit_code)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what DuckDB makes of a signal
+            raise
+        say("interrupted")
+        _leave(130)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 0)
+
+
+def say(text: str) -> None:
+    """Print a message on stderr."""
+    print(f"realdb: {text}", file=sys.stderr)
+
+
+def as_options(text: str, options: dict[str, str]) -> str:
+    """Return a message of the library with its parameters as options of the command line.
+
+    `options` maps the parameters of the command to its options. A parameter that the command does
+    not have is named without the backticks.
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        return _as_option(options[name], value) if name in options else found[0].strip("`")
+
+    def command(found: re.Match[str]) -> str:
+        # Of another command: its options are called as the parameters are.
+        found_parameters = _PARAMETER.findall(found[2])
+        words = [
+            _as_option(f"--{name.replace('_', '-')}", value) for name, value in found_parameters
+        ]
+        return " ".join([found[1], *words])
+
+    return _PARAMETER.sub(option, _COMMAND.sub(command, text))
+
+
+def _as_option(option: str, value: str | None) -> str:
+    if not value or value == "True":
+        return option
+    pairs = ",".join(f"{key}={column}" for key, column in _PAIR.findall(value))
+    return f"{option} {pairs or value.strip(chr(34) + chr(39))}"
+
+
+def _options(app: Typer, words: list[str]) -> dict[str, str]:
+    """Return the options of the command that the words call, by their parameters."""
+    import typer
+
+    command: Any = typer.main.get_command(app)
+    found: dict[str, str] = {}
+    for word in ["", *words]:
+        if word and word not in getattr(command, "commands", {}):
+            continue
+        command = command.commands[word] if word else command
+        found |= {
+            param.name: param.opts[0] if param.param_type_name == "option" else param.name.upper()
+            for param in command.params
+        }
+    return found
+
+
+def _build_only(app: Typer, name: str) -> None:
+    """Let typer build the command `name` alone: all of them take longer than most take to run."""
+    commands = [
+        each
+        for each in app.registered_commands
+        if name == (each.name or str(getattr(each.callback, "__name__", "")))
+    ]
+    groups = [each for each in app.registered_groups if name == each.name]
+    if commands or groups:
+        app.registered_commands, app.registered_groups = commands, groups
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit at once: all is written and closed, and taking the interpreter down costs 20 ms."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # the reader of the pipe has seen enough
+        code = code or 1
+    os._exit(code)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress | None]:
+    """Yield what shows progress bars on a terminal, and None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(task)
+            bars.update(tasks[task], completed=done, total=total)
+
+        yield show
+
+
+# Rows
+
+
+def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
+    """Print rows as table, json, csv, markdown or parquet; by default a table on a terminal.
+
+    Raises QueryError where the query fails as it runs, UsageError where Parquet would go to a
+    terminal.
+    """
+    import duckdb
+
+    form = form or ("table" if sys.stdout.isatty() else "csv")
+    own: dict[str, Callable[[duckdb.DuckDBPyRelation], None]]
+    own = {"table": _table, "markdown": _markdown}
+    try:
+        if form in own:
+            own[form](relation)
+        else:
+            _export(relation, form)
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from None
+
+
+def _export(relation: duckdb.DuckDBPyRelation, form: str) -> None:
+    """Print rows as `realdb export` writes them to a file."""
+    import uuid
+
+    from . import exports
+    from .exports import place
+
+    if form != "csv":  # DuckDB gives repeated columns of a CSV names of their own
+        exports.require_distinct(relation.columns)
+    with place.standard_output(form, is_text=exports.find(form).is_text) as path:
+        # Kept as a table: the query runs once, and one that fails prints nothing.
+        name = f"printed_{uuid.uuid4().hex}"
+        relation.create(name)
+        rows = relation.query("printed", f"from {name}")
+        assert rows is not None  # as it is for statements without an answer
+        exports.find(form).write_rows(rows, path)
+
+
+def _table(relation: duckdb.DuckDBPyRelation) -> None:
+    from rich.console import Console
+
+    # What stands in a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
+    console = Console(markup=False, emoji=False)
+    found = relation.fetchall()
+    rows = [[_short(value) for value in row] for row in found[:_MOST_ROWS]]
+    is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
+    table = _grid(relation.columns, rows, is_number)
+    wide = console.options.update(width=10_000)
+    if rows and console.measure(table, options=wide).maximum > console.width:
+        # Few wide rows read better from top to bottom.
+        header, *lines = zip(relation.columns, *rows, strict=True)
+        turned = _grid(header, lines, [False] * len(header))
+        if console.measure(turned, options=wide).maximum <= console.width:
+            table = turned
+    # Too wide all the same: a line that the terminal breaks is better than a number that we break.
+    console.width = max(console.width, console.measure(table, options=wide).minimum)
+    console.print(table)
+    if len(found) > len(rows):
+        say(f"{len(found) - len(rows):,} more rows; --format csv prints all")
+
+
+def emit_explanation(explanation: Explanation, form: str | None) -> None:
+    """Print all that is known of an image: tables for people, nested in JSON, or a row a vote."""
+    from .api.explain import vote_table
+
+    form = form or ("table" if sys.stdout.isatty() else "csv")
+    if form == "table":
+        _explain(explanation)
+    elif form == "json":
+        import json
+
+        json.dump(explanation.as_dict(), sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        emit(vote_table(explanation), form)
+        if not explanation.questions:
+            say(_why_no_questions(explanation))
+
+
+def _why_no_questions(explanation: Explanation) -> str:
+    if explanation.is_rated is False:
+        return "No rater was asked about this image: it keeps its original label."
+    return "This store has no votes on it: they come from raters.npz."
+
+
+def _explain(explanation: Explanation) -> None:
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False)
+
+    def named(label: int | None, name: str | None) -> str:
+        return f"{label} {name}" if name else str(label)
+
+    e = explanation
+    names = {q.label: q.name for q in e.questions} | {e.original_label: e.original_name}
+    real = ", ".join(named(label, names.get(label)) for label in e.labels) or "none"
+    console.print(
+        f"image {e.image_id}, {e.file_name}\noriginal label: "
+        f"{named(e.original_label, e.original_name)}\nReaL labels: {real}"
+    )
+    if e.questions:
+        console.print(
+            "\nThe evidence is in nats; its sum s gives the score 1 / (1 + exp(-s)). Labels with a "
+            f"score of at least {e.threshold:g} are ReaL labels."
+        )
+        header = ["label", "rater: answer, evidence", "raters", "original", "prior", "sum", "score"]
+        rows = []
+        for q in e.questions:
+            parts = (q.raters_evidence, q.original_evidence, q.prior_evidence)
+            votes = [
+                f"{v.rater_id}: {v.answer} {_signed(v.evidence)}{'*' if v.is_average else ''}"
+                for v in q.votes
+            ]
+            total = None if None in parts else sum(part or 0 for part in parts)
+            score = q.published_score if q.recomputed_score is None else q.recomputed_score
+            marks = [
+                *(["ReaL label"] if q.is_real else []),
+                *(["original label"] if q.is_original else []),
+                *([f"experts: {q.yes_experts} yes"] if q.yes_experts is not None else []),
+            ]
+            rows.append(
+                [
+                    "\n".join([named(q.label, q.name), *marks]),
+                    "\n".join([*votes, ""]),
+                    *map(_signed, (*parts, total)),
+                    "" if score is None else f"{score:.6f}",
+                ]
+            )
+        console.print(_grid(header, rows, [False, False, *[True] * 5]))
+        if any(v.is_average for q in e.questions for v in q.votes):
+            console.print("* answered no golden question: weighs as the others do on average\n")
+    else:
+        console.print(f"\n{_why_no_questions(e)}")
+    if e.models:
+        said = [
+            [
+                *(c.model, named(c.label, c.name), _short(c.confidence)),
+                *(_short(c.is_real_correct), _short(c.is_original_correct)),
+            ]
+            for c in e.models
+        ]
+        header = ["model", "first choice", "confidence", "is_real_correct", "is_original_correct"]
+        console.print(_grid(header, said, [False, False, True, False, False]))
+
+
+def _signed(nats: float | None) -> str:
+    return "" if nats is None else f"{nats:+.3f}"
+
+
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], is_number: list[bool]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, (name, right) in enumerate(zip(header, is_number, strict=True)):
+        # Sentences and paths may be folded, numbers and names may not.
+        is_short = all(len(row[place]) <= _SHORT_TEXT for row in rows)
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=is_short,
+            min_width=min(_SHORT_TEXT, len(name)),
+        )
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(relation: duckdb.DuckDBPyRelation) -> None:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+    rows = relation.fetchall()
+    sys.stdout.write(line(relation.columns))
+    sys.stdout.write(line(["---"] * len(relation.columns)))
+    for row in rows:
+        sys.stdout.write(line([_short(value).replace("\n", " ") for value in row]))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and _CHECKSUM.fullmatch(value):
+        return value[:12] + "…"
+    if isinstance(value, float) and (value == 0 or 1e-4 <= abs(value) < 1e9):
+        return f"{value:.6f}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
