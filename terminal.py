@@ -198,21 +198,14 @@ def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
 
 
 def _export(relation: duckdb.DuckDBPyRelation, form: str) -> None:
-    """Print rows as `realdb export` writes them to a file."""
-    import uuid
-
+    """Print rows as `realdb export` writes them to a file; a query that fails prints nothing."""
     from . import exports
     from .exports import place
 
     if form != "csv":  # DuckDB gives repeated columns of a CSV names of their own
         exports.require_distinct(relation.columns)
     with place.standard_output(form, is_text=exports.find(form).is_text) as path:
-        # Kept as a table: the query runs once, and one that fails prints nothing.
-        name = f"printed_{uuid.uuid4().hex}"
-        relation.create(name)
-        rows = relation.query("printed", f"from {name}")
-        assert rows is not None  # as it is for statements without an answer
-        exports.find(form).write_rows(rows, path)
+        exports.find(form).write_rows(relation, path)
 
 
 def _table(relation: duckdb.DuckDBPyRelation) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..errors import RealdbWarning, StoreError, UsageError
 from ..queries import catalog
 from ..store import store as stores
-from ..store.build import new_build
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ def _build(
     """Build the store; if it `is_wanted_once`, not where another process has built it meanwhile."""
     from ..ingest import build, sources
     from ..ingest.progress import silent
+    from ..store.build import new_build
 
     progress = progress or silent
     stores.require_own_folder(root)

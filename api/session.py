@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..queries import catalog
-from ..store import prediction_sets
 from ..store.store import Store
 from .build import open_store
 from .rules import Rules, require_original_labels
@@ -148,6 +147,8 @@ class Session:
         """
         catalog.install(self.con, self.store.names, self._views)
         if stored:
+            from ..store import prediction_sets
+
             self.added = prediction_sets.show(self.con, self.store.root, only)
         original_for = original_for or self.rules.original_for
         if original_for:

@@ -93,9 +93,9 @@ class Format:
         return writer
 
     @property
-    def write_rows(self) -> Callable[[duckdb.DuckDBPyRelation, Path], int]:
+    def write_rows(self) -> Callable[[duckdb.DuckDBPyRelation, Path], object]:
         """What writes rows to a path, and nothing about them: csv, json and parquet have one."""
-        writer: Callable[[duckdb.DuckDBPyRelation, Path], int]
+        writer: Callable[[duckdb.DuckDBPyRelation, Path], object]
         writer = importlib.import_module(f".{self.module}", __name__).write_rows
         return writer
 

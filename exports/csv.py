@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def write(export: Export) -> int:
-    """Write the rows as UTF-8; return how many."""
-    return write_rows(export.asked, export.path)
+def write(export: Export, *, delimiter: str = ",") -> int:
+    """Write the rows as UTF-8, with `delimiter` between the cells; return how many."""
+    write_rows(export.asked, export.path, delimiter=delimiter)
+    ((rows,),) = export.asked.count("*").fetchall()
+    return int(rows)
 
 
-def write_rows(rows: duckdb.DuckDBPyRelation, path: Path, *, delimiter: str = ",") -> int:
-    """Write rows with `delimiter` between the cells; return how many."""
+def write_rows(rows: duckdb.DuckDBPyRelation, path: Path, *, delimiter: str = ",") -> None:
+    """Write rows to `path`."""
     rows.write_csv(str(path), sep=delimiter, header=True)
-    ((count,),) = rows.count("*").fetchall()
-    return int(count)

@@ -41,10 +41,9 @@ def write(export: Export) -> int:
     return int(rows)
 
 
-def write_rows(rows: duckdb.DuckDBPyRelation, path: Path) -> int:
-    """Write rows to one file, without a notice; return how many."""
+def write_rows(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
+    """Write rows to one file, without a notice."""
     rows.write_parquet(str(path), compression="zstd")
-    return count(path)
 
 
 def count(path: Path) -> int:

@@ -7,4 +7,4 @@ from . import Export, csv
 
 def write(export: Export) -> int:
     """Write the rows as UTF-8; return how many."""
-    return csv.write_rows(export.asked, export.path, delimiter="\t")
+    return csv.write(export, delimiter="\t")

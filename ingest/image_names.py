@@ -8,8 +8,7 @@ import re
 # them, any extensions and blanks around the whole change nothing. To be searched for at the end of
 # a text, which is \Z in Python and $ in DuckDB (RE2); all else means the same to both.
 PATTERN = r"(?:^[ \t]*|[/\\])(?:ILSVRC2012_val_)?([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*[ \t]*"
-_NAME = re.compile(PATTERN + r"\Z")
-_NUMBER = re.compile(r"[ \t]*([0-9]+)(?:\.0*)?[ \t]*")
+_NUMBER = r"[ \t]*([0-9]+)(?:\.0*)?[ \t]*"
 
 
 def number(value: object) -> int | None:
@@ -23,5 +22,5 @@ def number(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     text = str(value)
-    found = _NAME.search(text) or _NUMBER.fullmatch(text)
+    found = re.search(PATTERN + r"\Z", text) or re.fullmatch(_NUMBER, text)
     return int(found[1]) if found else None
