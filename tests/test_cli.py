@@ -207,7 +207,7 @@ def test_accuracy_of_several_files(run: Run, synthetic: Path) -> None:
     done = run("accuracy", *(synthetic / "predictions").glob("*.csv"), "--by", "animal")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [(row["model"], row["is_animal"]) for row in rows] == [
-        (model, is_animal) for model in ("model_a", "model_b") for is_animal in ("False", "true")
+        (model, is_animal) for model in ("model_a", "model_b") for is_animal in ("false", "true")
     ]
 
 
