@@ -298,7 +298,7 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
     heard = con.sql(
         """
         select round, image_id, label, rater_id, answer
-        from heard_votes
+        from counted_votes
         union all
         select round, image_id, label, rater_id, answer
         from votes

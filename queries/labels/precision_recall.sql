@@ -2,7 +2,7 @@
 --
 -- grain: one row per method and threshold: each distinct score that a golden question has
 -- key: method, threshold
--- reads: golden_truths, scores, recomputed_scores, heard_votes, pipeline_rules
+-- reads: golden_truths, scores, recomputed_scores, counted_votes, pipeline_rules
 -- rule: a question is kept if its score is at least the threshold, and truly kept if golden_truths
 --   has it as valid; scores that agree to ten decimals are one threshold, the lowest of them (the
 --   same votes summed up in another order differ in the last digit); the recomputed and the
@@ -25,7 +25,7 @@ with votes_shares as (
         v.image_id,
         v.label,
         avg(case v.answer when 'yes' then 1e0 when 'maybe' then 5e-1 else 0e0 end) as yes_share
-    from heard_votes as v
+    from counted_votes as v
     where v.round = 'main'
     group by v.image_id, v.label
 ),

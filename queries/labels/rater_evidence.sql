@@ -2,7 +2,7 @@
 --
 -- grain: one row per rater (no expert, none left out) and answer
 -- key: rater_id, answer
--- reads: heard_votes, golden_truths, raters, pipeline_rules
+-- reads: counted_votes, golden_truths, raters, pipeline_rules
 -- rule: the rater's answers to the valid and to the invalid golden questions are counted, 1 is
 --   added to each of the six counts, and each is divided by its three's sum; a rater without golden
 --   answers gets the plain average of the others' probabilities
@@ -39,7 +39,7 @@ counted as (
         v.answer,
         count(case when g.is_valid then 1 end) as valid_answers,
         count(case when not g.is_valid then 1 end) as invalid_answers
-    from heard_votes as v
+    from counted_votes as v
     inner join golden_truths as g on v.image_id = g.image_id and v.label = g.label
     where v.round = 'golden'
     group by v.rater_id, v.answer

@@ -2,7 +2,7 @@
 --
 -- grain: one row per rater (no expert, none left out)
 -- key: rater_id
--- reads: heard_votes, rater_evidence, golden_truths, labels
+-- reads: counted_votes, rater_evidence, golden_truths, labels
 -- rule: a 'maybe' is neither yes nor no, and so wrong for sensitivity, specificity and
 --   real_agreement; the agreements are with votes of the main round, the rater's own taken out, and
 --   with the published labels, which these very votes made, the rater's own among them
@@ -33,7 +33,7 @@ with questions_votes as (
         count(case when v.answer = 'no' then 1 end) as no_votes,
         count(case when v.answer = 'maybe' then 1 end) as maybe_votes,
         count(case when v.answer = 'yes' then 1 end) as yes_votes
-    from heard_votes as v
+    from counted_votes as v
     left join labels as l on v.image_id = l.image_id and v.label = l.label
     where v.round = 'main'
     group by v.image_id, v.label
@@ -48,7 +48,7 @@ beside_others as (
         q.no_votes - case when v.answer = 'no' then 1 else 0 end as no_others,
         q.maybe_votes - case when v.answer = 'maybe' then 1 else 0 end as maybe_others,
         q.yes_votes - case when v.answer = 'yes' then 1 else 0 end as yes_others
-    from heard_votes as v
+    from counted_votes as v
     inner join questions_votes as q on v.image_id = q.image_id and v.label = q.label
     where v.round = 'main'
 ),

@@ -2,7 +2,7 @@
 --
 -- grain: one row per vote of the main round that is heard
 -- key: image_id, label, rater_id
--- reads: heard_votes, rater_evidence
+-- reads: counted_votes, rater_evidence
 -- rule: a vote weighs what that rater's answer weighs on the golden questions
 -- source: raters.npz, raters_golden.npz, golden.npz
 -- image_id: the image asked about
@@ -18,6 +18,6 @@ select
     v.answer,
     e.evidence,
     e.is_average
-from heard_votes as v
+from counted_votes as v
 inner join rater_evidence as e on v.rater_id = e.rater_id and v.answer = e.answer
 where v.round = 'main'

@@ -183,7 +183,7 @@ def test_pipeline(
     assert set(ask("image_id, label, yes_experts, is_valid", "golden_truths")) == {
         (*question, yes, rules.valid[question]) for question, yes in rules.yes.items()
     }
-    assert sorted(ask("*", "heard_votes")) == sorted(rules.heard)
+    assert sorted(ask("*", "counted_votes")) == sorted(rules.heard)
     close(
         ask("rater_id, answer, evidence", "rater_evidence"),
         {
