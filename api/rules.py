@@ -25,7 +25,7 @@ class Rules:
     threshold: the lowest score that makes a label (view `labels_at`)
     empty: what an image without labels counts as: skip leaves it out, as the paper does, wrong
         counts it as wrong, original judges it by its original label (view
-        `scored_with_empty`)
+        `scored_with_unlabeled_rule`)
     scores: a Parquet file of scores that replace the published ones (see `realdb.scores`)
 
     Raises UsageError for a threshold outside 0-1 or another rule for `empty`.
@@ -58,7 +58,7 @@ class Rules:
             catalog.substitute(con, "labels", "labels_at", {"threshold": self.threshold})
         if self.empty != "skip":
             catalog.substitute(
-                con, "scored_predictions", "scored_with_empty", {"empty": self.empty}
+                con, "scored_predictions", "scored_with_unlabeled_rule", {"empty": self.empty}
             )
 
 

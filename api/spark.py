@@ -266,7 +266,7 @@ def judging(
             if not view.about.parameters:
                 there.put_view(view.name, view.select, broadcast=broadcast)
             if view.name == "scored_predictions" and rules.empty != "skip":
-                instead = catalog.find("scored_with_empty").select
+                instead = catalog.find("scored_with_unlabeled_rule").select
                 there.put_view(view.name, instead, {"empty": rules.empty})
         yield there
 

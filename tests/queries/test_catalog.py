@@ -199,7 +199,7 @@ def test_substitute_a_table(two_images: duckdb.DuckDBPyConnection) -> None:
 
 def test_substitute_a_view(two_images: duckdb.DuckDBPyConnection) -> None:
     given = {"empty": "original"}
-    catalog.substitute(two_images, "scored_predictions", "scored_with_empty", given)
+    catalog.substitute(two_images, "scored_predictions", "scored_with_unlabeled_rule", given)
     assert right(two_images) == (2, 2)
 
 
@@ -207,7 +207,7 @@ def test_substitute_both(two_images: duckdb.DuckDBPyConnection) -> None:
     catalog.substitute(two_images, "labels", "labels_at", {"threshold": 1.0})
     assert right(two_images) == (0, 0)
     given = {"empty": "wrong"}
-    catalog.substitute(two_images, "scored_predictions", "scored_with_empty", given)
+    catalog.substitute(two_images, "scored_predictions", "scored_with_unlabeled_rule", given)
     assert right(two_images) == (0, 2)
 
 

@@ -111,7 +111,7 @@ def scored_predictions(tables: Tables) -> Found:
         )
 
 
-def scored_with_empty(scored: Rows, empty: str) -> Found:
+def scored_with_unlabeled_rule(scored: Rows, empty: str) -> Found:
     for *row, label_count, original, real, original5, real5, has_five in scored:
         if label_count == 0 and empty == "wrong":
             real, real5 = False, False if has_five else None
@@ -285,8 +285,8 @@ def test_accuracy_on_the_real_data(
         catalog.substitute(real, "labels", "labels_at", {"threshold": threshold})
         tables = real_tables | {"labels": list(labels_at(real_tables, threshold))}
     assert_same(ask(real, "scored_choices"), scored_choices(tables))
-    scored = list(scored_with_empty(list(scored_predictions(tables)), empty))
-    catalog.substitute(real, "scored_predictions", "scored_with_empty", {"empty": empty})
+    scored = list(scored_with_unlabeled_rule(list(scored_predictions(tables)), empty))
+    catalog.substitute(real, "scored_predictions", "scored_with_unlabeled_rule", {"empty": empty})
     assert_same(ask(real, "scored_predictions"), scored)
     for name, rows in reports(tables, scored).items():
         assert_close(ask(real, name), rows)
@@ -355,7 +355,10 @@ def test_views_on_made_up_tables(
     assert_same(ask(con, "scored_choices"), scored_choices(tables))
     scored = list(scored_predictions(tables))
     assert_same(ask(con, "scored_predictions"), scored)
-    assert_same(ask(con, "scored_with_empty", empty=empty), scored_with_empty(scored, empty))
+    assert_same(
+        ask(con, "scored_with_unlabeled_rule", empty=empty),
+        scored_with_unlabeled_rule(scored, empty),
+    )
     for name, rows in reports(tables, scored).items():
         assert_close(ask(con, name), rows)
 
