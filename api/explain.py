@@ -33,7 +33,7 @@ class Vote:
 
     rater_id: int
     answer: str
-    evidence: float | None
+    log_likelihood_ratio: float | None
     is_average: bool
 
 
@@ -160,7 +160,7 @@ def vote_table(explanation: Explanation) -> duckdb.DuckDBPyRelation:
             "is_real": question.is_real,
             "rater_id": vote.rater_id if vote else None,
             "answer": vote.answer if vote else None,
-            "evidence": vote.evidence if vote else None,
+            "log_likelihood_ratio": vote.log_likelihood_ratio if vote else None,
             "is_average": vote.is_average if vote else None,
             "prior_evidence": question.prior_evidence,
             "raters_evidence": question.raters_evidence,
@@ -178,7 +178,7 @@ def vote_table(explanation: Explanation) -> duckdb.DuckDBPyRelation:
         "is_real": pa.bool_(),
         "rater_id": pa.int16(),
         "answer": pa.string(),
-        "evidence": pa.float64(),
+        "log_likelihood_ratio": pa.float64(),
         "is_average": pa.bool_(),
         "prior_evidence": pa.float64(),
         "raters_evidence": pa.float64(),
@@ -227,16 +227,21 @@ def _questions(
     votes: dict[int, list[Vote]] = {}
     for label, *vote in con.execute(
         """
-        select label, rater_id, answer, evidence, is_average
+        select label, rater_id, answer, log_likelihood_ratio, is_average
         from vote_evidence
         where image_id = $1
         order by label, rater_id
         """,
         [image_id],
     ).fetchall():
-        rater_id, answer, evidence, is_average = vote
+        rater_id, answer, log_likelihood_ratio, is_average = vote
         votes.setdefault(label, []).append(
-            Vote(rater_id=rater_id, answer=answer, evidence=evidence, is_average=is_average)
+            Vote(
+                rater_id=rater_id,
+                answer=answer,
+                log_likelihood_ratio=log_likelihood_ratio,
+                is_average=is_average,
+            )
         )
     columns = (
         *("label", "is_original", "is_real", "yes_experts", "prior_evidence", "raters_evidence"),

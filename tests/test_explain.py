@@ -37,7 +37,7 @@ def test_an_image_of_the_real_data(real_store: Store, upstream: Path, real_data:
         nats = sum(part or 0 for part in parts)
         assert 1 / (1 + math.exp(-nats)) == pytest.approx(published[question.label], abs=1e-12)
         assert question.raters_evidence == pytest.approx(
-            sum(vote.evidence or 0 for vote in question.votes), abs=1e-12
+            sum(vote.log_likelihood_ratio or 0 for vote in question.votes), abs=1e-12
         )
         assert question.published_score == published[question.label]
         assert question.is_real == (question.label in found.labels)
@@ -107,7 +107,7 @@ def test_every_format_says_the_same(
     shown = capsys.readouterr().out
     for question in rated.questions:
         for vote in question.votes:
-            assert f"{vote.rater_id}: {vote.answer} {vote.evidence:+.3f}" in shown
+            assert f"{vote.rater_id}: {vote.answer} {vote.log_likelihood_ratio:+.3f}" in shown
         assert f"{question.recomputed_score:.6f}" in shown
     assert "experts: " in shown
     for choice in rated.models:

@@ -56,7 +56,8 @@ def test_the_constants_of_the_formula(real_store: Store) -> None:
     ).fetchall()
     assert (valid, invalid, valid_for_original, experts) == (248, 887, 303, 5)
     found = con.execute(
-        "select answer, valid_answers, invalid_answers, evidence from original_label_evidence"
+        "select answer, valid_answers, invalid_answers, log_likelihood_ratio "
+        "from original_label_evidence"
     ).fetchall()
     assert sorted(found) == [
         ("no", 170, 810, pytest.approx(-0.552758, abs=5e-7)),

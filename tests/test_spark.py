@@ -115,7 +115,7 @@ def test_leaderboard(stored: Path, models: list[Path], sail_address: str) -> Non
         "on a.image_id = b.image_id and a.label = b.label where a.position < 2",
         "with few as (select * from recomputed_labels_if(golden_majority := 4, smoothing := 0.5, "
         "left_out_raters := [0, 1])) select count(*) as n, max(image_id) as last from few",
-        "select e.answer, count(*) as n, sum(e.evidence) as whole from "
+        "select e.answer, count(*) as n, sum(e.log_likelihood_ratio) as whole from "
         "rater_evidence_if(maybe_as := 'no') as e group by e.answer",
         "select count(*) as n from (from Labels_At(0.9) union all from labels)",
     ],

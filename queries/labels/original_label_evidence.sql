@@ -12,7 +12,7 @@
 -- invalid_answers: invalid ones
 -- probability_if_valid: P(answer | the label is valid)
 -- probability_if_invalid: P(answer | it is not)
--- evidence: ln probability_if_valid - ln probability_if_invalid, in nats
+-- log_likelihood_ratio: ln probability_if_valid - ln probability_if_invalid, in nats
 with answers as (
     select
         'yes' as answer,
@@ -57,5 +57,5 @@ select
     e.invalid_answers,
     e.probability_if_valid,
     e.probability_if_invalid,
-    ln(e.probability_if_valid) - ln(e.probability_if_invalid) as evidence
+    ln(e.probability_if_valid) - ln(e.probability_if_invalid) as log_likelihood_ratio
 from estimated as e

@@ -13,7 +13,7 @@
 -- invalid_answers: how often to an invalid one
 -- probability_if_valid: P(answer | the label is valid)
 -- probability_if_invalid: P(answer | it is not)
--- evidence: ln probability_if_valid - ln probability_if_invalid, in nats
+-- log_likelihood_ratio: ln probability_if_valid - ln probability_if_invalid, in nats
 -- is_average: the rater answered no golden question: the probabilities are the others' average
 with answers as (
     select 'no' as answer
@@ -105,6 +105,6 @@ select
     f.invalid_answers,
     f.probability_if_valid,
     f.probability_if_invalid,
-    ln(f.probability_if_valid) - ln(f.probability_if_invalid) as evidence,
+    ln(f.probability_if_valid) - ln(f.probability_if_invalid) as log_likelihood_ratio,
     f.is_average
 from filled as f

@@ -23,8 +23,9 @@
 -- sensitivity: share of yes among the answers to valid golden questions
 -- specificity: share of no among the answers to invalid ones
 -- log_loss: how much the truth of a golden question surprises one who knows the prior and this
---   rater's answer alone: the mean of ln(1 + exp(-s (prior + evidence))) in nats, s = 1 if valid,
---   else -1; in-sample, the evidence was counted on these very answers; the prior alone has 0.525
+--   rater's answer alone: the mean of ln(1 + exp(-s (prior + log_likelihood_ratio))) in nats,
+--   s = 1 if valid, else -1; in-sample, the ratio was counted on these very answers; the prior
+--   alone has 0.525
 with questions_votes as (
     select
         v.image_id,
@@ -96,8 +97,8 @@ golden as (
         sum(case when e.answer = 'yes' then e.valid_answers end) as valid_yes,
         sum(case when e.answer = 'no' then e.invalid_answers end) as invalid_no,
         sum(
-            e.valid_answers * ln(1 + exp(-p.log_odds - e.evidence))
-            + e.invalid_answers * ln(1 + exp(p.log_odds + e.evidence))
+            e.valid_answers * ln(1 + exp(-p.log_odds - e.log_likelihood_ratio))
+            + e.invalid_answers * ln(1 + exp(p.log_odds + e.log_likelihood_ratio))
         ) as loss
     from rater_evidence as e
     cross join golden_odds as p

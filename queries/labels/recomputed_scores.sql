@@ -29,7 +29,7 @@ heard as (
         v.label,
         -- no two votes are equal, so counting equal ones first costs DuckDB as much again; it does
         -- not where the sum is of both sides of a join
-        sum(case when v.answer is not null then v.evidence end) as raters_evidence
+        sum(case when v.answer is not null then v.log_likelihood_ratio end) as raters_evidence
     from vote_evidence as v
     group by v.image_id, v.label
 ),
@@ -38,7 +38,7 @@ original_label as (
     select
         c.label,
         e.answer,
-        e.evidence
+        e.log_likelihood_ratio
     from classes as c
     cross join original_label_evidence as e
     cross join pipeline_rules as r
@@ -51,7 +51,7 @@ parts as (
         q.label,
         p.prior_evidence,
         coalesce(h.raters_evidence, 0) as raters_evidence,
-        case when i.original_label is not null then coalesce(o.evidence, 0) end
+        case when i.original_label is not null then coalesce(o.log_likelihood_ratio, 0) end
             as original_evidence
     from questions as q
     inner join images as i on q.image_id = i.image_id

@@ -9,14 +9,14 @@
 -- label: the class id asked about
 -- rater_id: who answered
 -- answer: no, maybe or yes
--- evidence: what the answer adds to the log-odds of the label, in nats
+-- log_likelihood_ratio: what the answer adds to the log-odds of the label, in nats
 -- is_average: the rater answered no golden question: the weight is the other raters' average
 select
     v.image_id,
     v.label,
     v.rater_id,
     v.answer,
-    e.evidence,
+    e.log_likelihood_ratio,
     e.is_average
 from counted_votes as v
 inner join rater_evidence as e on v.rater_id = e.rater_id and v.answer = e.answer

@@ -185,7 +185,7 @@ def test_pipeline(
     }
     assert sorted(ask("*", "counted_votes")) == sorted(rules.heard)
     close(
-        ask("rater_id, answer, evidence", "rater_evidence"),
+        ask("rater_id, answer, log_likelihood_ratio", "rater_evidence"),
         {
             (rater, answer): nats
             for rater, of in rules.evidence.items()
@@ -193,12 +193,12 @@ def test_pipeline(
         },
     )
     close(
-        ask("answer, evidence", "original_label_evidence"),
+        ask("answer, log_likelihood_ratio", "original_label_evidence"),
         {(says,): nats for says, nats in rules.original.items()},
     )
     close(ask("image_id, label, recomputed_score", "recomputed_scores"), rules.scores)
     close(
-        ask("image_id, label, rater_id, evidence", "vote_evidence"),
+        ask("image_id, label, rater_id, log_likelihood_ratio", "vote_evidence"),
         {
             (image, label, rater): rules.evidence[rater][answer]
             for when, image, label, rater, answer in rules.heard
