@@ -1,4 +1,4 @@
--- The raters' answers as the pipeline hears them.
+-- The raters' answers as the pipeline counts them.
 --
 -- grain: one row per answer of a rater, in the main round or to a golden question
 -- key: round, image_id, label, rater_id

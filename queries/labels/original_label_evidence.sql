@@ -1,4 +1,4 @@
--- What the original ImageNet label weighs, heard as one more rater.
+-- What the original ImageNet label weighs, counted as one more rater.
 --
 -- grain: one row per answer: yes where the label asked about is the original one, else no
 -- key: answer

@@ -10,10 +10,10 @@
 -- golden_majority: a golden question is valid if at least so many experts said yes, of 5
 -- original_majority: the same, where the original label is judged as a rater
 -- smoothing: what is added to each count of answers before it becomes a probability
--- original_label_for: the questions on which the original label is heard as one more rater:
+-- original_label_for: the questions on which the original label counts as one more rater:
 --   animals (class ids 0-397), all or none
 -- maybe_as: what an answer 'maybe' is taken for: maybe, yes or no
--- left_out_raters: raters whose votes are not heard
+-- left_out_raters: raters whose votes are not counted
 -- threshold: the lowest score that makes a label
 select
     3 as golden_majority,

@@ -23,7 +23,7 @@ with answers as (
     select 'yes' as answer
 ),
 
-heard as (
+raters_answers as (
     select
         t.rater_id,
         a.answer
@@ -47,17 +47,17 @@ counted as (
 
 totals as (
     select
-        h.rater_id,
-        h.answer,
+        a.rater_id,
+        a.answer,
         coalesce(c.valid_answers, 0) as valid_answers,
         coalesce(c.invalid_answers, 0) as invalid_answers,
         coalesce(sum(c.valid_answers) over same_rater, 0) as all_valid,
         coalesce(sum(c.invalid_answers) over same_rater, 0) as all_invalid
-    from heard as h
-    left join counted as c on h.rater_id = c.rater_id and h.answer = c.answer
+    from raters_answers as a
+    left join counted as c on a.rater_id = c.rater_id and a.answer = c.answer
     window
         same_rater as (
-            partition by h.rater_id rows between unbounded preceding and unbounded following
+            partition by a.rater_id rows between unbounded preceding and unbounded following
         )
 ),
 

@@ -14,8 +14,8 @@
 -- difference: recomputed_score - published_score
 -- prior_evidence: log-odds of the valid golden questions, ln(248 / 887), in nats
 -- raters_evidence: the sum of what the raters' votes weigh (view vote_evidence), in nats
--- original_evidence: what the original label weighs, in nats: heard on questions about animals
---   only, and 0 on others
+-- original_evidence: what the original label weighs, in nats: counted on questions about
+--   animals only, and 0 on others
 with golden as (
     select
         ln(nullif(count(case when g.is_valid then 1 end), 0))
@@ -23,7 +23,7 @@ with golden as (
     from golden_truths as g
 ),
 
-heard as (
+summed as (
     select
         v.image_id,
         v.label,
@@ -50,12 +50,12 @@ parts as (
         q.image_id,
         q.label,
         p.prior_evidence,
-        coalesce(h.raters_evidence, 0) as raters_evidence,
+        coalesce(u.raters_evidence, 0) as raters_evidence,
         case when i.original_label is not null then coalesce(o.log_likelihood_ratio, 0) end
             as original_evidence
     from questions as q
     inner join images as i on q.image_id = i.image_id
-    left join heard as h on q.image_id = h.image_id and q.label = h.label
+    left join summed as u on q.image_id = u.image_id and q.label = u.label
     left join original_label as o
         on
             q.label = o.label

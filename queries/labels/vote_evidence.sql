@@ -1,6 +1,6 @@
 -- Each vote of the main round with what it weighs: the raters' shares of the scores.
 --
--- grain: one row per vote of the main round that is heard
+-- grain: one row per vote of the main round that is counted
 -- key: image_id, label, rater_id
 -- reads: counted_votes, rater_evidence
 -- rule: a vote weighs what that rater's answer weighs on the golden questions
