@@ -247,7 +247,7 @@ def _narrowed(
 
     if where is not None:
         rows = rows.filter(where)
-    if about is not None:
+    if about is not None and about.key:
         rows = rows.sort(*map(duckdb.ColumnExpression, about.key))
     kinds = dict(zip(rows.columns, map(str, rows.types), strict=True))
     if columns is not None:

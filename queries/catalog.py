@@ -1,8 +1,9 @@
 """Find the views, say what they need, and install them on a DuckDB connection.
 
-A view is one .sql file below this folder: a header (see schema/header.py) and one SELECT. Its name
-is the file's, its layer the folder's. A view with parameters (`$threshold`) becomes a table macro;
-other views do not call macros. What a view's `reads` line names is installed before it.
+A view is one .sql file below this folder: a header (see schema/header.py) and one SELECT, which may
+have comments of its own. Its name is the file's, its layer the folder's. A view with parameters
+(`$threshold`) becomes a table macro; other views do not call macros. What a view's `reads` line
+names is installed before it.
 
 The constants of the paper's pipeline stand in one view, `pipeline_rules`. Each view that reads it,
 itself or through others, is also installed as a macro `NAME_if`, which asks it under other rules:
@@ -12,6 +13,7 @@ recomputed_labels_if(golden_majority := 4).
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,11 +235,13 @@ def examples() -> list[str]:
 
 def _read(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
+    # Only the header goes: the statement keeps its own comments.
+    statement = itertools.dropwhile(lambda line: line.startswith("--"), text.splitlines())
     return View(
         path=path,
         name=path.stem,
         layer=path.parent.name,
-        select="\n".join(line for line in text.splitlines() if not line.startswith("--")).strip(),
+        select="\n".join(statement).strip(),
         about=header.parse(text, f"{path.parent.name}/{path.name}"),
     )
 

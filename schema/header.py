@@ -3,7 +3,7 @@
 Tables and views begin with the same form: a summary, an empty comment line, then one `name: text`
 line for each thing there is to say. `grain`, `key`, `reads`, `rule` and `source` are about the
 whole; `$name` is a parameter; every other name is a column. A line indented further continues the
-one before it.
+one before it. The `key` line is required; `key: none` means that there is one row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Header:
     """What a .sql file says of itself.
 
     `key` and `reads` are names, `parameters` and `columns` map a name to its meaning in the order
-    of the file.
+    of the file. `key` is empty where there is one row.
     """
 
     summary: str
@@ -38,7 +38,7 @@ class Header:
 def parse(text: str, file_name: str) -> Header:
     """Read the header of the .sql file whose content is `text`.
 
-    Raises RealdbError, naming `file_name`, where the header has another form.
+    Raises RealdbError, naming `file_name`, where the header has another form or no `key` line.
     """
     lines: list[str] = []
     for line in text.splitlines():
@@ -61,11 +61,13 @@ def parse(text: str, file_name: str) -> Header:
             raise RealdbError(f"{file_name}: header line {line.strip()!r} is not 'name: text'")
     if not summary or not entries:
         raise RealdbError(f"{file_name}: no header (a summary, then 'name: text' lines)")
+    if "key" not in entries:
+        raise RealdbError(f"{file_name}: the header has no line 'key: columns' (or 'key: none')")
     whole = {name: entries.pop(name, "") for name in _WHOLE}
     return Header(
         summary=" ".join(summary),
         grain=whole["grain"],
-        key=_names(whole["key"]),
+        key=() if whole["key"] == "none" else _names(whole["key"]),
         reads=_names(whole["reads"]),
         rule=whole["rule"],
         source=whole["source"],

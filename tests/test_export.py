@@ -54,6 +54,11 @@ def test_a_table_comes_by_key(export: Callable[..., list[list[str]]]) -> None:
     assert keys == sorted(keys)
 
 
+def test_a_view_of_one_row(export: Callable[..., list[list[str]]]) -> None:
+    header, row = export("pipeline_rules")
+    assert dict(zip(header, row, strict=True))["golden_majority"] == "3"
+
+
 @pytest.mark.parametrize(
     "query", ["select 7 as a", "from (select 7 as a)", "with x as (select 7 as a) from x;"]
 )

@@ -1,7 +1,7 @@
 -- The rules by which the paper's raters' votes became scores and labels: its constants, in one row.
 --
 -- grain: one row
--- key: threshold
+-- key: none
 -- rule: the values that reproduce every published score; all views of the pipeline read them here,
 --   and each has a macro of its name and `_if` that takes others: recomputed_labels_if(threshold
 --   := 0.5)

@@ -1,7 +1,7 @@
 -- The pipeline's rules, with some of them changed.
 --
 -- grain: one row
--- key: threshold
+-- key: none
 -- reads: pipeline_rules
 -- rule: a parameter that is NULL leaves the published rule
 -- source: ours: what if the authors had chosen otherwise?

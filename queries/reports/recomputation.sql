@@ -1,7 +1,7 @@
 -- Do the votes give the published scores and labels? The proof, in one row.
 --
 -- grain: one row
--- key: questions
+-- key: none
 -- reads: recomputed_scores, relabelling
 -- rule: with the published rules on the published files nothing differs: no score by 1e-12 or more,
 --   no label

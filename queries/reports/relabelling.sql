@@ -1,7 +1,7 @@
 -- How much the labels change when the votes are summed up under the rules in force.
 --
 -- grain: one row
--- key: published_labels
+-- key: none
 -- reads: labels, recomputed_labels, label_changes
 -- rule: with the published rules nothing changes
 -- source: real.json against the votes (view label_changes)

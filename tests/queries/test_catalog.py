@@ -52,6 +52,15 @@ def test_find() -> None:
     assert view.about.key == ("model",)
 
 
+def test_a_statement_keeps_its_comments() -> None:
+    view = catalog.find("preferred_labels")
+    comment = "\n-- The scores are joined once"
+    assert comment in view.select
+    assert comment in catalog.definition(view)
+    assert comment in realdb.view_sql(view.name)
+    assert not any(f"-- {column}: " in view.select for column in view.about.columns)
+
+
 @pytest.mark.parametrize(
     ("name", "near"),
     [("acuracy_by_clas", "accuracy_by_class"), ("image_label", "image_labels")],

@@ -88,7 +88,7 @@ def test_header_says_what_it_must(name: str) -> None:
     said = about(name)
     assert said.summary.endswith((".", "?"))
     assert said.grain
-    assert said.key
+    assert bool(said.key) == (said.grain != "one row" or name in TABLES)
     assert said.source
     assert set(said.key) <= set(said.columns)
     if name in VIEWS:
@@ -125,6 +125,9 @@ def test_header_has_the_columns_in_order(empty: duckdb.DuckDBPyConnection, name:
 @pytest.mark.parametrize("name", [name for name in (*TABLES, *VIEWS) if name != "train_files"])
 def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
     key = about(name).key
+    if not key:
+        assert len(judged.execute(f"from {source_of(name)}").fetchall()) == 1
+        return
     known = " and ".join(f"{column} is not null" for column in key)
     rows, keys, without = judged.execute(
         f"""

@@ -40,14 +40,20 @@ def test_whole_header() -> None:
 
 def test_columns_keep_their_order() -> None:
     names = ["zebra", "ant", "monkey_1"]
-    text = "-- Animals.\n--\n" + "".join(f"-- {name}: one\n" for name in names)
+    text = "-- Animals.\n--\n-- key: zebra\n" + "".join(f"-- {name}: one\n" for name in names)
     assert list(header.parse(text, "animals.sql").columns) == names
 
 
 def test_what_is_not_said_is_empty() -> None:
-    said = header.parse("-- Cats.\n--\n-- name: the cat's\n", "cats.sql")
-    assert (said.grain, said.key, said.reads, said.rule, said.source) == ("", (), (), "", "")
+    said = header.parse("-- Cats.\n--\n-- key: name\n-- name: the cat's\n", "cats.sql")
+    assert (said.grain, said.key, said.reads, said.rule, said.source) == ("", ("name",), (), "", "")
     assert said.parameters == {}
+
+
+def test_one_row_has_no_key() -> None:
+    said = header.parse("-- Cats.\n--\n-- key: none\n-- cats: how many there are\n", "cats.sql")
+    assert said.key == ()
+    assert list(said.columns) == ["cats"]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,7 @@ def test_what_is_not_said_is_empty() -> None:
         ("-- Cats.\n--\n-- Name: upper case\n", "'Name: upper case' is not"),
         ("-- Cats.\n--\n-- name:\n", "'name:' is not"),
         ("-- Cats.\n--\n--   continues nothing\n", "'continues nothing' is not"),
+        ("-- Cats.\n--\n-- grain: one row per cat\n-- name: the cat's\n", "no line 'key: "),
     ],
 )
 def test_another_form_is_refused(text: str, complaint: str) -> None:
