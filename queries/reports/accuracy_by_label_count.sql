@@ -23,9 +23,11 @@ with counted as (
         s.label_count,
         count(*) as predicted_images,
         count(s.is_real_correct) as scored_images,
-        count(case when s.is_real_correct then 1 end) as correct_images,
+        -- count_if is faster than count(case when ...). Of nothing but NULLs it is NULL in DuckDB
+        -- and 0 in Spark.
+        cast(coalesce(count_if(s.is_real_correct), 0) as bigint) as correct_images,
         count(s.is_original_correct) as original_images,
-        count(case when s.is_original_correct then 1 end) as original_correct_images
+        coalesce(count_if(s.is_original_correct), 0) as original_correct_images
     from scored_predictions as s
     group by s.model, s.label_count
 ),
