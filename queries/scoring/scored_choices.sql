@@ -3,12 +3,7 @@
 -- grain: one row per model, predicted image and rank
 -- key: model, image_id, rank
 -- reads: predictions, images, labels
--- rule: a choice is right if its label is among the image's ReaL labels, whichever. Predictions
---   may be many and images are few, so that what is known of an image is put in one row and found
---   by the image alone, with one of its labels: most images have no other, and for the rest most
---   choices are that one. Only a choice that is still open is looked up among all labels; what is
---   settled has NULL for its key there, which no engine looks up. Half the time of a join on image
---   and label for every row, and the same answer
+-- rule: a choice is right if its label is among the image's ReaL labels, whichever
 -- source: Section 4 of the paper (ReaL accuracy); the ILSVRC 2012 rule for the original labels
 -- model: the prediction set's name
 -- image_id: the image
@@ -20,6 +15,12 @@
 -- is_original_correct: the choice is the original label; NULL where the store has none
 -- is_real_correct: the choice is among the ReaL labels; NULL where the image has none, so that
 --   original accuracy keeps its own denominator
+
+-- How it is made fast: there may be many predictions, but there are few images.
+-- 1. `known` has one row per image, with one of its labels. The join on image_id alone settles all
+--    choices but those that miss this label where the image has others.
+-- 2. Only these open choices are looked up among all labels. The others have NULL as their key,
+--    which no engine looks up. A join on image and label for every row takes twice as long.
 with labelled as (
     select
         image_id,

@@ -4,11 +4,7 @@
 -- key: model, image_id
 -- reads: predictions, scored_choices
 -- rule: a prediction is right if its label is among the image's ReaL labels, whichever; top-5
---   counts any hit among ranks 1-5 and is known only where the model gives all five. Mostly it
---   does for all images or for none, and counting a model's rows tells which: every image has a
---   rank 1, so five times as many rows are five ranks for each. Where no row has rank 5, which a
---   file's statistics tell, nothing is counted. The images are gone through one by one only for a
---   model in between; and of the later ranks only the hits
+--   counts any hit among ranks 1-5 and is known only where the model gives all five
 -- source: Section 4 of the paper (ReaL accuracy); the ILSVRC 2012 rule for the original labels
 -- model: the prediction set's name
 -- image_id: the image
@@ -24,6 +20,13 @@
 -- is_real_top5_correct: one of ranks 1-5 is among the ReaL labels; NULL without all five, or where
 --   the image has none
 -- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
+
+-- How it is made fast:
+-- 1. Most models have five ranks for all images or for none. Every image has a rank 1, so a model
+--    with five times as many rows as images has five ranks for each. Only the images of a model in
+--    between are counted one by one.
+-- 2. Where no row has rank 5, which the statistics of a Parquet file show, nothing is counted.
+-- 3. Of the later ranks only the hits are grouped by image.
 with ranked as (
     select
         p.model,
@@ -39,6 +42,20 @@ with ranked as (
         )
     group by p.model
     having max(p.rank) = 5
+),
+
+-- The complete models go through a list. DuckDB expects one row from it, and so builds the hash
+-- table of the join below from the models. Without the list it cannot tell how many models there
+-- are: DuckDB 2.0.1 expected millions, and built a hash table of all first choices instead.
+complete_list as (
+    select list(r.model) as models
+    from ranked as r
+    where r.choices = 5 * r.images
+),
+
+complete as (
+    select unnest(c.models) as model
+    from complete_list as c
 ),
 
 fives as (
@@ -73,9 +90,9 @@ firsts as (
         s.label_count,
         s.is_original_correct,
         s.is_real_correct,
-        coalesce(r.choices = 5 * r.images, false) or f.image_id is not null as has_five_ranks
+        c.model is not null or f.image_id is not null as has_five_ranks
     from scored_choices as s
-    left join ranked as r on s.model = r.model
+    left join complete as c on s.model = c.model
     left join fives as f on s.model = f.model and s.image_id = f.image_id
     where s.rank = 1
 )
