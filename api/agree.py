@@ -42,8 +42,9 @@ def agreement(
 
     Raises UsageError where an argument is none of these, QueryError where the store has no votes.
 
-    >>> realdb.agreement(by="animal").project("subset, ordinal_alpha").fetchall()  # doctest: +SKIP
-    [('animals', 0.37148333039501624), ('objects', 0.575872926474686)]
+    >>> rows = realdb.agreement(by="animal")  # doctest: +SKIP
+    >>> rows.project("is_animal, ordinal_alpha").fetchall()  # doctest: +SKIP
+    [(True, 0.37148333039501624), (False, 0.575872926474686)]
     """
     if by is not None:
         require_choice("by", by, BY)
@@ -70,8 +71,9 @@ def agreement(
     session = Session(store, views=[name], offline=offline, progress=progress).prepare()
     rows = session.view(name)
     if by != "class":
-        rows = rows.filter("subset = 'all'" if by is None else "subset <> 'all'")
-    found = rows.order("all").to_arrow_table()
+        rows = rows.filter("is_animal is null" if by is None else "is_animal is not null")
+    # Animals come first, and classes by their ids.
+    found = rows.order("label" if by == "class" else "is_animal desc").to_arrow_table()
     low, high = np.full((2, len(sampling.COEFFICIENTS), len(found)), np.nan)
     if bootstrap and len(found):
         votes = sampling.votes(session.con, by)

@@ -1,18 +1,19 @@
 -- How far the raters agree, beyond chance: on all questions, on those about animals, on all others.
 --
--- grain: one row per subset of the questions
--- key: subset
+-- grain: one row for all questions, one for those about animals, one for all others
+-- key: is_animal
 -- reads: vote_coincidences
 -- rule: with n(c) votes for the answer c, n votes in all and o(c, k) coincidences, each summed over
---   the questions of the subset, alpha is
+--   the questions of the row, alpha is
 --   1 - (n - 1) sum o(c, k) d(c, k) / sum n(c) n(k) d(c, k), over the pairs of different answers;
 --   d is 1 for the nominal alpha, and for the ordinal one the square of the distance between the
 --   answers' middle ranks among the n votes, no before maybe before yes. Fleiss' kappa is
---   (observed - expected) / (1 - expected) agreement, sum (n(c) / n)^2 being expected. The class
---   asked about, not the image's original label, puts a question into its subset
+--   (observed - expected) / (1 - expected) agreement, sum (n(c) / n)^2 being expected. A
+--   question is about an animal if the class asked about is one, whatever the original label
 -- source: K. Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; J. L. Fleiss (1971),
 --   Psychological Bulletin 76, 378-382
--- subset: all, animals (class ids below 398) or objects (all other classes)
+-- is_animal: the questions are those about animals (class ids below 398); false for all others;
+--   NULL in the row over all questions
 -- images: how many images the questions are about
 -- questions: how many questions have at least two votes in the main round; others are left out
 -- votes: how many votes those have
@@ -24,7 +25,7 @@
 -- fleiss_kappa: Fleiss' kappa; NULL likewise, and unless all questions have as many votes
 with placed as (
     select
-        case when label < 398 then 'animals' else 'objects' end as kind,
+        label < 398 as is_animal,
         image_id,
         votes,
         no_votes,
@@ -38,7 +39,7 @@ with placed as (
 
 summed as (
     select
-        coalesce(kind, 'all') as subset,
+        is_animal,
         count(distinct image_id) as images,
         count(*) as questions,
         cast(sum(votes) as bigint) as votes,
@@ -51,14 +52,14 @@ summed as (
         sum(no_yes) as no_yes,
         sum(maybe_yes) as maybe_yes
     from placed
-    group by grouping sets ((), (kind))
+    group by grouping sets ((), (is_animal))
     having count(*) > 0
 ),
 
 -- What was observed and what chance would give, up to a factor that both share.
 compared as (
     select
-        subset,
+        is_animal,
         images,
         questions,
         votes,
@@ -80,7 +81,7 @@ compared as (
 )
 
 select
-    subset,
+    is_animal,
     images,
     questions,
     votes,

@@ -82,16 +82,12 @@ def coefficients(units: Sequence[tuple[int, ...]]) -> list[float | None]:
 
 
 def agreement(questions: Rows) -> Found:
-    for subset, labels in (
-        ("all", range(1000)),
-        ("animals", range(398)),
-        ("objects", range(398, 1000)),
-    ):
+    for is_animal, labels in ((None, range(1000)), (True, range(398)), (False, range(398, 1000))):
         rows = [row for row in questions if row[1] in labels]
         if rows:
             units = [row[3:6] for row in rows]
             images = len({row[0] for row in rows})
-            yield subset, images, len(rows), sum(row[2] for row in rows), *coefficients(units)
+            yield is_animal, images, len(rows), sum(row[2] for row in rows), *coefficients(units)
 
 
 def agreement_by_class(questions: Rows, classes: Rows) -> Found:
@@ -208,20 +204,21 @@ def assert_alphas_are_the_librarys(con: duckdb.DuckDBPyConnection) -> int:
     labels, counts = questions[:, 0], questions[:, 1:]
     groups = {
         "all": counts,
-        "animals": counts[labels < 398],
-        "objects": counts[labels >= 398],
-        **{label: counts[labels == label] for label in np.unique(labels).tolist()},
+        "true": counts[labels < 398],
+        "false": counts[labels >= 398],
+        **{str(label): counts[labels == label] for label in np.unique(labels).tolist()},
     }
     rows = con.execute(
         """
-        select subset, nominal_alpha, ordinal_alpha from agreement
+        select coalesce(cast(is_animal as varchar), 'all'), nominal_alpha, ordinal_alpha
+        from agreement
         union all
-        select label, nominal_alpha, ordinal_alpha from agreement_by_class
+        select cast(label as varchar), nominal_alpha, ordinal_alpha from agreement_by_class
         """
     ).fetchall()
     compared = 0
     for group, *alphas in rows:
-        given = groups[group if group in groups else int(group)]
+        given = groups[group]
         # The library wants two different values.
         assert (None in alphas) == (np.count_nonzero(given.sum(axis=0)) < 2)
         if None not in alphas:
@@ -263,9 +260,9 @@ def test_figures_of_the_real_data(real_store: Store) -> None:
         found = con.execute(
             """
             select
-                (select round(nominal_alpha, 6) from agreement where subset = 'all'),
-                (select round(ordinal_alpha, 6) from agreement where subset = 'all'),
-                (select round(fleiss_kappa, 6) from agreement where subset = 'all'),
+                (select round(nominal_alpha, 6) from agreement where is_animal is null),
+                (select round(ordinal_alpha, 6) from agreement where is_animal is null),
+                (select round(fleiss_kappa, 6) from agreement where is_animal is null),
                 (select count(*) from label_pairs where both_real_images > 0),
                 (select count(*) from contested_images)
             """

@@ -128,7 +128,9 @@ def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
     if not key:
         assert len(judged.execute(f"from {source_of(name)}").fetchall()) == 1
         return
-    known = " and ".join(f"{column} is not null" for column in key)
+    # A row over all groups has no group: the header says so.
+    required = [column for column in key if "NULL" not in about(name).columns[column]]
+    known = " and ".join(f"{column} is not null" for column in required) or "true"
     rows, keys, without = judged.execute(
         f"""
         with named as (select {", ".join(key)} from {source_of(name)})
