@@ -280,7 +280,8 @@ def _explain(explanation: Explanation) -> None:
         for q in e.questions:
             parts = (q.raters_evidence, q.original_evidence, q.prior_evidence)
             votes = [
-                f"{v.rater_id}: {v.answer} {_signed(v.log_likelihood_ratio)}{'*' if v.is_average else ''}"
+                f"{v.rater_id}: {v.answer} {_signed(v.log_likelihood_ratio)}"
+                f"{'*' if v.is_average else ''}"
                 for v in q.votes
             ]
             total = None if None in parts else sum(part or 0 for part in parts)

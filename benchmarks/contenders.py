@@ -390,6 +390,13 @@ def _arrays(file: str) -> list[Any]:
     return [(array + shift) % 1_000 for shift in range(20, -1, -1)]
 
 
+def _set_as_realdb(con: Any) -> None:
+    """Give a connection the settings of realdb's own."""
+    from realdb.schema.store import DISABLED_OPTIMIZERS
+
+    con.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
+
+
 def _tables(tables: str, file: str) -> Any:
     import duckdb
 
@@ -404,6 +411,7 @@ def _views(tables: str, file: str) -> Any:
     from realdb.queries import catalog
 
     con = _tables(tables, file)
+    _set_as_realdb(con)
     catalog.install(con, ["images", "labels", "predictions"], ["accuracy"])
     return con
 
@@ -414,6 +422,7 @@ def _all_tables(tables: str) -> Any:
     from realdb.queries import catalog
 
     con = duckdb.connect()
+    _set_as_realdb(con)
     paths = list(Path(tables).glob("*.parquet"))
     for path in paths:
         con.read_parquet(str(path)).create_view(path.stem)

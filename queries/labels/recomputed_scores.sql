@@ -27,9 +27,7 @@ summed as (
     select
         v.image_id,
         v.label,
-        -- no two votes are equal, so counting equal ones first costs DuckDB as much again; it does
-        -- not where the sum is of both sides of a join
-        sum(case when v.answer is not null then v.log_likelihood_ratio end) as raters_evidence
+        sum(v.log_likelihood_ratio) as raters_evidence
     from vote_evidence as v
     group by v.image_id, v.label
 ),

@@ -185,6 +185,16 @@ def test_a_connection_changes_nothing(tmp_path: Path) -> None:
     assert made.connect().sql("from predictions").fetchall() == []
 
 
+def test_a_connection_has_the_settings_of_realdb(tmp_path: Path) -> None:
+    made = publish(tmp_path, 7)
+    for _ in range(2):
+        with made.connect() as con:
+            found = con.execute("select current_setting('disabled_optimizers')").fetchall()
+        assert set(found[0][0].split(",")) == set(store.DISABLED_OPTIMIZERS.split(","))
+        store.open_ahead()
+    made.connect().close()
+
+
 def test_a_connection_opened_ahead_is_taken_up_once(tmp_path: Path) -> None:
     made = publish(tmp_path)
     stores.open_ahead()
