@@ -85,15 +85,16 @@ select
     count(case when o.is_contested then 1 end) as contested_questions,
     count(case when o.is_split then 1 end) as split_questions,
     avg(o.disagreement) as mean_disagreement,
-    max(case when o.place = 1 then o.label end) as label,
-    max(case when o.place = 1 then o.no_votes end) as no_votes,
-    max(case when o.place = 1 then o.maybe_votes end) as maybe_votes,
-    max(case when o.place = 1 then o.yes_votes end) as yes_votes,
-    max(case when o.place = 1 then o.disagreement end) as disagreement,
+    min_by(o.label, o.place) as label,
+    min_by(o.no_votes, o.place) as no_votes,
+    min_by(o.maybe_votes, o.place) as maybe_votes,
+    min_by(o.yes_votes, o.place) as yes_votes,
+    min_by(o.disagreement, o.place) as disagreement,
+    -- The score may be NULL, and DuckDB's min_by skips rows where it is.
     max(case when o.place = 1 then o.score end) as score,
-    bool_or(case when o.place = 1 then o.is_real end) as is_real,
-    max(case when o.closeness = 1 then o.label end) as closest_label,
-    max(case when o.closeness = 1 then o.score end) as closest_score
+    min_by(o.is_real, o.place) as is_real,
+    min_by(o.label, o.closeness) as closest_label,
+    min_by(o.score, o.closeness) as closest_score
 from ordered as o
 inner join images as i on o.image_id = i.image_id
 group by o.image_id, i.file_name, i.original_label
