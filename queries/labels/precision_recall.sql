@@ -2,14 +2,14 @@
 --
 -- grain: one row per method and threshold: each distinct score that a golden question has
 -- key: method, threshold
--- reads: golden_truths, scores, recomputed_scores, counted_votes, pipeline_rules
+-- reads: golden_truths, scores, recomputed_scores, counted_votes
 -- rule: a question is kept if its score is at least the threshold, and truly kept if golden_truths
 --   has it as valid; scores that agree to ten decimals are one threshold, the lowest of them (the
 --   same votes summed up in another order differ in the last digit); the recomputed and the
 --   published scores weigh the raters by these very golden questions, so they look better here
 --   than on others; a golden question without a score is left out of the method's curve
--- source: golden.npz against scores.npz, raters.npz and the original labels; the paper's operating
---   point (Section 3) is the threshold 0.8
+-- source: golden.npz against scores.npz, raters.npz and the original labels; operating_points has
+--   the point at the paper's threshold
 -- method: published (scores.npz), recomputed (recomputed_scores), majority (share of yes among the
 --   votes of the main round, where a maybe is half a yes) or original (the original label, 1, and
 --   any other, 0: one point, the original labels themselves)
@@ -18,8 +18,6 @@
 -- true_positives: valid ones among them
 -- precision: true_positives / kept_questions
 -- recall: true_positives / the valid golden questions with a score; NULL where none is
--- is_operating_point: of published and recomputed the point whose questions are those kept at the
---   pipeline's threshold, 0.8: the lowest threshold of the curve that is not below it
 with votes_shares as (
     select
         v.image_id,
@@ -77,10 +75,8 @@ curves as (
         s.threshold,
         cast(sum(s.questions) over from_the_top as bigint) as kept_questions,
         cast(sum(s.valid_questions) over from_the_top as bigint) as true_positives,
-        cast(sum(s.valid_questions) over whole as double) as valid_questions,
-        min(case when s.threshold >= r.threshold then s.threshold end) over whole as lowest_kept
+        cast(sum(s.valid_questions) over whole as double) as valid_questions
     from steps as s
-    cross join pipeline_rules as r
     window
         from_the_top as (
             partition by s.method
@@ -99,10 +95,7 @@ select
     c.kept_questions,
     c.true_positives,
     cast(c.true_positives as double) / nullif(c.kept_questions, 0) as precision,
-    c.true_positives / nullif(c.valid_questions, 0) as recall,
-    coalesce(
-        c.method in ('published', 'recomputed') and c.threshold = c.lowest_kept, false
-    ) as is_operating_point
+    c.true_positives / nullif(c.valid_questions, 0) as recall
 from curves as c
 -- The original labels are no ranking: at 0 they would keep everything.
 where c.method <> 'original' or c.threshold = 1

@@ -1,0 +1,26 @@
+-- Precision and recall of the published and the recomputed scores at the pipeline's threshold.
+--
+-- grain: one row per method whose scores the pipeline's threshold applies to
+-- key: method
+-- reads: precision_recall, pipeline_rules
+-- rule: the point of the curve in precision_recall with the lowest threshold that is not below the
+--   pipeline's, 0.8: both thresholds keep the same golden questions. A method without such a point
+--   has no row
+-- source: Section 3 of the paper for the operating point; golden.npz against scores.npz
+-- method: published or recomputed
+-- threshold: the lowest score of a golden question that is kept
+-- kept_questions: golden questions with at least that score
+-- true_positives: valid ones among them
+-- precision: true_positives / kept_questions
+-- recall: true_positives / the valid golden questions with a score; NULL where none is
+select
+    c.method,
+    min(c.threshold) as threshold,
+    min_by(c.kept_questions, c.threshold) as kept_questions,
+    min_by(c.true_positives, c.threshold) as true_positives,
+    min_by(c.precision, c.threshold) as precision,
+    min_by(c.recall, c.threshold) as recall
+from precision_recall as c
+cross join pipeline_rules as r
+where c.method in ('published', 'recomputed') and c.threshold >= r.threshold
+group by c.method
