@@ -199,3 +199,31 @@ def test_sqlfluff(linter: Linter, file: str) -> None:
         f"{file}:{violation.line_no}: {violation.rule_code()} {violation.desc()}"
         for violation in linted.get_violations()
     ] == []
+
+
+# Wilson's interval, which has a copy in each view that needs it: no view can call another's.
+
+WILSON = [name for name in VIEWS if "Wilson" in catalog.find(name).about.source]
+
+
+def wilson_of(name: str) -> list[str]:
+    """Return a view's copy of Wilson's interval: the formula in the header, z, and both ends."""
+    view = catalog.find(name)
+    (formula,) = re.findall(r"Wilson's, (.+? with z = [\d.]+)", view.about.rule)
+    select = re.sub(r"\s+", " ", view.select)
+    (z,) = re.findall(r"(\S+) as z\b", select)
+    ends = re.findall(r"(?<=, )\(2e0.+? as \w+_(?:low|high)\b", select)
+    return [formula, z, *(re.sub(r"\w+_(?=low|high)", "", end) for end in ends)]
+
+
+@pytest.mark.parametrize("name", WILSON)
+def test_copies_of_wilsons_interval_are_identical(name: str) -> None:
+    formula, z, *ends = wilson_of(name)
+    assert formula.endswith(z.removesuffix("e0"))
+    assert [end.split()[-1] for end in ends] == ["low", "high"]
+    assert [formula, z, *ends] == wilson_of("accuracy")
+
+
+@each_view
+def test_what_has_wilsons_interval_says_so(name: str) -> None:
+    assert (name in WILSON) == bool(re.search(r"\bsqrt\(|\bas z\b", catalog.find(name).select))
