@@ -1,16 +1,17 @@
--- The labels on which real.json and the recomputed labels differ: none, with the published rules.
+-- The labels that only real.json or only recomputed_labels has: none, with the published rules.
 --
 -- grain: one row per image and label that only one of the two has
 -- key: image_id, label
 -- reads: labels, recomputed_scores, images, pipeline_rules
--- rule: a rated image's labels under the rules in force (recomputed_score >= 0.8, the rules'
---   threshold) against the published ones; an image that was not rated keeps its label
+-- rule: a rated image's recomputed labels (recomputed_score >= 0.8, the rules' threshold) are
+--   compared with the published ones; an image that was not rated keeps its label. relabelling
+--   counts these rows
 -- source: real.json against the votes (view recomputed_labels)
 -- image_id: the image
 -- label: the class id of the label
 -- is_added: only the recomputed labels have it; otherwise only real.json has it
 -- published_score: what scores.npz has
--- recomputed_score: what the votes give under the rules in force
+-- recomputed_score: what the votes give
 -- is_original: the label is the image's ILSVRC 2012 label; NULL where the store has none
 with published as (
     select

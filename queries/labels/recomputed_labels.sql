@@ -1,10 +1,11 @@
--- The labels once more, from the votes: with the published rules real.json, label by label.
+-- All labels that the votes give: with the published rules they are the labels of real.json.
 --
 -- grain: one row per image and label; an image left without labels has no row
 -- key: image_id, label
 -- reads: images, labels, recomputed_scores, pipeline_rules
 -- rule: a rated image has the labels with recomputed_score >= 0.8, the rules' threshold; one that
---   was not rated keeps what real.json has, its original label
+--   was not rated keeps what real.json has, its original label. label_changes lists only the labels
+--   that differ from real.json, and relabelling counts them
 -- source: the votes (view recomputed_scores); Section 3 of the paper for the operating point
 -- image_id: the image
 -- label: the class id of a label that the image has

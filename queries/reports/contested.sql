@@ -1,10 +1,10 @@
--- The images whose raters contradict each other.
+-- The images whose raters contradict each other, as a list of images.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, contested_images
--- rule: as in contested_images, which has the measures: on at least one question, two raters or
---   more say no and two or more say yes
+-- rule: on at least one question, two raters or more say no and two or more say yes. These are the
+--   images of contested_images, which also has the measures and the question behind them
 -- source: raters.npz; the definition is ours
 -- image_id: the image
 -- file_name: its file name

@@ -1,4 +1,4 @@
--- The images whose raters contradict each other, with the question that divides them most.
+-- The images whose raters contradict each other, with measures and the most contested question.
 --
 -- grain: one row per image with a contested question
 -- key: image_id
@@ -7,7 +7,7 @@
 --   differs may have slipped, two on either side have not. A question's disagreement is the share
 --   of the pairs of its votes that differ; of an image's contested questions the one with the most
 --   is shown, then the one whose score is nearest to 0.8, the published threshold, then the
---   lowest class id
+--   lowest class id. The view contested lists the same images without the measures
 -- source: raters.npz and scores.npz; the definition is ours
 -- image_id: the image
 -- file_name: its file name

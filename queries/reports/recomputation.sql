@@ -1,10 +1,10 @@
--- Do the votes give the published scores and labels? The proof, in one row.
+-- Do the votes give the published scores and labels? The number of differences, in one row.
 --
 -- grain: one row
 -- key: none
 -- reads: recomputed_scores, relabelling
 -- rule: with the published rules on the published files nothing differs: no score by 1e-12 or more,
---   no label
+--   no label. relabelling says more of the labels, and nothing of the scores
 -- source: raters.npz, raters_golden.npz, golden.npz and the original labels, against scores.npz and
 --   real.json
 -- questions: questions that have a published score

@@ -1,17 +1,18 @@
--- How much the labels change when the votes are summed up under the rules in force.
+-- How many labels change if the votes are counted again: label_changes, counted in one row.
 --
 -- grain: one row
 -- key: none
 -- reads: labels, recomputed_labels, label_changes
--- rule: with the published rules nothing changes
+-- rule: with the published rules nothing changes. It is about labels only; recomputation compares
+--   the scores too
 -- source: real.json against the votes (view label_changes)
 -- published_labels: labels in real.json
--- recomputed_labels: labels under the rules in force
--- added_labels: those that come
--- removed_labels: those that go
+-- recomputed_labels: labels that the votes give
+-- added_labels: labels that only the votes give
+-- removed_labels: labels that only real.json has
 -- changed_images: images with any of these
 -- published_images: images that have a label in real.json
--- recomputed_images: images that have one under the rules in force
+-- recomputed_images: images that have a label from the votes
 with published as (
     select
         count(*) as labels,
