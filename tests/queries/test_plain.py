@@ -15,7 +15,7 @@ import pytest
 
 from realdb.ingest import predictions
 from realdb.queries import catalog
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 FOLDER = Path(__file__).parent / "plain"
 PLAIN = sorted(path.stem for path in FOLDER.glob("*.sql"))

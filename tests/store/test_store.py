@@ -190,8 +190,8 @@ def test_a_connection_has_the_settings_of_realdb(tmp_path: Path) -> None:
     for _ in range(2):
         with made.connect() as con:
             found = con.execute("select current_setting('disabled_optimizers')").fetchall()
-        assert set(found[0][0].split(",")) == set(store.DISABLED_OPTIMIZERS.split(","))
-        store.open_ahead()
+        assert set(found[0][0].split(",")) == set(stores.DISABLED_OPTIMIZERS.split(","))
+        stores.open_ahead()
     made.connect().close()
 
 
