@@ -9,16 +9,6 @@ from realdb.errors import UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES
 
-HERE = Path(__file__).parent
-
-
-@pytest.mark.parametrize("name", exports.FORMATS)
-def test_every_format_is_read_back_by_a_test(name: str) -> None:
-    form = exports.find(name)
-    texts = [path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py")]
-    wanted = [f'"{name}"', *(f'{suffix}"' for suffix in form.suffixes)]
-    assert any(word in text for word in wanted for text in texts), f"no test exports {name}"
-
 
 @pytest.mark.parametrize("name", exports.FORMATS)
 def test_a_format_is_what_its_line_says(name: str) -> None:

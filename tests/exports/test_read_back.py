@@ -1,0 +1,263 @@
+"""Every export format is written and read back, and compared with the upstream files.
+
+It is done twice, with files of two seeds: a reader that returns the same whatever it reads fails.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import realdb
+from realdb import exports
+from realdb.ingest.synthetic import write_synthetic
+from realdb.schema.store import Store
+
+SOME = 300  # of 50,000 images
+ANSWERS = ("no", "maybe", "yes")
+
+
+class Given(NamedTuple):
+    """Upstream files, the store of them, and a folder with a file for each of the first images."""
+
+    files: Path
+    store: Store
+    images: Path
+
+
+@pytest.fixture(scope="module")
+def given_twice(tmp_path_factory: pytest.TempPathFactory) -> list[Given]:
+    """Return the files of two seeds."""
+    found = []
+    for seed in (1, 2):
+        folder = tmp_path_factory.mktemp("seed")
+        write_synthetic(folder / "files", seed=seed, rated_images=120)
+        (folder / "images").mkdir()
+        for image in range(1, SOME + 1):
+            name = folder / "images" / f"ILSVRC2012_val_{image:08d}.JPEG"
+            name.write_text(str(image), encoding="ascii")
+        with warnings.catch_warnings():  # the checksums are not the published ones
+            warnings.simplefilter("ignore", realdb.RealdbWarning)
+            store = realdb.ingest(folder / "files", store=folder / "store")
+        found.append(Given(folder / "files", store, folder / "images"))
+    return found
+
+
+# What the files say.
+
+
+def lists(given: Given) -> list[list[int]]:
+    found: list[list[int]] = json.loads((given.files / "real.json").read_bytes())
+    return found
+
+
+def label_rows(given: Given) -> list[tuple[int, ...]]:
+    return sorted(
+        (image, label, position)
+        for image, labels in enumerate(lists(given), 1)
+        for position, label in enumerate(labels)
+    )
+
+
+def first_lists(given: Given) -> list[list[int]]:
+    return lists(given)[:SOME]
+
+
+def arrays(name: str) -> Callable[[Given], dict[str, Any]]:
+    return lambda given: read_arrays(given.files / name)
+
+
+def scores_of_the_rated(given: Given) -> list[list[float]]:
+    """Return a row for each image that was rated: its scores."""
+    with np.load(given.files / "scores.npz") as found:
+        pairs = [(int(name[-13:-5]), int(label)) for name, label in found["info"]]
+        scores = found["tensor"]
+    place = {image: row for row, image in enumerate(sorted({image for image, _ in pairs}))}
+    matrix = np.zeros((len(place), 1000), np.float32)
+    for (image, label), score in zip(pairs, scores, strict=True):
+        matrix[place[image], label] = score
+    rows: list[list[float]] = matrix.tolist()
+    return rows
+
+
+def tree(given: Given) -> dict[str, list[int]]:
+    """Return the images in the folder of each class: by their first labels."""
+    ids = (given.files / "labels.txt").read_text(encoding="ascii").split()
+    found: dict[str, list[int]] = {wordnet_id: [] for wordnet_id in ids}
+    for image, labels in enumerate(first_lists(given), 1):
+        if labels:
+            found[ids[labels[0]]].append(image)
+    return found
+
+
+def votes(given: Given) -> list[tuple[int, int, int, str]]:
+    """Return image, label, rater and answer of every vote of the main round."""
+    with given.store.connect() as con:
+        return con.execute(
+            "select image_id, label, rater_id, answer from votes where round = 'main' order by all"
+        ).fetchall()
+
+
+# What an export says.
+
+
+def read_text(path: Path, delimiter: str) -> list[tuple[int, ...]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file, delimiter=delimiter)
+    return [tuple(map(int, row)) for row in rows]
+
+
+def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*table.to_pydict().values(), strict=True))
+
+
+def read_json_lines(path: Path) -> list[tuple[int, ...]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [tuple(json.loads(line).values()) for line in lines]
+
+
+def read_arrow(path: Path) -> list[tuple[Any, ...]]:
+    with pa.OSFile(str(path)) as file:
+        return rows_of(pa.ipc.open_file(file).read_all())
+
+
+def read_sqlite(path: Path) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as con:
+        return con.execute("select * from labels").fetchall()
+
+
+def read_duckdb(path: Path) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as con:
+        return con.execute("from labels").fetchall()
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    with np.load(path) as found:
+        return {name: found[name].tolist() for name in found.files}
+
+
+def read_soft_labels(path: Path) -> list[list[float]]:
+    with np.load(path) as found:
+        rows: list[list[float]] = found["soft_labels"].tolist()
+    return rows
+
+
+def read_tree(path: Path) -> dict[str, list[int]]:
+    return {
+        folder.name: sorted(int(file.read_text(encoding="ascii")) for file in folder.iterdir())
+        for folder in path.iterdir()
+        if folder.is_dir()
+    }
+
+
+def read_list(path: Path) -> list[list[int]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            [int(label) for label in row["labels"].split()]
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+def read_hf(path: Path) -> list[list[int]]:
+    (file,) = (path / "data").iterdir()
+    found: list[list[int]] = pq.read_table(file)["real_labels"].to_pylist()
+    return found
+
+
+def read_croissant(path: Path) -> list[tuple[Any, ...]]:
+    """Find the table as a reader of Croissant does: by its record set and file object."""
+    about = json.loads((path / "croissant.json").read_bytes())
+    (records,) = (one for one in about["recordSet"] if one["name"] == "labels")
+    sources = {field["source"]["fileObject"]["@id"] for field in records["field"]}
+    (file,) = (one for one in about["distribution"] if {one["@id"]} == sources)
+    return sorted(rows_of(pq.read_table(path / file["contentUrl"])))
+
+
+def read_fiftyone(path: Path) -> list[list[int]]:
+    return list(json.loads(path.read_bytes())["labels"].values())
+
+
+def read_crowdkit(path: Path) -> list[tuple[Any, ...]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            (*map(int, row["task"].split("/")), int(row["worker"]), row["label"])
+            for row in csv.DictReader(file)
+        ]
+
+
+def read_cleanlab(path: Path) -> list[tuple[Any, ...]]:
+    return sorted(
+        (row["image_id"], row["label"], int(rater), ANSWERS[int(answer)])
+        for row in pq.read_table(path).to_pylist()
+        for rater, answer in row.items()
+        if rater.isdecimal() and answer is not None
+    )
+
+
+class Way(NamedTuple):
+    """How a format is read, and what of the upstream files it holds.
+
+    what: what is exported, where that is not the format's own name
+    """
+
+    file: str
+    read: Callable[[Path], Any]
+    expected: Callable[[Given], Any]
+    what: str | None = None
+
+
+FIRST = f"image_id <= {SOME}"
+# A new format needs its line here.
+WAYS: dict[str, Way] = {
+    "parquet": Way("a.parquet", lambda path: rows_of(pq.read_table(path)), label_rows, "labels"),
+    "csv": Way("a.csv", lambda path: read_text(path, ","), label_rows, "labels"),
+    "tsv": Way("a.tsv", lambda path: read_text(path, "\t"), label_rows, "labels"),
+    "jsonl": Way("a.jsonl", read_json_lines, label_rows, "labels"),
+    "arrow": Way("a.arrow", read_arrow, label_rows, "labels"),
+    "sqlite": Way("a.sqlite", read_sqlite, label_rows, "labels"),
+    "duckdb": Way("a.duckdb", read_duckdb, label_rows, "labels"),
+    "real-json": Way("a.json", lambda path: json.loads(path.read_bytes()), lists),
+    "scores-npz": Way("a.npz", read_arrays, arrays("scores.npz")),
+    "raters-npz": Way("a.npz", read_arrays, arrays("raters.npz")),
+    "golden-npz": Way("a.npz", read_arrays, arrays("golden.npz")),
+    "raters-golden-npz": Way("a.npz", read_arrays, arrays("raters_golden.npz")),
+    "soft-labels": Way("a.npz", read_soft_labels, scores_of_the_rated, "rated"),
+    "imagefolder": Way("a", read_tree, tree, "images"),
+    "file-list": Way("a.tsv", read_list, first_lists, "images"),
+    "hf": Way("a", read_hf, first_lists, "images"),
+    "croissant": Way("a", read_croissant, label_rows),
+    "fiftyone": Way("a.json", read_fiftyone, first_lists, "images"),
+    "crowdkit": Way("a.csv", read_crowdkit, votes),
+    "cleanlab": Way("a.parquet", read_cleanlab, votes),
+}
+
+
+@pytest.mark.parametrize("name", exports.FORMATS)
+def test_a_format_is_read_back(
+    name: str, given_twice: list[Given], export: Callable[..., Path]
+) -> None:
+    assert name in WAYS, f"the export format {name!r} needs a reader: add it to WAYS"
+    way, found = WAYS[name], []
+    for given in given_twice:
+        options: dict[str, Any] = {"format": name, "force": True}
+        if way.what == "images":
+            options["where"] = FIRST
+        if "images" in exports.FORMATS[name].options:
+            options["images"] = given.images
+        found.append(way.read(export(way.what or name, way.file, given.store, **options)))
+        # Not with `==` in the assertion: to show how long lists differ takes pytest minutes.
+        is_same = found[-1] == way.expected(given)
+        assert is_same, f"{name} does not hold what the files say"
+    assert found[0] != found[1], f"{name}: the reader finds the same in the files of two seeds"
