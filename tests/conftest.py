@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 import realdb
+from needs import needs, needs_spark
 from realdb.api.spark import SparkSession, connect
 from realdb.errors import DataError, QueryError
 from realdb.ingest import predictions
@@ -215,9 +216,8 @@ def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def sail_address() -> Iterator[str]:
     """Yield the address of a Sail server, which speaks Spark Connect."""
-    from pysail.spark import SparkConnectServer
-
-    server = SparkConnectServer()
+    needs("pyspark")
+    server = needs("pysail.spark").SparkConnectServer()
     server.start(background=True)
     _, port = server.listening_address
     yield f"sc://127.0.0.1:{port}"
@@ -234,6 +234,7 @@ def sail(sail_address: str) -> Iterator[SparkSession]:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """Yield a session of Apache Spark in a Java process beside this one."""
+    needs_spark()
     with contextlib.ExitStack() as stack:
         try:
             engine = stack.enter_context(connect("local[2]"))

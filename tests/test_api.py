@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import realdb
+from needs import needs
 from realdb.errors import DataError, QueryError, StoreError, UsageError
 from realdb.ingest import sources
 from realdb.ingest.formats import columns
@@ -142,42 +141,53 @@ def test_accuracy_at_every_rule(
     assert same(result, truth.accuracy(labels, threshold, empty))
 
 
-def kinds_of(labels: dict[int, int], folder: Path, files: list[Path]) -> dict[str, Any]:
-    """Return the same predictions as everything that realdb takes."""
+KINDS = ["path", "text", "Parquet", ".npy", "Arrow", "pandas", "Polars", "dict", "array", "logits"]
+
+
+def as_kind(kind: str, labels: dict[int, int], folder: Path, file: Path) -> Any:
+    """Return the same predictions as one of the kinds that realdb takes."""
     columns = {"file_name": names_of(labels), "label": list(labels.values())}
     in_order = np.array([labels[image] for image in range(1, 50_001)])
+    match kind:
+        case "path":
+            return file
+        case "text":
+            return str(file)
+        case "Parquet":
+            pq.write_table(pa.table(columns), folder / "a.parquet")
+            return folder / "a.parquet"
+        case ".npy":
+            np.save(folder / "a.npy", in_order)
+            return folder / "a.npy"
+        case "Arrow":
+            return pa.table(columns)
+        case "pandas" | "Polars":
+            return needs(kind.lower()).DataFrame(columns)
+        case "dict":
+            return dict(zip(*columns.values(), strict=True))
+        case "array":
+            return in_order
+    assert kind == "logits"
     logits = np.zeros((50_000, 1000), np.float16)
     logits[np.arange(50_000), in_order] = 1
-    pq.write_table(pa.table(columns), folder / "a.parquet")
-    np.save(folder / "a.npy", in_order)
-    return {
-        "path": files[0],
-        "text": str(files[0]),
-        "Parquet": folder / "a.parquet",
-        ".npy": folder / "a.npy",
-        "Arrow": pa.table(columns),
-        "pandas": pd.DataFrame(columns),
-        "Polars": pl.DataFrame(columns),
-        "dict": dict(zip(*columns.values(), strict=True)),
-        "array": in_order,
-        "logits": logits,
-    }
+    return logits
 
 
-def check_kinds(labels: dict[int, int], folder: Path, files: list[Path], **expected: Any) -> None:
-    for kind, predictions in kinds_of(labels, folder, files).items():
-        result = realdb.accuracy(predictions, model="m")
-        assert result.model == "m"
-        assert (result.real_top5_accuracy is not None) == (kind == "logits")
-        assert (result.original_top5_accuracy is not None) == (kind == "logits")
-        top1 = dataclasses.replace(result, real_top5_accuracy=None, original_top5_accuracy=None)
-        assert same(top1, expected), kind
+def check_kind(kind: str, predictions: Any, **expected: Any) -> None:
+    result = realdb.accuracy(predictions, model="m")
+    assert result.model == "m"
+    assert (result.real_top5_accuracy is not None) == (kind == "logits")
+    assert (result.original_top5_accuracy is not None) == (kind == "logits")
+    top1 = dataclasses.replace(result, real_top5_accuracy=None, original_top5_accuracy=None)
+    assert same(top1, expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_predictions(
-    labels: dict[int, int], files: list[Path], truth: Truth, tmp_path: Path
+    kind: str, labels: dict[int, int], files: list[Path], truth: Truth, tmp_path: Path
 ) -> None:
-    check_kinds(labels, tmp_path, files, **truth.accuracy(labels))
+    predictions = as_kind(kind, labels, tmp_path, files[0])
+    check_kind(kind, predictions, **truth.accuracy(labels))
 
 
 def test_top5_without_original_labels(truth: Truth, bare_store: Store) -> None:
@@ -833,20 +843,17 @@ def test_the_known_accuracies(model: str, real_files: dict[str, Path], real_stor
     assert same(result, expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_real_predictions(
+    kind: str,
     real_files: dict[str, Path],
     real_store: Store,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REALDB_HOME", str(real_store.root))
-    check_kinds(
-        read(real_files["ViT"]),
-        tmp_path,
-        [real_files["ViT"]],
-        **KNOWN["ViT"],
-        scored_images=46_837,
-    )
+    predictions = as_kind(kind, read(real_files["ViT"]), tmp_path, real_files["ViT"])
+    check_kind(kind, predictions, **KNOWN["ViT"], scored_images=46_837)
 
 
 @pytest.mark.parametrize(

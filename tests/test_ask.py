@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
 import realdb
+from needs import needs
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.queries import catalog
 from realdb.store.store import Store
@@ -29,16 +28,17 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_is_a_table(path: Path) -> None:
+@pytest.mark.parametrize("library", [None, "pandas", "polars"])
+def test_each_is_a_table(path: Path, library: str | None) -> None:
     columns = {"image": [1, 2], "label": [2, 3]}
     given: dict[str, object] = {
         "a path": path,
         "text": str(path),
         "arrow": pa.table(columns),
-        "pandas": pd.DataFrame(columns),
-        "polars": pl.DataFrame(columns),
         "dict": {"ILSVRC2012_val_00000001.JPEG": 2, "ILSVRC2012_val_00000002.JPEG": 3},
     }
+    if library:
+        given[library] = needs(library).DataFrame(columns)
     for name in given:
         rows = realdb.query(f'select model, image_id, label from "{name}"', predictions=given)
         assert sorted(rows.fetchall()) == [(name, 1, 2), (name, 2, 3)]
@@ -53,7 +53,16 @@ def test_arrays_judge_as_accuracy_does() -> None:
     rows = realdb.query("from accuracy", predictions={"array": labels})
     expected = realdb.accuracy(labels, model="array")
     assert rows.fetchall() == [tuple(getattr(expected, name) for name in rows.columns)]
-    assert len(rows.df()) == len(rows.pl()) == rows.to_arrow_table().num_rows == 1
+    assert rows.to_arrow_table().num_rows == 1
+
+
+@pytest.mark.parametrize(("library", "method"), [("pandas", "df"), ("polars", "pl")])
+def test_rows_as_a_frame(library: str, method: str, path: Path) -> None:
+    frame = needs(library).DataFrame
+    rows = realdb.query("select image_id, label from file order by all", path)
+    found = getattr(rows, method)()
+    assert isinstance(found, frame)
+    assert [found[name].to_list() for name in found.columns] == [[1, 2], [2, 3]]
 
 
 def test_every_view_is_reached(path: Path) -> None:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 import realdb
+from needs import needs, packages_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # A checkout may hold a realdb.egg-info, which is found as well; what pip installed has a RECORD.
@@ -17,7 +22,7 @@ DISTRIBUTION = next(
     found for found in metadata.distributions(name="realdb") if found.read_text("RECORD")
 )
 # Folders of the checkout that hold Python and are not installed.
-NOT_INSTALLED = {"tests", "benchmarks", "docs", "build", "dist"}
+NOT_INSTALLED = {"tests", "benchmarks", "docs"}
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +34,88 @@ def installed() -> set[PurePosixPath]:
     return {PurePosixPath(file.as_posix()) for file in DISTRIBUTION.files or ()}
 
 
-def found(pattern: str) -> set[str]:
+def tracked(root: Path) -> set[PurePosixPath] | None:
+    """Return the files that git tracks; None where `root` is no repository, or git fails."""
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return None
+    command = ["git", "ls-files", "-z", "--cached"]
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", check=False)
+    files = {PurePosixPath(name) for name in done.stdout.split("\0") if name}
+    return {file for file in files if (root / file).is_file()} or None
+
+
+def walked(root: Path) -> set[PurePosixPath]:
+    """Return the files of a folder without git: none of a virtual environment, or of a build."""
+    files = set()
+    for where, folders, names in os.walk(root):
+        folder = Path(where)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and not name.endswith("-info")
+            and name not in ("build", "dist", "__pycache__")
+            and not any((folder / name / mark).exists() for mark in ("pyvenv.cfg", "conda-meta"))
+        ]
+        files |= {PurePosixPath((folder / name).relative_to(root).as_posix()) for name in names}
+    return files
+
+
+def found(pattern: str, root: Path = CHECKOUT) -> set[str]:
     """Return the checkout's files that match, below the folders that are installed."""
-    return {
-        path.relative_to(CHECKOUT).as_posix()
-        for path in CHECKOUT.rglob(pattern)
-        if not any(
-            part in NOT_INSTALLED or part.startswith(".") or part.endswith("-info")
-            for part in path.relative_to(CHECKOUT).parts[:-1]
-        )
+    files = tracked(root)
+    matching = {
+        file.as_posix()
+        for file in (walked(root) if files is None else files)
+        if file.match(pattern) and file.parts[0] not in NOT_INSTALLED
     }
+    assert matching, f"there is no {pattern} in {root}"
+    return matching
+
+
+@pytest.mark.parametrize("has_git", [True, False])
+@pytest.mark.parametrize("name", ["venv", "env", "my env", ".venv"])
+def test_a_virtual_environment_is_not_searched(name: str, has_git: bool, tmp_path: Path) -> None:
+    """README has one made in the clone, under any name."""
+    for file in ("__init__.py", "api/own.py", "tests/test_own.py", "pyproject.toml"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    if has_git:
+        for arguments in ("init --quiet", "add ."):
+            subprocess.run(["git", *arguments.split()], cwd=tmp_path, check=True)
+    venv.create(tmp_path / name)
+    library = next((tmp_path / name).rglob("site-packages")) / "library"
+    library.mkdir()
+    (library / "__init__.py").touch()
+    (tmp_path / "build" / "lib").mkdir(parents=True)
+    (tmp_path / "build" / "lib" / "copy.py").touch()
+    assert found("*.py", tmp_path) == {"__init__.py", "api/own.py"}
+
+
+@pytest.mark.parametrize(
+    ("module", "required", "outcome"),
+    [
+        ("polars.absent", None, pytest.skip.Exception),
+        ("polars.absent", "1", pytest.fail.Exception),
+        ("torch.absent", None, pytest.skip.Exception),
+        ("torch.absent", "1", pytest.skip.Exception),
+    ],
+)
+def test_a_library_of_the_dev_extra_may_not_be_missing_in_ci(
+    module: str, required: str | None, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("REALDB_REQUIRE_EXTRAS", required or "0")
+    with pytest.raises(outcome, match=f"{module.partition('.')[0]} is not installed: pip install"):
+        needs(module)
+
+
+def test_the_extra_for_tests_is_light() -> None:
+    """`dev` has all of it; the large libraries are left to `dev`."""
+    assert packages_of("test") < packages_of("dev")
+    assert {"pytest", "pytest-xdist", "hypothesis"} <= packages_of("test")
+    large = {"pyspark", "pysail", "moto", "cleanlab", "crowd-kit", "datasets", "pandas", "polars"}
+    assert large | {"mypy", "ruff", "sqlfluff"} <= packages_of("dev") - packages_of("test")
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
@@ -88,6 +165,7 @@ def test_the_command() -> None:
 
 def test_imports_point_one_way() -> None:
     """The layers of pyproject.toml; import-linter says which import breaks them."""
+    needs("importlinter")
     code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(
         [sys.executable, "-c", code, "--no-cache"],

@@ -18,6 +18,7 @@ import duckdb
 import pytest
 
 import realdb
+from needs import needs, needs_spark
 from realdb.api import describe
 from realdb.api import spark as engines
 from realdb.errors import DataError, QueryError, RealdbError, UsageError
@@ -146,11 +147,10 @@ def test_sql_knows_a_file_by_its_stem(
 
 def test_files_at_s3(stored: Path, models: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine reads s3:// itself, here with a server and credentials of the test's."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-    from pysail.spark import SparkConnectServer
-
-    storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    needs("pyspark")
+    sail = needs("pysail.spark")
+    boto3 = needs("boto3")
+    storage = needs("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     storage.start()
     url = "http://{}:{}".format(*storage.get_host_and_port())
     for name, value in {
@@ -166,7 +166,7 @@ def test_files_at_s3(stored: Path, models: list[Path], monkeypatch: pytest.Monke
     for file in models:
         client.upload_file(str(file), "of-an-engine", f"folder/{file.name}")
     client.close()
-    server = SparkConnectServer()
+    server = sail.SparkConnectServer()
     server.start(background=True)
     address = f"sc://127.0.0.1:{server.listening_address[1]}"
     try:
@@ -194,8 +194,7 @@ def test_on_spark_itself(stored: Path, models: list[Path], spark: engines.SparkS
 @pytest.fixture
 def spark_connect(tmp_path: Path) -> Iterator[str]:
     """Yield the address of a Spark Connect server, Spark's own."""
-    import pyspark
-
+    pyspark = needs_spark()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from needs import needs
 from realdb.store.store import Store
 
 Export = Callable[..., Path]
@@ -49,9 +50,7 @@ def test_only_the_raters_who_were_asked_have_a_column(export: Export) -> None:
 
 
 def test_cleanlab_takes_it(export: Export, synthetic_store: Store) -> None:
-    import pandas as pd
-    from cleanlab import multiannotator
-
+    pd, multiannotator = needs("pandas"), needs("cleanlab.multiannotator")
     frame = pd.read_parquet(export("cleanlab", "votes.parquet")).set_index(["image_id", "label"])
     consensus = multiannotator.get_majority_vote_label(frame, verbose=False)
     expected = votes(synthetic_store)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from needs import needs
 from realdb.errors import DataError, QueryError
 from realdb.store.store import Store
 
@@ -27,15 +28,13 @@ def test_holds_every_vote_of_the_main_round(export: Export, synthetic_store: Sto
 
 
 def test_crowdkit_aggregates_it(export: Export, synthetic_store: Store) -> None:
-    import pandas as pd
-    from crowdkit.aggregation import MajorityVote
-
+    pd, crowdkit = needs("pandas"), needs("crowdkit.aggregation")
     frame = pd.read_csv(export("crowdkit", "votes.csv"))
     assert list(frame.columns) == ["task", "worker", "label"]
     with warnings.catch_warnings():
         # crowd-kit 1.4 calls DataFrame.eval in a way that pandas 3.1 is to drop.
         warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.eval")
-        majority = MajorityVote().fit_predict(frame)
+        majority = crowdkit.MajorityVote().fit_predict(frame)
     with synthetic_store.connect() as con:
         votes = con.execute(
             "select image_id, label, answer from votes where round = 'main'"

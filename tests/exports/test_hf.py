@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from needs import needs
 from realdb.errors import QueryError
 from realdb.store.store import Store
 
@@ -64,8 +65,7 @@ def test_datasets_loads_it(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    import datasets
-
+    datasets = needs("datasets")
     path = export("hf", "hf")
     found = datasets.load_dataset(str(path), split="validation", cache_dir=str(tmp_path / "cache"))
     lists = json.loads((synthetic / "real.json").read_bytes())

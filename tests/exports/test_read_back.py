@@ -23,7 +23,7 @@ import pytest
 import realdb
 from realdb import exports
 from realdb.ingest.synthetic import write_synthetic
-from realdb.schema.store import Store
+from realdb.store.store import Store
 
 SOME = 300  # of 50,000 images
 ANSWERS = ("no", "maybe", "yes")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from needs import needs
 from realdb.errors import DataError, UsageError
 from realdb.stats.aggregation import (
     VALIDITY,
@@ -508,9 +509,9 @@ def test_on_the_real_votes(real_round: Round, real_store: Store) -> None:
 
 
 def frame(votes: Votes) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({"task": votes.item, "worker": votes.rater, "label": votes.answer})
+    return needs("pandas").DataFrame(
+        {"task": votes.item, "worker": votes.rater, "label": votes.answer}
+    )
 
 
 def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: Votes) -> None:
@@ -541,7 +542,7 @@ def compact(votes: Votes) -> Votes:
 
 @pytest.fixture
 def crowdkit() -> Any:
-    return pytest.importorskip("crowdkit.aggregation")
+    return needs("crowdkit.aggregation")
 
 
 def cases() -> dict[str, Votes]:
@@ -571,8 +572,7 @@ def test_crowdkit_dawid_skene(crowdkit: Any, case: str) -> None:
 
 @pandas_of_its_day
 def test_crowdkit_dawid_skene_with_known_items(crowdkit: Any) -> None:
-    import pandas as pd
-
+    pd = needs("pandas")
     votes = cases()["maybe is dropped"]
     truth = some_truth(votes)
     known = pd.Series(truth[truth >= 0], index=np.flatnonzero(truth >= 0))

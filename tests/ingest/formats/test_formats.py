@@ -14,14 +14,15 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from needs import late
 from realdb.errors import UsageError
 from realdb.ingest import formats, predictions
+
+pd, pl = late("pandas"), late("polars")
 
 IMAGES = range(1, 50_001)
 LABELS = [image * 7 % 1000 for image in IMAGES]

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
+from needs import late
 from realdb.errors import UsageError
 from realdb.ingest import predictions
+
+pd, pl = late("pandas"), late("polars")
 
 NAMES = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in (293, 2138, 7)]
 COLUMNS = {"file_name": NAMES, "label": [394, 0, 999], "prob": [0.5, 0.25, 1.0]}
@@ -24,22 +26,23 @@ def rows(con: duckdb.DuckDBPyConnection) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "table",
+    "make",
     [
-        pa.table(COLUMNS),
-        pa.table(COLUMNS).to_batches()[0],
-        pd.DataFrame(COLUMNS),
-        pd.DataFrame(COLUMNS).astype({"file_name": "category", "label": "uint16"}),
-        pd.DataFrame(COLUMNS).set_index("file_name"),
-        pl.DataFrame(COLUMNS),
+        lambda: pa.table(COLUMNS),
+        lambda: pa.table(COLUMNS).to_batches()[0],
+        lambda: pd.DataFrame(COLUMNS),
+        lambda: pd.DataFrame(COLUMNS).astype({"file_name": "category", "label": "uint16"}),
+        lambda: pd.DataFrame(COLUMNS).set_index("file_name"),
+        lambda: pl.DataFrame(COLUMNS),
     ],
     ids=["Arrow", "Arrow batch", "pandas", "pandas, other types", "pandas' index", "Polars"],
 )
 def test_the_same_rows_as_the_csv(
-    table: Any, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
+    make: Callable[[], Any], tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    assert predictions.add(predictions_table, table) == ["predictions"]
-    pd.DataFrame(COLUMNS).to_csv(tmp_path / "a.csv", index=False)
+    assert predictions.add(predictions_table, make()) == ["predictions"]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *zip(*COLUMNS.values(), strict=True)])
     assert predictions.add(predictions_table, tmp_path / "a.csv") == ["a"]
     assert rows(predictions_table) == TAKEN * 2
 
@@ -73,25 +76,32 @@ def test_a_dict(given: dict[Any, Any], predictions_table: duckdb.DuckDBPyConnect
         ({1: 3, 2: True}, "'True' in row 2"),
         ({0: 3, 1: 3}, "no usable image: '0' in row 1"),
         ({1: 3, "1": 3}, "1 images stand more than once"),
-        (pd.Series([1, 2]), "the table cannot be read"),
-        (pd.DataFrame([[1, 2, 3]], columns=["image", "label", "label"]), "the table cannot be"),
-        (pl.DataFrame({"image": [1], "label": [2], "Label": [3]}), "columns of the same name"),
+        (lambda: pd.Series([1, 2]), "the table cannot be read"),
+        (
+            lambda: pd.DataFrame([[1, 2, 3]], columns=["image", "label", "label"]),
+            "the table cannot be",
+        ),
+        (
+            lambda: pl.DataFrame({"image": [1], "label": [2], "Label": [3]}),
+            "columns of the same name",
+        ),
         (pa.table({"image": [1, 2], "label": [1, None]}), "no usable label: nothing in row 2"),
     ],
     ids=["empty", "None", "bool", "from 0", "twice", "a series", "pandas", "Polars", "Arrow"],
 )
 def test_refused(given: Any, said: str, refuse: Callable[..., str]) -> None:
-    assert said in refuse(given)
+    assert said in refuse(given() if callable(given) else given)
 
 
 @pytest.mark.parametrize(
     "given",
-    [None, [1, 2], 394, np.float64(1), pl.LazyFrame(COLUMNS)],
-    ids=lambda given: type(given).__name__,
+    [None, [1, 2], 394, np.float64(1), lambda: pl.LazyFrame(COLUMNS)],
+    ids=["None", "list", "int", "float64", "LazyFrame"],
 )
 def test_what_predictions_cannot_be(
     given: Any, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
+    given = given() if callable(given) else given
     with pytest.raises(UsageError, match=f"cannot be a {type(given).__name__}: give a path, an A"):
         predictions.add(predictions_table, given)
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 import duckdb
 import numpy as np
 import pytest
 
 import realdb
+from needs import needs
 from realdb.errors import UsageError
 from realdb.ingest import predictions
 from realdb.ingest.expand import expand
@@ -29,6 +29,13 @@ REAL_ACCURACY = 0.8398701880991524  # of ViT.csv: FACTS, and the README
 @pytest.fixture(scope="module")
 def torch() -> Any:
     return pytest.importorskip("torch", reason=WITHOUT_TORCH)
+
+
+@pytest.fixture(scope="module")
+def datasets() -> Any:
+    library = needs("datasets")
+    library.disable_progress_bars()
+    return library
 
 
 @pytest.fixture(scope="module")
@@ -100,16 +107,12 @@ def test_what_is_no_tensor(torch: Any, tmp_path: Path, refuse: Callable[..., str
 
 
 @pytest.fixture
-def dataset(vit: Any) -> Any:
+def dataset(datasets: Any, vit: Any) -> Any:
     return datasets.Dataset.from_dict({"file_name": NAMES, "prediction": vit.tolist()})
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    datasets.disable_progress_bars()
-
-
 def as_class_label(dataset: Any) -> Any:
+    datasets = needs("datasets")
     names = [f"class {label}" for label in range(1000)]
     return dataset.cast_column("prediction", datasets.ClassLabel(names=names))
 
@@ -135,7 +138,7 @@ def test_a_dataset_on_disk(shards: int, dataset: Any, real_store: Store, tmp_pat
     assert found.real_accuracy == REAL_ACCURACY
 
 
-def test_a_dataset_with_lists(vit: Any, real_store: Store, tmp_path: Path) -> None:
+def test_a_dataset_with_lists(datasets: Any, vit: Any, real_store: Store, tmp_path: Path) -> None:
     ranked = datasets.Dataset.from_dict({"image": NAMES, "label": top5(vit).tolist()})
     ranked.save_to_disk(tmp_path / "ViT")
     found = realdb.accuracy(tmp_path / "ViT", store=real_store.root)
@@ -145,7 +148,10 @@ def test_a_dataset_with_lists(vit: Any, real_store: Store, tmp_path: Path) -> No
 
 
 def test_several_splits(
-    tmp_path: Path, refuse: Callable[..., str], predictions_table: duckdb.DuckDBPyConnection
+    datasets: Any,
+    tmp_path: Path,
+    refuse: Callable[..., str],
+    predictions_table: duckdb.DuckDBPyConnection,
 ) -> None:
     rows = datasets.Dataset.from_dict({"image": [1, 2], "label": [3, 4]})
     splits = datasets.DatasetDict({"a": rows, "b": rows})

@@ -25,10 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.http import HTTPFile
-from moto.server import ThreadedMotoServer
-from s3fs.core import S3File
 
 import realdb
+from needs import needs
 from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
 from realdb.ingest.expand import expand
@@ -114,8 +113,10 @@ def serve(kind: type[Handler], files: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def s3(files: Path) -> Iterator[str]:
     """Yield the URL of a folder at S3 with `files`; the environment says where that is."""
+    needs("s3fs")
+    moto = needs("moto.server")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
@@ -158,7 +159,7 @@ def test_only_the_columns_needed_are_sent(
     where: str, request: Any, files: Path, predictions_table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = request.getfixturevalue(where)
-    kind = S3File if where == "s3" else HTTPFile
+    kind = needs("s3fs.core").S3File if where == "s3" else HTTPFile
     sent: list[int] = []
 
     def counted(*arguments: Any) -> bytes:
@@ -196,8 +197,11 @@ def test_what_is_refused_is_called_by_its_url(place: str, refuse: Callable[..., 
     assert refuse(f"{place}/wrong.csv").startswith(f"{place}/wrong.csv: 1 of 1 rows have no usable")
 
 
-def test_what_is_closed(web: str, s3: str, refuse: Callable[..., str], monkeypatch: Any) -> None:
+def test_what_is_closed(web: str, refuse: Callable[..., str]) -> None:
     assert f"{web}/closed/a.csv cannot be read: access is denied" in refuse(f"{web}/closed/a.csv")
+
+
+def test_s3_without_credentials(s3: str, refuse: Callable[..., str], monkeypatch: Any) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     type(remote._file_system(s3)).clear_instance_cache()

@@ -11,14 +11,16 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from needs import late
 from realdb.errors import DataError
 from realdb.ingest import predictions
 from realdb.schema.tables import create_table
+
+pd = late("pandas")
 
 IMAGES = 60
 # Their texts have commas, quotes of both kinds and capitals, as those of ImageNet have.
