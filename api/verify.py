@@ -149,13 +149,13 @@ def _recomputation(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Chec
     )
 
 
-def _predictions(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     """Ask whether every stored model can be read, each image and rank once."""
     files = prediction_sets.files(opened.root)
     if not files:
         return
     try:
-        prediction_sets.show(con, opened.root)
+        con = Session(opened).prepare(stored=True).con
         rows, keys = con.execute(
             """
             select

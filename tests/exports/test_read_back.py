@@ -123,6 +123,10 @@ def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*table.to_pydict().values(), strict=True))
 
 
+def read_json(path: Path) -> list[tuple[int, ...]]:
+    return [tuple(row.values()) for row in json.loads(path.read_bytes())]
+
+
 def read_json_lines(path: Path) -> list[tuple[int, ...]]:
     lines = path.read_text(encoding="utf-8").splitlines()
     return [tuple(json.loads(line).values()) for line in lines]
@@ -224,6 +228,7 @@ WAYS: dict[str, Way] = {
     "parquet": Way("a.parquet", lambda path: rows_of(pq.read_table(path)), label_rows, "labels"),
     "csv": Way("a.csv", lambda path: read_text(path, ","), label_rows, "labels"),
     "tsv": Way("a.tsv", lambda path: read_text(path, "\t"), label_rows, "labels"),
+    "json": Way("a.json", read_json, label_rows, "labels"),
     "jsonl": Way("a.jsonl", read_json_lines, label_rows, "labels"),
     "arrow": Way("a.arrow", read_arrow, label_rows, "labels"),
     "sqlite": Way("a.sqlite", read_sqlite, label_rows, "labels"),

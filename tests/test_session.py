@@ -1,0 +1,79 @@
+"""The session that every call opens, and the rules that it answers by."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import realdb
+from realdb.api.rules import Rules
+from realdb.api.session import Session
+from realdb.errors import QueryError, UsageError
+from realdb.queries import catalog
+from realdb.store.store import Store
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("threshold", 1.5),
+        ("threshold", -0.1),
+        ("threshold", float("nan")),
+        ("empty", "none"),
+        ("empty", "Skip"),
+    ],
+)
+def test_a_rule_that_makes_no_sense(rule: str, value: object) -> None:
+    with pytest.raises(UsageError) as caught:
+        Rules(**{rule: value})  # type: ignore[arg-type]
+    assert caught.value.parameter == rule
+    assert caught.value.value == str(value)
+
+
+def test_rules_do_not_change() -> None:
+    assert Rules() == Rules(threshold=0.8, empty="skip", scores=None)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Rules().empty = "wrong"  # type: ignore[misc]
+
+
+def views_on(session: Session) -> set[str]:
+    found = session.con.execute("select view_name from duckdb_views() where not internal")
+    return {name for (name,) in found.fetchall()} - {*session.store.tables}
+
+
+def test_only_the_views_that_are_needed_are_created(synthetic_store: Store) -> None:
+    with Session(synthetic_store, views=["accuracy"]).prepare() as session:
+        assert views_on(session) == {"accuracy", "scored_predictions", "scored_choices"}
+    with Session(synthetic_store).prepare() as session:
+        assert views_on(session) == set()
+    with Session(synthetic_store, views=None, tables=None).prepare() as session:
+        no_parameters = {
+            name for name, view in catalog.views().items() if not view.about.parameters
+        }
+        assert views_on(session) == no_parameters
+
+
+def test_a_view_that_the_store_does_not_allow(bare_store: Store) -> None:
+    with pytest.raises(QueryError) as caught:
+        Session(bare_store, views=["rated_questions"])
+    assert "votes" in str(caught.value)
+
+
+def test_the_labels_of_other_rules_are_in_every_view(synthetic_store: Store) -> None:
+    published = Session(synthetic_store, tables=["labels"]).prepare()
+    rules = Rules(threshold=0.3)
+    others = Session(synthetic_store, tables=["labels"], rules=rules).prepare()
+    query = realdb.query("from labels_at(0.3)", store=synthetic_store.root)
+    assert others.view("labels").count("*").fetchall() == query.count("*").fetchall()
+    assert (
+        others.view("labels").count("*").fetchall()
+        != published.view("labels").count("*").fetchall()
+    )
+
+
+def test_what_needs_the_original_labels_says_so(bare_store: Store) -> None:
+    with pytest.raises(QueryError) as caught:
+        Session(bare_store, rules=Rules(empty="original")).prepare()
+    assert caught.value.parameter == "empty"
+    assert "`original=FILE`" in str(caught.value)
