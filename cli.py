@@ -56,6 +56,12 @@ OrderOption = Annotated[
     str | None,
     typer.Option(help="An array's images: file-name, class-folder, or a file of image names."),
 ]
+TablesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table", help="NAME=FILE: a csv, json or Parquet file to join; may be repeated."
+    ),
+]
 OfflineOption = Annotated[
     bool | None, typer.Option("--offline", help="Download nothing. [REALDB_OFFLINE]")
 ]
@@ -377,6 +383,11 @@ def sql(
         float, typer.Option(help="Ask of the labels whose score is at least this.")
     ] = 0.8,
     scores: ScoresOption = None,
+    tables: TablesOption = None,
+    unsafe: Annotated[
+        bool,
+        typer.Option("--unsafe", help="Plain DuckDB, which reads and writes any file."),
+    ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
@@ -399,6 +410,8 @@ def sql(
             offline=offline,
             progress=progress,
             engine=engine,
+            tables=_tables(tables),
+            unsafe=unsafe,
         )
     terminal.emit(rows, form)
 
@@ -601,6 +614,7 @@ def export(
         float, typer.Option(help="Judge by the labels whose score is at least this.")
     ] = 0.8,
     scores: ScoresOption = None,
+    tables: TablesOption = None,
     partition_by: Annotated[
         str | None,
         typer.Option(help="Parquet: OUT is a folder, with a file for each value of this column."),
@@ -644,6 +658,7 @@ def export(
             offline=offline,
             progress=progress,
             scores=scores,
+            tables=_tables(tables),
             partition_by=partition_by,
             images=images,
             labels=labels,
@@ -709,6 +724,19 @@ def _pairs(text: str | None) -> dict[str, str]:
         if text:
             pairs[role.strip()] = column.strip()
     return pairs
+
+
+def _tables(texts: list[str] | None) -> dict[str, str]:
+    """Read NAME=FILE, for each table."""
+    tables: dict[str, str] = {}
+    for text in texts or []:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            raise UsageError(f"--table is {text!r}; it is NAME=FILE", parameter="tables")
+        if name in tables:
+            raise UsageError(f"--table names {name!r} twice", parameter="tables", value=name)
+        tables[name] = file
+    return tables
 
 
 def _integers(text: str | None) -> list[int]:

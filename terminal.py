@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import QueryError, RealdbError
@@ -186,24 +186,30 @@ def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
     import duckdb
 
     form = form or ("table" if sys.stdout.isatty() else "csv")
-    own: dict[str, Callable[[duckdb.DuckDBPyRelation], None]]
-    own = {"table": _table, "markdown": _markdown}
+    own = {"table": _table, "markdown": _markdown, "csv": _csv}
     try:
         if form in own:
             own[form](relation)
         else:
-            _export(relation, form)
+            _file(relation, form)
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
 
 
-def _export(relation: duckdb.DuckDBPyRelation, form: str) -> None:
+def _csv(relation: duckdb.DuckDBPyRelation) -> None:
+    """Print rows as they come: the first are there before a long query ends."""
+    from .exports import csv
+
+    for batch in csv.batches(relation):
+        sys.stdout.write("".join(f"{line}\n" for line in batch))
+
+
+def _file(relation: duckdb.DuckDBPyRelation, form: str) -> None:
     """Print rows as `realdb export` writes them to a file; a query that fails prints nothing."""
     from . import exports
     from .exports import place
 
-    if form != "csv":  # DuckDB gives repeated columns of a CSV names of their own
-        exports.require_distinct(relation.columns)
+    exports.require_distinct(relation.columns)
     with place.standard_output(form, is_text=exports.find(form).is_text) as path:
         exports.find(form).write_rows(relation, path)
 

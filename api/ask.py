@@ -24,16 +24,24 @@ if TYPE_CHECKING:
 def connect(
     *,
     store: str | Path | None = None,
+    locked: bool = False,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection with every table and every view that the store allows.
 
-    `predictions` shows the stored models. The store is only read: what is done on the connection
-    stays in memory. Builds the store first where there is none, unless `offline`.
+    `predictions` shows the stored models. Builds the store first where there is none, unless
+    `offline`.
+
+    It is an ordinary connection in your process: it reads and writes any file that you may, and
+    files of the store are no exception (`realdb.query` refuses such statements). With `locked` it
+    reads the store's files and no others, loads no extension, and its settings cannot be changed.
+    What a query may do is still not checked: a file that DuckDB may read it may also write.
     """
     session = Session(store, views=None, tables=None, offline=offline, progress=progress)
     con = session.prepare(stored=True).con
+    if locked:
+        return session.lock().con
     # Here a frame of the notebook may be queried by its name, as DuckDB's users are used to.
     con.execute("set python_enable_replacements = true")
     return con
@@ -49,6 +57,8 @@ def query(
     offline: bool | None = None,
     progress: Progress | None = None,
     engine: str | None = None,
+    tables: Mapping[str, object] | None = None,
+    unsafe: bool = False,
 ) -> duckdb.DuckDBPyRelation:
     """Return the answer of one query over the tables, the views and predictions.
 
@@ -61,6 +71,11 @@ def query(
     With `threshold` or `scores` (as in `accuracy_table`) the labels are those that these make, in
     every view. With `engine` (see `api.spark`) the query is translated and runs there, over the
     files, flat Parquet that it can see, or where none is given over the stored models.
+
+    A query only reads: the tables and views of the store, predictions, and `tables`, a dict of
+    names to files (csv, json, Parquet) or frames of your own. It runs on a connection that reads no
+    other file, so that the answer cannot write one either: use `.to_arrow_table()`, `.df()`,
+    `.pl()` or `.fetchall()`. `unsafe` runs the query in plain DuckDB instead.
 
     Raises DataError where a file is refused, or holds a model that is stored; QueryError where the
     query is no SELECT (the store is only read) or DuckDB refuses it.
@@ -77,17 +92,26 @@ def query(
                 parameter="predictions",
                 remedy="Name the files instead",
             )
-        statements.require_select(duckdb.connect(), sql, explains=False)
+        if tables or unsafe:
+            option = "tables" if tables else "unsafe"
+            raise UsageError(f"`{option}` cannot be used with `engine`", parameter=option)
+        try:
+            statements.require_select(duckdb.connect(), sql, explains=False)
+            statements.require_reading(duckdb.connect(), sql)
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from None
         return spark.ask(
             engine, sql, files, rules=rules, store=store, offline=offline, progress=progress
         )
     from ..ingest.expand import expand
 
-    sources = _names_of([*expand(files), *_sources(predictions)])
+    sources = _names_of([*expand(files), *_sources(predictions)], tables or {})
     session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
     con, opened = session.con, session.store
     try:
         statements.require_select(con, sql)
+        if not unsafe:
+            statements.require_reading(con, sql)
         session.require(statements.views_named(con, sql, opened.names))
     except duckdb.Error as error:
         raise QueryError(explain(str(error), opened)) from None
@@ -109,6 +133,10 @@ def query(
     for name, names in models.items():
         is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, names))
         con.table(session.added).filter(is_of_file).create_view(name)
+    for name, source in (tables or {}).items():
+        session.join(name, source)
+    if not unsafe:
+        session.lock()
     try:
         try:
             return con.sql(sql)
@@ -154,11 +182,16 @@ def _sources(predictions: object) -> list[Source]:
     )
 
 
-def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
-    """Map what each file is called in a query to the file; DataError where that name is taken."""
+def _names_of(sources: Iterable[Source], tables: Mapping[str, object]) -> dict[str, Source]:
+    """Map what each file is called in a query to the file; DataError where that name is taken.
+
+    `tables` are the names of other tables, and what they show.
+    """
+    from ..ingest.expand import Source
+
     names: dict[str, Source] = {}
-    for source in sources:
-        name = source.model or "predictions"
+    named = [*((source.model or "predictions", source) for source in sources)]
+    for name, source in [*named, *((name, Source(table, name)) for name, table in tables.items())]:
         path = _path(source)
         # DuckDB tells names by their letters, not by their case.
         if name.lower() in (*TABLES, *catalog.views(), prediction_sets.GIVEN):
@@ -177,7 +210,7 @@ def _names_of(sources: Iterable[Source]) -> dict[str, Source]:
                     remedy="Rename one of them",
                 )
         names[name] = source
-    return names
+    return {name: source for name, source in names.items() if name not in tables}
 
 
 def _path(source: Source) -> object:

@@ -6,7 +6,7 @@ import csv
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
     from ..store.store import Store
 
+# How many rows of an answer go from one connection to another at a time.
+_BATCH = 100_000
 # What no file format has: 128 bits. A sum of integers comes as one, and fits into 64.
 _WIDE = ("HUGEINT", "UHUGEINT")
 
@@ -55,6 +57,7 @@ def export(
     columns: Sequence[str] | str | None = None,
     threshold: float = PUBLISHED_THRESHOLD,
     scores: str | Path | None = None,
+    tables: Mapping[str, object] | None = None,
     force: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
@@ -67,7 +70,8 @@ def export(
     format of its own such as real-json. `out` is the file; "-" is standard output. `format` is told
     by its suffix where left out. `where` is a condition in SQL; `columns` are those to keep, in
     their order (a list, or text with commas between). `threshold` and `scores` make the labels, as
-    in `accuracy_table`. `options` are the format's own: partition_by="label" for Parquet.
+    in `accuracy_table`; `tables` are files and frames of your own for a SELECT, as in
+    `realdb.query`. `options` are the format's own: partition_by="label" for Parquet.
 
     The file stands there whole or not at all, and takes another's place only with `force`. Rows
     come by key where the table or view has one. Integers of 128 bits become 64.
@@ -98,24 +102,40 @@ def export(
             parameter="out",
             value="-",
         )
+    if tables and not _is_query(what) and where is None:
+        raise UsageError(
+            f"`tables` are for a SELECT or a condition, and {what} needs none", parameter="tables"
+        )
     session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
     opened, con = session.store, session.con
     try:
-        relation = "image_labels" if exports.is_whole(what) else what
-        views = [read for read in form.reads if read not in TABLES]
         _require_tables(opened, form.reads)
+        session.require(read for read in form.reads if read not in TABLES)
+        rows, about = None, None
         if form.takes != "store":
-            views += _views_of(session, relation, condition=where)
-        session.require(views)
-        session.prepare(stored=True)
-        asked, about = None, None
-        if form.takes != "store":
-            asked, about = _asked(session, relation)
-            asked = _narrowed(asked, about, where, _listed(columns))
-            _check_columns(asked.columns, name if form.takes == "images" else None)
+            relation = "image_labels" if exports.is_whole(what) else what
+            # A query of the user's is asked on a connection of its own, which can write no file.
+            asking = session
+            if _is_query(relation) or where is not None:
+                asking = Session(opened, tables=None, rules=rules)
+            asking.require(_views_of(asking, relation, condition=where))
+            asking.prepare(stored=True)
+            if asking is not session:
+                for table, source in (tables or {}).items():
+                    asking.join(table, source)
+                asking.lock()
+            rows, about = _rows(asking, relation)
+            rows = _narrowed(rows, about, where, _listed(columns))
+            _check_columns(rows.columns, name if form.takes == "images" else None)
+            if asking is not session:
+                session.prepare(stored=True)
+                con.register("answer", rows.to_arrow_reader(_BATCH))
+                rows = con.table("answer")
             # A table: the query runs once, and a COPY whose query fails may hang (DuckDB 2.0.0).
-            asked.create(exports.EXPORTED)
-            asked = None if exports.is_whole(what) else con.table(exports.EXPORTED)
+            rows.create(exports.EXPORTED)
+            rows = None if exports.is_whole(what) else con.table(exports.EXPORTED)
+        else:
+            session.prepare(stored=True)
         notice = _notice(con, opened, what, where, columns, rules)
         placed = (
             place.standard_output(name, is_text=form.is_text)
@@ -127,7 +147,7 @@ def export(
                 exports.Export(
                     con=con,
                     name=what if about is not None else "rows",
-                    rows=asked,
+                    rows=rows,
                     about=about,
                     path=path,
                     target=target,
@@ -188,6 +208,7 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
     con, opened = session.con, session.store
     if _is_query(what):
         statements.require_select(con, what, explains=False)
+        statements.require_reading(con, what)
         # The name of a view may be put together in a function's argument: then all are needed.
         named = statements.views_named(con, what, opened.names)
         views = catalog.allowed(opened.names) if named is None else named
@@ -206,12 +227,14 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
             remedy=f"Did you mean: {', '.join(near)}?",
         )
     if condition is not None:
-        query = f"select 1 where {condition}"
+        query = f"select 1 where ({condition}\n)"
+        statements.require_select(con, query, explains=False)
+        statements.require_reading(con, query)
         views += statements.views_named(con, query, opened.names) or []
     return views
 
 
-def _asked(session: Session, what: str) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
+def _rows(session: Session, what: str) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
     """Return the rows of a table, a view or a SELECT, and the header of the first two."""
     if _is_query(what):
         return session.con.sql(what), None

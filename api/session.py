@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..queries import catalog
+from ..schema.tables import TABLES
+from ..store import store as stores
 from ..store.store import Store
 from .build import open_store
 from .rules import Rules, require_original_labels
@@ -60,6 +62,8 @@ class Session:
         # What the table of the predictions that are added is called.
         self.added = "predictions"
         self._views: list[str] = []
+        # What a locked connection may read beside the tables.
+        self._files: list[Path] = []
         self.require(self.rules.views)
         self.require(views)
         self.con = self.store.connect(
@@ -149,11 +153,34 @@ class Session:
         if stored:
             from ..store import prediction_sets
 
-            self.added = prediction_sets.show(self.con, self.store.root, only)
+            shown = prediction_sets.files(self.store.root) if only is None else [*only]
+            self.added = prediction_sets.show(self.con, self.store.root, shown)
+            self._files += shown
         original_for = original_for or self.rules.original_for
         if original_for:
             require_original_labels(self.con, original_for)
         self.rules.apply(self.con)
+        return self
+
+    def join(self, name: str, source: object) -> None:
+        """Have the table `name` show a file or frame of the user's own.
+
+        Raises DataError where it cannot be read, UsageError where it is neither.
+        """
+        from ..ingest import tables
+
+        if name.lower() in (*TABLES, *catalog.all_names()):
+            raise UsageError(
+                f"{name!r} is a table or view of realdb",
+                parameter="tables",
+                value=name,
+                remedy="Choose another name",
+            )
+        self._files += tables.show(self.con, name, source)
+
+    def lock(self) -> Session:
+        """Have the connection read what the session needs, and nothing else; return the session."""
+        stores.lock(self.con, [*map(self.store.parquet, self.store.tables), *self._files])
         return self
 
     def view(self, name: str) -> duckdb.DuckDBPyRelation:

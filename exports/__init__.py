@@ -94,7 +94,7 @@ class Format:
 
     @property
     def write_rows(self) -> Callable[[duckdb.DuckDBPyRelation, Path], object]:
-        """What writes rows to a path, and nothing about them: csv, json and parquet have one."""
+        """What writes rows to a path, and nothing about them: json and parquet have one."""
         writer: Callable[[duckdb.DuckDBPyRelation, Path], object]
         writer = importlib.import_module(f".{self.module}", __name__).write_rows
         return writer

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import Export
+from ..schema import quoting
+from . import Export, lines
 
 if TYPE_CHECKING:
     import duckdb
 
-_ROWS = 10_000
+_FLOATS = ("FLOAT", "DOUBLE")
 
 
 def write(export: Export) -> int:
@@ -24,9 +25,10 @@ def write_rows(rows: duckdb.DuckDBPyRelation, path: Path) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
-        for text in objects(rows):
-            file.write(f",\n{text}" if count else f"\n{text}")
-            count += 1
+        for batch in batches(rows):
+            for text in batch:
+                file.write(f",\n{text}" if count else f"\n{text}")
+                count += 1
         file.write("\n]\n")
     return count
 
@@ -38,25 +40,15 @@ def count(path: Path) -> int:
     return len(json.loads(path.read_text(encoding="utf-8")))
 
 
-def objects(rows: duckdb.DuckDBPyRelation) -> Iterator[str]:
-    """Yield each row as the text of an object, on one line."""
-    import duckdb
-
-    columns = [duckdb.ColumnExpression(name) for name in rows.columns]
-    finite = [
-        duckdb.CaseExpression(duckdb.FunctionExpression("isfinite", column), column).alias(name)
-        if str(kind) in ("FLOAT", "DOUBLE")
-        else column
-        for name, column, kind in zip(rows.columns, columns, rows.types, strict=True)
+def batches(rows: duckdb.DuckDBPyRelation) -> Iterator[list[str]]:
+    """Yield the rows as the texts of objects, each on one line, a list of them at a time."""
+    pairs = [
+        f"{quoting.identifier(name)} := "
+        + (
+            f"case when isfinite(#{place}) then #{place} end"
+            if str(kind) in _FLOATS
+            else f"#{place}"
+        )
+        for place, (name, kind) in enumerate(zip(rows.columns, rows.types, strict=True), start=1)
     ]
-    # A column of this name would hide the row.
-    row = "whole_row"
-    while row in map(str.lower, rows.columns):
-        row += "_"
-    texts = rows.select(*finite).set_alias(row).project(f"to_json({row})")
-    few = texts.limit(_ROWS + 1).fetchall()
-    if len(few) <= _ROWS:  # without pyarrow, whose import takes longer than most answers
-        yield from (text for (text,) in few)
-        return
-    for batch in texts.to_arrow_reader(_ROWS):
-        yield from batch.column(0).to_pylist()
+    yield from lines.batches(rows, f"to_json(struct_pack({', '.join(pairs)}))")

@@ -11,9 +11,9 @@ def write(export: Export) -> int:
     """Write the rows as UTF-8; return how many."""
     rows = 0
     with export.path.open("w", encoding="utf-8", newline="\n") as file:
-        for text in json.objects(export.asked):
-            file.write(f"{text}\n")
-            rows += 1
+        for batch in json.batches(export.asked):
+            file.write("".join(f"{text}\n" for text in batch))
+            rows += len(batch)
     return rows
 
 

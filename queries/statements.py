@@ -1,4 +1,10 @@
-"""What a query is, and which tables and views it names: read from DuckDB's own parse tree."""
+"""What a query is, what it may do, and which views it names: read from DuckDB's own parse tree.
+
+DuckDB takes COPY, INSERT, UPDATE and DELETE as the body of a CTE and still calls the statement a
+SELECT. So it is the parse tree that decides: it may hold query nodes that read, and table functions
+from a list. The connection that runs the query is locked as well (see api/session.py): neither
+relies on the other.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +22,17 @@ if TYPE_CHECKING:
 _CATALOG = ("duckdb_", "pragma_", "pg_", "sqlite_")
 _CATALOG_SCHEMAS = ("information_schema", "pg_catalog")
 _SUFFIX = "_if"
+# The nodes of a parse tree that read.
+_READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
+# The table functions of DuckDB's that read no file, change no setting, and run no SQL from a text;
+# realdb's own macros come with them.
+_TABLE_FUNCTIONS = {
+    *("generate_series", "histogram", "histogram_values", "json_each", "json_tree", "range"),
+    *("repeat", "repeat_row", "summary", "unnest"),
+    *("duckdb_columns", "duckdb_constraints", "duckdb_databases", "duckdb_functions"),
+    *("duckdb_indexes", "duckdb_keywords", "duckdb_schemas", "duckdb_settings", "duckdb_tables"),
+    *("duckdb_types", "duckdb_views", "pragma_show", "pragma_table_info", "pragma_version"),
+}
 
 
 def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool = True) -> None:
@@ -29,6 +46,40 @@ def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool =
     if kinds != [duckdb.StatementType.SELECT]:
         also = "FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN" if explains else "FROM, WITH"
         raise QueryError(f"one SELECT is expected (or {also}): the store is only read")
+
+
+def require_reading(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raise QueryError where a query does more than read tables and views.
+
+    `sql` is a SELECT or the EXPLAIN of one.
+    """
+    for node in _nodes(_parsed(con, sql)):
+        kind = str(node.get("type", ""))
+        if kind.endswith("_NODE") and kind not in _READING_NODES:
+            name = kind.removesuffix("_NODE").removesuffix("_QUERY").replace("_", " ")
+            raise QueryError(
+                f"the query holds {name}, and a query only reads",
+                value=name,
+                remedy="realdb.connect() opens plain DuckDB, which writes too",
+            )
+        if kind == "TABLE_FUNCTION":
+            name = str(node["function"].get("function_name", "")).lower()
+            if name not in _TABLE_FUNCTIONS and not _is_macro(name):
+                raise QueryError(
+                    f"the query calls {name}, and a query only reads the tables and views of the "
+                    "store, and the files that are named for it",
+                    value=name,
+                    remedy='Name a file of your own with `tables={"NAME": "FILE"}`, and query it '
+                    "as the table NAME",
+                )
+
+
+def _is_macro(name: str) -> bool:
+    """Say whether `name` is a view with parameters, or a view under other rules."""
+    known = catalog.all_names()
+    if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) in known:
+        return catalog.is_under_rules(name.removesuffix(_SUFFIX))
+    return name in known and bool(catalog.find(name).about.parameters)
 
 
 def views_named(
@@ -70,8 +121,11 @@ def _parsed(con: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
     kinds = [statement.type for statement in con.extract_statements(sql)]
     text = _explained(con, sql) if kinds == [duckdb.StatementType.EXPLAIN] else sql
-    ((tree,),) = con.execute("select json_serialize_sql($1)", [text]).fetchall()
-    return json.loads(tree)
+    ((serialised,),) = con.execute("select json_serialize_sql($1)", [text]).fetchall()
+    tree = json.loads(serialised)
+    if tree.get("error"):
+        raise QueryError(f"the query cannot be checked: {tree.get('error_message')}")
+    return tree
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -206,3 +206,20 @@ def _opened_ahead() -> duckdb.DuckDBPyConnection | None:
     thread, made = _ahead.pop()
     thread.join()
     return made.pop() if made else None
+
+
+def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """Have a connection read `files` and no others, load no extension, and keep it so.
+
+    A file that may be read may be written too, as far as DuckDB is concerned: what a query may do
+    is decided by its parse tree (queries/statements.py).
+    """
+    # A reader takes a path for a pattern: what it opens, and what it is told to open.
+    paths = [name for file in files for name in (str(file), quoting.one_file(file))]
+    listed = ", ".join(map(quoting.literal, dict.fromkeys(paths)))
+    con.execute(f"set allowed_paths = [{listed}]")
+    con.execute("set python_enable_replacements = false")
+    con.execute("set autoinstall_known_extensions = false")
+    con.execute("set autoload_known_extensions = false")
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")

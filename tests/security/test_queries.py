@@ -1,0 +1,312 @@
+"""A query only reads. Each attack is tried in every place that takes SQL, on a store of its own.
+
+Afterwards no file of the store has changed, and no file has appeared beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import realdb
+from realdb.errors import QueryError, RealdbError
+from realdb.schema import quoting
+from realdb.store.store import Store, resolve
+
+# What is written stands in TARGET: a table of the store, CURRENT, or a new file.
+WRITES = [
+    "with x as (copy (from labels where image_id > 1000) to '{target}' (format parquet)) from x",
+    "with x as (copy (select 'elsewhere') to '{target}' (format csv)) from x",
+    "select * from (with x as (copy labels to '{target}') from x)",
+    "select (with x as (copy labels to '{target}') select count(*) from x)",
+    "with a as (from labels), x as (copy a to '{target}') select * from a, x",
+    "with x as (insert into labels values (1, 2, 3) returning *) from x",
+    "with x as (update labels set label = 1 returning *) from x",
+    "with x as (delete from labels returning *) from x",
+    "from labels where label in (with x as (delete from labels returning label) from x)",
+    "from json_execute_serialized_sql(json_serialize_sql("
+    "'with x as (copy labels to ''{target}'') from x'))",
+    "from query('with x as (copy labels to ''{target}'') from x')",
+    "copy labels to '{target}'",
+    "insert into labels values (1, 2, 3)",
+    "drop view labels",
+    "create table evil as from labels",
+    "attach '{target}'",
+    "export database '{target}'",
+    "select 1; copy labels to '{target}'",
+]
+READS = [
+    "from read_csv('{secret}')",
+    "from read_csv_auto('{secret}')",
+    "from read_text('{secret}')",
+    "from read_blob('{secret}')",
+    "from read_json('{secret}')",
+    "from read_parquet('{secret}')",
+    "from parquet_scan('{secret}')",
+    "from parquet_metadata('{secret}')",
+    "from parquet_kv_metadata('{secret}')",
+    "from sniff_csv('{secret}')",
+    "from glob('{secret}')",
+    "from '{secret}'",
+    'from "{secret}"',
+    "from query('from read_text(''{secret}'')')",
+    "from query_table('{secret}')",
+    "from query_table(['{secret}'])",
+    "from read_duckdb('{secret}')",
+    "with t as (from read_text('{secret}')) from t",
+    "select (select max(content) from read_text('{secret}'))",
+    "from labels where exists (from read_text('{secret}'))",
+    "from labels, lateral (from read_text('{secret}'))",
+    "describe (from read_text('{secret}'))",
+    "summarize (from read_text('{secret}'))",
+    "from (pivot (from read_text('{secret}')) on filename in ('a') using count(*))",
+]
+OTHERS = [
+    "from read_csv('https://example.com/x.csv')",
+    "from read_parquet('s3://bucket/x.parquet')",
+    "from sqlite_scan('{secret}', 't')",
+    "from enable_logging()",
+    "from enable_profiling()",
+    "from disable_logging()",
+    "call enable_logging()",
+    "from duckdb_secrets()",
+    "from which_secret('s3://bucket', 's3')",
+    "from checkpoint()",
+    "set enable_external_access = true",
+    "pragma database_list",
+    "install httpfs",
+    "load httpfs",
+]
+SECRET = "the content of a file that nobody named"
+
+Ask = Callable[[str], Any]
+
+
+@pytest.fixture
+def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    without = shutil.ignore_patterns("realdb.duckdb")
+    root = Path(shutil.copytree(synthetic_store.root, tmp_path / "store", ignore=without))
+    monkeypatch.setenv("REALDB_HOME", str(root))
+    monkeypatch.chdir(tmp_path)
+    return resolve(root)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret.csv"
+    path.write_text(f"content\n{SECRET}\n", encoding="utf-8")
+    return path
+
+
+def sums(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+@pytest.fixture
+def unchanged(store: Store, tmp_path: Path, secret: Path) -> Iterator[None]:
+    """Compare all files before the test with those after it."""
+    assert secret.exists()
+    before = sums(tmp_path)
+    assert len(before) > 8
+    yield
+    assert sums(tmp_path) == before
+    assert resolve(store.root) == store
+
+
+def by_query(sql: str) -> Any:
+    return realdb.query(sql).fetchall()
+
+
+def explained(sql: str) -> Any:
+    return realdb.query(f"explain analyze {sql}").fetchall()
+
+
+def by_export(sql: str) -> Any:
+    # A table's name is no SELECT: the blank makes it one.
+    return realdb.export(f"{sql} ", "-", format="csv")
+
+
+def by_condition(sql: str) -> Any:
+    return realdb.export("labels", "-", format="csv", where=f"label in ({sql})")
+
+
+def on_an_engine(sql: str) -> Any:
+    return realdb.query(sql, engine="sc://127.0.0.1:1")
+
+
+PLACES: dict[str, Ask] = {
+    "query": by_query,
+    "explain analyze": explained,
+    "export": by_export,
+    "where": by_condition,
+    "engine": on_an_engine,
+}
+
+
+def refused(ask: Ask, sql: str) -> QueryError:
+    with pytest.raises(QueryError) as caught:
+        ask(sql)
+    return caught.value
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("target", ["table", "CURRENT", "new"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_query_writes_nothing(place: str, target: str, store: Store, tmp_path: Path) -> None:
+    paths = {
+        "table": store.parquet("labels"),
+        "CURRENT": store.root / "CURRENT",
+        "new": tmp_path / "new.parquet",
+    }
+    for sql in WRITES:
+        refused(PLACES[place], sql.format(target=paths[target]))
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("place", PLACES)
+def test_a_query_reads_no_other_file(place: str, secret: Path) -> None:
+    for sql in READS:
+        if place == "engine" and "from '" in sql:
+            continue  # to an engine that is the name of a table
+        try:
+            found = PLACES[place](sql.format(secret=secret))
+        except RealdbError as error:
+            assert SECRET not in str(error)
+        else:
+            pytest.fail(f"{sql} is answered: {found}")
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("place", PLACES)
+def test_a_query_changes_no_setting_and_loads_nothing(place: str, secret: Path) -> None:
+    for sql in OTHERS:
+        error = refused(PLACES[place], sql.format(secret=secret))
+        assert "extension" not in str(error), "it was tried to install one"
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_the_command_line_says_so_in_one_line(store: Store) -> None:
+    sql = WRITES[0].format(target=store.parquet("labels"))
+    for arguments in (["sql", sql], ["sql", f"explain analyze {sql}"], ["export", sql, "-"]):
+        command = [sys.executable, "-m", "realdb", *arguments]
+        command += ["--format", "csv"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("realdb: ")
+        assert "COPY" in line
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_the_connection_is_locked_as_well(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the parse tree lets pass, the connection still opens no other file."""
+    from realdb.queries import statements
+
+    monkeypatch.setattr(statements, "require_reading", lambda *_: None)
+    for sql in READS[:9]:
+        refused(by_query, sql.format(secret=secret))
+    new = secret.with_name("new.parquet")
+    refused(by_query, WRITES[0].format(target=new))
+
+
+def test_a_locked_connection(store: Store, secret: Path, tmp_path: Path) -> None:
+    con = realdb.connect(locked=True)
+    assert con.execute("select count(*) from labels").fetchall()[0][0] == store.tables["labels"]
+    assert con.execute("select count(*) from accuracy").fetchall() == [(0,)]
+    for sql in (
+        f"from read_text('{secret}')",
+        f"copy labels to '{tmp_path / 'new.csv'}'",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+        f"attach '{tmp_path / 'new.duckdb'}'",
+    ):
+        with pytest.raises(duckdb.Error):
+            con.execute(sql)
+    # A variable of the Python around it is not a table.
+    frame = realdb.query("select 1 as a").to_arrow_table()
+    assert frame.num_rows == 1
+    with pytest.raises(duckdb.CatalogException):
+        con.execute("from frame")
+
+
+def test_stored_models_and_prediction_files_are_read(
+    store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    names = ["model_a", "a [b] *?"]
+    odd = tmp_path / "odd [1]" / "a [b] *?.csv"
+    odd.parent.mkdir()
+    shutil.copy(synthetic / "predictions" / "model_b.csv", odd)
+    realdb.add(synthetic / "predictions" / "model_a.csv", store=store.root)
+    found = realdb.query("select model, count(*) from predictions group by model", odd)
+    assert sorted(found.fetchall()) == sorted((name, 50_000) for name in names)
+    for query in (
+        "from accuracy",
+        "from labels_at(0.5)",
+        "from recomputed_labels_if(smoothing := 2)",
+    ):
+        assert realdb.query(query).fetchall()
+
+
+def test_a_store_in_a_folder_with_an_odd_name(synthetic_store: Store, tmp_path: Path) -> None:
+    """To DuckDB's readers a path is a pattern, and the lock compares what they open."""
+    without = shutil.ignore_patterns("realdb.duckdb")
+    root = shutil.copytree(synthetic_store.root, tmp_path / "it's [a] *?", ignore=without)
+    assert realdb.query("select count(*) from images", store=root).fetchall() == [(50_000,)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet", "csv.gz"])
+def test_a_table_of_ones_own(suffix: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / f"it's mine.{suffix}"
+    form = {"csv.gz": "csv, compression gzip"}.get(suffix, suffix)
+    target = quoting.literal(str(path))
+    duckdb.execute(f"copy (select 1 as image_id, 'x' as note) to {target} (format {form})")
+    query = "select note, file_name from mine join images using (image_id)"
+    expected = [("x", "ILSVRC2012_val_00000001.JPEG")]
+    assert realdb.query(query, tables={"mine": path}).fetchall() == expected
+    frame = duckdb.read_csv(str(path)).to_arrow_table() if suffix == "csv" else None
+    if frame is not None:
+        assert realdb.query(query, tables={"mine": frame}).fetchall() == expected
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "realdb",
+            "sql",
+            query,
+            "--table",
+            f"mine={path}",
+            "--format",
+            "csv",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "note,file_name\nx,ILSVRC2012_val_00000001.JPEG\n"
+    assert store.root.exists()
+
+
+@pytest.mark.parametrize("name", ["labels", "Accuracy", "predictions"])
+@pytest.mark.usefixtures("store")
+def test_a_table_of_ones_own_hides_none_of_realdb(name: str, secret: Path) -> None:
+    with pytest.raises(RealdbError) as caught:
+        realdb.query("select 1", tables={name: secret})
+    assert caught.value.value == name
+
+
+@pytest.mark.usefixtures("store")
+def test_unsafe_is_plain_duckdb(secret: Path) -> None:
+    found = realdb.query(f"select content from read_csv('{secret}')", unsafe=True)
+    assert found.fetchall() == [(SECRET,)]
