@@ -15,6 +15,7 @@ from realdb import cli
 from realdb.errors import QueryError, UsageError
 from realdb.stats.agreement import COEFFICIENTS
 from realdb.store.store import Store
+from refusals import refused
 
 VIEWS = {None: "agreement", "animal": "agreement", "class": "agreement_by_class"}
 
@@ -114,26 +115,25 @@ def test_figures_of_the_real_data(real_store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "text"),
+    ("parameter", "value"),
     [
-        ({"by": "label-count"}, "by is one of class, animal; not 'label-count'"),
-        ({"bootstrap": -1}, "bootstrap is a number of samples, 2 to 10,000, or 0 for none; not -1"),
-        ({"bootstrap": 1}, "not 1"),
-        ({"bootstrap": 10_001}, "not 10001"),
-        ({"seed": -1}, "a seed is not negative; -1 is"),
-        ({"level": 0}, "a level lies between 0 and 1; not 0"),
-        ({"level": 95}, "a level lies between 0 and 1; not 95"),
-        ({"level": float("nan")}, "not nan"),
+        ("by", "label-count"),
+        ("bootstrap", -1),
+        ("bootstrap", 1),
+        ("bootstrap", 10_001),
+        ("seed", -1),
+        ("level", 0),
+        ("level", 95),
+        ("level", float("nan")),
     ],
 )
-def test_what_is_refused(tmp_path: Path, options: dict[str, Any], text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        realdb.agreement(store=tmp_path, **options)
-    assert str(caught.value).endswith(text)
+def test_what_is_refused(tmp_path: Path, parameter: str, value: object) -> None:
+    with refused(UsageError, parameter=parameter, value=value):
+        realdb.agreement(store=tmp_path, **{parameter: value})  # type: ignore[arg-type]
 
 
 def test_a_store_without_votes_is_told(bare_store: Store) -> None:
-    with pytest.raises(QueryError, match=r"the view agreement needs .* votes \(from raters.npz"):
+    with refused(QueryError, "agreement", "votes", "raters.npz"):
         realdb.agreement(store=bare_store.root)
 
 
@@ -144,4 +144,11 @@ def test_the_command_gives_what_the_call_gives(synthetic_store: Store) -> None:
     assert done.exit_code == 0
     printed = list(csv.DictReader(io.StringIO(done.stdout)))
     expected = rows_of(synthetic_store, by="animal", bootstrap=20, seed=3, level=0.9)
-    assert printed == [{name: str(value) for name, value in row.items()} for row in expected]
+    # True is printed as DuckDB writes it.
+    assert printed == [
+        {
+            name: str(value).lower() if value in (True, False) else str(value)
+            for name, value in row.items()
+        }
+        for row in expected
+    ]

@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from realdb.ingest import sources
 from realdb.ingest.formats import columns
 from realdb.schema.tables import TABLES
 from realdb.store.store import Store, resolve
+from refusals import refused
 
 MODELS = ("model_a", "model_b")
 BY = {"class": "label", "label-count": "label_count", "animal": "is_animal"}
@@ -229,7 +229,7 @@ def test_top5(truth: Truth) -> None:
 
 
 def test_a_name_is_for_one_set_of_predictions(files: list[Path]) -> None:
-    with pytest.raises(UsageError, match=r"--model.* 2 were given"):
+    with refused(UsageError, parameter="model", value="mine", count=2):
         realdb.accuracy_table(*files, model="mine")
 
 
@@ -245,7 +245,7 @@ def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None
     given = {path.stem: read(path) for path in files}
     lines = [f"{m},{i},{label}\n" for m, own in given.items() for i, label in own.items()]
     both.write_text("model,image,label\n" + "".join(lines), encoding="utf-8")
-    with pytest.raises(DataError, match=r"2 models .*model_a, model_b.*realdb\.accuracy_table"):
+    with refused(DataError, "model_a, model_b", "realdb.accuracy_table", column="model", count=2):
         realdb.accuracy(both)
     answers = [realdb.accuracy_table(*reversed(files)), realdb.accuracy_table(both)]
     # Files in the order given; within a file by name.
@@ -287,30 +287,32 @@ def test_require_complete(files: list[Path], labels: dict[int, int]) -> None:
     assert realdb.accuracy(files[0], require_complete=True).predicted_images == 50_000
     labels = dict(labels)
     del labels[7]
-    with pytest.raises(DataError, match=r"covers 49,999 of the 50,000 images.*--require-complete"):
+    with refused(DataError, "49,999", "50,000", count=1, parameter="require_complete"):
         realdb.accuracy(labels, require_complete=True)
 
 
 def test_no_predictions_at_all() -> None:
     assert realdb.accuracy_table().fetchall() == []
-    with pytest.raises(DataError, match="has no rows"):
+    with pytest.raises(DataError):
         realdb.accuracy({})
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "facts"),
     [
-        ({"by": "rank"}, "by is one of class, label-count, animal; not 'rank'"),
-        ({"empty": "no"}, "empty is one of skip, wrong, original; not 'no'"),
-        ({"threshold": 1.01}, "between 0 and 1; not 1.01"),
-        ({"threshold": -0.1}, "between 0 and 1"),
-        ({"threshold": math.nan}, "between 0 and 1; not nan"),
-        ({"input_format": "xls"}, "'xls'"),
-        ({"columns": {"file": "x"}}, "not for 'file'"),
+        ({"by": "rank"}, ("class, label-count, animal", "'rank'")),
+        ({"empty": "no"}, ("skip, wrong, original", "'no'")),
+        ({"threshold": 1.01}, ("1.01",)),
+        ({"threshold": -0.1}, ("-0.1",)),
+        ({"threshold": math.nan}, ("nan",)),
+        ({"input_format": "xls"}, ("'xls'", "parquet")),
+        ({"columns": {"file": "x"}}, ("'file'", "image", "label")),
     ],
 )
-def test_arguments_that_cannot_be(wrong: dict[str, Any], said: str, files: list[Path]) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)):
+def test_arguments_that_cannot_be(
+    wrong: dict[str, Any], facts: tuple[str, ...], files: list[Path]
+) -> None:
+    with refused(UsageError, *facts):
         realdb.accuracy_table(files[0], **wrong)
 
 
@@ -323,7 +325,7 @@ def shifted(labels: dict[int, int], images: int = 0, classes: int = 0) -> dict[i
 
 @pytest.mark.parametrize("by", [{"images": 1}, {"classes": 1}])
 def test_near_chance(by: dict[str, int], labels: dict[int, int]) -> None:
-    with pytest.warns(realdb.RealdbWarning, match="predictions is near chance: are its images"):
+    with pytest.warns(realdb.RealdbWarning, match="predictions is near chance"):
         assert (realdb.accuracy(shifted(labels, **by)).real_accuracy or 0) < 0.02
 
 
@@ -351,7 +353,7 @@ def test_what_needs_the_original_labels(
         shutil.copy(synthetic / name, given)
     with pytest.warns(realdb.RealdbWarning):
         store = realdb.ingest(given, store=tmp_path / "store")
-    with pytest.raises(QueryError, match=r"needs the original labels, .* --original FILE"):
+    with refused(QueryError, "`original=FILE`", "original labels"):
         realdb.accuracy_table(files[0], store=store.root, **rule)
 
 
@@ -362,7 +364,7 @@ def test_demo_says_what_a_store_lacks(name: str, synthetic: Path, tmp_path: Path
     shutil.copy(synthetic / name, given)
     with pytest.warns(realdb.RealdbWarning):
         store = realdb.ingest(given, store=tmp_path / "store")
-    with pytest.raises(QueryError, match="realdb ingest FOLDER"):
+    with refused(QueryError, "realdb ingest FOLDER"):
         realdb.demo(store=store.root)
 
 
@@ -375,7 +377,7 @@ def test_no_store_is_built_in_a_folder_of_other_things(
         lambda: realdb.ingest(synthetic, store=tmp_path / "mine"),
         lambda: realdb.accuracy(files[0], store=tmp_path / "mine", offline=False),
     ):
-        with pytest.raises(StoreError, match="is no store and is not empty"):
+        with pytest.raises(StoreError):
             call()
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
@@ -395,7 +397,7 @@ def test_no_original_labels(files: list[Path], bare_store: Store, truth: Truth) 
 def test_a_source_that_the_store_lacks(
     rule: dict[str, Any], source: str, files: list[Path], bare_store: Store
 ) -> None:
-    with pytest.raises(QueryError, match=rf"what this store lacks: .*{re.escape(source)}"):
+    with refused(QueryError, source, "realdb ingest FOLDER"):
         realdb.accuracy_table(files[0], store=bare_store.root, **rule)
 
 
@@ -452,7 +454,7 @@ def test_never_a_wrong_answer(
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         if is_twice:
-            with pytest.raises(DataError, match="1 images stand more than once"):
+            with refused(DataError, "1 "):
                 realdb.accuracy(path)
             return
         result = realdb.accuracy(path)
@@ -473,7 +475,7 @@ def test_no_store_and_no_network(tmp_path: Path, files: list[Path]) -> None:
         lambda: realdb.demo(store=tmp_path),
     ]
     for call in calls:
-        with pytest.raises(StoreError, match=rf"no store in {re.escape(str(tmp_path))}.*: realdb "):
+        with refused(StoreError, tmp_path, "realdb ingest"):
             call()
 
 
@@ -500,7 +502,7 @@ def test_no_store_yet(
     monkeypatch.setenv("REALDB_OFFLINE", "0")
     with pytest.warns(realdb.RealdbWarning) as said:
         first = realdb.accuracy(files[0])
-    text = f"there is no store in {tmp_path / 'new'} yet: building it from the published files"
+    text = str(tmp_path / "new")
     assert any(text in str(warning.message) for warning in said)
     assert published == [{"source": None, "offline": False}]
     assert realdb.accuracy(files[0]) == first
@@ -650,9 +652,9 @@ def test_what_is_no_select_is_refused(sql: str, tmp_path: Path) -> None:
 
 
 def test_a_refusal_says_what_is_expected() -> None:
-    with pytest.raises(QueryError, match=r"one SELECT is expected .*: the store is only read"):
+    with refused(QueryError, "SELECT"):
         realdb.query("drop view labels")
-    with pytest.raises(QueryError, match=r"column .nothing. not found"):
+    with pytest.raises(QueryError, match="nothing"):
         realdb.query("select nothing from labels")
 
 
@@ -665,7 +667,7 @@ def test_what_the_store_lacks(name: str, bare_store: Store) -> None:
 def test_a_variable_is_no_table() -> None:
     mine = pa.table({"a": [1]})
     assert mine.num_rows == 1
-    with pytest.raises(QueryError, match="mine does not exist"):
+    with pytest.raises(QueryError, match="mine"):
         realdb.query("from mine")
 
 
@@ -702,7 +704,7 @@ def test_a_stem_that_is_taken(stem: str, tmp_path: Path, bare_store: Store) -> N
     """Also that of a table which this store lacks, and in another case."""
     path = tmp_path / f"{stem}.csv"
     path.write_text("image,label\n1,2\n", encoding="utf-8")
-    with pytest.raises(DataError, match=f"'{stem}' is a table or view of realdb; rename the file"):
+    with refused(DataError, file=path, value=stem):
         realdb.query("select 1", path, store=bare_store.root)
 
 
@@ -713,7 +715,7 @@ def test_two_files_of_one_name(second: str, tmp_path: Path) -> None:
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"model,image,label\n{path.parent.name},1,2\n", encoding="utf-8")
-    with pytest.raises(DataError, match="would both be the table"):
+    with refused(DataError, *paths):
         realdb.query("select 1", *paths)
 
 
@@ -746,13 +748,13 @@ def test_a_parameter_is_listed_first() -> None:
 @pytest.mark.parametrize(("name", "near"), [("accurcy", "accuracy"), ("imges", "images")])
 def test_a_name_that_is_nearly_right(name: str, near: str) -> None:
     for call in (realdb.views, realdb.view_sql):
-        with pytest.raises(QueryError, match=rf"'{name}'\. Did you mean: {near}"):
+        with refused(QueryError, f"'{name}'", f" {near}"):
             call(name)
 
 
 @pytest.mark.parametrize("name", ["../reports/accuracy", "accuracy.sql", "", "Accuracy", "a b"])
 def test_a_name_that_is_none(name: str) -> None:
-    with pytest.raises(QueryError, match="Did you mean"):
+    with refused(QueryError, f"{name!r}"):
         realdb.view_sql(name)
 
 

@@ -20,6 +20,7 @@ import realdb
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.exports import FORMATS
 from realdb.store.store import Store
+from refusals import refused
 
 
 @pytest.fixture
@@ -94,54 +95,54 @@ def test_another_threshold(export: Callable[..., list[list[str]]], synthetic_sto
 
 
 @pytest.mark.parametrize(
-    ("what", "options", "message"),
+    ("what", "options", "fact"),
     [
-        ("ratd", {}, "no table, view or subset 'ratd', nor is it a SELECT. Did you mean: rated"),
-        ("real-jsn", {}, "Did you mean: real-json"),
-        ("labels_at", {}, 'has parameters: ask for "from labels_at(threshold)"'),
-        ("drop table images", {}, "one SELECT is expected"),
-        ("select 1; select 2", {}, "one SELECT is expected"),
-        ("explain select 1", {}, "one SELECT is expected"),
-        ("copy images to 'x'", {}, "one SELECT is expected"),
-        ("select 1 as a, 2 as A", {}, "columns of one name cannot be told apart in a file"),
+        ("ratd", {}, " rated"),
+        ("real-jsn", {}, " real-json"),
+        ("labels_at", {}, '"from labels_at(threshold)"'),
+        ("drop table images", {}, "SELECT"),
+        ("select 1; select 2", {}, "SELECT"),
+        ("explain select 1", {}, "SELECT"),
+        ("copy images to 'x'", {}, "SELECT"),
+        ("select 1 as a, 2 as A", {}, "(A, a)"),
         ("select error('at run time') as a", {}, "at run time"),
         ("rated", {"where": "nope = 1"}, "nope"),
         ("rated", {"where": "1=1) union all (select 1"}, "syntax error"),
-        ("rated", {"columns": "nope,image_id"}, "no column nope; there are: image_id, file_name"),
-        ("rated", {"columns": ""}, "no column named"),
+        ("rated", {"columns": "nope,image_id"}, "nope; there are: image_id, file_name"),
+        ("rated", {"columns": ""}, "image_id, file_name"),
     ],
 )
 def test_a_query_is_refused(
-    export: Callable[..., list[list[str]]], what: str, options: dict[str, Any], message: str
+    export: Callable[..., list[list[str]]], what: str, options: dict[str, Any], fact: str
 ) -> None:
     with pytest.raises(QueryError) as caught:
         export(what, **options)
-    assert message in str(caught.value)
+    assert fact in str(caught.value)
 
 
 def test_arguments_that_do_not_fit(export: Callable[..., list[list[str]]]) -> None:
-    with pytest.raises(UsageError, match="csv has no use for --partition-by"):
+    with refused(UsageError, parameter="partition_by", value="csv"):
         export("rated", partition_by="label_count")
-    with pytest.raises(UsageError, match="a threshold is between 0 and 1"):
+    with refused(UsageError, parameter="threshold", value=2):
         export("rated", threshold=2)
-    with pytest.raises(UsageError, match="there is no export format 'nope'; there are: parquet,"):
+    with refused(UsageError, "'nope'", "parquet,"):
         export("rated", format="nope")
 
 
 def test_a_table_that_the_store_lacks(
     export: Callable[..., list[list[str]]], bare_store: Store
 ) -> None:
-    with pytest.raises(QueryError, match=r"no table votes: it comes from raters\.npz"):
+    with refused(QueryError, "raters.npz", value="votes"):
         export("votes", bare_store)
-    with pytest.raises(QueryError, match="the view unanimous needs what this store lacks"):
+    with refused(QueryError, "unanimous", "raters.npz"):
         export("unanimous", bare_store)
-    with pytest.raises(QueryError, match="labels_at needs what this store lacks"):
+    with refused(QueryError, "labels_at", "scores.npz"):
         export("labels", bare_store, threshold=0.5)
 
 
 @pytest.mark.parametrize("what", ["predictions", "hard", "scored_predictions"])
 def test_models_are_needed(export: Callable[..., list[list[str]]], what: str) -> None:
-    with pytest.raises(DataError, match=f"{what} reads the stored models, and none is stored"):
+    with refused(DataError, what, "realdb add FILE"):
         export(what)
 
 
@@ -189,7 +190,7 @@ def test_standard_output(synthetic_store: Store) -> None:
         elif form == "parquet":
             rows = pq.read_table(io.BytesIO(done.stdout)).num_rows
         elif FORMATS[form].is_text:
-            rows = done.stdout.count(b"\n") - (form != "jsonl")
+            rows = done.stdout.count(b"\n") - {"jsonl": 0, "json": 2}.get(form, 1)
         else:
             continue
         assert f"realdb: standard output: {rows} rows as {form}\n" == done.stderr.decode()

@@ -14,6 +14,7 @@ import pytest
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.store.store import Store
+from refusals import refused
 
 # From FACTS: ViT.csv at other operating points.
 VIT = {
@@ -103,9 +104,9 @@ def test_a_store_without_the_votes_says_which_file(
 ) -> None:
     (given / file).unlink()
     opened = ingest()
-    with pytest.raises(QueryError, match=rf"built without {file}\. Give the ingest that file"):
+    with refused(QueryError, "realdb ingest FOLDER", file=file):
         realdb.verify_scores(store=opened.root)
-    with pytest.raises(QueryError, match=file):
+    with refused(QueryError, file=file):
         realdb.scores(store=opened.root)
 
 
@@ -162,9 +163,9 @@ def test_scores_of_a_method_take_the_place_of_the_published(
     assert judged.scored_images == row["recomputed_images"]
     labels = realdb.query("select count(*) from labels", scores=out, threshold=0.55, store=root)
     assert labels.fetchall() == [(found.labels.recomputed_labels,)]
-    with pytest.raises(DataError, match="there already; --force"):
+    with pytest.raises(DataError, match=str(out)):
         realdb.scores(method=method, out=out, store=root)
-    with pytest.raises(UsageError, match="a Parquet file by its content"):
+    with pytest.raises(UsageError, match="parquet"):
         realdb.scores(method=method, out=out.with_suffix(".csv"), store=root)
 
 
@@ -192,33 +193,33 @@ def test_a_method_hears_the_rules(synthetic_store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rules", "parameter", "value"),
     [
-        ({"golden_majority": 6}, "golden_majority is one of 1, 2, 3, 4, 5; not 6"),
-        ({"original_majority": 0}, "original_majority is one of"),
-        ({"smoothing": 0.0}, "smoothing is above 0"),
-        ({"smoothing": float("nan")}, "smoothing is above 0"),
-        ({"threshold": 1.5}, "between 0 and 1; not 1.5"),
-        ({"method": "mean"}, "method is one of pipeline, majority"),
-        ({"maybe_as": "perhaps"}, "maybe_as is one of maybe, yes, no"),
-        ({"original_label_for": "dogs"}, "original_label_for is one of animals"),
-        ({"left_out_raters": [7]}, "there is no rater 7; the raters are "),
-        ({"method": "majority", "smoothing": 2.0}, "smoothing is a rule of the method pipeline"),
-        ({"clamp_golden": True}, "clamp_golden"),
-        ({"method": "dawid-skene", "golden_majority": 4}, "golden_majority is a rule of"),
+        ({"golden_majority": 6}, "golden_majority", 6),
+        ({"original_majority": 0}, "original_majority", 0),
+        ({"smoothing": 0.0}, "smoothing", 0.0),
+        ({"smoothing": float("nan")}, "smoothing", "nan"),
+        ({"threshold": 1.5}, "threshold", 1.5),
+        ({"method": "mean"}, "method", "mean"),
+        ({"maybe_as": "perhaps"}, "maybe_as", "perhaps"),
+        ({"original_label_for": "dogs"}, "original_label_for", "dogs"),
+        ({"left_out_raters": [7]}, "left_out_raters", 7),
+        ({"method": "majority", "smoothing": 2.0}, "smoothing", "majority"),
+        ({"clamp_golden": True}, "clamp_golden", "pipeline"),
+        ({"method": "dawid-skene", "golden_majority": 4}, "golden_majority", "dawid-skene"),
     ],
 )
 def test_a_rule_that_makes_no_sense(
-    rules: dict[str, Any], said: str, synthetic_store: Store
+    rules: dict[str, Any], parameter: str, value: object, synthetic_store: Store
 ) -> None:
-    with pytest.raises(UsageError, match=said):
+    with refused(UsageError, parameter=parameter, value=value):
         realdb.scores(store=synthetic_store.root, **rules)
 
 
 def test_nobody_is_heard(synthetic_store: Store) -> None:
     root = synthetic_store.root
     raters = realdb.query("select rater_id from raters where not is_expert", store=root).fetchall()
-    with pytest.raises(UsageError, match="all raters are left out"):
+    with refused(UsageError, parameter="left_out_raters", count=len(raters)):
         realdb.scores(left_out_raters=[rater for (rater,) in raters], store=root)
 
 
@@ -242,13 +243,13 @@ def test_a_stored_model_is_not_judged_twice(
 
 
 FAULTS = {
-    "1 stand twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
+    "1 occur twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
     "1 have no score": lambda table: table.slice(1),
-    "image_id, label and score are numbers": lambda table: table.set_column(
+    "score VARCHAR": lambda table: table.set_column(
         2, "score", table.column("score").cast(pa.string())
     ),
-    "has no column score": lambda table: table.drop_columns("score"),
-    "have a score that is not between 0 and 1": lambda table: table.set_column(
+    "column score": lambda table: table.drop_columns("score"),
+    "1 have a score": lambda table: table.set_column(
         2, "score", pa.array([1.5] + [0.5] * (len(table) - 1))
     ),
 }
@@ -261,7 +262,7 @@ def test_a_file_of_scores_that_is_refused(
     out = tmp_path / "scores.parquet"
     realdb.scores(method="majority", out=out, store=synthetic_store.root)
     pq.write_table(FAULTS[said](pq.read_table(out)), out)
-    with pytest.raises(DataError, match=said):
+    with refused(DataError, said, parameter="scores", file=out):
         realdb.accuracy(
             synthetic / "predictions" / "model_a.csv", scores=out, store=synthetic_store.root
         )

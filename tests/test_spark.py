@@ -25,6 +25,7 @@ from realdb.errors import DataError, QueryError, RealdbError, UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES, create_table
 from realdb.store.store import Store
+from refusals import refused
 
 Query = Callable[..., duckdb.DuckDBPyRelation]
 
@@ -174,7 +175,7 @@ def test_files_at_s3(stored: Path, models: list[Path], monkeypatch: pytest.Monke
             "s3://of-an-engine/folder/*.parquet", engine=address, store=stored
         )
         same(found, realdb.leaderboard(store=stored))
-        with pytest.raises(DataError, match="The engine looks on its own machines"):
+        with pytest.raises(DataError):
             realdb.leaderboard("s3://of-an-engine/none.parquet", engine=address, store=stored)
     finally:
         server.stop()
@@ -187,7 +188,7 @@ def test_on_spark_itself(stored: Path, models: list[Path], spark: engines.SparkS
         realdb.accuracy_table(*models, engine=spark.name, empty="wrong", store=stored),
         realdb.accuracy_table(*models, empty="wrong", store=stored),
     )
-    with pytest.raises(UsageError, match=r"has a Spark session at .* already"):
+    with refused(UsageError, parameter="engine"):
         realdb.leaderboard(engine="local[1]", store=stored)
 
 
@@ -267,7 +268,7 @@ def test_the_predictions_are_not_shuffled(
 @pytest.mark.parametrize("address", ["", "here", "local[0]", "local[a]", "http://x:1", "yarn"])
 def test_no_engine_is_guessed(address: str) -> None:
     with (
-        pytest.raises(UsageError, match=r"an engine is spark://HOST:PORT, .* or local\[N\]; not"),
+        refused(UsageError, "spark://HOST:PORT", "local[N]", parameter="engine"),
         engines.connect(address),
     ):
         pass
@@ -279,12 +280,12 @@ def test_where_nothing_listens_it_says_so_at_once() -> None:
         port = found.getsockname()[1]
     for scheme in ("sc", "spark"):
         with (
-            pytest.raises(DataError, match=f"no engine answers at {scheme}://127.0.0.1:{port}"),
+            refused(DataError, parameter="engine", value=f"{scheme}://127.0.0.1:{port}"),
             engines.connect(f"{scheme}://127.0.0.1:{port}"),
         ):
             pass
     with (
-        pytest.raises(UsageError, match="names no host and port"),
+        refused(UsageError, "sc://HOST:PORT", parameter="engine"),
         engines.connect("sc://host:many"),
     ):
         pass
@@ -297,7 +298,7 @@ def test_without_pyspark_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     for address in (sail_address, "local[1]"):
         with (
-            pytest.raises(UsageError, match=r"pip install 'realdb\[spark\]'"),
+            refused(UsageError, "pip install 'realdb[spark]'"),
             engines.connect(address),
         ):
             pass
@@ -315,17 +316,15 @@ def test_other_files_are_refused(stored: Path, sail_address: str, tmp_path: Path
     def refused(*files: object, error: type[RealdbError] = DataError, **more: Any) -> str:
         return refusal(error, *files, store=stored, engine=sail_address, **more)
 
-    remedy = "an engine reads flat Parquet files with the columns model, image_id, rank, label"
+    remedy = "flat Parquet files with the columns model, image_id, rank, label"
     for file in ("ViT.csv", "-", "logits.npy", "s3://bucket/ViT.csv", "out/model=ViT/0.parquet"):
         assert remedy in refused(file)
     assert "model=NAME" in refused("out/model=ViT/0.parquet")
     assert remedy in refused({"a.JPEG": 3}, error=UsageError)
-    assert "columns: no such option" in refused(
-        "a.parquet", columns={"image": "a"}, error=UsageError
-    )
+    assert "`columns`" in refused("a.parquet", columns={"image": "a"}, error=UsageError)
     message = refused(tmp_path / "none.parquet")
-    assert "none.parquet cannot be read" in message
-    assert "The engine looks on its own machines" in message
+    assert "none.parquet" in message
+    assert remedy in message
 
 
 @pytest.mark.parametrize(
@@ -353,8 +352,8 @@ def test_files_of_another_form_are_refused(
         ),
         ("select * replace (1000 as label) from one where image_id = 7", "rows have an image"),
         ("select * replace ('nan'::double as confidence) from one limit 2", "rows have an image"),
-        ("select * replace (null as label) from one limit 1", "1 rows lack a model, image"),
-        ("from one where image_id < 4", "3 rows have an image and rank that stood before"),
+        ("select * replace (null as label) from one limit 1", "1 rows have no model, image"),
+        ("from one where image_id < 4", "3 rows repeat an image and rank"),
     ],
 )
 def test_rows_that_are_no_predictions_are_refused(
@@ -369,8 +368,7 @@ def test_rows_that_are_no_predictions_are_refused(
     con.sql(f"from kept union all ({rows})").write_parquet(str(file))
     message = refusal(DataError, file, store=stored, engine=sail_address)
     assert said in message
-    assert "predictions of the model" in message
-    assert "realdb add checks files row by row" in message
+    assert "realdb add" in message
 
 
 @pytest.mark.parametrize(
@@ -383,10 +381,10 @@ def test_rows_that_are_no_predictions_are_refused(
         ("select * from labels_at(0.5, 1)", "labels_at takes the parameters threshold"),
         ("select * from recomputed_labels_if(golden := 4)", "takes the parameters golden_majority"),
         ("select * from accuracy_if(golden_majority := 4)", ": a table function"),
-        ("select r.range from range(3) as r", "RANGE(0, 3): a table function of DuckDB's"),
+        ("select r.range from range(3) as r", "RANGE(0, 3)"),
         ("select * from acuracy", "there is no table or view 'acuracy'"),
         ("select nothing from labels", "refuses it"),
-        ("drop table labels", "one SELECT is expected"),
+        ("drop table labels", "SELECT"),
     ],
 )
 def test_queries_are_refused(stored: Path, sail_address: str, query: str, said: str) -> None:
@@ -397,12 +395,12 @@ def test_queries_are_refused(stored: Path, sail_address: str, query: str, said: 
 
 
 def test_files_are_ranked_by_an_engine_only(stored: Path, models: list[Path]) -> None:
-    with pytest.raises(UsageError, match="files are ranked by an engine"):
+    with refused(UsageError, parameter="engine"):
         realdb.leaderboard(*models, store=stored)
 
 
 def test_without_models_there_is_nothing_to_rank(synthetic_store: Store, sail_address: str) -> None:
-    with pytest.raises(DataError, match=r"no model is stored in .*, and no file is named"):
+    with refused(DataError, "realdb add FILE"):
         realdb.leaderboard(engine=sail_address, store=synthetic_store.root)
 
 
@@ -433,5 +431,5 @@ def test_statements_hold_every_view() -> None:
     for table in TABLES:
         create_table(con, table)
     con.execute(describe.statements("labels_at", "duckdb"))
-    with pytest.raises(UsageError, match="a dialect is one of duckdb, spark; not 'hive'"):
+    with refused(UsageError, parameter="dialect", value="hive"):
         describe.statements("labels_at", "hive")

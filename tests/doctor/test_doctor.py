@@ -455,8 +455,8 @@ def test_rows_of_what_was_tried(run: Callable[..., Any]) -> None:
 
 def test_accuracy_points_to_it(run: Callable[..., Any], model_a: Model) -> None:
     done = run("accuracy", "late dir/late.csv")
-    assert done.stderr.rstrip().endswith("To find out: realdb doctor 'late dir/late.csv'")
+    assert done.stderr.rstrip().endswith(": realdb doctor 'late dir/late.csv'")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         realdb.accuracy(np.roll(model_a.label, 1), store=model_a.store)
-    assert str(caught[0].message).endswith("To find out: realdb.doctor")
+    assert str(caught[0].message).endswith(": realdb.doctor")
