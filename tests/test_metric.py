@@ -6,14 +6,15 @@ import random
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import realdb
@@ -273,21 +274,33 @@ PIECES = (
 )
 
 
+@pytest.fixture(scope="module")
+def predictions_alone() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        create_table(con, "predictions")
+        yield con
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
-def test_the_rule_is_that_of_prediction_files(name: str) -> None:
-    import duckdb
-
+@example("ILSVRC2012_val_00000012.JPEG")
+@example("a/12.0")
+@example("ILSVRC2012_val_00000012_n01440764.JPEG")
+@example("00000012")
+@example("")
+def test_the_rule_is_that_of_prediction_files(
+    predictions_alone: duckdb.DuckDBPyConnection, name: str
+) -> None:
     def read(call: Callable[[], Any]) -> Any:
         try:
             return call()
         except RealdbError:
             return None
 
-    with duckdb.connect() as con:
-        create_table(con, "predictions")
-        taken = read(lambda: predictions.add(con, {name: 1}))
-        rows = con.execute("select image_id from predictions").fetchall()
+    con = predictions_alone
+    con.execute("delete from predictions")
+    taken = read(lambda: predictions.add(con, {name: 1}))
+    rows = con.execute("select image_id from predictions").fetchall()
     found = read(lambda: reading.image_ids([name]).tolist())
     assert found == ([image for (image,) in rows] if taken else None)
 

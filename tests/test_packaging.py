@@ -182,4 +182,5 @@ def test_importing_realdb_imports_little() -> None:
     code = "import realdb, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(done.stdout.split())
+    assert "realdb" in imported
     assert not imported & {"duckdb", "numpy", "pyarrow", "pooch", "rich", "typer", "realdb.api"}

@@ -61,7 +61,10 @@ def test_what_is_out_of_range_means_nothing() -> None:
 
 def test_every_image_order_is_one(truth: Truth, original: npt.NDArray[np.int64]) -> None:
     """Each image is meant once, whichever order is supposed."""
-    for trial in mistakes.trials(truth, IMAGES, np.roll(original, 1)):
+    trials = mistakes.trials(truth, IMAGES, np.roll(original, 1))
+    names = {trial.hypothesis.name for trial in trials}
+    assert {"image+1", "image-1", "image-doubled", "reversed", "text-order"} <= names
+    for trial in trials:
         images, _ = mistakes.means(trial.hypothesis, IMAGES, np.zeros(50_000, int))
         if trial.hypothesis.name != mistakes.CLASS_ORDER:
             met = images[images > 0]
@@ -103,6 +106,7 @@ def test_background_first(truth: Truth) -> None:
 
 def test_nothing_repairs_what_is_right(truth: Truth, original: npt.NDArray[np.int64]) -> None:
     trials = mistakes.trials(truth, IMAGES, original)
+    assert len(trials) > 5
     assert not any(trial.repairs for trial in trials)
     # What is right on most images cannot become right twice as often: no pairs are tried.
     assert not any("," in trial.hypothesis.name for trial in trials)

@@ -402,6 +402,7 @@ def build_id_of(path: Path) -> str:
 @pytest.fixture(scope="module", params=["real_store", "synthetic_store", "bare_store"])
 def built(request: pytest.FixtureRequest) -> Store:
     opened: Store = request.getfixturevalue(request.param)
+    assert {"images", "labels", "sources", "build"} <= set(opened.tables)  # loops go over them
     return opened
 
 
@@ -461,14 +462,19 @@ def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
 
     wholes = listed(client, "tables", "table_name, comment")
     wholes += listed(client, "views", "view_name, comment")
+    assert {"images", "labels", "image_labels"} <= {name for name, _ in wholes}
     for name, comment in wholes:
         assert comment.startswith(about(name).summary), name
         assert about(name).grain in comment, name
         assert (f"Key: {', '.join(about(name).key)}." in comment) == bool(about(name).key), name
-    for name, comment in listed(client, "functions", "function_name, comment"):
+    functions = listed(client, "functions", "function_name, comment")
+    assert functions
+    for name, comment in functions:
         under_rules = catalog.is_under_rules(name.removesuffix("_if"))
         assert comment.startswith(name.removesuffix("_if") if under_rules else about(name).summary)
-    for name, column, comment in listed(client, "columns", "table_name, column_name, comment"):
+    columns = listed(client, "columns", "table_name, column_name, comment")
+    assert {name for name, _, _ in columns} == {name for name, _ in wholes}
+    for name, column, comment in columns:
         assert comment == about(name).columns[column], f"{name}.{column}"
 
 
@@ -513,11 +519,16 @@ def test_parquet_has_the_types_of_the_sql_file(built: Store) -> None:
 
 
 def test_not_null_is_kept(built: Store, client: duckdb.DuckDBPyConnection) -> None:
-    required = listed(client, "columns", "table_name, column_name, is_nullable")
-    for table, column, is_nullable in required:
-        if table in built.tables and not is_nullable:
-            values = pq.read_table(built.parquet(table), columns=[column])[column]
-            assert values.null_count == 0, f"{table}.{column}"
+    columns = listed(client, "columns", "table_name, column_name, is_nullable")
+    required = [
+        (table, column)
+        for table, column, is_nullable in columns
+        if table in built.tables and not is_nullable
+    ]
+    assert {("images", "image_id"), ("labels", "label")} <= set(required)
+    for table, column in required:
+        values = pq.read_table(built.parquet(table), columns=[column])[column]
+        assert values.null_count == 0, f"{table}.{column}"
 
 
 # The schema's version.

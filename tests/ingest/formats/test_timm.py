@@ -340,11 +340,16 @@ def test_a_list_and_a_rank(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[bytes, dict[int, list[int]]]:
-    """Draw a csv of a few images' top-k, damaged or not, and what is in it if it is read."""
+def files(draw: st.DrawFn) -> tuple[bytes, dict[int, list[int]], bool]:
+    """Draw a csv of a few images' top-k, damaged or not, and what is in it if it is read.
+
+    The last value is whether it must be read: nothing is wrong with it.
+    """
     topk = draw(st.integers(1, 5))
     images = draw(st.lists(st.integers(1, 50_000), min_size=1, max_size=5))
-    labels = [draw(st.lists(st.integers(-1, 1001), min_size=topk, max_size=topk)) for _ in images]
+    lowest, highest = draw(st.sampled_from([(0, 999), (-1, 1001)]))
+    label = st.integers(lowest, highest)
+    labels = [draw(st.lists(label, min_size=topk, max_size=topk)) for _ in images]
     how = draw(st.sampled_from(["numpy", "list", "separate", "long"]))
     words = draw(st.sampled_from([None, "name", "description"]))
 
@@ -369,8 +374,11 @@ def files(draw: st.DrawFn) -> tuple[bytes, dict[int, list[int]]]:
     text = io.StringIO()
     pd.DataFrame(table).to_csv(text, index=False)
     content = text.getvalue().encode()
-    cut = draw(st.integers(0, 40))
-    return content[: len(content) - cut], dict(zip(images, labels, strict=True))
+    cut = draw(st.just(0) | st.integers(0, 40))
+    is_right = not cut and len(set(images)) == len(images)
+    for row in labels:
+        is_right &= len(set(row)) == topk and all(0 <= k < 1000 and k not in SHARED for k in row)
+    return content[: len(content) - cut], dict(zip(images, labels, strict=True)), is_right
 
 
 @settings(
@@ -380,9 +388,9 @@ def files(draw: st.DrawFn) -> tuple[bytes, dict[int, list[int]]]:
 )
 @given(files())
 def test_right_or_refused(
-    tmp_path: Path, con: duckdb.DuckDBPyConnection, drawn: tuple[bytes, dict[int, list[int]]]
+    tmp_path: Path, con: duckdb.DuckDBPyConnection, drawn: tuple[bytes, dict[int, list[int]], bool]
 ) -> None:
-    content, meant = drawn
+    content, meant, is_right = drawn
     path = tmp_path / "m.csv"
     path.write_bytes(content)
     con.execute("delete from predictions")
@@ -391,9 +399,12 @@ def test_right_or_refused(
         try:
             predictions.add(con, path)
         except DataError as error:
+            assert not is_right, str(error)
             assert "\n" not in str(error)
             return
     rows = taken(con)
+    if is_right:
+        assert len(rows) == sum(map(len, meant.values()))
     whole = not any("ends without a line break" in str(warning.message) for warning in said)
     assert whole == content.endswith(b"\n")
     last = int(content.rpartition(b"val_")[2][:8])  # a number cut short is one, too
