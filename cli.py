@@ -708,10 +708,10 @@ def _options(
 
 def _formats(*, of_tables: bool) -> str:
     """Name the export formats that take a table, or those that are a file of their own."""
-    from .exports import FORMATS
+    from .exports import EXPORT_FORMATS
 
     other = "store" if of_tables else "rows"
-    return ", ".join(name for name, form in FORMATS.items() if form.takes != other)
+    return ", ".join(name for name, form in EXPORT_FORMATS.items() if form.takes != other)
 
 
 def _pairs(text: str | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from .session import Session
 if TYPE_CHECKING:
     import duckdb
 
-    from ..ingest.expand import Source
+    from ..ingest.expand import PredictionSource
     from ..ingest.progress import Progress
     from ..store.store import Store
 
@@ -148,7 +148,7 @@ def query(
         raise QueryError(explain(str(error), opened)) from None
 
 
-def _sources(predictions: object) -> list[Source]:
+def _sources(predictions: object) -> list[PredictionSource]:
     """Return the predictions that `query` takes by keyword; UsageError where one has no name."""
     from ..ingest.expand import expand
 
@@ -182,16 +182,21 @@ def _sources(predictions: object) -> list[Source]:
     )
 
 
-def _names_of(sources: Iterable[Source], tables: Mapping[str, object]) -> dict[str, Source]:
+def _names_of(
+    sources: Iterable[PredictionSource], tables: Mapping[str, object]
+) -> dict[str, PredictionSource]:
     """Map what each file is called in a query to the file; DataError where that name is taken.
 
     `tables` are the names of other tables, and what they show.
     """
-    from ..ingest.expand import Source
+    from ..ingest.expand import PredictionSource
 
-    names: dict[str, Source] = {}
+    names: dict[str, PredictionSource] = {}
     named = [*((source.model or "predictions", source) for source in sources)]
-    for name, source in [*named, *((name, Source(table, name)) for name, table in tables.items())]:
+    for name, source in [
+        *named,
+        *((name, PredictionSource(table, name)) for name, table in tables.items()),
+    ]:
         path = _path(source)
         # DuckDB tells names by their letters, not by their case.
         if name.lower() in (*TABLES, *catalog.views(), prediction_sets.GIVEN):
@@ -213,7 +218,7 @@ def _names_of(sources: Iterable[Source], tables: Mapping[str, object]) -> dict[s
     return {name: source for name, source in names.items() if name not in tables}
 
 
-def _path(source: Source) -> object:
+def _path(source: PredictionSource) -> object:
     """Return what to name in a message: a path, of a set in several files their folder."""
     if isinstance(source.given, tuple):
         return source.given[0].parent

@@ -33,15 +33,19 @@ def ingest(
     `source` is a folder, or a zip or tar of one; left out, the published files are downloaded (to a
     cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original labels
     to take instead of those in `source`; `original_format` says which form they have where their
-    content does not tell (a key of ingest.original_labels.FORMATS). With `parquet_only` no
-    realdb.duckdb is written: nothing of realdb's needs it. `progress` is called with a task, how
+    content does not tell (a key of ingest.original_labels.ORIGINAL_LABEL_FORMATS). With
+    `parquet_only` no realdb.duckdb is written: nothing of realdb's needs it. `progress` is called with a task, how
     much of it is done, and how much there is.
 
     Raises DataError where a file is damaged or contradicts another, and StoreError where the store
     cannot be written; the store in force stays as it was.
     """
     if original_format is not None and original is None:
-        raise UsageError("original_format (--original-format) goes with original (--original)")
+        raise UsageError(
+            "`original_format` is the format of `original`, which is missing",
+            parameter="original_format",
+            value=original_format,
+        )
     return _build(
         source,
         root_of(store),
@@ -107,8 +111,11 @@ def open_store(
         stores.require_own_folder(root)
         if _is_offline(offline):
             raise StoreError(
-                f"there is no store in {root}, and none is built offline (--offline or "
-                "REALDB_OFFLINE). Build it from files that you have: realdb ingest FOLDER"
+                f"there is no store in {root}, and it is not built offline (`offline=True` or "
+                "REALDB_OFFLINE)",
+                file=root,
+                parameter="offline",
+                remedy="Build it from files that you have: realdb ingest FOLDER",
             ) from None
     warnings.warn(
         f"there is no store in {root} yet: building it from the published files, once",

@@ -39,7 +39,8 @@ _WIDE = ("HUGEINT", "UHUGEINT")
 class Exported:
     """What was written: `count` of what `counts` names (rows, images, votes, …).
 
-    `out` is the file or folder, None for standard output; `format` is a key of exports.FORMATS.
+    `out` is the file or folder, None for standard output; `format` is a key of EXPORT_FORMATS in
+    exports.
     """
 
     out: Path | None
@@ -218,7 +219,7 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
     elif what in catalog.all_names():
         views = [what]
     else:
-        known = [*TABLES, *catalog.all_names(), *filter(exports.is_whole, exports.FORMATS)]
+        known = [*TABLES, *catalog.all_names(), *filter(exports.is_whole, exports.EXPORT_FORMATS)]
         near = difflib.get_close_matches(what, known) or known
         raise QueryError(
             f"there is no table, view or subset {what!r}, and it is not a SELECT",

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 import realdb
-from realdb.stats.aggregation import Fit, Votes, dawid_skene, read_round
+from realdb.stats.aggregation import Fit, VoteArrays, dawid_skene, read_round
 
 
-def fit_realdb(votes: Votes, iterations: int) -> Fit:
+def fit_realdb(votes: VoteArrays, iterations: int) -> Fit:
     return dawid_skene(
         votes,
         soft_label=np.eye(votes.answers),
@@ -51,7 +51,7 @@ def seconds(run: Callable[[int], object], iterations: int) -> float:
     return (time.perf_counter() - middle - (middle - begun)) / iterations
 
 
-def row(name: str, votes: Votes, runs: int) -> str:
+def row(name: str, votes: VoteArrays, runs: int) -> str:
     """Return a model as a row of the table; the two are compared before they are timed."""
     import pandas as pd
 

@@ -63,7 +63,7 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
+class ExportFormat:
     """A way to write.
 
     takes: rows, where WHAT is a table, view, subset or SELECT; images, where WHAT is the format's
@@ -108,55 +108,55 @@ class Format:
         return counter
 
 
-FORMATS: dict[str, Format] = {
+EXPORT_FORMATS: dict[str, ExportFormat] = {
     # Tables for anything.
-    "parquet": Format(
+    "parquet": ExportFormat(
         summary="Parquet, zstd; with --partition-by a folder of them",
         module="parquet",
         suffixes=(".parquet", ".pq"),
         options=("partition_by",),
     ),
-    "csv": Format(
+    "csv": ExportFormat(
         summary="text, comma-separated, with a header line; NULL is an empty cell",
         module="csv",
         suffixes=(".csv",),
         is_text=True,
     ),
-    "tsv": Format(
+    "tsv": ExportFormat(
         summary="text, tab-separated, with a header line; NULL is an empty cell",
         module="tsv",
         suffixes=(".tsv", ".tab"),
         is_text=True,
     ),
-    "json": Format(
+    "json": ExportFormat(
         summary="JSON, one array with an object a row",
         module="json",
         suffixes=(".json",),
         is_text=True,
     ),
-    "jsonl": Format(
+    "jsonl": ExportFormat(
         summary="JSON, an object a line",
         module="jsonl",
         suffixes=(".jsonl", ".ndjson"),
         is_text=True,
     ),
-    "arrow": Format(
+    "arrow": ExportFormat(
         summary="Arrow IPC: a file, or on standard output and as .arrows a stream",
         module="arrow",
         suffixes=(".arrow", ".feather", ".ipc", ".arrows"),
     ),
-    "sqlite": Format(
+    "sqlite": ExportFormat(
         summary="SQLite database, ready for Datasette",
         module="sqlite",
         suffixes=(".sqlite", ".sqlite3", ".db"),
     ),
-    "duckdb": Format(
+    "duckdb": ExportFormat(
         summary="DuckDB database that clients from 1.0 on read, with comments",
         module="database",
         suffixes=(".duckdb", ".db"),
     ),
     # What upstream ships.
-    "real-json": Format(
+    "real-json": ExportFormat(
         summary="real.json: a list of 50,000 lists of labels",
         module="real_json",
         takes="store",
@@ -164,7 +164,7 @@ FORMATS: dict[str, Format] = {
         is_text=True,
         counts="images",
     ),
-    "scores-npz": Format(
+    "scores-npz": ExportFormat(
         summary="scores.npz",
         module="scores_npz",
         takes="store",
@@ -172,7 +172,7 @@ FORMATS: dict[str, Format] = {
         has_threshold=False,
         counts="questions",
     ),
-    "raters-npz": Format(
+    "raters-npz": ExportFormat(
         summary="raters.npz: the votes",
         module="raters_npz",
         takes="store",
@@ -180,7 +180,7 @@ FORMATS: dict[str, Format] = {
         has_threshold=False,
         counts="votes",
     ),
-    "golden-npz": Format(
+    "golden-npz": ExportFormat(
         summary="golden.npz: the experts' answers",
         module="golden_npz",
         takes="store",
@@ -188,7 +188,7 @@ FORMATS: dict[str, Format] = {
         has_threshold=False,
         counts="votes",
     ),
-    "raters-golden-npz": Format(
+    "raters-golden-npz": ExportFormat(
         summary="raters_golden.npz: the raters' answers to the experts' questions",
         module="raters_golden_npz",
         takes="store",
@@ -197,7 +197,7 @@ FORMATS: dict[str, Format] = {
         counts="votes",
     ),
     # For training and evaluation.
-    "soft-labels": Format(
+    "soft-labels": ExportFormat(
         summary="images x classes by score or by share of the votes: OUT is .npz or .parquet",
         module="soft_labels",
         takes="images",
@@ -206,7 +206,7 @@ FORMATS: dict[str, Format] = {
         has_threshold=False,
         counts="images",
     ),
-    "imagefolder": Format(
+    "imagefolder": ExportFormat(
         summary="a tree of links to the images, or copies, in a folder for each class",
         module="imagefolder",
         takes="images",
@@ -215,7 +215,7 @@ FORMATS: dict[str, Format] = {
         is_folder=True,
         counts="files",
     ),
-    "file-list": Format(
+    "file-list": ExportFormat(
         summary="text: an image's name, a tab, its labels",
         module="file_list",
         takes="images",
@@ -223,7 +223,7 @@ FORMATS: dict[str, Format] = {
         is_text=True,
         counts="images",
     ),
-    "hf": Format(
+    "hf": ExportFormat(
         summary="a folder for Hugging Face datasets",
         module="hf",
         takes="images",
@@ -231,14 +231,14 @@ FORMATS: dict[str, Format] = {
         is_folder=True,
         counts="images",
     ),
-    "croissant": Format(
+    "croissant": ExportFormat(
         summary="the tables as Parquet, and their description in MLCommons Croissant",
         module="croissant",
         takes="store",
         is_folder=True,
         counts="rows",
     ),
-    "fiftyone": Format(
+    "fiftyone": ExportFormat(
         summary="labels.json of a FiftyOneImageClassificationDataset",
         module="fiftyone",
         takes="images",
@@ -246,7 +246,7 @@ FORMATS: dict[str, Format] = {
         is_text=True,
         counts="images",
     ),
-    "crowdkit": Format(
+    "crowdkit": ExportFormat(
         summary="the votes as crowd-kit reads them, CSV: task, worker, label",
         module="crowdkit",
         takes="images",
@@ -255,7 +255,7 @@ FORMATS: dict[str, Format] = {
         has_threshold=False,
         counts="votes",
     ),
-    "cleanlab": Format(
+    "cleanlab": ExportFormat(
         summary="the votes as cleanlab.multiannotator takes them, Parquet: questions x raters",
         module="cleanlab",
         takes="images",
@@ -266,16 +266,20 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def find(name: str) -> Format:
+def find(name: str) -> ExportFormat:
     """Return the format called `name`; UsageError, naming those there are, where it is none."""
-    if name not in FORMATS:
-        raise UsageError(f"there is no export format {name!r}; there are: {', '.join(FORMATS)}")
-    return FORMATS[name]
+    if name not in EXPORT_FORMATS:
+        raise UsageError(
+            f"there is no export format {name!r}; there are: {', '.join(EXPORT_FORMATS)}",
+            parameter="format",
+            value=name,
+        )
+    return EXPORT_FORMATS[name]
 
 
 def is_whole(what: str) -> bool:
     """Say whether WHAT names a format that needs no table: a whole-store export."""
-    return what in FORMATS and FORMATS[what].takes != "rows"
+    return what in EXPORT_FORMATS and EXPORT_FORMATS[what].takes != "rows"
 
 
 def require_distinct(columns: Sequence[str]) -> None:
@@ -303,19 +307,30 @@ def choose(what: str, target: Path | None, name: str | None) -> str:
     if is_whole(what):
         if name in (None, what):
             return what
-        raise UsageError(f"{what} is a format of its own: leave out --format {name}")
+        raise UsageError(
+            f"{what} is a format itself",
+            parameter="format",
+            value=name,
+            remedy=f'Leave out `format="{name}"`',
+        )
     if name is not None:
         if find(name).takes == "store":
             raise UsageError(
-                f"{name} holds the whole store and takes no table: realdb export {name} OUT"
+                f"{name} holds the whole store and takes no table",
+                parameter="format",
+                value=name,
+                remedy=f"Use: realdb export {name} OUT",
             )
         return name
     suffix = target.suffix.lower() if target is not None else ""
-    told = [key for key, form in FORMATS.items() if suffix and suffix in form.suffixes]
+    told = [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
     if len(told) == 1:
         return told[0]
-    choices = told or [key for key, form in FORMATS.items() if form.takes != "store"]
+    choices = told or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
     where = "standard output" if target is None else str(target)
     raise UsageError(
-        f"{where} does not tell the format; name one with --format: {', '.join(choices)}"
+        f"the format of {where} is not known from its name",
+        file=where,
+        parameter="format",
+        remedy=f"Name it with `format`: {', '.join(choices)}",
     )

@@ -21,7 +21,9 @@ def wordnet_ids(con: duckdb.DuckDBPyConnection) -> list[str]:
     ]
     if None in names:
         raise DataError(
-            "this store does not know the classes' WordNet ids: they come from labels.txt or "
-            "validation_labels.txt. Give the ingest one of them: realdb ingest FOLDER"
+            "this store has no WordNet ids of the classes, which come from labels.txt or "
+            "validation_labels.txt",
+            file="labels.txt",
+            remedy="Build the store again with one of them: realdb ingest FOLDER",
         )
     return names

@@ -34,9 +34,15 @@ def write(export: Export) -> int:
     """
     which = export.options.get("labels", "first")
     if which not in ("first", "all"):
-        raise UsageError(f"images go by their first label or by all, not by {which!r}")
+        raise UsageError(
+            f"`labels` is {which!r}; it is one of first, all", parameter="labels", value=which
+        )
     if "images" not in export.options:
-        raise UsageError("imagefolder needs the folder that the images are in: --images DIR")
+        raise UsageError(
+            "imagefolder needs the folder of the images",
+            parameter="images",
+            remedy='Name it with `images="DIR"`',
+        )
     folder = Path(export.options["images"])
     wanted = export.con.execute(
         """
@@ -57,7 +63,12 @@ def write(export: Export) -> int:
         more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         raise DataError(
             f"{len(missing):,} of {len(names):,} images are not in {folder}: "
-            f"{', '.join(missing[:_NAMED])}{more}. Ask for those that are, with --where"
+            f"{', '.join(missing[:_NAMED])}{more}",
+            file=folder,
+            value=missing[0],
+            count=len(missing),
+            parameter="where",
+            remedy="Export those that are there, with `where`",
         )
     for name in classes.wordnet_ids(export.con):
         (export.path / name).mkdir(parents=True)
@@ -81,7 +92,7 @@ def count(path: Path) -> int:
 def _find(folder: Path) -> dict[int, Path]:
     """Return where each image is, below `folder`; what realdb exported there is passed over."""
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}")
+        raise DataError(f"there is no folder {folder}", file=folder, parameter="images")
     found: dict[int, Path] = {}
     for inside, folders, files in os.walk(folder.resolve()):
         if place.MARK in files:
@@ -94,7 +105,13 @@ def _find(folder: Path) -> dict[int, Path]:
             here = Path(inside, name)
             there = found.setdefault(int(match[1]), here)
             if there != here:
-                raise DataError(f"image {int(match[1])} is in {folder} twice: {there} and {here}")
+                raise DataError(
+                    f"image {int(match[1])} is in {folder} twice: {there} and {here}",
+                    file=folder,
+                    column="image",
+                    value=int(match[1]),
+                    count=2,
+                )
     return found
 
 
@@ -104,4 +121,8 @@ def _link(source: Path, target: Path) -> None:
     except OSError as error:
         if os.name != "nt":
             raise
-        raise DataError(f"Windows allows no symbolic links here ({error}): use --copy") from None
+        raise DataError(
+            f"Windows does not allow symbolic links here ({error})",
+            parameter="copy",
+            remedy="Use `copy=True`",
+        ) from None

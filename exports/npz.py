@@ -51,8 +51,9 @@ def votes(export: Export, round_name: str) -> int:
     ).fetchnumpy()
     if not len(found["rater_id"]):
         raise QueryError(
-            f"this store has no such votes: they come from {_FILES[round_name]}. Give the ingest "
-            "that file: realdb ingest FOLDER"
+            f"this store does not have these votes, which come from {_FILES[round_name]}",
+            file=_FILES[round_name],
+            remedy="Build the store again with that file: realdb ingest FOLDER",
         )
     ids = _ids(export.con, round_name)
     questions = info(export.con, round_name)

@@ -30,7 +30,10 @@ def write(export: Export) -> int:
         if column not in export.asked.columns:
             raise DataError(
                 f"there is no column {column!r} to partition by; there are: "
-                f"{', '.join(export.asked.columns)}"
+                f"{', '.join(export.asked.columns)}",
+                column=column,
+                value=column,
+                parameter="partition_by",
             )
         partition_by = f", partition_by ({quoting.identifier(column)})"
     ((rows,),) = export.con.execute(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DataError, UsageError
-from ..store.files import sync
+from ..store.files import exists, sync
 
 # What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
 # of image folders pass over a name that begins so.
@@ -26,19 +26,33 @@ def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
     """
     kind = "folder" if is_folder else "file"
     if not target.parent.is_dir():
-        raise DataError(f"{target} cannot be written: there is no folder {target.parent}")
+        raise DataError(
+            f"{target} cannot be written: there is no folder {target.parent}",
+            file=target,
+            value=target.parent,
+            parameter="out",
+        )
     if not target.exists() and not target.is_symlink():
         return
     if target.is_dir() and is_folder and not any(target.iterdir()):
         return
     if is_folder != target.is_dir() or not (target.is_dir() or target.is_file()):
-        raise DataError(f"{target} is no {kind}, and a {kind} is to be written: name another place")
+        raise DataError(
+            f"{target} is not a {kind}, and the export writes a {kind}",
+            file=target,
+            parameter="out",
+            remedy="Choose another name",
+        )
     if not force:
-        raise DataError(f"{target} is there already; --force replaces it")
+        raise exists(target)
     if is_folder and not (target / MARK).is_file():
         raise DataError(
-            f"{target} was not written by realdb export (it has no {MARK}), so --force does not "
-            "replace it: name another folder, or remove it yourself"
+            f"{target} was not written by realdb export (it has no {MARK}), so that `force=True` "
+            "does not replace it",
+            file=target,
+            value=MARK,
+            parameter="out",
+            remedy="Choose another folder, or remove it yourself",
         )
 
 
@@ -79,7 +93,9 @@ def aside(
             else:
                 made.replace(target)
     except OSError as error:
-        raise DataError(f"{target} cannot be written: {error.strerror or error}") from None
+        raise DataError(
+            f"{target} cannot be written: {error.strerror or error}", file=target
+        ) from None
     sync(target.parent)
 
 
@@ -91,7 +107,12 @@ def standard_output(name: str, *, is_text: bool) -> Iterator[Path]:
     goes into a pipe as well.
     """
     if not is_text and sys.stdout.isatty():
-        raise UsageError(f"{name} is not for a terminal: send it to a file with > FILE")
+        raise UsageError(
+            f"{name} is not printed on a terminal",
+            parameter="format",
+            value=name,
+            remedy="Send it to a file with > FILE",
+        )
     with tempfile.TemporaryDirectory(prefix="realdb-", ignore_cleanup_errors=True) as folder:
         made = Path(folder) / "stdout"
         yield made

@@ -56,9 +56,15 @@ def write(export: Export) -> int:
     suffix = export.target.suffix.lower() if export.target else ""
     by = export.options.get("by", "score")
     if suffix not in (".npz", ".parquet"):
-        raise UsageError("soft-labels is written as .npz or .parquet: give OUT one of these names")
+        raise UsageError(
+            "soft-labels is written as .npz or .parquet, and `out` has another suffix",
+            file=export.target,
+            parameter="out",
+        )
     if by not in _QUESTIONS:
-        raise UsageError(f"soft labels are by {' or '.join(_QUESTIONS)}, not by {by!r}")
+        raise UsageError(
+            f"`by` is {by!r}; it is one of {', '.join(_QUESTIONS)}", parameter="by", value=by
+        )
     images = export.con.execute(
         """
         select i.image_id, i.file_name, i.is_rated

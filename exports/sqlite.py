@@ -50,11 +50,12 @@ def write(export: Export) -> int:
         con.commit()
     except OverflowError:
         raise DataError(
-            "SQLite has integers of 64 bits, and one of these is larger: cast its column to "
-            "varchar or double in a SELECT"
+            "SQLite has integers of 64 bits, and one of these is larger",
+            file=export.target,
+            remedy="Cast its column to varchar or double in a SELECT",
         ) from None
     except sqlite3.Error as error:
-        raise DataError(f"SQLite cannot hold these rows: {error}") from None
+        raise DataError(f"SQLite cannot hold these rows: {error}", file=export.target) from None
     finally:
         con.close()
     return rows

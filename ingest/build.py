@@ -24,7 +24,7 @@ from .original_labels import OriginalLabels, read_original_labels
 from .progress import Progress, silent
 from .questions import Questions, require_same
 from .scores import Scores, read_scores
-from .votes import ANSWERS, Votes, read_votes
+from .votes import ANSWERS, RoundVotes, read_votes
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,9 +51,9 @@ class Inputs:
     real: RealLabels | None = None
     original: OriginalLabels | None = None
     scores: Scores | None = None
-    main: Votes | None = None
-    golden: Votes | None = None
-    expert: Votes | None = None
+    main: RoundVotes | None = None
+    golden: RoundVotes | None = None
+    expert: RoundVotes | None = None
     wordnet_ids: tuple[str, ...] | None = None
     original_file: str = ""
     wordnet_file: str = "labels.txt"
@@ -234,7 +234,7 @@ def _check_original(inputs: Inputs, file: SourceFile) -> None:
         )
 
 
-def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[Votes]) -> None:
+def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[RoundVotes]) -> None:
     inputs.main = main.result()
     inputs.files.append(file)
     if inputs.scores:
@@ -463,7 +463,7 @@ def _fill_votes(build: Build, inputs: Inputs) -> None:
                     _fill_round(con, name, votes)
 
 
-def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: Votes) -> None:
+def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: RoundVotes) -> None:
     """Insert the answers of one round, sorted by image, label and rater.
 
     The three are packed into one number an answer, because sorting numbers is quick and small.

@@ -17,27 +17,27 @@ _SHOWN = 3
 _DATASET = ("state.json", "dataset_dict.json")
 
 
-class Source(NamedTuple):
+class PredictionSource(NamedTuple):
     """Predictions to `add`, and the name of those that have no model column; None: no such name."""
 
     given: object
     model: str | None
 
 
-def expand(given: Iterable[object]) -> list[Source]:
+def expand(given: Iterable[object]) -> list[PredictionSource]:
     """Return what is to be added for each of `given`: a folder or a pattern becomes its files.
 
     A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
     of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError
     where nothing is found.
     """
-    sources: list[Source] = []
+    sources: list[PredictionSource] = []
     for each in given:
         if not isinstance(each, str | Path):
-            sources.append(Source(each, None))
+            sources.append(PredictionSource(each, None))
             continue
         if remote.is_url(each):
-            sources += [Source(url, plain.stem(url)) for url in remote.expand(each)]
+            sources += [PredictionSource(url, plain.stem(url)) for url in remote.expand(each)]
             continue
         path = Path(each)
         if path.is_dir() and not any((path / name).exists() for name in _DATASET):
@@ -48,13 +48,15 @@ def expand(given: Iterable[object]) -> list[Source]:
                 raise DataError(f"{path}: there is no file of such a name")
             sources += expand(found)
         else:
-            sources.append(Source(each, plain.stem(path) if str(path) != "-" else "stdin"))
+            sources.append(
+                PredictionSource(each, plain.stem(path) if str(path) != "-" else "stdin")
+            )
     return sources
 
 
-def _of_folder(folder: Path) -> list[Source]:
+def _of_folder(folder: Path) -> list[PredictionSource]:
     """Return the prediction files in a folder, and the models of its folders model=NAME."""
-    known = {suffix for form in formats.FORMATS.values() for suffix in form.suffixes}
+    known = {suffix for form in formats.PREDICTION_FORMATS.values() for suffix in form.suffixes}
     sources, others = [], []
     for path in sorted(folder.iterdir()):
         name = plain.stem(path)
@@ -63,7 +65,7 @@ def _of_folder(folder: Path) -> list[Source]:
         if path.is_dir() and path.name.startswith("model="):
             sources.append(_of_hive(path))
         elif plain.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
-            sources.append(Source(path, name))
+            sources.append(PredictionSource(path, name))
         else:
             others.append(path.name)
     if not sources:
@@ -81,7 +83,7 @@ def _of_folder(folder: Path) -> list[Source]:
     return sources
 
 
-def _of_hive(folder: Path) -> Source:
+def _of_hive(folder: Path) -> PredictionSource:
     from urllib.parse import unquote
 
     paths = sorted(
@@ -97,4 +99,4 @@ def _of_hive(folder: Path) -> Source:
             else f"{folder} has no files"
         )
     name = unquote(folder.name.removeprefix("model="))
-    return Source(paths[0] if len(paths) == 1 else tuple(paths), name)
+    return PredictionSource(paths[0] if len(paths) == 1 else tuple(paths), name)

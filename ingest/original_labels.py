@@ -1,7 +1,7 @@
 """The original ILSVRC 2012 validation labels, from whatever file a user has of them.
 
 What a file is, is told by its content, never by its name. A new form is one function that reads it
-and one entry in FORMATS.
+and one entry in ORIGINAL_LABEL_FORMATS.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class OriginalLabels:
 
     `labels` is int16 (50000,): class ids 0-999, image 1 first. `wordnet_ids` are the 1,000 sorted
     WordNet ids where the source (or map_clsloc.txt, where it was needed) names them all, else None.
-    `format` is a key of FORMATS.
+    `format` is a key of ORIGINAL_LABEL_FORMATS.
     """
 
     labels: NDArray[np.int16]
@@ -68,7 +68,7 @@ class Source:
             raise DataError(f"{self.path}: {count} {what} ({self.where(rows, self.labels)})")
 
 
-class Reader(NamedTuple):
+class OriginalLabelReader(NamedTuple):
     """A form of the labels: what it is, whether a text is of it, and how it is read.
 
     The text is the file's; of an .npy file only its magic, of a folder ''.
@@ -88,7 +88,7 @@ def read_original_labels(
 ) -> OriginalLabels:
     """Read the original labels of the 50,000 validation images.
 
-    `format` is a key of FORMATS, for content that does not tell; None tells it by the content.
+    `format` is a key of ORIGINAL_LABEL_FORMATS; None recognises it by the content.
     `wordnet_ids` is labels.txt (read_wordnet_ids): a class id is a WordNet id's place there, or
     without it, among the source's own 1,000 sorted ids. `devkit` is map_clsloc.txt
     (read_devkit_map); integers are the devkit's ids where it is given and none of them is 0.
@@ -96,15 +96,19 @@ def read_original_labels(
     Raises UsageError for an unknown `format`; DataError where the content is of another form or of
     none, where the labels could mean two things, and unless every image has one label.
     """
-    if format is not None and format not in FORMATS:
-        raise UsageError(f"no format {format!r} of original labels; one of {', '.join(FORMATS)}")
+    if format is not None and format not in ORIGINAL_LABEL_FORMATS:
+        raise UsageError(
+            f"no format {format!r} of original labels; one of {', '.join(ORIGINAL_LABEL_FORMATS)}"
+        )
     text = _text(path)
-    found = next((name for name, reader in FORMATS.items() if reader.fits(text)), None)
+    found = next(
+        (name for name, reader in ORIGINAL_LABEL_FORMATS.items() if reader.fits(text)), None
+    )
     if found is None and format is not None:
         found = format  # the content does not tell: the user does
     if found is None or format not in (None, found):
         raise DataError(f"{path}: {_mismatch(text, found, format)}")
-    source = FORMATS[found].read(path, text)
+    source = ORIGINAL_LABEL_FORMATS[found].read(path, text)
     positions = _positions(source)
     class_ids, own_ids = _class_ids(source, wordnet_ids, devkit)
     if source.names is None and np.array_equal(class_ids, np.repeat(np.arange(CLASSES), 50)):
@@ -140,10 +144,12 @@ def _text(path: Path) -> str:
 
 
 def _mismatch(text: str, found: str | None, wanted: str | None) -> str:
-    start = f"not {wanted!r} ({FORMATS[wanted].description}): it " if wanted else ""
+    start = f"not {wanted!r} ({ORIGINAL_LABEL_FORMATS[wanted].description}): it " if wanted else ""
     if found:
-        return f"{start}looks like {found!r} ({FORMATS[found].description})"
-    forms = "; ".join(f"{name}: {reader.description}" for name, reader in FORMATS.items())
+        return f"{start}looks like {found!r} ({ORIGINAL_LABEL_FORMATS[found].description})"
+    forms = "; ".join(
+        f"{name}: {reader.description}" for name, reader in ORIGINAL_LABEL_FORMATS.items()
+    )
     return f"{start}begins with {text[:60]!r:.60}, none of the known forms ({forms})"
 
 
@@ -297,35 +303,35 @@ def _first_line(pattern: str) -> Callable[[str], object]:
 _has_integers = _first_line("[0-9]+")
 _find_zero = re.compile(r"^[ \t]*0[ \t]*$", re.MULTILINE).search
 
-FORMATS: dict[str, Reader] = {
-    "tfds": Reader(
+ORIGINAL_LABEL_FORMATS: dict[str, OriginalLabelReader] = {
+    "tfds": OriginalLabelReader(
         "a WordNet id a line, in file-name order", _first_line("n[0-9]{8}"), _read_lines
     ),
-    "imagenet-x": Reader(
+    "imagenet-x": OriginalLabelReader(
         "CSV with the header file_name,label", _first_line("file_name,label"), _read_csv
     ),
-    "imagenet-classes": Reader(
+    "imagenet-classes": OriginalLabelReader(
         "a JSON object, file name to label", re.compile(r"\s*\{").match, _read_json
     ),
-    "val-txt": Reader(
+    "val-txt": OriginalLabelReader(
         "a file name and a label a line",
         _first_line(r"\S.*[ \t](?:n[0-9]{8}|[0-9]+)"),
         _read_named_lines,
     ),
-    "folders": Reader(
+    "folders": OriginalLabelReader(
         "a folder of class folders, as n01440764/ILSVRC2012_val_00000293.JPEG",
         lambda text: not text,
         _read_folders,
     ),
-    "npy": Reader(
+    "npy": OriginalLabelReader(
         "an .npy array of integers, in file-name order", lambda text: text == _NPY, _read_npy
     ),
-    "plain": Reader(
+    "plain": OriginalLabelReader(
         "a class id (0-999) a line, in file-name order",
         lambda text: _has_integers(text) and _find_zero(text),
         _read_lines,
     ),
-    "devkit": Reader(
+    "devkit": OriginalLabelReader(
         "a devkit id (1-1000) a line, in file-name order",
         lambda text: _has_integers(text) and not _find_zero(text),
         _read_lines,

@@ -58,10 +58,10 @@ def add(
     """
     import duckdb
 
-    unknown = sorted(set(columns or {}) - set(formats.GIVEN))
+    unknown = sorted(set(columns or {}) - set(formats.ROLES))
     if unknown:
         raise UsageError(
-            f"a column is chosen for {', '.join(formats.GIVEN)}; not for {unknown[0]!r}"
+            f"a column is chosen for {', '.join(formats.ROLES)}; not for {unknown[0]!r}"
         )
     in_place = order is None and remote.is_in_place(given, input_format)
     if isinstance(given, str | Path) and plain.is_needed(given) and not in_place:
@@ -69,8 +69,8 @@ def add(
             return add(
                 con, path, model=model, columns=columns, input_format=input_format, order=order
             )
-    told = formats.Told(columns=columns or {}, images=images_in(con, order))
-    relation, where, default = read(con, given, told, input_format)
+    options = formats.ReadOptions(columns=columns or {}, images=images_in(con, order))
+    relation, where, default = read(con, given, options, input_format)
     parameters = {"model": model or default, "image_name": image_names.PATTERN}
     # A table's rowid grows with each row, in the order in which they come.
     stored = con.execute("select model, max(rowid) from predictions group by model").fetchall()
@@ -93,7 +93,7 @@ def add(
         con.execute("drop view given")
         con.execute(f"drop table if exists {spellings.SPELLED}")
         con.unregister(formats.REGISTERED)
-    for doubt in told.doubts:
+    for doubt in options.doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=3)
     return models
 
@@ -148,16 +148,19 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
 
 
 def read(
-    con: duckdb.DuckDBPyConnection, given: object, told: formats.Told, input_format: str | None
+    con: duckdb.DuckDBPyConnection,
+    given: object,
+    options: formats.ReadOptions,
+    input_format: str | None,
 ) -> Given:
-    """Return what was given as a relation with the columns of formats.GIVEN; nothing is checked."""
+    """Return what was given as a relation with the columns of formats.ROLES; nothing is checked."""
     if remote.is_url(given):
-        return Given(remote.read_parquet(con, given, told), given, plain.stem(given))
+        return Given(remote.read_parquet(con, given, options), given, plain.stem(given))
     if isinstance(given, str | Path):
         path = Path(given)
-        return Given(_read_file(con, path, told, input_format), str(given), plain.stem(path))
+        return Given(_read_file(con, path, options, input_format), str(given), plain.stem(path))
     if isinstance(given, tuple) and given:
-        relations = [_read_part(con, Path(part), told, input_format) for part in given]
+        relations = [_read_part(con, Path(part), options, input_format) for part in given]
         whole = functools.reduce(lambda whole, part: whole.union(part), relations)
         return Given(whole, f"{given[0]} and {len(given) - 1} more", "predictions")
     import numpy as np
@@ -165,8 +168,8 @@ def read(
     if isinstance(given, np.ndarray):
         from .formats import npy
 
-        return Given(npy.from_array(con, given, told, "the array"), "the array", "predictions")
-    if told.images is not None:
+        return Given(npy.from_array(con, given, options, "the array"), "the array", "predictions")
+    if options.images is not None:
         raise UsageError("an order is for arrays: these predictions name their images")
     if hasattr(given, "with_format"):  # a datasets.Dataset
         if isinstance(given, Mapping):
@@ -178,7 +181,7 @@ def read(
         from .formats import frame
 
         where = "the dict" if isinstance(given, Mapping) else "the table"
-        return Given(frame.from_object(con, given, told, where), where, "predictions")
+        return Given(frame.from_object(con, given, options, where), where, "predictions")
     raise UsageError(
         f"predictions cannot be a {type(given).__name__}: give a path, an Arrow table, a pandas or "
         "Polars frame, a NumPy array, or a dict of file name to class id"
@@ -186,18 +189,24 @@ def read(
 
 
 def _read_file(
-    con: duckdb.DuckDBPyConnection, path: Path, told: formats.Told, input_format: str | None
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    options: formats.ReadOptions,
+    input_format: str | None,
 ) -> duckdb.DuckDBPyRelation:
     is_in_database = "::" in str(path) and not path.exists()
     name = input_format or ("duckdb" if is_in_database else formats.recognise(path))
     form = formats.find(name)
-    if told.images is not None and not form.is_array:
+    if options.images is not None and not form.is_array:
         raise UsageError(f"an order is for arrays: {path} is {name}, which names its images")
-    return form.read(con, path, told)
+    return form.read(con, path, options)
 
 
 def _read_part(
-    con: duckdb.DuckDBPyConnection, path: Path, told: formats.Told, input_format: str | None
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    options: formats.ReadOptions,
+    input_format: str | None,
 ) -> duckdb.DuckDBPyRelation:
     """Read a file that holds only part of the rows: as text, so that they fit together."""
     if plain.is_needed(path):
@@ -205,8 +214,8 @@ def _read_part(
     form = formats.find(input_format or formats.recognise(path))
     if form.is_array:
         raise DataError(f"{path} is one of several files of a set, and an array: join them")
-    texts = ", ".join(f"cast({role} as varchar) as {role}" for role in formats.GIVEN)
-    return form.read(con, path, told).project(texts)
+    texts = ", ".join(f"cast({role} as varchar) as {role}" for role in formats.ROLES)
+    return form.read(con, path, options).project(texts)
 
 
 def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: str) -> None:

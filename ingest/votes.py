@@ -19,7 +19,7 @@ _ONE = np.float64(1).view(np.uint64)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Votes:
+class RoundVotes:
     """The answers of one file, in its order: rater by rater, question by question.
 
     `rater_ids` is int64 (raters,), as `ids` has them. `rater` (int16), `question` (int32) and
@@ -34,7 +34,7 @@ class Votes:
     answer: npt.NDArray[np.int8]
 
 
-def read_votes(path: Path, progress: Progress = silent) -> Votes:
+def read_votes(path: Path, progress: Progress = silent) -> RoundVotes:
     """Read an .npz of tensor float64 (raters, questions, 3), info and ids.
 
     Raises DataError unless every cell is 0 or 1, a rater gives a question at most one answer, and
@@ -77,7 +77,7 @@ def read_votes(path: Path, progress: Progress = silent) -> Votes:
             question.append(asked)
             answer.append(said.astype(np.int8))
             progress(f"reading {path.name}", place + 1, len(rater_ids))
-    return Votes(
+    return RoundVotes(
         path=path,
         rater_ids=rater_ids,
         questions=questions,

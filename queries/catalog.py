@@ -62,7 +62,11 @@ def find(name: str) -> View:
 
     known = [*TABLES, *all_names()]
     near = difflib.get_close_matches(name, known) or known
-    raise QueryError(f"there is no table or view {name!r}. Did you mean: {', '.join(near)}?")
+    raise QueryError(
+        f"there is no table or view {name!r}",
+        value=name,
+        remedy=f"Did you mean: {', '.join(near)}?",
+    )
 
 
 def tables_of(*names: str) -> set[str]:
@@ -124,8 +128,10 @@ def require(name: str, tables: Collection[str]) -> View:
     if missing:
         files = "; ".join(f"{table} (from {source_of(table)})" for table in missing)
         raise QueryError(
-            f"the view {name} needs what this store lacks: {files}. Give the ingest those files: "
-            "realdb ingest FOLDER"
+            f"the view {name} needs tables that this store does not have: {files}",
+            value=name,
+            count=len(missing),
+            remedy="Build the store again with those files: realdb ingest FOLDER",
         )
     return view
 

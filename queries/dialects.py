@@ -170,7 +170,7 @@ def _arguments(
         missing = [name for name in parameters if name not in given]
         if has_defaults or not missing:
             return given | {name: exp.null() for name in missing}
-    raise QueryError(f"{call.name} takes the parameters {', '.join(parameters)}")
+    raise QueryError(f"{call.name} takes the parameters {', '.join(parameters)}", value=call.name)
 
 
 def tables_named(select: str) -> set[str]:
@@ -188,8 +188,11 @@ def tables_named(select: str) -> set[str]:
             if isinstance(source, exp.Table):
                 if isinstance(source.this, exp.Func):
                     raise QueryError(
-                        f"{_text(source.this)}: a table function of DuckDB's, which other engines "
-                        "lack. Ask it without --engine"
+                        f"{_text(source.this)} is a table function of DuckDB's, which other "
+                        "engines do not have",
+                        value=_text(source.this),
+                        parameter="engine",
+                        remedy="Run the query without `engine`",
                     )
                 named.add(source.name)
     return named
@@ -395,8 +398,8 @@ def _parse(select: str) -> exp.Expr:
         import sqlglot
     except ImportError:
         raise UsageError(
-            "SQL for other engines needs sqlglot, which is not installed here: "
-            "pip install 'realdb[spark]'"
+            "SQL for other engines needs sqlglot, which is not installed",
+            remedy="Install it with: pip install 'realdb[spark]'",
         ) from None
     try:
         return sqlglot.parse_one(select, read="duckdb")

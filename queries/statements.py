@@ -45,7 +45,10 @@ def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool =
         kinds = [statement.type for statement in con.extract_statements(_explained(con, sql))]
     if kinds != [duckdb.StatementType.SELECT]:
         also = "FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN" if explains else "FROM, WITH"
-        raise QueryError(f"one SELECT is expected (or {also}): the store is only read")
+        raise QueryError(
+            f"the query is not one SELECT (or {also}), and a query only reads",
+            count=len(kinds),
+        )
 
 
 def require_reading(con: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -42,8 +42,8 @@ _LEAST = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Votes:
-    """Votes, one a place in `item`, `rater` and `answer`, int (votes,) each, in any order.
+class VoteArrays:
+    """VoteArrays, one a place in `item`, `rater` and `answer`, int (votes,) each, in any order.
 
     There are `items` items, `raters` raters and `answers` answers; a rater may have answered an
     item not at all, once, or several times, and an item may have no vote.
@@ -59,37 +59,49 @@ class Votes:
 
     def __post_init__(self) -> None:
         for name, count in (("item", self.items), ("rater", self.raters), ("answer", self.answers)):
-            given = np.asarray(getattr(self, name))
-            if given.ndim != 1 or given.dtype.kind not in "iu" or len(given) != len(self.item):
+            values = np.asarray(getattr(self, name))
+            if values.ndim != 1 or values.dtype.kind not in "iu" or len(values) != len(self.item):
                 raise DataError(
-                    f"votes: `{name}` is {given.dtype} of shape {given.shape}; item, rater and "
-                    "answer are lists of integers, equally long"
+                    f"`{name}` is {values.dtype} of shape {values.shape}; item, rater and answer "
+                    "must be lists of integers, equally long",
+                    parameter=name,
+                    value=values.shape,
                 )
-            outside = np.flatnonzero((given < 0) | (given >= count))
+            outside = np.flatnonzero((values < 0) | (values >= count))
             if len(outside):
                 raise DataError(
-                    f"votes: `{name}` is {given[outside[0]]} in vote {outside[0]}, counted from 0; "
-                    f"there are {count:,}, from 0 to {count - 1:,} ({len(outside):,} such votes)"
+                    f"`{name}` is {values[outside[0]]} in vote {outside[0]}, counted from 0; there "
+                    f"are {count:,}, from 0 to {count - 1:,} ({len(outside):,} such votes)",
+                    row=int(outside[0]),
+                    value=values[outside[0]],
+                    count=len(outside),
+                    parameter=name,
                 )
-            object.__setattr__(self, name, given.astype(np.intp, copy=False))
+            object.__setattr__(self, name, values.astype(np.intp, copy=False))
 
     @cached_property
     def patterns(self) -> Patterns:
         """The distinct sets of (rater, answer) that items have; found once, then kept."""
         return _patterns(self)
 
-    def binary(self, maybe: Literal["drop", "no", "yes"]) -> Votes:
+    def binary(self, maybe: Literal["drop", "no", "yes"]) -> VoteArrays:
         """Return votes of the two answers no and yes, made of no, maybe and yes.
 
         A 'maybe' is left out, or counts as a no, or as a yes. Items and raters keep their numbers.
         """
         if self.answers != len(ANSWERS):
-            raise UsageError(f"votes of {self.answers} answers: binary() takes no, maybe and yes")
+            raise UsageError(
+                f"binary() takes the answers no, maybe and yes; these votes have "
+                f"{self.answers} answers",
+                count=self.answers,
+            )
         if maybe not in ("drop", "no", "yes"):
-            raise UsageError(f"maybe={maybe!r}: say drop, no or yes")
+            raise UsageError(
+                f"`maybe` is {maybe!r}; it is one of drop, no, yes", parameter="maybe", value=maybe
+            )
         kept = self.answer != 1 if maybe == "drop" else np.ones(len(self.answer), np.bool_)
         yes = self.answer >= (1 if maybe == "yes" else 2)
-        return Votes(
+        return VoteArrays(
             item=self.item[kept],
             rater=self.rater[kept],
             answer=yes[kept].astype(np.intp),
@@ -124,7 +136,7 @@ class Round:
     `image_id` and `label`, int (items,), ascend; so does `rater_id`, int (raters,).
     """
 
-    votes: Votes
+    votes: VoteArrays
     image_id: _Ints
     label: _Ints
     rater_id: _Ints
@@ -140,26 +152,27 @@ class Round:
         absent = np.flatnonzero((self.image_id[place] != image) | (self.label[place] != asked))
         if len(absent):
             raise DataError(
-                f"image {image[absent[0]]}, label {asked[absent[0]]}: nobody voted on it in this "
-                f"round ({len(absent):,} such questions)"
+                f"image {image[absent[0]]}, label {asked[absent[0]]} has no votes in this round "
+                f"({len(absent):,} such questions)",
+                count=len(absent),
             )
         truth = np.full(self.votes.items, -1, np.intp)
         truth[place] = np.asarray(valid, np.intp)
         return truth
 
     def of_raters(self, rater_id: npt.ArrayLike, value: npt.ArrayLike) -> _Floats:
-        """Return the value of each rater here, (raters,), out of values of raters given by id.
+        """Return the value of each rater here, (raters,), out of values of raters by id.
 
-        A rater who has none, or NaN, gets the mean of the given values: the rule that the published
+        A rater who has none, or NaN, gets the mean of these values: the rule that the published
         scores follow with the seven raters who answered no golden question.
-        Raises DataError where no value is given.
+        Raises DataError where there is no value.
         """
-        given = np.asarray(value, np.float64)
-        if np.isnan(given).all():
+        values = np.asarray(value, np.float64)
+        if np.isnan(values).all():
             raise DataError("none of the raters has a value to weigh their votes by")
-        known = dict(zip(np.asarray(rater_id).tolist(), given.tolist(), strict=True))
+        known = dict(zip(np.asarray(rater_id).tolist(), values.tolist(), strict=True))
         found = np.array([known.get(rater, np.nan) for rater in self.rater_id.tolist()])
-        return np.where(np.isnan(found), np.nanmean(given), found)
+        return np.where(np.isnan(found), np.nanmean(values), found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,7 +183,7 @@ class Fit:
     prior: (classes,), P(class)
     confusion: (raters, classes, answers), P(answer | rater, class); a rater without votes has
         equal probabilities
-    log_likelihood: (iterations,), nats: ln P(all votes, and the given truths) under the
+    log_likelihood: (iterations,), nats: ln P(all votes, and the known truths) under the
         probabilities that the posterior of that iteration was computed with
     objective: (iterations,), what EM raises: the log-likelihood, and with smoothing the log
         density, but for a constant, of the prior that the smoothing stands for. It never falls,
@@ -206,7 +219,7 @@ def read_round(con: duckdb.DuckDBPyConnection, name: str = "main") -> Round:
     asked = _key(rows["image_id"], rows["label"])
     _, first, item = np.unique(asked, return_index=True, return_inverse=True)
     rater_id, rater = np.unique(rows["rater_id"], return_inverse=True)
-    votes = Votes(
+    votes = VoteArrays(
         item=item,
         rater=rater,
         answer=rows["answer"],
@@ -222,7 +235,7 @@ def read_round(con: duckdb.DuckDBPyConnection, name: str = "main") -> Round:
     )
 
 
-def majority_vote(votes: Votes, *, soft_label: npt.ArrayLike = VALIDITY) -> _Floats:
+def majority_vote(votes: VoteArrays, *, soft_label: npt.ArrayLike = VALIDITY) -> _Floats:
     """Return the share of its votes that each class has on each item, (items, classes).
 
     `soft_label`, (answers, classes) with rows that sum to 1, says how far an answer speaks for each
@@ -234,21 +247,24 @@ def majority_vote(votes: Votes, *, soft_label: npt.ArrayLike = VALIDITY) -> _Flo
 
 
 def weighted_vote(
-    votes: Votes, weight: npt.ArrayLike, *, soft_label: npt.ArrayLike = VALIDITY
+    votes: VoteArrays, weight: npt.ArrayLike, *, soft_label: npt.ArrayLike = VALIDITY
 ) -> _Floats:
     """Return what majority_vote does, each vote counted by its rater's weight, (raters,).
 
     Weights are finite and not negative. With each rater's `agreement` with the majority's labels
     this is crowd-kit's Wawa. Where an item's weights sum to 0 the classes share equally.
     """
-    given = np.asarray(weight, np.float64)
-    if given.shape != (votes.raters,) or not (np.isfinite(given) & (given >= 0)).all():
-        raise UsageError(f"a weighted vote takes {votes.raters} weights, finite and not negative")
-    return _of_items(votes, _shares(votes, given, _soft_label(votes, soft_label)))
+    values = np.asarray(weight, np.float64)
+    if values.shape != (votes.raters,) or not (np.isfinite(values) & (values >= 0)).all():
+        raise UsageError(
+            f"`weights` must be {votes.raters} numbers, finite and not negative",
+            parameter="weights",
+        )
+    return _of_items(votes, _shares(votes, values, _soft_label(votes, soft_label)))
 
 
 def agreement(
-    votes: Votes, truth: npt.ArrayLike, *, soft_label: npt.ArrayLike = VALIDITY
+    votes: VoteArrays, truth: npt.ArrayLike, *, soft_label: npt.ArrayLike = VALIDITY
 ) -> _Floats:
     """Return the share of each rater's votes that agree with the truth, (raters,).
 
@@ -267,7 +283,7 @@ def agreement(
 
 
 def dawid_skene(
-    votes: Votes,
+    votes: VoteArrays,
     *,
     soft_label: npt.ArrayLike = VALIDITY,
     truth: npt.ArrayLike | None = None,
@@ -277,7 +293,7 @@ def dawid_skene(
 ) -> Fit:
     """Estimate the classes and each rater's P(answer | class) together, by EM.
 
-    The model: an item's class is drawn from the prior; given the class, the answers are
+    The model: an item's class is drawn from the prior; by its class, the answers are
     independent, each drawn with its rater's probabilities. EM begins with the shares of
     majority_vote, so `soft_label`, (answers, classes), also says how many classes there are and
     which is which: VALIDITY for two classes and three answers, np.eye(n) where the answers are the
@@ -293,10 +309,10 @@ def dawid_skene(
     Source: Dawid & Skene, Maximum likelihood estimation of observer error-rates using the EM
     algorithm, Applied Statistics 28 (1979), 20-28: equations 2.3 to 2.5, begun with 3.1.
     """
-    given = np.zeros((votes.raters, 1, votes.answers), np.bool_)
-    given[votes.rater, 0, votes.answer] = True
-    given |= ~given.any(axis=2, keepdims=True)
-    least = np.where(given, _LEAST, 0.0)
+    values = np.zeros((votes.raters, 1, votes.answers), np.bool_)
+    values[votes.rater, 0, votes.answer] = True
+    values |= ~values.any(axis=2, keepdims=True)
+    least = np.where(values, _LEAST, 0.0)
 
     def update(counts: _Floats) -> tuple[_Floats, float]:
         raised = np.maximum(counts + smoothing, least)
@@ -308,7 +324,7 @@ def dawid_skene(
 
 
 def one_coin(
-    votes: Votes,
+    votes: VoteArrays,
     *,
     truth: npt.ArrayLike | None = None,
     smoothing: float = 0.0,
@@ -346,7 +362,7 @@ def one_coin(
 
 
 def _em(
-    votes: Votes,
+    votes: VoteArrays,
     update: Callable[[_Floats], tuple[_Floats, float]],
     soft_label: _Floats,
     truth: npt.ArrayLike | None,
@@ -360,9 +376,17 @@ def _em(
     and gives the log density of the prior that its smoothing stands for.
     """
     if not (np.isfinite(smoothing) and smoothing >= 0):
-        raise UsageError(f"smoothing={smoothing}: a count to add, finite and not negative")
+        raise UsageError(
+            f"`smoothing` is {smoothing}; it must be finite and not negative",
+            parameter="smoothing",
+            value=smoothing,
+        )
     if max_iterations < 1:
-        raise UsageError(f"max_iterations={max_iterations}: at least 1")
+        raise UsageError(
+            f"`max_iterations` is {max_iterations}; it must be at least 1",
+            parameter="max_iterations",
+            value=max_iterations,
+        )
     if not votes.items or not len(votes.item):
         raise DataError("there are no votes to aggregate")
     classes, codes = soft_label.shape[1], votes.raters * votes.answers
@@ -464,7 +488,7 @@ def _sum_by_code(patterns: Patterns, weight: _Floats, codes: int, room: _Floats)
     return sums
 
 
-def _shares(votes: Votes, weight: _Floats, soft_label: _Floats) -> _Floats:
+def _shares(votes: VoteArrays, weight: _Floats, soft_label: _Floats) -> _Floats:
     """Return each class's share of a pattern's weighted votes, (classes, patterns)."""
     classes = soft_label.shape[1]
     sums = np.empty((classes, votes.patterns.code.shape[1]))
@@ -478,12 +502,12 @@ def _shares(votes: Votes, weight: _Floats, soft_label: _Floats) -> _Floats:
     return shares
 
 
-def _of_items(votes: Votes, of_patterns: _Floats) -> _Floats:
+def _of_items(votes: VoteArrays, of_patterns: _Floats) -> _Floats:
     """Return what patterns have, (classes, patterns), for the items, (items, classes)."""
     return np.ascontiguousarray(of_patterns.T[votes.patterns.of_item])
 
 
-def _patterns(votes: Votes) -> Patterns:
+def _patterns(votes: VoteArrays) -> Patterns:
     code = votes.rater * votes.answers + votes.answer
     none = votes.raters * votes.answers
     order = np.lexsort((code, votes.item))
@@ -513,32 +537,40 @@ def _patterns(votes: Votes) -> Patterns:
     )
 
 
-def _soft_label(votes: Votes, given: npt.ArrayLike) -> _Floats:
-    """Return `given` as (answers, classes); UsageError where it is not of such a shape."""
-    soft = np.asarray(given, np.float64)
+def _soft_label(votes: VoteArrays, values: npt.ArrayLike) -> _Floats:
+    """Return `values` as (answers, classes); UsageError where it is not of such a shape."""
+    soft = np.asarray(values, np.float64)
     if soft.ndim != 2 or len(soft) != votes.answers or soft.shape[1] < 2:
         raise UsageError(
-            f"soft_label has the shape {soft.shape}: these votes have {votes.answers} answers, so "
-            f"it takes {votes.answers} rows, with a column for each class; np.eye({votes.answers}) "
-            "where the answers are the classes"
+            f"`soft_label` has the shape {soft.shape}, and these votes have {votes.answers} "
+            f"answers: it takes {votes.answers} rows, with a column for each class",
+            parameter="soft_label",
+            value=soft.shape,
+            remedy=f"Use np.eye({votes.answers}) where the answers are the classes",
         )
     if not ((soft >= 0).all() and np.allclose(soft.sum(axis=1), 1)):
-        raise UsageError("soft_label: each row is an answer's shares of the classes; it sums to 1")
+        raise UsageError(
+            "`soft_label` must have rows that sum to 1: an answer's shares of the classes",
+            parameter="soft_label",
+        )
     return soft
 
 
-def _truth(votes: Votes, given: npt.ArrayLike, classes: int) -> _Ints:
-    """Return `given` as int (items,), -1 to classes - 1; UsageError where it is not."""
-    truth = np.asarray(given)
+def _truth(votes: VoteArrays, values: npt.ArrayLike, classes: int) -> _Ints:
+    """Return `values` as int (items,), -1 to classes - 1; UsageError where it is not."""
+    truth = np.asarray(values)
     if truth.shape != (votes.items,) or truth.dtype.kind not in "iu":
         raise UsageError(
-            f"truth is {truth.dtype} of shape {truth.shape}: it takes an integer for each of the "
-            f"{votes.items:,} items, -1 where its class is not known"
+            f"`truth` is {truth.dtype} of shape {truth.shape}: it takes an integer for each of the "
+            f"{votes.items:,} items, -1 where its class is not known",
+            parameter="truth",
+            value=truth.shape,
         )
     if len(truth) and not (truth.min() >= -1 and truth.max() < classes):
         raise UsageError(
-            f"truth goes from {truth.min()} to {truth.max()}: a class is 0 to {classes - 1}, or -1 "
-            "where it is not known"
+            f"`truth` goes from {truth.min()} to {truth.max()}: a class is 0 to {classes - 1}, "
+            "or -1 where it is not known",
+            parameter="truth",
         )
     return truth.astype(np.intp, copy=False)
 

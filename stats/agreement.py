@@ -23,7 +23,7 @@ _Floats = npt.NDArray[np.float64]
 COEFFICIENTS = ("observed_agreement", "nominal_alpha", "ordinal_alpha", "fleiss_kappa")
 
 
-class Votes(NamedTuple):
+class QuestionVotes(NamedTuple):
     """The votes of n questions, each of which belongs to one image and to one group.
 
     image, group: their places, from 0, among all images and all groups, (n,)
@@ -35,7 +35,7 @@ class Votes(NamedTuple):
     answers: _Ints
 
 
-def votes(con: duckdb.DuckDBPyConnection, by: str | None) -> Votes:
+def votes(con: duckdb.DuckDBPyConnection, by: str | None) -> QuestionVotes:
     """Read the view `vote_coincidences` of `con`.
 
     The groups are those of the answers to `realdb.agreement`, in the order of their keys: all
@@ -59,7 +59,7 @@ def votes(con: duckdb.DuckDBPyConnection, by: str | None) -> Votes:
         {"by": by},
     ).fetchnumpy()
     counts = [rows[f"{answer}_votes"] for answer in ("no", "maybe", "yes")]
-    return Votes(
+    return QuestionVotes(
         image=np.unique(rows["image_id"], return_inverse=True)[1],
         group=np.unique(rows["group"], return_inverse=True)[1],
         answers=np.stack(counts, axis=1),
@@ -111,7 +111,7 @@ def coefficients(matrices: _Floats) -> _Floats:
     )
 
 
-def resample(given: Votes, *, replicates: int, seed: int) -> _Floats:
+def resample(given: QuestionVotes, *, replicates: int, seed: int) -> _Floats:
     """Return the COEFFICIENTS of bootstrap samples, (4, groups, replicates).
 
     A replicate draws as many images as there are, with replacement; all groups are computed on the
@@ -135,7 +135,9 @@ def resample(given: Votes, *, replicates: int, seed: int) -> _Floats:
     return found
 
 
-def intervals(given: Votes, *, replicates: int, seed: int, level: float) -> tuple[_Floats, _Floats]:
+def intervals(
+    given: QuestionVotes, *, replicates: int, seed: int, level: float
+) -> tuple[_Floats, _Floats]:
     """Return the lower and upper ends of the percentile intervals, (4, groups) each.
 
     They are the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates in which the

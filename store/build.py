@@ -76,7 +76,9 @@ class Build:
         written = con.read_parquet(quoting.one_file(path)).count("*").fetchall()[0][0]
         if not rows == keys == written:
             raise StoreError(
-                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet"
+                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet",
+                file=path,
+                value=table,
             )
         self.rows[table] = rows
 
@@ -154,9 +156,13 @@ def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) ->
             finally:
                 build.discard()
     except filelock.Timeout:
-        raise StoreError(f"another ingest has held {root} for {_LOCK_SECONDS} seconds") from None
+        raise StoreError(
+            f"another ingest has held {root} for {_LOCK_SECONDS} seconds",
+            file=root,
+            count=_LOCK_SECONDS,
+        ) from None
     except (OSError, duckdb.IOException) as error:
-        raise StoreError(f"the store in {root} cannot be written: {error}") from error
+        raise StoreError(f"the store in {root} cannot be written: {error}", file=root) from error
 
 
 def _lock(root: Path) -> contextlib.AbstractContextManager[object]:

@@ -29,6 +29,16 @@ def put(target: Path, content: bytes | Path) -> None:
             aside.write_bytes(content)
 
 
+def exists(path: Path) -> DataError:
+    """Return the error for a file or folder that is in the way."""
+    return DataError(
+        f"{path} exists already",
+        file=path,
+        parameter="force",
+        remedy="To replace it use `force=True`",
+    )
+
+
 def require_parquet(out: Path, *, force: bool) -> None:
     """Refuse to write a Parquet file at `out` where one is, without `force`, or under a wrong name.
 
@@ -36,10 +46,13 @@ def require_parquet(out: Path, *, force: bool) -> None:
     """
     if out.suffix.lower() not in ("", ".parquet", ".pq"):
         raise UsageError(
-            f"{out} would be a Parquet file by its content: name it {out.stem}.parquet"
+            f"{out} is written as a Parquet file, which its name does not say",
+            file=out,
+            parameter="out",
+            remedy=f"Name it {out.stem}.parquet",
         )
     if out.exists() and not force:
-        raise DataError(f"{out} is there already; --force replaces it")
+        raise exists(out)
 
 
 @contextlib.contextmanager

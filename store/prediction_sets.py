@@ -118,7 +118,7 @@ def put(
             elif replace and rows.model not in fresh:
                 status = "replaced"
             else:
-                raise DataError(_other_rows(root, rows.model, where, rows.model in fresh))
+                raise _other_rows(root, rows.model, where, rows.model in fresh)
             done.append(Put(rows.model, status, rows.number, rows.images))
             if status == "unchanged":
                 continue
@@ -126,9 +126,14 @@ def put(
             try:
                 _write(con, rows, aside, provenance)
             except duckdb.Error as error:
-                raise StoreError(f"the store in {root} cannot be written: {error}") from None
+                raise StoreError(
+                    f"the store in {root} cannot be written: {error}", file=root
+                ) from None
             if not _holds(con, rows, aside):
-                raise StoreError(f"{target} was not written as it should be; is the disk sound?")
+                raise StoreError(
+                    f"{target} has other rows than were written; the disk may be damaged",
+                    file=target,
+                )
     return done
 
 
@@ -201,7 +206,7 @@ def remove(root: Path, models: Collection[str]) -> None:
     with _locked(root):
         for model in models:
             if not holds(root, model):
-                raise DataError(_unknown(root, model))
+                raise _unknown(root, model)
         for model in models:
             path(root, model).unlink(missing_ok=True)  # it may be named twice
         sync(_folder(root))
@@ -253,8 +258,9 @@ def sweep(root: Path) -> None:
 def damaged(root: Path, error: Exception) -> StoreError:
     """Return the error that says which stored file cannot be read."""
     return StoreError(
-        f"the predictions stored in {_folder(root)} cannot be read: {str(error).splitlines()[0]}. "
-        "Delete that file, and add its model again with: realdb add FILE"
+        f"the predictions stored in {_folder(root)} cannot be read: {str(error).splitlines()[0]}",
+        file=_folder(root),
+        remedy="Delete that file, and add its model again with: realdb add FILE",
     )
 
 
@@ -278,10 +284,12 @@ def _locked(root: Path) -> Iterator[None]:
             yield
     except filelock.Timeout:
         raise StoreError(
-            f"another realdb add or remove has held {_folder(root)} for {_LOCK_SECONDS} seconds"
+            f"another realdb add or remove has held {_folder(root)} for {_LOCK_SECONDS} seconds",
+            file=_folder(root),
+            count=_LOCK_SECONDS,
         ) from None
     except OSError as error:
-        raise StoreError(f"the store in {root} cannot be written: {error}") from error
+        raise StoreError(f"the store in {root} cannot be written: {error}", file=root) from error
 
 
 def _write(
@@ -330,8 +338,8 @@ def _holds(con: duckdb.DuckDBPyConnection, rows: _Rows, file: Path) -> bool:
     return bool(count == rows.number and not missing)
 
 
-def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> str:
-    """Say that a model is stored with other rows, and from which file."""
+def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError:
+    """Return the error for a model that is stored with other rows, from which file it says."""
     import duckdb
 
     try:
@@ -341,23 +349,32 @@ def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> str:
         ).fetchall()
     except duckdb.Error as error:
         raise damaged(root, error) from None
-    said = dict(pairs)
-    remedy = "To keep both give --model NAME, or another name in the column model"
+    stored = dict(pairs)
+    remedy = 'To keep both use `model="NAME"`, or another name in the column model'
     if not is_fresh:
-        remedy += "; to keep the new ones give --replace"
-    return (
+        remedy += "; to keep the new ones use `replace=True`"
+    return DataError(
         f"{where} has other predictions of the model {model!r} than those stored, which are from "
-        f"{said.get('file', 'no file')} (added {said.get('added_at')}). {remedy}"
+        f"{stored.get('file', 'no file')} (added {stored.get('added_at')})",
+        file=where,
+        column="model",
+        value=model,
+        parameter="model" if is_fresh else "replace",
+        remedy=remedy,
     )
 
 
-def _unknown(root: Path, model: str) -> str:
+def _unknown(root: Path, model: str) -> DataError:
+    """Return the error for a model that is not stored, with the nearest names."""
     import difflib
 
+    message = f"no model {model!r} is stored"
     if not files(root):
-        return f"no model {model!r} is stored, nor any other. Store one with: realdb add FILE"
+        return DataError(
+            f"{message}, and no other model", value=model, remedy="Store one with: realdb add FILE"
+        )
     known = {row[0].lower(): row[0] for row in listed(root).fetchall()}
     near = difflib.get_close_matches(model.lower(), known) or (known if len(known) <= 3 else ())
     names = ", ".join(known[name] for name in near)
-    hint = f"Did you mean: {names}?" if names else "See what is with: realdb models"
-    return f"no model {model!r} is stored. {hint}"
+    hint = f"Did you mean: {names}?" if names else "List the stored models with: realdb models"
+    return DataError(message, value=model, remedy=hint)

@@ -94,7 +94,9 @@ class Store:
             except duckdb.Error as error:
                 raise StoreError(
                     f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
-                    f".parquet cannot be read ({error}). {_REBUILD}"
+                    f".parquet cannot be read ({error})",
+                    file=self.parquet(table),
+                    remedy=_REBUILD,
                 ) from None
         create_table(con, "predictions")
         return con
@@ -105,8 +107,10 @@ def require_own_folder(root: Path) -> None:
     is_ours = (root / "CURRENT").is_file() or (root / ".lock").is_file()
     if root.is_dir() and any(root.iterdir()) and not is_ours:
         raise StoreError(
-            f"{root} is no store and is not empty, so none is built there. Name another folder "
-            "with --store or REALDB_HOME"
+            f"{root} is not a store and not empty, so no store is built there",
+            file=root,
+            parameter="store",
+            remedy='Name another folder with `store="FOLDER"` or REALDB_HOME',
         )
 
 
@@ -138,19 +142,27 @@ def resolve(root: Path) -> Store:
         text = (root / "builds" / build_id / "manifest.json").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(
-            f"there is no store in {root}. Build one with: realdb ingest [FOLDER], or name another "
-            "with --store or REALDB_HOME"
+            f"there is no store in {root}",
+            file=root,
+            parameter="store",
+            remedy="Build one with: realdb ingest [FOLDER], or name another with "
+            '`store="FOLDER"` or REALDB_HOME',
         ) from None
     except (OSError, ValueError) as error:
-        raise StoreError(f"the store in {root} cannot be read: {error}. {_REBUILD}") from None
+        raise StoreError(
+            f"the store in {root} cannot be read: {error}", file=root, remedy=_REBUILD
+        ) from None
     try:
         manifest = json.loads(text)
         version = manifest["schema_version"]
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"the store in {root} has schema version {version} (made by realdb "
-                f"{manifest.get('realdb_version')}), this realdb reads version {SCHEMA_VERSION}. "
-                f"{_REBUILD}"
+                f"{manifest.get('realdb_version')}), and this realdb reads version "
+                f"{SCHEMA_VERSION}",
+                file=root,
+                value=version,
+                remedy=_REBUILD,
             )
         return Store(
             root=root,
@@ -163,7 +175,9 @@ def resolve(root: Path) -> Store:
     except (ValueError, KeyError, TypeError):
         raise StoreError(
             f"the store in {root} is damaged: builds/{build_id}/manifest.json is not what realdb "
-            f"writes. {_REBUILD}"
+            "writes",
+            file=root / "builds" / build_id / "manifest.json",
+            remedy=_REBUILD,
         ) from None
 
 

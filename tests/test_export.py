@@ -18,7 +18,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
-from realdb.exports import FORMATS
+from realdb.exports import EXPORT_FORMATS
 from realdb.store.store import Store
 from refusals import refused
 
@@ -180,8 +180,8 @@ def test_the_command(synthetic_store: Store, tmp_path: Path) -> None:
 
 
 def test_standard_output(synthetic_store: Store) -> None:
-    for form in FORMATS:
-        if FORMATS[form].takes != "rows":
+    for form in EXPORT_FORMATS:
+        if EXPORT_FORMATS[form].takes != "rows":
             continue
         done = run(synthetic_store, "rated", "-", "--format", form, "--columns", "image_id")
         assert done.returncode == 0, done.stderr
@@ -189,7 +189,7 @@ def test_standard_output(synthetic_store: Store) -> None:
             rows = pa.ipc.open_stream(done.stdout).read_all().num_rows
         elif form == "parquet":
             rows = pq.read_table(io.BytesIO(done.stdout)).num_rows
-        elif FORMATS[form].is_text:
+        elif EXPORT_FORMATS[form].is_text:
             rows = done.stdout.count(b"\n") - {"jsonl": 0, "json": 2}.get(form, 1)
         else:
             continue
@@ -215,8 +215,8 @@ def test_help_names_all(synthetic_store: Store) -> None:
     """Twice: those that are a WHAT of their own, and those that --format takes."""
     done = run(synthetic_store, "--help")
     text = " ".join(done.stdout.decode().split())
-    own = [name for name, form in FORMATS.items() if form.takes != "rows"]
-    choices = [name for name, form in FORMATS.items() if form.takes != "store"]
+    own = [name for name, form in EXPORT_FORMATS.items() if form.takes != "rows"]
+    choices = [name for name, form in EXPORT_FORMATS.items() if form.takes != "store"]
     assert f": {', '.join(own)}. [required]" in text
     assert f": {', '.join(choices)}. --where" in text
 

@@ -51,7 +51,10 @@ def doctor(
     'sound'
     """
     if (fix is None) != (out is None):
-        raise UsageError("a repair needs its name and where to write it: both fix and out")
+        raise UsageError(
+            "a repair needs its name and the file to write: both `fix` and `out`",
+            parameter="fix" if fix is None else "out",
+        )
     con = Session(store, tables=["labels"], offline=offline, progress=progress).con
     with reading.named(predictions) as (given, where):
         refusal = reading.state(

@@ -91,8 +91,8 @@ def _state_leniently(
     from ...ingest import predictions as reading
 
     try:
-        told = formats.Told(columns=columns or {}, images=reading.images_in(con, order))
-        relation, _, model = reading.read(con, given, told, input_format)
+        options = formats.ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
+        relation, _, model = reading.read(con, given, options, input_format)
         relation.create_view("given", replace=True)
         con.execute(
             _LENIENT, {"model": model, "image_name": image_names.PATTERN, "number": _NUMBER}
@@ -113,7 +113,7 @@ def _state_leniently(
     finally:
         con.execute("drop view if exists given")
         con.unregister(formats.REGISTERED)
-    for doubt in told.doubts:
+    for doubt in options.doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=4)
     return bool(complete and distinct)
 
@@ -126,8 +126,13 @@ def choose_model(con: duckdb.DuckDBPyConnection, where: str, model: str | None) 
         listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise DataError(
             f"{where} has {len(names)} models ({listed})"
-            + (f", and {model!r} is none of them" if model is not None else "")
-            + ". One is looked at at a time: choose it by --model NAME"
+            + (f", and {model!r} is none of them" if model is not None else ""),
+            file=where,
+            column="model",
+            value=model,
+            count=len(names),
+            parameter="model",
+            remedy='The doctor looks at one model: choose it with `model="NAME"`',
         )
     chosen = str(model if model is not None else names[0])
     con.execute("delete from stated where model <> $1", [chosen])

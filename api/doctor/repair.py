@@ -43,8 +43,11 @@ def named(where: str, fix: str, likeliest: list[mistakes.Trial]) -> mistakes.Hyp
             return trial.hypothesis
     names = ", ".join(trial.hypothesis.name for trial in likeliest)
     raise DataError(
-        f"{where}: {fix!r} does not repair it; "
-        + (f"what does: {names}" if names else "nothing that realdb knows does")
+        f"{where}: {fix!r} does not repair it",
+        file=where,
+        value=fix,
+        parameter="fix",
+        remedy=f"These do: {names}" if names else "No repair that realdb knows does",
     )
 
 
@@ -105,7 +108,9 @@ def write(
             ).write_parquet(str(aside), compression="zstd")
             _check(aside, where, out, rows)
     except (OSError, duckdb.Error) as error:
-        raise DataError(f"{out} cannot be written: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{out} cannot be written: {str(error).splitlines()[0]}", file=out
+        ) from None
     if left:
         warnings.warn(
             f"{out} leaves out {left:,} of the {rows + left:,} predictions: they name no image or "
@@ -131,4 +136,8 @@ def _check(aside: Path, where: str, out: Path, rows: int) -> None:
             raise DataError(f"{where}, repaired, would still be refused: {said}") from None
         found = con.table("predictions").count("*").fetchall()[0][0]
     if found != rows:
-        raise DataError(f"{out} came out with {found:,} of {rows:,} rows; is the disk full?")
+        raise DataError(
+            f"{out} was written with {found:,} of {rows:,} rows; the disk may be full",
+            file=out,
+            count=found,
+        )

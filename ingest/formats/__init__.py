@@ -1,7 +1,7 @@
 """The prediction formats: one module each, one line each in the registry below.
 
 A reader takes a connection, a file and what the user said of it, and returns a DuckDB relation
-with the columns of GIVEN, one row a prediction in the order of the file. Nothing is interpreted
+with the columns of ROLES, one row a prediction in the order of the file. Nothing is interpreted
 yet: images, labels and ranks may be text or numbers; `realdb.ingest.predictions` checks them all
 in one place. To add a format, write its module and its line here; a test asks for a sample file.
 """
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 # What a reader's relation must hold; a reader selects NULL for what its file has not.
-GIVEN = ("model", "image", "rank", "label", "confidence")
+ROLES = ("model", "image", "rank", "label", "confidence")
 # The name under which a reader may register what is in memory; gone once the rows are taken.
 REGISTERED = "given_values"
 _HEAD = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ReadOptions:
     """What the user said of the predictions.
 
-    `columns` maps some of GIVEN to a column's name. `images` are those of an array's rows, numbers
+    `columns` maps some of ROLES to a column's name. `images` are those of an array's rows, numbers
     or names; None where they are the 50,000 in the order of their file names. A reader adds to
     `doubts` what may be wrong with a file that it can read, to be warned of once it is taken.
     """
@@ -41,21 +41,21 @@ class Told:
     doubts: list[str] = field(default_factory=list)
 
 
-class Reader(Protocol):
+class PredictionReader(Protocol):
     """What reads a file."""
 
     def __call__(
-        self, con: duckdb.DuckDBPyConnection, path: Path, told: Told
+        self, con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
     ) -> duckdb.DuckDBPyRelation:
-        """Read the predictions in the file at `path` as a relation with the columns of GIVEN."""
+        """Read the predictions in the file at `path` as a relation with the columns of ROLES."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
+class PredictionFormat:
     """A way predictions are written.
 
-    `begins` is how its content begins, or empty for text; a zip is told by a `member`, the end of
+    `begins` is how its content begins, or empty for text; a zip is known by a `member`, the end of
     a name in it. An array (`is_array`) has no image names, and its reader takes their order.
     """
 
@@ -67,33 +67,33 @@ class Format:
     is_array: bool = False
 
     @property
-    def read(self) -> Reader:
+    def read(self) -> PredictionReader:
         """The reader; its module is imported when it is first asked for."""
-        reader: Reader = importlib.import_module(f".{self.module}", __name__).read
+        reader: PredictionReader = importlib.import_module(f".{self.module}", __name__).read
         return reader
 
 
-FORMATS: dict[str, Format] = {
-    "parquet": Format(
+PREDICTION_FORMATS: dict[str, PredictionFormat] = {
+    "parquet": PredictionFormat(
         summary="Parquet",
         module="parquet",
         begins=(b"PAR1",),
         suffixes=(".parquet", ".pq"),
     ),
-    "arrow": Format(
+    "arrow": PredictionFormat(
         summary="Arrow IPC, as a file or a stream; Feather",
         module="arrow",
         begins=(b"ARROW1", b"\xff\xff\xff\xff"),
         suffixes=(".arrow", ".feather", ".ipc", ".arrows"),
     ),
-    "npy": Format(
+    "npy": PredictionFormat(
         summary="NumPy array: 50,000 class ids, top-k (50000, k), or logits (50000, 1000)",
         module="npy",
         begins=(b"\x93NUMPY",),
         suffixes=(".npy",),
         is_array=True,
     ),
-    "npz": Format(
+    "npz": PredictionFormat(
         summary="NumPy archive of one such array, or of one called labels, predictions or logits",
         module="npz",
         begins=(b"PK\x03\x04",),
@@ -101,7 +101,7 @@ FORMATS: dict[str, Format] = {
         suffixes=(".npz",),
         is_array=True,
     ),
-    "pt": Format(
+    "pt": PredictionFormat(
         summary="PyTorch tensor, as torch.save writes it; needs torch",
         module="pt",
         begins=(b"PK\x03\x04",),
@@ -109,36 +109,36 @@ FORMATS: dict[str, Format] = {
         suffixes=(".pt", ".pth"),
         is_array=True,
     ),
-    "duckdb": Format(
+    "duckdb": PredictionFormat(
         summary="DuckDB database with one table; of several, FILE::TABLE",
         module="database",
         suffixes=(".duckdb", ".db"),
     ),
-    "dataset": Format(
+    "dataset": PredictionFormat(
         summary="folder that datasets' save_to_disk wrote",
         module="dataset",
     ),
-    "json": Format(
+    "json": PredictionFormat(
         summary="JSON: records, columns and data (pandas' split), or an object by file name",
         module="json",
         suffixes=(".json",),
     ),
-    "jsonl": Format(
+    "jsonl": PredictionFormat(
         summary="JSON, an object a line",
         module="jsonl",
         suffixes=(".jsonl", ".ndjson"),
     ),
-    "tsv": Format(
+    "tsv": PredictionFormat(
         summary="text, tab-separated, with a header line", module="tsv", suffixes=(".tsv", ".tab")
     ),
-    "csv": Format(
+    "csv": PredictionFormat(
         summary="text, comma-separated, with a header line", module="csv", suffixes=(".csv", ".txt")
     ),
 }
 
 
 def recognise(path: Path) -> str:
-    """Return the format of what stands at `path`, a key of FORMATS: by content, then by its suffix.
+    """Return the format of a file, a key of PREDICTION_FORMATS: by content, then by its suffix.
 
     Raises DataError where it is neither.
     """
@@ -154,7 +154,7 @@ def recognise(path: Path) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     if not head:
         raise DataError(f"{path} is empty: there are no predictions in it")
-    for name, form in FORMATS.items():
+    for name, form in PREDICTION_FORMATS.items():
         if head.startswith(form.begins or (b"\0none",)) and (
             not form.member or _holds(path, form.member)
         ):
@@ -167,21 +167,23 @@ def recognise(path: Path) -> str:
             "Write the predictions as CSV or Parquet, or save the array with numpy.save"
         )
     if b"\0" in head:
-        known = "; ".join(f"{name}: {form.summary}" for name, form in FORMATS.items())
+        known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
         raise DataError(f"{path} is in no format that realdb reads. It reads {known}")
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
         return "jsonl" if _is_lines(path) else "json"
     header = head.splitlines()[0]
     if (b"\t" in header) != (b"," in header):
         return "tsv" if b"\t" in header else "csv"
-    return "tsv" if path.suffix.lower() in FORMATS["tsv"].suffixes else "csv"
+    return "tsv" if path.suffix.lower() in PREDICTION_FORMATS["tsv"].suffixes else "csv"
 
 
-def find(name: str) -> Format:
+def find(name: str) -> PredictionFormat:
     """Return the format called `name`; UsageError, naming those there are, where it is none."""
-    if name not in FORMATS:
-        raise UsageError(f"there is no input format {name!r}; there are: {', '.join(FORMATS)}")
-    return FORMATS[name]
+    if name not in PREDICTION_FORMATS:
+        raise UsageError(
+            f"there is no input format {name!r}; there are: {', '.join(PREDICTION_FORMATS)}"
+        )
+    return PREDICTION_FORMATS[name]
 
 
 def _holds(path: Path, member: str) -> bool:
@@ -200,7 +202,9 @@ def _is_lines(path: Path) -> bool:
     with path.open("rb") as file:
         first = file.readline().removeprefix(b"\xef\xbb\xbf").strip()
         is_object = first.startswith(b"{") and first.endswith(b"}")
-        return is_object and (path.suffix.lower() in FORMATS["jsonl"].suffixes or _goes_on(file))
+        return is_object and (
+            path.suffix.lower() in PREDICTION_FORMATS["jsonl"].suffixes or _goes_on(file)
+        )
 
 
 def _goes_on(file: IO[bytes]) -> bool:

@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import Told, columns
+from . import ReadOptions, columns
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the file's columns as they are. Raises DataError where it is damaged."""
-    return select(con, load(path), str(path), told)
+    return select(con, load(path), str(path), options)
 
 
 def load(path: Path) -> pa.Table:
@@ -37,8 +39,8 @@ def load(path: Path) -> pa.Table:
 
 
 def select(
-    con: duckdb.DuckDBPyConnection, table: pa.Table, where: str, told: Told
+    con: duckdb.DuckDBPyConnection, table: pa.Table, where: str, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of GIVEN out of an Arrow table."""
+    """Return the columns of ROLES out of an Arrow table."""
     columns.require_distinct(table.column_names, where)
-    return columns.select(con, con.from_arrow(table), where, told.columns)
+    return columns.select(con, con.from_arrow(table), where, options.columns)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import GIVEN
+from . import ROLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,14 +63,14 @@ def select(
     where: str,
     choices: Mapping[str, str],
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of GIVEN out of `table`, one row a prediction.
+    """Return the columns of ROLES out of `table`, one row a prediction.
 
-    `choices` maps some of GIVEN to a column's name, or to what the names of several begin with
+    `choices` maps some of ROLES to a column's name, or to what the names of several begin with
     (`prob` for prob_0, prob_1, …), and goes before the names known here; `where` names the file in
     messages. Raises DataError where an image or label column is missing, two columns could be
     meant, or the lists of an image do not have one length.
     """
-    chosen = {role: _choose(role, table, where, choices) for role in GIVEN}
+    chosen = {role: _choose(role, table, where, choices) for role in ROLES}
     if not chosen["image"]:
         raise DataError(_without("image", table, where))
     if not chosen["label"]:

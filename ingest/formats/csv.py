@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import Told, columns
+from . import ReadOptions, columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,7 +25,7 @@ _LONGEST_LINE = 2_000_000
 def read(
     con: duckdb.DuckDBPyConnection,
     path: Path,
-    told: Told,
+    options: ReadOptions,
     *,
     delimiter: str = ",",
 ) -> duckdb.DuckDBPyRelation:
@@ -36,7 +36,7 @@ def read(
     """
     names = _header(path, delimiter)
     if (line := _open_line(path)) is not None:
-        told.doubts.append(
+        options.doubts.append(
             f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
             "be shorter than it was, and its label another one"
         )
@@ -56,7 +56,7 @@ def read(
         buffer_size=portion,
         max_line_size=longest_line,
     )
-    return columns.select(con, table, str(path), told.columns)
+    return columns.select(con, table, str(path), options.columns)
 
 
 def _portion(path: Path) -> tuple[int | None, int | None]:

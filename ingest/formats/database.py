@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import Told, columns
+from . import ReadOptions, columns
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the only table of the file, or TABLE; the file is opened to be read only.
 
     Raises DataError where there is no such table, or several where none is named.
@@ -40,7 +42,7 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
         try:
             given = other.sql(f"from {quoting.identifier(name or tables[0])}")
             # Copied into memory, so that nothing of the file stays open.
-            held = columns.select(other, given, str(path), told.columns).to_arrow_table()
+            held = columns.select(other, given, str(path), options.columns).to_arrow_table()
         except duckdb.Error as error:
             raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     return con.from_arrow(held)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import Told, arrow
+from . import ReadOptions, arrow
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the Arrow files that state.json lists, in that order.
 
     Raises DataError where one of them is missing or damaged.
@@ -31,4 +33,4 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
         table = pa.concat_tables([arrow.load(path / name) for name in names])
     except pa.ArrowException as error:
         raise DataError(f"{path}: its files do not fit together: {error}") from None
-    return arrow.select(con, table, str(path), told)
+    return arrow.select(con, table, str(path), options)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from . import Told, columns
+from . import ReadOptions, columns
 
 if TYPE_CHECKING:
     import duckdb
 
 
 def from_object(
-    con: duckdb.DuckDBPyConnection, given: Any, told: Told, where: str
+    con: duckdb.DuckDBPyConnection, given: Any, options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
     """Return `given`, a dict or anything with the Arrow C stream interface, as predictions.
 
@@ -30,4 +30,4 @@ def from_object(
         except (ValueError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{where} cannot be read: {error}") from None
         columns.require_distinct(table.column_names, where)
-    return columns.select(con, con.from_arrow(table), where, told.columns)
+    return columns.select(con, con.from_arrow(table), where, options.columns)

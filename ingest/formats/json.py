@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from . import Told, arrow, columns
+from . import ReadOptions, arrow, columns
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read what pandas' to_json and json.dump write of predictions.
 
     A list of records; pandas' `split`; an object from file name to class id, or from file name to
@@ -25,7 +27,7 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
         held = parse(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON: {error}") from None
-    return arrow.select(con, _table(held, str(path)), str(path), told)
+    return arrow.select(con, _table(held, str(path)), str(path), options)
 
 
 def parse(text: str) -> Any:

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from . import Told, arrow, json
+from . import ReadOptions, arrow, json
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the records. Raises DataError, with the line, where one is no JSON."""
     try:
         table = json.from_records(_records(path), str(path))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no UTF-8 text: {error}") from None
-    return arrow.select(con, table, str(path), told)
+    return arrow.select(con, table, str(path), options)
 
 
 def _records(path: Path) -> Iterator[Any]:

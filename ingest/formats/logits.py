@@ -94,7 +94,7 @@ def _top_k_of(
         labels[:, rank] = highest
         values[:, rank] = flat[taken]
         flat[taken] = -np.inf
-    # Where nothing but minus infinity was left, what was taken cannot be told from it: those rows
+    # Where nothing but minus infinity was left, what was taken cannot be known from it: those rows
     # are put together again, the first taken last, and sorted.
     unclear = np.flatnonzero((values[:, -1] == -np.inf) & ~np.isnan(values[:, 0]))
     if len(unclear):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
-from . import GIVEN, REGISTERED, Told, logits
+from . import REGISTERED, ROLES, ReadOptions, logits
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,21 +28,23 @@ class Rows(NamedTuple):
     blocks: Callable[[], Iterator[npt.NDArray[Any]]]
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read an .npy; see `from_rows` for what may be in it."""
-    require_no_columns(told, str(path))
+    require_no_columns(options, str(path))
     try:
         with path.open("rb") as file:
             rows = rows_of(file)
             if rows is not None:
-                return from_rows(con, rows, told, str(path))
+                return from_rows(con, rows, options, str(path))
         # Column by column: the rows lie scattered, and the file is mapped.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except DataError:
         raise
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         raise unreadable(str(path), error) from None
-    return from_array(con, array, told, str(path))
+    return from_array(con, array, options, str(path))
 
 
 def rows_of(file: IO[bytes]) -> Rows | None:
@@ -79,7 +81,7 @@ def rows_of(file: IO[bytes]) -> Rows | None:
 
 
 def from_array(
-    con: duckdb.DuckDBPyConnection, array: npt.NDArray[Any], told: Told, where: str
+    con: duckdb.DuckDBPyConnection, array: npt.NDArray[Any], options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
     """Return an array as predictions; see `from_rows`."""
 
@@ -87,22 +89,22 @@ def from_array(
         for start in range(0, len(array), logits.BLOCK):
             yield np.array(array[start : start + logits.BLOCK])
 
-    return from_rows(con, Rows(array.shape, array.dtype, blocks), told, where)
+    return from_rows(con, Rows(array.shape, array.dtype, blocks), options, where)
 
 
 def from_rows(
-    con: duckdb.DuckDBPyConnection, rows: Rows, told: Told, where: str
+    con: duckdb.DuckDBPyConnection, rows: Rows, options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
     """Return an array, a row an image, as predictions.
 
     The array is (50000,) integers, the class ids; (50000, k) integers, the classes of ranks 1 to k;
     or (50000, 1000) floats, the logits or probabilities, of which the five highest become ranks
     1-5. So do the first five of (50000, 1000) integers, where each row ranks all classes. The
-    images are `told.images`, or those of the validation set in file-name order. Raises DataError
+    images are `options.images`, or those of the validation set in file-name order. Raises DataError
     for another shape or dtype, and where a logit is NaN.
     """
     shape, kind = rows.shape, rows.dtype.kind
-    images = np.arange(1, IMAGES + 1, dtype=np.int32) if told.images is None else told.images
+    images = np.arange(1, IMAGES + 1, dtype=np.int32) if options.images is None else options.images
     if shape == (IMAGES,) and kind in "iu":
         return _relation(con, image=images, label=_native(rows))
     if len(shape) == 2 and shape[0] == IMAGES and kind == "f" and shape[1] > TOP:
@@ -119,9 +121,9 @@ def from_rows(
     )
 
 
-def require_no_columns(told: Told, where: str) -> None:
+def require_no_columns(options: ReadOptions, where: str) -> None:
     """Refuse the choice of a column."""
-    if told.columns:
+    if options.columns:
         raise DataError(f"{where} is an array: it has no columns to choose from with --columns")
 
 
@@ -179,7 +181,7 @@ def _relation(con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]) -> duck
                 if name in given
                 else duckdb.ConstantExpression(None).cast("varchar")
             ).alias(name)
-            for name in GIVEN
+            for name in ROLES
         )
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import Told, npy
+from . import ReadOptions, npy
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 NAMES = ("labels", "predictions", "logits")
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the only array in the file, or the one called as in NAMES; see `npy.from_rows`.
 
     Raises DataError, naming them, where several could be meant.
     """
     import zipfile
 
-    npy.require_no_columns(told, str(path))
+    npy.require_no_columns(options, str(path))
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -34,7 +36,7 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
                         f"{path}: the array {name} stands column by column: save it with "
                         "numpy.ascontiguousarray"
                     )
-                return npy.from_rows(con, rows, told, f"{path}: {name}")
+                return npy.from_rows(con, rows, options, f"{path}: {name}")
     except DataError:
         raise
     except Exception as error:  # of many kinds, for a damaged archive

@@ -8,21 +8,27 @@ from typing import IO, TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import Told, columns
+from . import ReadOptions, columns
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the file's columns as they are. Raises DataError where it is damaged."""
-    return select(con, quoting.one_file(path), path, str(path), told)
+    return select(con, quoting.one_file(path), path, str(path), options)
 
 
 def select(
-    con: duckdb.DuckDBPyConnection, pattern: str, file: Path | IO[bytes], where: str, told: Told
+    con: duckdb.DuckDBPyConnection,
+    pattern: str,
+    file: Path | IO[bytes],
+    where: str,
+    options: ReadOptions,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of GIVEN out of the Parquet `file`, which is `pattern` to DuckDB."""
+    """Return the columns of ROLES out of the Parquet `file`, which is `pattern` to DuckDB."""
     import duckdb
 
     try:
@@ -37,4 +43,4 @@ def select(
         import pyarrow.parquet as pq
 
         columns.require_distinct(pq.read_schema(file).names, where)
-    return columns.select(con, table, where, told.columns)
+    return columns.select(con, table, where, options.columns)

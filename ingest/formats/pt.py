@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import Told, npy, npz
+from . import ReadOptions, npy, npz
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read a tensor, or a dict with one, as torch.save writes it; see `npy.from_rows`.
 
     Only weights are loaded: a file that holds code is refused. Raises DataError without torch.
     """
-    npy.require_no_columns(told, str(path))
+    npy.require_no_columns(options, str(path))
     try:
         import torch  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
@@ -45,4 +47,4 @@ def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckD
     if held.dtype == torch.bfloat16:  # unknown to NumPy
         held = held.float()
     # Logits that were saved without torch.no_grad() still carry their gradient.
-    return npy.from_array(con, held.detach().numpy(), told, where)
+    return npy.from_array(con, held.detach().numpy(), options, where)

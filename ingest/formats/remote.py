@@ -22,7 +22,7 @@ from ...errors import DataError, RealdbError, UsageError
 if TYPE_CHECKING:
     import duckdb
 
-    from . import Told
+    from . import ReadOptions
 
 # The schemes read, and the package that fsspec needs for each.
 _NEEDED = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}
@@ -96,7 +96,9 @@ def is_in_place(url: object, input_format: str | None) -> bool:
             return False
 
 
-def read_parquet(con: duckdb.DuckDBPyConnection, url: str, told: Told) -> duckdb.DuckDBPyRelation:
+def read_parquet(
+    con: duckdb.DuckDBPyConnection, url: str, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read a Parquet file where it is: DuckDB asks for the columns that it needs only."""
     from . import parquet
 
@@ -104,7 +106,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, url: str, told: Told) -> duckdb
     if not set(system.protocol) & set(con.list_filesystems()):
         con.register_filesystem(system)
     with _reaching(url), system.open(url, "rb") as file:
-        return parquet.select(con, glob.escape(url), file, url, told)
+        return parquet.select(con, glob.escape(url), file, url, options)
 
 
 def _scheme(url: str) -> str:

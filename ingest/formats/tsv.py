@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import Told, csv
+from . import ReadOptions, csv
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def read(con: duckdb.DuckDBPyConnection, path: Path, told: Told) -> duckdb.DuckDBPyRelation:
+def read(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
+) -> duckdb.DuckDBPyRelation:
     """Read the file as `csv` does, with tabs."""
-    return csv.read(con, path, told, delimiter="\t")
+    return csv.read(con, path, options, delimiter="\t")

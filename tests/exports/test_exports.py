@@ -10,7 +10,7 @@ from realdb.queries import catalog
 from realdb.schema.tables import TABLES
 
 
-@pytest.mark.parametrize("name", exports.FORMATS)
+@pytest.mark.parametrize("name", exports.EXPORT_FORMATS)
 def test_a_format_is_what_its_line_says(name: str) -> None:
     form = exports.find(name)
     assert callable(form.write)
@@ -22,7 +22,7 @@ def test_a_format_is_what_its_line_says(name: str) -> None:
 
 
 def test_no_format_is_called_like_a_table_or_view() -> None:
-    assert not {*exports.FORMATS} & {*TABLES, *catalog.views()}
+    assert not {*exports.EXPORT_FORMATS} & {*TABLES, *catalog.views()}
 
 
 def test_an_unknown_format_names_those_there_are() -> None:

@@ -249,7 +249,7 @@ WAYS: dict[str, Way] = {
 }
 
 
-@pytest.mark.parametrize("name", exports.FORMATS)
+@pytest.mark.parametrize("name", exports.EXPORT_FORMATS)
 def test_a_format_is_read_back(
     name: str, given_twice: list[Given], export: Callable[..., Path]
 ) -> None:
@@ -259,7 +259,7 @@ def test_a_format_is_read_back(
         options: dict[str, Any] = {"format": name, "force": True}
         if way.what == "images":
             options["where"] = FIRST
-        if "images" in exports.FORMATS[name].options:
+        if "images" in exports.EXPORT_FORMATS[name].options:
             options["images"] = given.images
         found.append(way.read(export(way.what or name, way.file, given.store, **options)))
         # Not with `==` in the assertion: to show how long lists differ takes pytest minutes.

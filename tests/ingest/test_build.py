@@ -18,7 +18,7 @@ import pytest
 import realdb
 from realdb.errors import QueryError, RealdbWarning
 from realdb.ingest import build
-from realdb.ingest.original_labels import FORMATS
+from realdb.ingest.original_labels import ORIGINAL_LABEL_FORMATS
 from realdb.schema.tables import TABLES
 from realdb.store.store import Store
 
@@ -222,7 +222,7 @@ def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ORIGINAL_LABEL_FORMATS)
 def test_original_labels_of_every_form_are_taken(
     given: Path, ingest: Ingest, tmp_path: Path, form: str
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from realdb.errors import DataError, UsageError
 from realdb.ingest.classes import read_devkit_map, read_wordnet_ids
 from realdb.ingest.original_labels import (
-    FORMATS,
+    ORIGINAL_LABEL_FORMATS,
     OriginalLabels,
     image_ids,
     read_original_labels,
@@ -85,7 +85,7 @@ def shuffled(items: Sequence[Any]) -> list[Any]:
 def write_as(
     form: str, tmp_path: Path, ids: list[str], labels: list[int], devkit_ids: list[int]
 ) -> Path:
-    """Write the labels, given three times in file-name order, in one of FORMATS."""
+    """Write the labels, given three times in file-name order, in one of ORIGINAL_LABEL_FORMATS."""
     if form == "folders":
         return tree(tmp_path / "val", ids)
     contents = {
@@ -102,7 +102,7 @@ def write_as(
     return written(tmp_path, contents[form]())
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ORIGINAL_LABEL_FORMATS)
 def test_every_format_gives_the_published_labels(upstream: Path, tmp_path: Path, form: str) -> None:
     ids = (upstream / "validation_labels.txt").read_text().split()
     order = read_wordnet_ids(upstream / "labels.txt")
@@ -188,12 +188,12 @@ def test_unknown_format(tmp_path: Path) -> None:
         read_original_labels(written(tmp_path, wordnet()), format="csv")
 
 
-@pytest.mark.parametrize("given", FORMATS)
+@pytest.mark.parametrize("given", ORIGINAL_LABEL_FORMATS)
 def test_given_format_does_not_fit(tmp_path: Path, given: str) -> None:
     content, found = (wordnet(), "tfds") if given != "tfds" else (pairs(), "val-txt")
     message = refusal(written(tmp_path, content), format=given)
     assert f"not '{given}'" in message
-    assert f"looks like '{found}' ({FORMATS[found].description})" in message
+    assert f"looks like '{found}' ({ORIGINAL_LABEL_FORMATS[found].description})" in message
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_given_format_does_not_fit(tmp_path: Path, given: str) -> None:
 def test_no_known_form(tmp_path: Path, content: str) -> None:
     message = refusal(written(tmp_path, content))
     assert repr(content[:5])[1:-1] in message
-    assert all(name in message for name in FORMATS)
+    assert all(name in message for name in ORIGINAL_LABEL_FORMATS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from realdb.stats.aggregation import (
     VALIDITY,
     Fit,
     Round,
-    Votes,
+    VoteArrays,
     agreement,
     dawid_skene,
     majority_vote,
@@ -80,12 +80,16 @@ ANAESTHETISTS = """
 """
 
 
-def votes_of(rows: list[tuple[int, int, int]], items: int, raters: int, answers: int = 3) -> Votes:
+def votes_of(
+    rows: list[tuple[int, int, int]], items: int, raters: int, answers: int = 3
+) -> VoteArrays:
     item, rater, answer = np.array(rows, np.int64).reshape(-1, 3).T
-    return Votes(item=item, rater=rater, answer=answer, items=items, raters=raters, answers=answers)
+    return VoteArrays(
+        item=item, rater=rater, answer=answer, items=items, raters=raters, answers=answers
+    )
 
 
-def anaesthetists() -> Votes:
+def anaesthetists() -> VoteArrays:
     lines = ANAESTHETISTS.split("\n")[1:-1]
     rows = [
         (patient, observer, int(grade) - 1)
@@ -96,7 +100,9 @@ def anaesthetists() -> Votes:
     return votes_of(rows, 45, 5, 4)
 
 
-def drawn(seed: int, items: int = 60, raters: int = 7, classes: int = 2, answers: int = 3) -> Votes:
+def drawn(
+    seed: int, items: int = 60, raters: int = 7, classes: int = 2, answers: int = 3
+) -> VoteArrays:
     """Return votes drawn from the model: an item has 0 to 6, a rater may answer it twice."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, classes, items)
@@ -109,7 +115,7 @@ def drawn(seed: int, items: int = 60, raters: int = 7, classes: int = 2, answers
         rng.choice(answers, p=confusion[r, truth[i]]) for i, r in zip(item, rater, strict=True)
     ]
     order = rng.permutation(len(item))
-    return Votes(
+    return VoteArrays(
         item=item[order],
         rater=rater[order],
         answer=np.array(answer)[order],
@@ -119,7 +125,7 @@ def drawn(seed: int, items: int = 60, raters: int = 7, classes: int = 2, answers
     )
 
 
-def some_truth(votes: Votes, classes: int = 2) -> npt.NDArray[np.int64]:
+def some_truth(votes: VoteArrays, classes: int = 2) -> npt.NDArray[np.int64]:
     """Return a truth for every fifth item, -1 for the others."""
     truth = np.full(votes.items, -1)
     truth[::5] = np.arange(len(truth[::5])) % classes
@@ -138,9 +144,9 @@ def test_votes_that_are_none_are_refused() -> None:
         votes_of([(-1, 0, 2)], 1, 2)
     whole, short = np.zeros(2, np.int64), np.zeros(1, np.int64)
     with pytest.raises(DataError, match=r"`rater` is int64 of shape \(1,\)"):
-        Votes(item=whole, rater=short, answer=whole, items=1, raters=1, answers=3)
+        VoteArrays(item=whole, rater=short, answer=whole, items=1, raters=1, answers=3)
     with pytest.raises(DataError, match="`answer` is float64"):
-        Votes(
+        VoteArrays(
             item=whole,
             rater=whole,
             answer=np.zeros(2),  # type: ignore[arg-type]
@@ -237,7 +243,7 @@ def test_dawid_and_skene_on_their_own_table() -> None:
 
 
 def naive_em(
-    votes: Votes,
+    votes: VoteArrays,
     soft: npt.NDArray[np.float64],
     truth: npt.NDArray[np.int64],
     smoothing: float,
@@ -375,7 +381,7 @@ def test_converged_means_that_nothing_moves_any_more() -> None:
 def test_neither_order_nor_repetition_changes_a_bit() -> None:
     votes = drawn(1)
     order = np.random.default_rng(0).permutation(len(votes.item))
-    shuffled = Votes(
+    shuffled = VoteArrays(
         item=votes.item[order],
         rater=votes.rater[order],
         answer=votes.answer[order],
@@ -402,7 +408,7 @@ def test_em_finds_what_the_votes_were_drawn_from() -> None:
     rater = np.argsort(rng.random((items, raters)), axis=1)[:, :5].ravel()
     drawn_at = rng.random(len(item))[:, None]
     answer = (drawn_at > confusion[rater, truth[item]].cumsum(axis=1)).sum(axis=1)
-    votes = Votes(item=item, rater=rater, answer=answer, items=items, raters=raters, answers=3)
+    votes = VoteArrays(item=item, rater=rater, answer=answer, items=items, raters=raters, answers=3)
     fit = dawid_skene(votes)
     np.testing.assert_allclose(fit.prior, [0.7, 0.3], atol=0.015)
     np.testing.assert_allclose(fit.confusion, confusion, atol=0.03)
@@ -508,13 +514,13 @@ def test_on_the_real_votes(real_round: Round, real_store: Store) -> None:
 # crowd-kit, where the models are the same.
 
 
-def frame(votes: Votes) -> pd.DataFrame:
+def frame(votes: VoteArrays) -> pd.DataFrame:
     return needs("pandas").DataFrame(
         {"task": votes.item, "worker": votes.rater, "label": votes.answer}
     )
 
 
-def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: Votes) -> None:
+def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: VoteArrays) -> None:
     """Compare (items, classes) with crowd-kit's frame of the items that have votes."""
     table = theirs.reindex(columns=range(mine.shape[1])).sort_index()
     assert table.index.tolist() == np.unique(votes.item).tolist()
@@ -527,10 +533,10 @@ def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: Votes) -> None:
     assert clear.mean() > 0.9
 
 
-def compact(votes: Votes) -> Votes:
+def compact(votes: VoteArrays) -> VoteArrays:
     """Return the votes with the items that have any, for crowd-kit knows no others."""
     asked, item = np.unique(votes.item, return_inverse=True)
-    return Votes(
+    return VoteArrays(
         item=item,
         rater=votes.rater,
         answer=votes.answer,
@@ -545,7 +551,7 @@ def crowdkit() -> Any:
     return needs("crowdkit.aggregation")
 
 
-def cases() -> dict[str, Votes]:
+def cases() -> dict[str, VoteArrays]:
     return {
         "three answers as three classes": compact(drawn(1, items=400, classes=3)),
         "maybe is yes": compact(drawn(2, items=400).binary("yes")),

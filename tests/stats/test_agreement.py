@@ -78,13 +78,15 @@ def naive(answers: list[list[int]]) -> list[float]:
     return [1 - differ, nominal, ordinal, kappa]
 
 
-def made_up(rng: np.random.Generator, images: int, raters: tuple[int, ...]) -> agreement.Votes:
+def made_up(
+    rng: np.random.Generator, images: int, raters: tuple[int, ...]
+) -> agreement.QuestionVotes:
     """Make up votes: one to three questions an image, in three groups, of two shades of truth."""
     image = np.sort(np.append(np.arange(images), rng.integers(images, size=images)))
     is_valid = rng.random(len(image)) < 0.4
     chances = np.where(is_valid[:, None], [0.2, 0.2, 0.6], [0.7, 0.2, 0.1])
     answers = rng.multinomial(rng.choice(raters, size=len(image)), chances)
-    return agreement.Votes(image, rng.permutation(len(image)) % 3, answers)
+    return agreement.QuestionVotes(image, rng.permutation(len(image)) % 3, answers)
 
 
 # The coefficients.
@@ -210,7 +212,7 @@ def test_an_interval_is_between_the_quantiles_of_the_samples() -> None:
 def test_intervals_where_a_coefficient_is_not_always_known() -> None:
     # Group 0 asks about two images; where only the first is drawn, all votes are the same. Group 1
     # asks about one image, twice; in group 2 all votes are the same anyway.
-    given = agreement.Votes(
+    given = agreement.QuestionVotes(
         np.array([0, 1, 2, 2, 0, 2]),
         np.array([0, 0, 1, 1, 2, 2]),
         np.array([[5, 0, 0], [2, 1, 2], [3, 0, 2], [2, 2, 1], [0, 0, 5], [0, 0, 5]]),

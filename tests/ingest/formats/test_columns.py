@@ -9,7 +9,7 @@ import pytest
 
 from realdb.errors import UsageError
 from realdb.ingest import predictions
-from realdb.ingest.formats import GIVEN, columns
+from realdb.ingest.formats import ROLES, columns
 
 # A row, and what becomes of it.
 ROW = {"model": "m", "image": 12, "rank": 1, "label": 394, "confidence": 0.5}
@@ -26,7 +26,7 @@ def renamed(role: str, name: str) -> dict[str, Any]:
 
 
 def test_there_are_names_for_every_role() -> None:
-    assert tuple(columns.NAMES) == GIVEN
+    assert tuple(columns.NAMES) == ROLES
 
 
 @pytest.mark.parametrize("write", [str.lower, lambda name: f" {name.title()} "])
@@ -44,7 +44,7 @@ def test_every_name_is_recognised(
 
 @pytest.mark.parametrize(
     ("role", "name"),
-    list(zip(GIVEN, ["mine, really", "top.1", '"top" 1', "select", "ü"], strict=True)),
+    list(zip(ROLES, ["mine, really", "top.1", '"top" 1', "select", "ü"], strict=True)),
 )
 def test_a_column_is_chosen(
     role: str, name: str, predictions_table: duckdb.DuckDBPyConnection
@@ -101,7 +101,7 @@ def test_a_column_that_is_not_needed(
 ) -> None:
     without = {column: value for column, value in ROW.items() if column != role}
     default = {**ROW, "model": "predictions", "confidence": None}
-    expected = tuple(default[column] if column == role else ROW[column] for column in GIVEN)
+    expected = tuple(default[column] if column == role else ROW[column] for column in ROLES)
     assert take(predictions_table, without) == [expected]
 
 

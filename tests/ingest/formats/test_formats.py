@@ -163,14 +163,14 @@ def _torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", Torch("torch"))
 
 
-@pytest.fixture(scope="module", params=formats.FORMATS)
+@pytest.fixture(scope="module", params=formats.PREDICTION_FORMATS)
 def written(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
     """Return each format of the registry, and a file in it."""
     name = request.param
     assert name in SAMPLES, f"the format {name!r} needs a sample file: add it to SAMPLES"
-    suffix = (formats.FORMATS[name].suffixes or ("",))[0]
+    suffix = (formats.PREDICTION_FORMATS[name].suffixes or ("",))[0]
     path = tmp_path_factory.mktemp("written") / f"a model{suffix}"
     SAMPLES[name](path)
     return name, path
@@ -238,8 +238,8 @@ def test_a_path_is_no_pattern_and_no_partition(
 def test_a_packed_file(
     name: str, suffix: str, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    """It is told by its content, and called as what is in it."""
-    path = tmp_path / f"a model{formats.FORMATS[name].suffixes[0]}"
+    """It is recognised by its content, and called as what is in it."""
+    path = tmp_path / f"a model{formats.PREDICTION_FORMATS[name].suffixes[0]}"
     SAMPLES[name](path)
     packed = path.with_name(path.name + suffix)
     compression = "zstd" if suffix == ".zst" else "gzip"
@@ -275,7 +275,9 @@ def test_a_packed_file_is_refused_by_its_own_name(
 def test_an_unknown_format_names_those_there_are(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    with pytest.raises(UsageError, match=f"'xlsx'; there are: {', '.join(formats.FORMATS)}"):
+    with pytest.raises(
+        UsageError, match=f"'xlsx'; there are: {', '.join(formats.PREDICTION_FORMATS)}"
+    ):
         predictions.add(predictions_table, tmp_path, input_format="xlsx")
 
 
