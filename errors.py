@@ -6,6 +6,8 @@ line prints it as its option (see terminal.py), so that one message serves both.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class RealdbError(Exception):
     """An error that the user can mend. `str(error)` is the message, followed by the remedy.
@@ -46,6 +48,16 @@ class RealdbError(Exception):
         self.count = count
         self.parameter = parameter
         self.remedy = remedy
+
+    def renamed(self, old: object, new: object) -> Self:
+        """Return the error with `new` for the file `old`: as the user knows a copy."""
+        other = type(self)(self.message.replace(str(old), str(new)))
+        other.__dict__ |= self.__dict__ | {"message": other.message}
+        if self.remedy is not None:
+            other.remedy = self.remedy.replace(str(old), str(new))
+        if self.file is not None:
+            other.file = self.file.replace(str(old), str(new))
+        return other
 
     def __str__(self) -> str:
         return f"{self.message}. {self.remedy}" if self.remedy else self.message

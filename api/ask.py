@@ -116,7 +116,8 @@ def query(
     except duckdb.Error as error:
         raise QueryError(explain(str(error), opened)) from None
     models = {
-        name: session.add_one(source.given, model=source.model) for name, source in sources.items()
+        name: session.add_one(source.predictions, model=source.model)
+        for name, source in sources.items()
     }
     for path, names in zip(map(_path, sources.values()), models.values(), strict=True):
         for model in names:
@@ -199,7 +200,7 @@ def _names_of(
     ]:
         path = _path(source)
         # DuckDB tells names by their letters, not by their case.
-        if name.lower() in (*TABLES, *catalog.views(), prediction_sets.GIVEN):
+        if name.lower() in (*TABLES, *catalog.views(), prediction_sets.ADDED):
             raise DataError(
                 f"{path}: {name!r} is a table or view of realdb",
                 file=path,
@@ -220,10 +221,10 @@ def _names_of(
 
 def _path(source: PredictionSource) -> object:
     """Return what to name in a message: a path, of a set in several files their folder."""
-    if isinstance(source.given, tuple):
-        return source.given[0].parent
-    is_path = isinstance(source.given, str | Path)
-    return source.given if is_path else f"predictions[{source.model!r}]"
+    if isinstance(source.predictions, tuple):
+        return source.predictions[0].parent
+    is_path = isinstance(source.predictions, str | Path)
+    return source.predictions if is_path else f"predictions[{source.model!r}]"
 
 
 def explain(message: str, opened: Store) -> str:

@@ -34,8 +34,8 @@ def ingest(
     cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original labels
     to take instead of those in `source`; `original_format` says which form they have where their
     content does not tell (a key of ingest.original_labels.ORIGINAL_LABEL_FORMATS). With
-    `parquet_only` no realdb.duckdb is written: nothing of realdb's needs it. `progress` is called with a task, how
-    much of it is done, and how much there is.
+    `parquet_only` no realdb.duckdb is written: nothing of realdb's needs it. `progress` is called
+    with a task, how much of it is done, and how much there is.
 
     Raises DataError where a file is damaged or contradicts another, and StoreError where the store
     cannot be written; the store in force stays as it was.

@@ -119,10 +119,10 @@ class Session:
                 remedy="Without it each is named by its file's stem",
             )
         return {
-            name: source.given
+            name: source.predictions
             for source in sources
             for name in self.add_one(
-                source.given,
+                source.predictions,
                 model=model or source.model,
                 columns=columns,
                 input_format=input_format,

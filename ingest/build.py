@@ -187,7 +187,13 @@ def _read_original(
             raise DataError(
                 f"{first.name} and {file.name} disagree on the original labels of {differs:,} "
                 f"images, first image {place + 1}: {inputs.original.labels[place]} and "
-                f"{labels.labels[place]}. Leave one of them out, or name one with --original"
+                f"{labels.labels[place]}",
+                file=file.name,
+                row=int(place) + 1,
+                column="label",
+                count=int(differs),
+                parameter="original",
+                remedy="Leave one of them out, or choose one with `original=FILE`",
             )
 
 
@@ -202,7 +208,10 @@ def _given_file(path: Path) -> SourceFile:
         try:
             stream = path.open("rb")
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+            raise DataError(
+                f"{path} cannot be read: {error.strerror or error}",
+                file=path,
+            ) from None
     with stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         size = stream.tell()
@@ -228,9 +237,12 @@ def _check_original(inputs: Inputs, file: SourceFile) -> None:
     if share < _LEAST_AGREEMENT:
         raise DataError(
             f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of "
-            "the images (about 90 % when right). The images are in another order than by file "
-            "name, or the class ids are others than 0-999 in the order of the sorted WordNet ids: "
-            "name another file with --original, or leave it out of the folder"
+            "the images (about 90 % when right)",
+            file=file.name,
+            parameter="original",
+            remedy="The images are in another order than by file name, or the class ids are "
+            "others than 0-999 in the order of the sorted WordNet ids: choose another file "
+            "with `original=FILE`, or leave it out of the folder",
         )
 
 
@@ -250,17 +262,22 @@ def _check_golden_questions(inputs: Inputs) -> None:
             continue
         if inputs.questions is None:
             raise DataError(
-                f"{votes.path.name} is given without scores.npz and raters.npz: its questions are "
-                "some of theirs. Give one of the two as well, or leave it out"
+                f"{votes.path.name} comes without scores.npz and raters.npz, and its questions "
+                "are some of theirs",
+                file=votes.path.name,
+                remedy="Add one of the two, or leave it out",
             )
         known = inputs.questions.has(votes.questions.keys)
         if not known.all():
             place = int(np.argmin(known))
             raise DataError(
-                f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} questions "
-                f"are not among those of {inputs.questions.path.name}, such as image "
+                f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} "
+                f"questions are not among those of {inputs.questions.path.name}, such as image "
                 f"{votes.questions.image_id[place]}, label {votes.questions.label[place]} in row "
-                f"{place} of info. Download both again"
+                f"{place} of info",
+                file=votes.path.name,
+                count=int(np.count_nonzero(~known)),
+                remedy="Download both again",
             )
 
 
@@ -271,7 +288,8 @@ def _check_raters(inputs: Inputs) -> None:
         if unknown.size:
             raise DataError(
                 f"{inputs.golden.path.name}: {unknown.size} of its raters are not in "
-                f"{inputs.main.path.name}, such as {unknown[0]}. Are two of the .npz files swapped?"
+                f"{inputs.main.path.name}, such as {unknown[0]}",
+                remedy="Are two of the .npz files swapped?",
             )
     for votes in (inputs.main, inputs.golden):
         if votes and inputs.expert:
@@ -279,7 +297,8 @@ def _check_raters(inputs: Inputs) -> None:
             if both.size:
                 raise DataError(
                     f"{both.size} of the experts of {inputs.expert.path.name} are raters of "
-                    f"{votes.path.name} too, such as {both[0]}. Are two of the .npz files swapped?"
+                    f"{votes.path.name} too, such as {both[0]}",
+                    remedy="Are two of the .npz files swapped?",
                 )
 
 
@@ -318,7 +337,7 @@ def _fill_labels(build: Build, inputs: Inputs) -> None:
         with build.table("labels") as con:
             _insert(
                 con,
-                "insert into labels select image_id, label, position from given",
+                "insert into labels select image_id, label, position from input_rows",
                 image_id=inputs.real.image_id[order],
                 label=inputs.real.label[order],
                 position=inputs.real.position[order],
@@ -349,7 +368,7 @@ def _fill_labels(build: Build, inputs: Inputs) -> None:
         with build.table("scores") as con:
             _insert(
                 con,
-                "insert into scores select image_id, label, score from given",
+                "insert into scores select image_id, label, score from input_rows",
                 image_id=questions.image_id[order],
                 label=questions.label[order],
                 score=inputs.scores.score[order],
@@ -390,7 +409,7 @@ def _fill_images(build: Build, inputs: Inputs) -> None:
                 format('ILSVRC2012_val_{:08d}.JPEG', image_id) as file_name,
                 nullif(original_label, -1) as original_label,
                 cast(nullif(is_rated, -1) as boolean) as is_rated
-            from given
+            from input_rows
             """,
             image_id=np.arange(1, IMAGES + 1, dtype=np.int32),
             original_label=original_label,
@@ -413,7 +432,7 @@ def _fill_questions(build: Build, inputs: Inputs) -> None:
             """
             insert into questions
             select image_id, label, position, nullif(golden_position, -1) as golden_position
-            from given
+            from input_rows
             """,
             image_id=questions.image_id[order],
             label=questions.label[order],
@@ -482,7 +501,7 @@ def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: RoundVotes) ->
         con,
         """
         insert into votes
-        select $round, image_id, label, rater_id, $answers[answer + 1] from given
+        select $round, image_id, label, rater_id, $answers[answer + 1] from input_rows
         """,
         {"round": name, "answers": list(ANSWERS)},
         image_id=votes.questions.image_id[question],
@@ -536,9 +555,9 @@ def _insert(
     **given: npt.NDArray[Any],
 ) -> None:
     """Run an insert that reads NumPy columns as the table `given`."""
-    con.register("given", given)
+    con.register("input_rows", given)
     con.execute(statement, parameters or {})
-    con.unregister("given")
+    con.unregister("input_rows")
 
 
 def _by_class(wordnet_ids: tuple[str, ...], path: Path) -> dict[int, str]:

@@ -29,7 +29,11 @@ def read_wordnet_ids(path: Path) -> tuple[str, ...]:
     bad = [row for row in range(1, len(ids)) if ids[row - 1] >= ids[row]]
     _refuse(path, ids, bad, "not after the one before; the ids must be sorted and unique")
     if len(ids) != CLASSES:
-        raise DataError(f"{path}: {len(ids):,} WordNet ids; the {CLASSES:,} of ILSVRC are needed")
+        raise DataError(
+            f"{path}: {len(ids):,} WordNet ids; the {CLASSES:,} of ILSVRC are needed",
+            file=path,
+            count=len(ids),
+        )
     return tuple(ids)
 
 
@@ -63,9 +67,15 @@ def read_class_names(path: Path) -> dict[int, str]:
         values = value if isinstance(value, list) else [value]
         parts = [part for part in values if isinstance(part, str) and part.strip()]
         if not parts or len(parts) < len(values):
-            raise DataError(f"{path}: class {key!r:.20}: {value!r:.60} is not a name, or names")
+            raise DataError(
+                f"{path}: class {key!r:.20}: {value!r:.60} is not a name, or names",
+                file=path,
+            )
         if key in names:
-            raise DataError(f"{path}: class {key!r:.20} is there twice")
+            raise DataError(
+                f"{path}: class {key!r:.20} is there twice",
+                file=path,
+            )
         names[key] = ", ".join(parts)
     return _by_number(path, names, range(CLASSES), "class ids")
 
@@ -110,15 +120,27 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             # Looked at first: what is given by mistake may be an archive of many gigabytes.
             if b"\0" in file.read(4096):
-                raise DataError(f"{path}: binary, or UTF-16; UTF-8 text is needed")
+                raise DataError(
+                    f"{path}: binary, or UTF-16; UTF-8 text is needed",
+                    file=path,
+                )
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            file=path,
+        ) from error
     except UnicodeDecodeError as error:
         offender = f"byte 0x{error.object[error.start]:02x} at position {error.start:,}"
-        raise DataError(f"{path}: not UTF-8 text ({offender}); save it as UTF-8") from error
+        raise DataError(
+            f"{path}: not UTF-8 text ({offender}); save it as UTF-8",
+            file=path,
+        ) from error
     if not text.strip():
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(
+            f"{path}: the file is empty",
+            file=path,
+        )
     return text
 
 
@@ -148,9 +170,15 @@ def read_object(text: str, path: Path) -> list[tuple[str, object]]:
     try:
         members = json.loads(text, object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
+        raise DataError(
+            f"{path}: not valid JSON: {error}",
+            file=path,
+        ) from error
     if not isinstance(members, tuple):
-        raise DataError(f"{path}: a JSON object is needed, this is a {type(members).__name__}")
+        raise DataError(
+            f"{path}: a JSON object is needed, this is a {type(members).__name__}",
+            file=path,
+        )
     return list(members)
 
 
@@ -164,7 +192,11 @@ def _refuse(path: Path, lines: Sequence[str], bad: Collection[int], what: str) -
     """Raise DataError if there are `bad` rows (from 0) among `lines`."""
     if bad:
         where = first_few((f"line {row + 1}: {lines[row]!r:.60}" for row in bad), len(bad))
-        raise DataError(f"{path}: {len(bad):,} of {len(lines):,} lines {what} ({where})")
+        raise DataError(
+            f"{path}: {len(bad):,} of {len(lines):,} lines {what} ({where})",
+            file=path,
+            count=len(bad),
+        )
 
 
 def _refuse_repeated(path: Path, keys: Sequence[str]) -> None:
@@ -186,5 +218,8 @@ def _by_number(path: Path, found: dict[str, str], wanted: range, what: str) -> d
     ]
     if parts:
         needed = f"each of {wanted[0]} to {wanted[-1]} is needed"
-        raise DataError(f"{path}: {what}: {', '.join(parts)}; {needed}")
+        raise DataError(
+            f"{path}: {what}: {', '.join(parts)}; {needed}",
+            file=path,
+        )
     return {number: found[str(number)] for number in wanted}

@@ -92,15 +92,16 @@ def download(
         had = [_have(run, known, reasons[known.name]) for known in wanted]
     except OSError as error:
         raise DataError(
-            f"the cache folder {run.cache} cannot be used ({error.strerror or error}); set"
-            " REALDB_CACHE to another one"
+            f"the cache folder {run.cache} cannot be used ({error.strerror or error}); set "
+            "REALDB_CACHE to another one",
         ) from error
     files = {file.name: file for file in had if file}
     missing = [known for known in wanted if known.name not in files]
     if "real.json" not in files and run.offline:
         raise DataError(
-            "offline (--offline or REALDB_OFFLINE): nothing may be downloaded; give a folder:"
-            " realdb ingest FOLDER, or leave out --offline"
+            "nothing is downloaded offline (`offline=True` or REALDB_OFFLINE)",
+            parameter="offline",
+            remedy="Name a folder: realdb ingest FOLDER, or leave out `offline=True`",
         )
     if missing:
         text = _missing_text(missing, [why for known in missing for why in reasons[known.name]])

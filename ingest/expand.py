@@ -20,19 +20,19 @@ _DATASET = ("state.json", "dataset_dict.json")
 class PredictionSource(NamedTuple):
     """Predictions to `add`, and the name of those that have no model column; None: no such name."""
 
-    given: object
+    predictions: object
     model: str | None
 
 
-def expand(given: Iterable[object]) -> list[PredictionSource]:
-    """Return what is to be added for each of `given`: a folder or a pattern becomes its files.
+def expand(predictions: Iterable[object]) -> list[PredictionSource]:
+    """Return what is to be added for each of them: a folder or a pattern becomes its files.
 
     A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
     of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError
     where nothing is found.
     """
     sources: list[PredictionSource] = []
-    for each in given:
+    for each in predictions:
         if not isinstance(each, str | Path):
             sources.append(PredictionSource(each, None))
             continue
@@ -45,7 +45,11 @@ def expand(given: Iterable[object]) -> list[PredictionSource]:
         elif glob.has_magic(str(path)) and not path.exists():
             found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, a whole pattern
             if not found:
-                raise DataError(f"{path}: there is no file of such a name")
+                raise DataError(
+                    f"{path}: there is no such file",
+                    file=path,
+                    count=0,
+                )
             sources += expand(found)
         else:
             sources.append(
@@ -70,8 +74,10 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
             others.append(path.name)
     if not sources:
         raise DataError(
-            f"{folder} has no prediction files. They are known by their suffixes: "
-            f"{', '.join(sorted(known))}, and .gz or .zst behind one"
+            f"{folder} has no prediction files",
+            file=folder,
+            remedy=f"They are known by their suffixes: {', '.join(sorted(known))}, and .gz or "
+            ".zst behind one",
         )
     if others:
         warnings.warn(

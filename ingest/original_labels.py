@@ -65,7 +65,10 @@ class Source:
         """Raise DataError if there are any `rows`, whose labels `what` is wrong with."""
         if rows:
             count = f"{len(rows):,} of {len(self.labels):,} labels"
-            raise DataError(f"{self.path}: {count} {what} ({self.where(rows, self.labels)})")
+            raise DataError(
+                f"{self.path}: {count} {what} ({self.where(rows, self.labels)})",
+                file=self.path,
+            )
 
 
 class OriginalLabelReader(NamedTuple):
@@ -98,7 +101,9 @@ def read_original_labels(
     """
     if format is not None and format not in ORIGINAL_LABEL_FORMATS:
         raise UsageError(
-            f"no format {format!r} of original labels; one of {', '.join(ORIGINAL_LABEL_FORMATS)}"
+            f"`original_format` is {format!r}; it is one of {', '.join(ORIGINAL_LABEL_FORMATS)}",
+            parameter="original_format",
+            value=format,
         )
     text = _text(path)
     found = next(
@@ -107,14 +112,19 @@ def read_original_labels(
     if found is None and format is not None:
         found = format  # the content does not tell: the user does
     if found is None or format not in (None, found):
-        raise DataError(f"{path}: {_mismatch(text, found, format)}")
+        raise DataError(
+            f"{path}: {_mismatch(text, found, format)}",
+            file=path,
+        )
     source = ORIGINAL_LABEL_FORMATS[found].read(path, text)
     positions = _positions(source)
     class_ids, own_ids = _class_ids(source, wordnet_ids, devkit)
     if source.names is None and np.array_equal(class_ids, np.repeat(np.arange(CLASSES), 50)):
         raise DataError(
             f"{path}: 50 labels of class 0, then 50 of class 1 and so on: the order of class "
-            "folders. Labels without file names must be in the order of the file names"
+            "folders",
+            file=path,
+            remedy="Labels without file names must be in the order of the file names",
         )
     labels = np.empty(IMAGES, np.int16)
     labels[positions] = class_ids
@@ -139,7 +149,10 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             is_npy = file.read(len(_NPY)) == _NPY.encode("latin-1")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            file=path,
+        ) from error
     return _NPY if is_npy else read_text(path)
 
 
@@ -159,7 +172,9 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
         if len(source.labels) != IMAGES:
             raise DataError(
                 f"{source.path}: {len(source.labels):,} labels; {IMAGES:,} are needed, one for "
-                "each validation image in the order of the file names"
+                "each validation image in the order of the file names",
+                file=source.path,
+                count=len(source.labels),
             )
         return np.arange(IMAGES)
     ids = image_ids(source.names)
@@ -174,7 +189,10 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
     if len(missing):
         faults.append(f"{len(missing):,} images are missing ({first_few(missing, len(missing))})")
     if faults:
-        raise DataError(f"{source.path}: {'; '.join(faults)}; each of 1 to {IMAGES} is needed once")
+        raise DataError(
+            f"{source.path}: {'; '.join(faults)}; each of 1 to {IMAGES} is needed once",
+            file=source.path,
+        )
     return ids - 1
 
 
@@ -195,8 +213,10 @@ def _class_ids(
     own_ids = tuple(sorted(set(labels)))
     if wordnet_ids is None and len(own_ids) != CLASSES:
         raise DataError(
-            f"{source.path}: {len(own_ids):,} different WordNet ids; only all {CLASSES:,} tell the "
-            "class ids: labels.txt is needed beside it"
+            f"{source.path}: {len(own_ids):,} different WordNet ids; only all {CLASSES:,} tell "
+            "the class ids: labels.txt is needed beside it",
+            file=source.path,
+            count=len(own_ids),
         )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(wordnet_ids or own_ids)}
     bad = [row for row, label in enumerate(labels) if label not in class_of]
@@ -219,13 +239,18 @@ def _from_integers(
         return integers, None
     if devkit is None:
         raise DataError(
-            f"{source.path}: the labels are {integers.min()} to {integers.max()}, none is 0. They "
-            "may be the ILSVRC devkit's ids, in an order of its own: give its map_clsloc.txt "
-            "beside the file. Or they are class ids that count from 1: subtract 1 from each"
+            f"{source.path}: the labels are {integers.min()} to {integers.max()}, none is 0",
+            file=source.path,
+            remedy="They may be the ILSVRC devkit's ids, in an order of its own: give its "
+            "map_clsloc.txt beside the file. Or they are class ids that count from 1: "
+            "subtract 1 from each",
         )
     own_ids = tuple(sorted(devkit.values()))
     if wordnet_ids not in (None, own_ids):
-        raise DataError(f"{source.path}: map_clsloc.txt and labels.txt hold other WordNet ids")
+        raise DataError(
+            f"{source.path}: map_clsloc.txt and labels.txt hold other WordNet ids",
+            file=source.path,
+        )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(own_ids)}
     return np.array([class_of[devkit[number]] for number in integers.tolist()]), own_ids
 
@@ -246,12 +271,19 @@ def _read_csv(path: Path, text: str) -> Source:
         for cells in reader:
             rows.append((reader.line_num, cells))
     except csv.Error as error:  # where the row begins: a quote may stay open for long
-        raise DataError(f"{path}: line {rows[-1][0] + 1}: not valid CSV: {error}") from error
+        raise DataError(
+            f"{path}: line {rows[-1][0] + 1}: not valid CSV: {error}",
+            file=path,
+        ) from error
     del rows[0]
     bad = [f"line {line}: {len(cells)}" for line, cells in rows if len(cells) != 2]
     if bad:
         where = first_few(bad, len(bad))
-        raise DataError(f"{path}: {len(bad):,} rows have another number of cells than 2 ({where})")
+        raise DataError(
+            f"{path}: {len(bad):,} rows have another number of cells than 2 ({where})",
+            file=path,
+            count=len(bad),
+        )
     names, labels = [cells[0] for _, cells in rows], [cells[1] for _, cells in rows]
     return Source(path=path, labels=labels, names=names, place=lambda row: f"line {rows[row][0]}: ")
 
@@ -269,11 +301,15 @@ def _read_npy(path: Path, _text: str) -> Source:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{path}: not a readable .npy array of integers: {reason}") from error
+        raise DataError(
+            f"{path}: not a readable .npy array of integers: {reason}",
+            file=path,
+        ) from error
     if array.dtype.kind not in "iu" or array.shape != (IMAGES,):
         raise DataError(
-            f"{path}: {array.dtype} of the shape {array.shape}; integers of the shape ({IMAGES},) "
-            "are needed, in the order of the file names"
+            f"{path}: {array.dtype} of the shape {array.shape}; integers of the shape "
+            f"({IMAGES},) are needed, in the order of the file names",
+            file=path,
         )
     return Source(path=path, labels=np.array(array), place=lambda row: f"index {row}: ")
 
@@ -290,9 +326,15 @@ def _read_folders(path: Path, _text: str) -> Source:
                     f"{folder}/{entry.name}" for entry in entries if not entry.name.startswith(".")
                 )
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        raise DataError(
+            f"{error.filename}: cannot be read: {error.strerror}",
+            file=error.filename,
+        ) from error
     if not names:
-        raise DataError(f"{path}: no class folders with images, such as n01440764, in this folder")
+        raise DataError(
+            f"{path}: no class folders with images, such as n01440764, in this folder",
+            file=path,
+        )
     return Source(path=path, labels=[name[:9] for name in names], names=names, place=lambda _: "")
 
 

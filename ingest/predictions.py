@@ -1,4 +1,4 @@
-"""Predictions: whatever was given becomes rows of the table `predictions`, or is refused."""
+"""Predictions: whatever comes in becomes rows of the table `predictions`, or is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _IMAGES = 50_000
 
 
-class Given(NamedTuple):
+class InputRows(NamedTuple):
     """Predictions as a relation, what to call them in messages, and their model's name."""
 
     relation: duckdb.DuckDBPyRelation
@@ -30,16 +30,16 @@ class Given(NamedTuple):
 
 def add(
     con: duckdb.DuckDBPyConnection,
-    given: object,
+    predictions: object,
     *,
     model: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
 ) -> list[str]:
-    """Put the predictions `given` into the table `predictions` of `con`; return the models' names.
+    """Put `predictions` into the table `predictions` of `con`; return the models' names.
 
-    `given` is a path (- for standard input; FILE::TABLE for a table of a DuckDB file), a URL
+    `predictions` is a path (- for standard input; FILE::TABLE for a table of a DuckDB file), a URL
     (s3://, https:// or http://), a tuple of paths whose rows belong together, an Arrow table, a
     pandas or Polars frame, a DuckDB relation (anything with the Arrow C stream interface), a
     datasets.Dataset, a NumPy array, or a dict of file name to class id. An array is 50,000 class
@@ -61,22 +61,25 @@ def add(
     unknown = sorted(set(columns or {}) - set(formats.ROLES))
     if unknown:
         raise UsageError(
-            f"a column is chosen for {', '.join(formats.ROLES)}; not for {unknown[0]!r}"
+            f"`columns` names a column for {unknown[0]!r}; it names them for "
+            f"{', '.join(formats.ROLES)}",
+            parameter="columns",
+            value=unknown[0],
         )
-    in_place = order is None and remote.is_in_place(given, input_format)
-    if isinstance(given, str | Path) and plain.is_needed(given) and not in_place:
-        with plain.copy(given) as path:
+    in_place = order is None and remote.is_in_place(predictions, input_format)
+    if isinstance(predictions, str | Path) and plain.is_needed(predictions) and not in_place:
+        with plain.copy(predictions) as path:
             return add(
                 con, path, model=model, columns=columns, input_format=input_format, order=order
             )
     options = formats.ReadOptions(columns=columns or {}, images=images_in(con, order))
-    relation, where, default = read(con, given, options, input_format)
+    relation, where, default = read(con, predictions, options, input_format)
     parameters = {"model": model or default, "image_name": image_names.PATTERN}
     # A table's rowid grows with each row, in the order in which they come.
     stored = con.execute("select model, max(rowid) from predictions group by model").fetchall()
     known = {name for name, _ in stored}
     before = max((last + 1 for _, last in stored), default=0)
-    relation.create_view("given", replace=True)
+    relation.create_view("input_rows", replace=True)
     con.begin()
     try:
         _insert(con, parameters, where)
@@ -85,12 +88,15 @@ def add(
     except BaseException as error:
         con.rollback()
         if in_place and not isinstance(error, RealdbError):
-            raise remote.refusal(str(given), error) from None
+            raise remote.refusal(str(predictions), error) from None
         if isinstance(error, duckdb.Error | ValueError | OSError):
-            raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
+            raise DataError(
+                f"{where} cannot be read: {_in_a_line(error)}",
+                file=where,
+            ) from None
         raise
     finally:
-        con.execute("drop view given")
+        con.execute("drop view input_rows")
         con.execute(f"drop table if exists {spellings.SPELLED}")
         con.unregister(formats.REGISTERED)
     for doubt in options.doubts:
@@ -125,66 +131,89 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
             rows = np.empty(0, np.int32)
         if len(rows) != _IMAGES:
             raise DataError(
-                "class-folder order needs the original labels of all images and the WordNet ids of "
-                "the classes, which this store lacks. Give the ingest their files: realdb ingest "
-                "FOLDER"
+                "class-folder order needs the original labels of all images and the WordNet ids "
+                "of the classes, which this store does not have",
+                parameter="order",
+                value="class-folder",
+                remedy="Build the store again with their files: realdb ingest FOLDER",
             )
         return np.asarray(rows)
     path = Path(order)
     if not path.is_file():
         raise UsageError(
-            f"an order is file-name, class-folder or a file of image names; {str(order)!r} is none"
+            f"`order` is {str(order)!r}; it is file-name, class-folder or a file of image names",
+            parameter="order",
+            value=order,
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
         names = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as a list of image names: {error}") from None
+        raise DataError(
+            f"{path} cannot be read as a list of image names: {error}",
+            file=path,
+        ) from None
     if len(names) != _IMAGES or not all(isinstance(name, str) for name in names):
         raise DataError(
-            f"{path} has {len(names):,} entries; the order of an array is {_IMAGES:,} image names"
+            f"{path} has {len(names):,} entries; the order of an array is {_IMAGES:,} image names",
+            file=path,
+            parameter="order",
+            count=len(names),
         )
     return np.array(names, object)
 
 
 def read(
     con: duckdb.DuckDBPyConnection,
-    given: object,
+    predictions: object,
     options: formats.ReadOptions,
     input_format: str | None,
-) -> Given:
-    """Return what was given as a relation with the columns of formats.ROLES; nothing is checked."""
-    if remote.is_url(given):
-        return Given(remote.read_parquet(con, given, options), given, plain.stem(given))
-    if isinstance(given, str | Path):
-        path = Path(given)
-        return Given(_read_file(con, path, options, input_format), str(given), plain.stem(path))
-    if isinstance(given, tuple) and given:
-        relations = [_read_part(con, Path(part), options, input_format) for part in given]
+) -> InputRows:
+    """Return predictions as a relation with the columns of formats.ROLES; nothing is checked."""
+    if remote.is_url(predictions):
+        return InputRows(
+            remote.read_parquet(con, predictions, options), predictions, plain.stem(predictions)
+        )
+    if isinstance(predictions, str | Path):
+        path = Path(predictions)
+        return InputRows(
+            _read_file(con, path, options, input_format), str(predictions), plain.stem(path)
+        )
+    if isinstance(predictions, tuple) and predictions:
+        relations = [_read_part(con, Path(part), options, input_format) for part in predictions]
         whole = functools.reduce(lambda whole, part: whole.union(part), relations)
-        return Given(whole, f"{given[0]} and {len(given) - 1} more", "predictions")
+        return InputRows(whole, f"{predictions[0]} and {len(predictions) - 1} more", "predictions")
     import numpy as np
 
-    if isinstance(given, np.ndarray):
+    if isinstance(predictions, np.ndarray):
         from .formats import npy
 
-        return Given(npy.from_array(con, given, options, "the array"), "the array", "predictions")
+        return InputRows(
+            npy.from_array(con, predictions, options, "the array"), "the array", "predictions"
+        )
     if options.images is not None:
-        raise UsageError("an order is for arrays: these predictions name their images")
-    if hasattr(given, "with_format"):  # a datasets.Dataset
-        if isinstance(given, Mapping):
+        raise UsageError(
+            "`order` is for arrays, and these predictions name their images",
+            parameter="order",
+        )
+    if hasattr(predictions, "with_format"):  # a datasets.Dataset
+        if isinstance(predictions, Mapping):
             raise UsageError(
-                f"a DatasetDict has several splits ({', '.join(map(str, given))}): give one of them"
+                f"a DatasetDict has several splits ({', '.join(map(str, predictions))})",
+                count=len(predictions),
+                remedy="Pass one of them",
             )
-        given = given.with_format("arrow")[:]
-    if isinstance(given, Mapping) or hasattr(given, "__arrow_c_stream__"):
+        predictions = predictions.with_format("arrow")[:]
+    if isinstance(predictions, Mapping) or hasattr(predictions, "__arrow_c_stream__"):
         from .formats import frame
 
-        where = "the dict" if isinstance(given, Mapping) else "the table"
-        return Given(frame.from_object(con, given, options, where), where, "predictions")
+        where = "the dict" if isinstance(predictions, Mapping) else "the table"
+        return InputRows(frame.from_object(con, predictions, options, where), where, "predictions")
     raise UsageError(
-        f"predictions cannot be a {type(given).__name__}: give a path, an Arrow table, a pandas or "
-        "Polars frame, a NumPy array, or a dict of file name to class id"
+        f"predictions cannot be a {type(predictions).__name__}",
+        value=type(predictions).__name__,
+        remedy="Pass a path, an Arrow table, a pandas or Polars frame, a NumPy array, or a dict of "
+        "file name to class id",
     )
 
 
@@ -198,7 +227,12 @@ def _read_file(
     name = input_format or ("duckdb" if is_in_database else formats.recognise(path))
     form = formats.find(name)
     if options.images is not None and not form.is_array:
-        raise UsageError(f"an order is for arrays: {path} is {name}, which names its images")
+        raise UsageError(
+            f"`order` is for arrays: {path} is {name}, which names its images",
+            file=path,
+            parameter="order",
+            value=name,
+        )
     return form.read(con, path, options)
 
 
@@ -210,16 +244,24 @@ def _read_part(
 ) -> duckdb.DuckDBPyRelation:
     """Read a file that holds only part of the rows: as text, so that they fit together."""
     if plain.is_needed(path):
-        raise DataError(f"{path} is one of several files of a set, and compressed: unpack them")
+        raise DataError(
+            f"{path} is one of several files of a set, and compressed",
+            file=path,
+            remedy="Unpack the files",
+        )
     form = formats.find(input_format or formats.recognise(path))
     if form.is_array:
-        raise DataError(f"{path} is one of several files of a set, and an array: join them")
+        raise DataError(
+            f"{path} is one of several files of a set, and an array",
+            file=path,
+            remedy="Join the arrays",
+        )
     texts = ", ".join(f"cast({role} as varchar) as {role}" for role in formats.ROLES)
     return form.read(con, path, options).project(texts)
 
 
 def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: str) -> None:
-    """Put the rows of `given` into `predictions`, its labels spelled out where that is needed."""
+    """Put `input_rows` into `predictions`, its labels spelled out where that is needed."""
     import duckdb
 
     statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
--- Predictions as given, turned into numbers; what cannot be turned is NULL.
+-- Predictions as they are read, turned into numbers; what cannot be turned is NULL.
 --
--- grain: one row per prediction given
--- reads: given
+-- grain: one row per input row
+-- reads: input_rows
 -- rule: an image is a validation file name, of which the eight digits decide (image_names.py), or
 --   its number from 1. A number is a whole one in plain digits, with blanks around it or a fraction
 --   of zeros (7.0, or 7. as NumPy prints it), which is how tools write it where its column has
@@ -12,7 +12,7 @@
 -- image_id: the image's number
 -- rank: its place among the model's choices for the image; 1 where the file has no ranks
 -- label: the class id
--- confidence: as given; NULL where the file has none, NaN where it is unreadable
+-- confidence: as it is read; NULL where the file has none, NaN where it is unreadable
 with parsed as (
     select
         coalesce(cast(model as varchar), $model) as model,
@@ -72,7 +72,7 @@ with parsed as (
                     try_cast(cast(confidence as varchar) as double), cast('nan' as double)
                 )
         end as confidence
-    from given
+    from input_rows
 )
 
 select

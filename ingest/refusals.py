@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 # How many offenders a message names.
 _SHOWN = 3
 _EXPECTED = {
-    "image": "an image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
-    "rank": "a rank is a whole number from 1",
-    "label": "a label is a class id 0-999 in plain digits, or the WordNet id or name, in one "
+    "image": "An image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
+    "rank": "A rank is a whole number from 1",
+    "label": "A label is a class id 0-999 in plain digits, or the WordNet id or name, in one "
     "spelling throughout",
-    "confidence": "a confidence is a number",
+    "confidence": "A confidence is a number",
 }
 
 
@@ -48,12 +48,19 @@ def require_models(
         [before],
     ).fetchall()
     if not found:
-        raise DataError(f"{where} has no rows: there are no predictions in it")
+        raise DataError(
+            f"{where} has no rows: there are no predictions in it",
+            file=where,
+        )
     for model, *_ in found:
         if model in known:
             raise DataError(
-                f"{where}: there are predictions of a model {model!r} already. A file is named by "
-                "its stem: rename one of the two, or give them a column model"
+                f"{where}: there are predictions of a model {model!r} already",
+                file=where,
+                column="model",
+                value=model,
+                remedy="A file is named by its stem: rename one of the two, or give them a "
+                "column model",
             )
     if any(is_doubtful for _, is_doubtful, _ in found):
         _check_ranks(con, where, before)
@@ -128,7 +135,7 @@ def _refuse(
                     when 'label' then cast(label as varchar)
                     else cast(confidence as varchar)
                 end as value
-            from given
+            from input_rows
         ) as numbered
         inner join (
             select row_number() over (order by rowid) as row, image_id, rank, label, confidence
@@ -148,9 +155,14 @@ def _refuse(
         for row, value in values[:_SHOWN]
     )
     raise DataError(
-        f"{where}: {count:,} of {rows:,} rows have no usable {role}: {offenders}"
-        f"{', …' if count > _SHOWN else ''} (row 1 is the first prediction). {_EXPECTED[role]}"
-        f"{_hint(role, {value for _, value in values})}"
+        f"{where}: {count:,} of {rows:,} rows have no usable {role}: "
+        f"{offenders}{', …' if count > _SHOWN else ''} (row 1 is the first prediction)",
+        file=where,
+        row=values[0][0],
+        column=role,
+        value=values[0][1],
+        count=count,
+        remedy=f"{_EXPECTED[role]}{_hint(role, {value for _, value in values})}",
     )
 
 
@@ -173,7 +185,7 @@ def _hint(role: str, values: set[str | None]) -> str:
 
 
 def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
-    """Refuse an image, or a rank of an image, that stands twice, and an image without rank 1."""
+    """Refuse a repeated image, or rank of an image, and an image without rank 1."""
     twice = con.execute(
         """
         select model, image_id, rank, count(*) over ()
@@ -202,10 +214,16 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
             [before, *twice[0][:3], _SHOWN],
         ).fetchall()
         raise DataError(
-            f"{where}: {twice[0][3]:,} images stand more than once with the same model and rank, "
-            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
-            f"rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction). "
-            "Several predictions for an image need a column rank, several models a column model"
+            f"{where}: {twice[0][3]:,} images are repeated with the same model and rank, such as "
+            f"image {', '.join((str(image_id) for _, image_id, *_ in twice))}; the first "
+            f"in rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction)",
+            file=where,
+            row=rows[0][0],
+            column="image",
+            value=twice[0][1],
+            count=int(twice[0][3]),
+            remedy="Several predictions of an image need a column rank, and several models a "
+            "column model",
         )
     headless = con.execute(
         """
@@ -223,22 +241,31 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
         image_id, rank, count = headless[0]
         raise DataError(
             f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, "
-            f"whose lowest rank is {rank}. Ranks count from 1, the model's first choice"
+            f"whose lowest rank is {rank}",
+            file=where,
+            column="rank",
+            value=rank,
+            count=count,
+            remedy="Ranks count from 1, the model's first choice",
         )
 
 
 def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
     """Refuse rows without a rank beside others with one."""
-    rows, ranked = con.execute("select count(*), count(rank) from given").fetchall()[0]
+    rows, ranked = con.execute("select count(*), count(rank) from input_rows").fetchall()[0]
     if 0 < ranked < rows:
         row = con.execute(
-            "select min(row) from (select rank, row_number() over () as row from given) "
+            "select min(row) from (select rank, row_number() over () as row from input_rows) "
             "where rank is null"
         ).fetchall()[0][0]
         raise DataError(
             f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, the first in row {row} "
-            "(row 1 is the first prediction), and the others have one: fill them in, or leave "
-            "these rows out"
+            "(row 1 is the first prediction), and the others have one",
+            file=where,
+            row=row,
+            column="rank",
+            count=int(rows - ranked),
+            remedy="Fill in the ranks, or leave these rows out",
         )
 
 
@@ -277,9 +304,14 @@ def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> N
             for _, image_id, label, first, last, _ in twice
         )
         raise DataError(
-            f"{where}: {count:,} times an image has the same class at two ranks: {named}"
-            f"{'; …' if count > _SHOWN else ''}; the first in rows "
-            f"{', '.join(str(row) for (row,) in places)} (row 1 is the first prediction). The "
-            "choices of a model for an image are different classes: are the labels those that "
-            "belong to the ranks?"
+            f"{where}: {count:,} times an image has the same class at two ranks: "
+            f"{named}{'; …' if count > _SHOWN else ''}; the first in rows "
+            f"{', '.join(str(row) for (row,) in places)} (row 1 is the first prediction)",
+            file=where,
+            row=places[0][0],
+            column="label",
+            value=label,
+            count=count,
+            remedy="A model chooses different classes for an image: the labels may not belong to "
+            "the ranks",
         )

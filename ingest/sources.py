@@ -85,7 +85,9 @@ def _in_folder(folder: Path) -> dict[str, SourceFile]:
         found = [source_file(known, path, str(path)) for known, path in paths if path.is_file()]
         return _choose(found, folder, sorted(path.name for path in folder.iterdir()))
     except OSError as error:
-        raise DataError(f"{error.filename or folder} cannot be read: {error.strerror}") from error
+        raise DataError(
+            f"{error.filename or folder} cannot be read: {error.strerror}",
+        ) from error
 
 
 def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
@@ -94,12 +96,16 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
 
     names = _names()
     if not archive.is_file():
-        raise DataError(f"{archive}: there is no such file or folder")
+        raise DataError(
+            f"{archive}: there is no such file or folder",
+            file=archive,
+        )
     # By its name, since an npz is a zip by its content.
     if archive.name in names or archive.suffix.lower() in _SINGLE:
         raise DataError(
-            f"{archive} is a single file; give the folder that holds it and the other files:"
-            f" realdb ingest {archive.parent}"
+            f"{archive} is a single file; give the folder that holds it and the other files: "
+            f"realdb ingest {archive.parent}",
+            file=archive,
         )
     found: list[SourceFile] = []
     seen: list[str] = []
@@ -119,8 +125,9 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
     # Any: tarfile, zipfile and their decompressors have a dozen errors for bytes they cannot read.
     except Exception as error:
         raise DataError(
-            f"{archive} cannot be unpacked ({error}); fetch or pack it again, or give the folder"
-            " that holds the files: realdb ingest FOLDER"
+            f"{archive} cannot be unpacked ({error}); fetch or pack it again, or give the folder "
+            "that holds the files: realdb ingest FOLDER",
+            file=archive,
         ) from error
     return _choose(found, archive, seen)
 
@@ -155,15 +162,17 @@ def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, 
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
         raise DataError(
-            f"{where} holds none of the files that realdb knows: looked for {', '.join(_names())};"
-            f" found {there or 'nothing'}. Give the folder in which they stand"
+            f"{where} holds none of the files that realdb knows: looked for "
+            f"{', '.join(_names())}; found {there or 'nothing'}",
+            file=where,
+            remedy="Give the folder in which they stand",
         )
     chosen: dict[str, SourceFile] = {}
     for file in found:
         other = chosen.setdefault(file.name, file)
         if other.sha256 != file.sha256:
             raise DataError(
-                f"{other.origin} and {file.origin} are both {file.name} but differ in their bytes"
-                f" (sha256 {other.sha256[:12]} and {file.sha256[:12]}); remove one of them"
+                f"{other.origin} and {file.origin} are both {file.name} but differ in their "
+                f"bytes (sha256 {other.sha256[:12]} and {file.sha256[:12]}); remove one of them",
             )
     return {name: chosen[name] for name in known_files() if name in chosen}

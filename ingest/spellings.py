@@ -11,29 +11,29 @@ from .formats import columns
 if TYPE_CHECKING:
     import duckdb
 
-# The table that takes the place of what was given.
-SPELLED = "given_spelled_out"
+# The table that replaces the input rows.
+SPELLED = "spelled_rows"
 _SHOWN = 3
 
 
 def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
-    """Put into the view `given` the class ids of its labels; return whether anything changed.
+    """Put into the view `input_rows` the class ids of its labels; return whether anything changed.
 
     Lists that cells print become a row a prediction. Of the spellings of the classes that one is
     taken in which every text of the file is known, or if there is none, most of them: what is then
     left as text is refused by whoever takes the rows. Raises DataError where a text could be two
     classes.
     """
-    given = con.view("given")
-    has_lists = given.filter(
+    rows = con.view("input_rows")
+    has_lists = rows.filter(
         "regexp_matches(cast(label as varchar), '^\\s*\\[') "
         "or regexp_matches(cast(confidence as varchar), '^\\s*\\[')"
     )
     changed = bool(has_lists.limit(1).fetchall())
     if changed:
-        given = columns.unfold(columns.parse_lists(given, where), where)
-    given.project("*, row_number() over () as row").to_table(SPELLED)
-    con.execute("create table given_texts (text varchar, spelling varchar, label smallint)")
+        rows = columns.unfold(columns.parse_lists(rows, where), where)
+    rows.project("*, row_number() over () as row").to_table(SPELLED)
+    con.execute("create table label_texts (text varchar, spelling varchar, label smallint)")
     texts = con.execute(
         f"""
         select count(distinct cast(label as varchar))
@@ -43,8 +43,8 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     ).fetchall()[0][0]
     if texts and _has_classes(con):
         changed = _take_words(con, where) or changed
-    con.execute("drop table given_texts")
-    con.table(SPELLED).order("row").project("* exclude row").create_view("given", replace=True)
+    con.execute("drop table label_texts")
+    con.table(SPELLED).order("row").project("* exclude row").create_view("input_rows", replace=True)
     return changed
 
 
@@ -57,7 +57,7 @@ def _has_classes(con: duckdb.DuckDBPyConnection) -> bool:
 def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     """Replace the words in SPELLED by class ids; return whether any are known."""
     statement = Path(__file__).with_name("spellings.sql").read_text(encoding="utf-8")
-    con.execute(f"insert into given_texts by name {statement}")
+    con.execute(f"insert into label_texts by name {statement}")
     fitting = con.execute(
         f"""
         with texts as (
@@ -65,9 +65,9 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
         ),
 
         known as (
-            select given_texts.spelling, count(distinct texts.text) as texts
-            from texts inner join given_texts on texts.text = given_texts.text
-            group by given_texts.spelling
+            select label_texts.spelling, count(distinct texts.text) as texts
+            from texts inner join label_texts on texts.text = label_texts.text
+            group by label_texts.spelling
         )
 
         select spelling from known where texts = (select max(texts) from known)
@@ -76,24 +76,24 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     spellings = [spelling for (spelling,) in fitting]
     if not spellings:
         return False
-    con.execute("delete from given_texts where not list_contains($1, spelling)", [spellings])
+    con.execute("delete from label_texts where not list_contains($1, spelling)", [spellings])
     _refuse_shared(con, where)
     # A number among words is no class id: in quotes it is refused, with its row.
     con.execute(
         f"""
         create or replace table {SPELLED} as
         select
-            given.* replace (
+            spelled.* replace (
                 case
                     when words.text is not null then cast(words.label as varchar)
-                    when try_cast(cast(given.label as varchar) as double) is not null
-                        then '"' || cast(given.label as varchar) || '"'
-                    else cast(given.label as varchar)
+                    when try_cast(cast(spelled.label as varchar) as double) is not null
+                        then '"' || cast(spelled.label as varchar) || '"'
+                    else cast(spelled.label as varchar)
                 end as label
             )
-        from {SPELLED} as given
-        left join (select distinct text, label from given_texts) as words
-            on cast(given.label as varchar) = words.text
+        from {SPELLED} as spelled
+        left join (select distinct text, label from label_texts) as words
+            on cast(spelled.label as varchar) = words.text
         """  # noqa: S608, a constant
     )
     return True
@@ -104,9 +104,9 @@ def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
     shared = con.execute(
         f"""
         with words as (
-            select given_texts.text, given_texts.label, max(classes.wordnet_id) as wordnet_id
-            from given_texts left join classes on given_texts.label = classes.label
-            group by given_texts.text, given_texts.label
+            select label_texts.text, label_texts.label, max(classes.wordnet_id) as wordnet_id
+            from label_texts left join classes on label_texts.label = classes.label
+            group by label_texts.text, label_texts.label
         ),
 
         shared as (
@@ -120,9 +120,9 @@ def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
             having count(*) > 1
         )
 
-        select shared.text, shared.meant, count(*) as rows, min(given.row) as row
-        from {SPELLED} as given
-        inner join shared on cast(given.label as varchar) = shared.text
+        select shared.text, shared.meant, count(*) as rows, min(spelled.row) as row
+        from {SPELLED} as spelled
+        inner join shared on cast(spelled.label as varchar) = shared.text
         group by shared.text, shared.meant
         order by shared.text
         """  # noqa: S608, a constant
@@ -134,7 +134,10 @@ def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
             for text, meant, count, row in shared[:_SHOWN]
         )
         raise DataError(
-            f"{where}: {rows:,} labels could be two classes: {named}"
-            f"{'; …' if len(shared) > _SHOWN else ''} (row 1 is the first prediction). Write the "
-            "class ids, beside the names or in place of them: timm's inference.py --include-index"
+            f"{where}: {rows:,} labels could be two classes: "
+            f"{named}{'; …' if len(shared) > _SHOWN else ''} (row 1 is the first prediction)",
+            file=where,
+            count=rows,
+            remedy="Write the class ids, beside the names or in place of them: timm's "
+            "inference.py --include-index",
         )

@@ -70,7 +70,7 @@ def closed_form_scores(
     if valid.all() or not valid.any():
         raise DataError(
             f"{np.count_nonzero(valid)} of the {len(golden)} golden questions are valid: scores "
-            "need valid and invalid ones; take more golden images, or another seed"
+            "need valid and invalid ones; take more golden images, or another seed",
         )
     prior = np.log(np.count_nonzero(valid) / np.count_nonzero(~valid))
 
@@ -135,9 +135,11 @@ def write_synthetic(
     golden_fit = 1 <= golden_raters <= raters and 1 <= golden_images <= rated_images <= _IMAGES
     if not golden_fit or seed < 0 or raters < _VOTES or experts < 1:
         raise UsageError(
-            f"{seed=}, {rated_images=}, {raters=}, {golden_raters=}, {experts=}, {golden_images=}: "
-            f"the seed is 0 or more, raters {_VOTES} or more, golden_raters 1 to raters, experts 1 "
-            f"or more, and golden_images 1 to rated_images, which is at most {_IMAGES}"
+            f"seed={seed!r}, rated_images={rated_images!r}, raters={raters!r}, "
+            f"golden_raters={golden_raters!r}, experts={experts!r}, "
+            f"golden_images={golden_images!r}: the seed is 0 or more, raters {_VOTES} or more, "
+            "golden_raters 1 to raters, experts 1 or more, and golden_images 1 to rated_images, "
+            f"which is at most {_IMAGES}",
         )
     rng = np.random.default_rng(seed)
     original = rng.permutation(np.arange(_IMAGES) % _CLASSES)  # each class as often, as upstream
@@ -277,6 +279,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             aside.replace(path)
     except OSError as error:
         raise DataError(
-            f"{folder}: the synthetic data set cannot be written there ({error}); "
-            "name a folder that can be written to"
+            f"{folder}: the synthetic data set cannot be written there ({error}); name a folder "
+            "that can be written to",
+            file=folder,
         ) from error

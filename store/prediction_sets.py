@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # What `show` calls the table of a connection's own predictions.
-GIVEN = "given_predictions"
+ADDED = "added_predictions"
 _LOCK_SECONDS = 600
 # What Windows keeps for itself, whatever follows the first dot.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
@@ -229,12 +229,12 @@ def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | No
 
     shown = [_pattern(root)] if only is None else [quoting.one_file(file) for file in only]
     ((has_rows,),) = con.execute("select count(*) > 0 from predictions").fetchall()
-    con.execute(f"alter table predictions rename to {GIVEN}")
+    con.execute(f"alter table predictions rename to {ADDED}")
     try:
         con.execute(
             f"""
             create view predictions as
-            {f"from {GIVEN} union all" if has_rows else ""}
+            {f"from {ADDED} union all" if has_rows else ""}
             from read_parquet(
                 [{", ".join(map(quoting.literal, shown))}],
                 hive_partitioning = false,
@@ -244,7 +244,7 @@ def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | No
         )
     except duckdb.Error as error:
         raise damaged(root, error) from None
-    return GIVEN
+    return ADDED
 
 
 def sweep(root: Path) -> None:

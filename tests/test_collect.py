@@ -240,7 +240,7 @@ def test_a_file_of_a_stored_model_is_not_asked(files: list[Path]) -> None:
 
 
 def test_a_stem_that_is_kept_for_the_given(small: Callable[..., Path], store: Store) -> None:
-    with refused(DataError, value="given_predictions"):
+    with refused(DataError, value="added_predictions"):
         realdb.query("select 1", small("given_predictions.csv", 1), store=store.root)
 
 

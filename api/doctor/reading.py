@@ -32,7 +32,7 @@ select
         when confidence is not null
             then coalesce(try_cast(cast(confidence as varchar) as double), cast('nan' as double))
     end as confidence
-from given
+from input_rows
 """
 # A whole number as in predictions.sql, or below 0.
 _NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
@@ -63,12 +63,10 @@ def state(con: duckdb.DuckDBPyConnection, given: object, where: str, **choices: 
     try:
         reading.add(con, given, **choices)
     except DataError as error:
-        message = str(error)
-        if isinstance(given, str | Path):
-            message = message.replace(str(given), where)
+        refusal = error.renamed(given, where) if isinstance(given, str | Path) else error
         if not _state_leniently(con, given, **choices):
-            raise DataError(message) from None
-        return message
+            raise refusal from None
+        return str(refusal)
     con.execute(
         "create table stated as "
         "select model, image_id as image, rank, label, confidence from predictions"
@@ -93,7 +91,7 @@ def _state_leniently(
     try:
         options = formats.ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
         relation, _, model = reading.read(con, given, options, input_format)
-        relation.create_view("given", replace=True)
+        relation.create_view("input_rows", replace=True)
         con.execute(
             _LENIENT, {"model": model, "image_name": image_names.PATTERN, "number": _NUMBER}
         )
@@ -111,7 +109,7 @@ def _state_leniently(
     except (DataError, duckdb.Error):
         return False
     finally:
-        con.execute("drop view if exists given")
+        con.execute("drop view if exists input_rows")
         con.unregister(formats.REGISTERED)
     for doubt in options.doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=4)

@@ -132,8 +132,15 @@ def _check(aside: Path, where: str, out: Path, rows: int) -> None:
         try:
             reading.add(con, aside, input_format="parquet")
         except DataError as error:
-            said = str(error).replace(str(aside), str(out))
-            raise DataError(f"{where}, repaired, would still be refused: {said}") from None
+            refusal = error.renamed(aside, out)
+            raise DataError(
+                f"{where}, repaired, would still be refused: {refusal}",
+                file=where,
+                row=refusal.row,
+                column=refusal.column,
+                value=refusal.value,
+                count=refusal.count,
+            ) from None
         found = con.table("predictions").count("*").fetchall()[0][0]
     if found != rows:
         raise DataError(

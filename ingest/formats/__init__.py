@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What a reader's relation must hold; a reader selects NULL for what its file has not.
 ROLES = ("model", "image", "rank", "label", "confidence")
 # The name under which a reader may register what is in memory; gone once the rows are taken.
-REGISTERED = "given_values"
+REGISTERED = "registered_values"
 _HEAD = 4096
 
 
@@ -146,14 +146,23 @@ def recognise(path: Path) -> str:
         return "dataset"
     if (path / "dataset_dict.json").is_file():
         splits = ", ".join(sorted(str(each.parent) for each in path.glob("*/state.json")))
-        raise DataError(f"{path} is a dataset of several splits; give one of them: {splits}")
+        raise DataError(
+            f"{path} is a dataset of several splits; give one of them: {splits}",
+            file=path,
+        )
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}",
+            file=path,
+        ) from None
     if not head:
-        raise DataError(f"{path} is empty: there are no predictions in it")
+        raise DataError(
+            f"{path} is empty: there are no predictions in it",
+            file=path,
+        )
     for name, form in PREDICTION_FORMATS.items():
         if head.startswith(form.begins or (b"\0none",)) and (
             not form.member or _holds(path, form.member)
@@ -163,12 +172,17 @@ def recognise(path: Path) -> str:
         return "duckdb"
     if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
         raise DataError(
-            f"{path} is a pickle, which is not read: loading one runs whatever code is in it. "
-            "Write the predictions as CSV or Parquet, or save the array with numpy.save"
+            f"{path} is a pickle, which is not read: loading one runs whatever code is in it",
+            file=path,
+            remedy="Write the predictions as CSV or Parquet, or save the array with numpy.save",
         )
     if b"\0" in head:
         known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
-        raise DataError(f"{path} is in no format that realdb reads. It reads {known}")
+        raise DataError(
+            f"{path} is in no format that realdb reads",
+            file=path,
+            remedy=f"It reads {known}",
+        )
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
         return "jsonl" if _is_lines(path) else "json"
     header = head.splitlines()[0]
@@ -181,7 +195,9 @@ def find(name: str) -> PredictionFormat:
     """Return the format called `name`; UsageError, naming those there are, where it is none."""
     if name not in PREDICTION_FORMATS:
         raise UsageError(
-            f"there is no input format {name!r}; there are: {', '.join(PREDICTION_FORMATS)}"
+            f"there is no input format {name!r}; there are: {', '.join(PREDICTION_FORMATS)}",
+            parameter="input_format",
+            value=name,
         )
     return PREDICTION_FORMATS[name]
 
@@ -194,7 +210,10 @@ def _holds(path: Path, member: str) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(member) for name in archive.namelist())
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path} is a damaged zip file: {error}") from None
+        raise DataError(
+            f"{path} is a damaged zip file: {error}",
+            file=path,
+        ) from None
 
 
 def _is_lines(path: Path) -> bool:

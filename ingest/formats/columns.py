@@ -72,11 +72,11 @@ def select(
     """
     chosen = {role: _choose(role, table, where, choices) for role in ROLES}
     if not chosen["image"]:
-        raise DataError(_without("image", table, where))
+        raise _without("image", table, where)
     if not chosen["label"]:
         by_class = _by_class(con, table, where, chosen)
         if by_class is None:
-            raise DataError(_without("label", table, where))
+            raise _without("label", table, where)
         return by_class
     given = _pick(table, chosen)
     return unfold(given, where) if is_nested(given) else given
@@ -99,12 +99,22 @@ def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelatio
         has_confidence and kinds["confidence"].id not in _NESTED
     ):
         raise DataError(
-            f"{where} has several {'confidences' if kinds['label'].id not in _NESTED else 'labels'}"
-            " an image, but one of the other. Name the columns that belong together with --columns "
-            "label=NAME,confidence=NAME"
+            f"{where} has several "
+            f"{'confidences' if kinds['label'].id not in _NESTED else 'labels'} an image, but "
+            "one of the other",
+            file=where,
+            column="label",
+            parameter="columns",
+            remedy="Name the columns that belong together with "
+            '`columns={"label": "NAME", "confidence": "NAME"}`',
         )
     if given.filter("rank is not null").limit(1).fetchall():
-        raise DataError(f"{where} has several labels an image, and a rank column as well: drop one")
+        raise DataError(
+            f"{where} has several labels an image, and a rank column as well",
+            file=where,
+            column="rank",
+            remedy="Drop the column that does not apply",
+        )
     numbered = given.project(
         "row_number() over () as row, model, image, cast(label as varchar[]) as label, "
         + (
@@ -123,7 +133,12 @@ def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelatio
         row, labels, confidences, count = wrong[0]
         raise DataError(
             f"{where}: in {count:,} rows there are not as many confidences as labels, such as "
-            f"{confidences} for {labels} in row {row} (row 1 is the first below the header)"
+            f"{confidences} for {labels} in row {row} (row 1 is the first below the header)",
+            file=where,
+            row=row,
+            column="confidence",
+            value=confidences,
+            count=count,
         )
     # An empty list is a label that is missing, and no row that is gone.
     return numbered.project(
@@ -150,9 +165,13 @@ def parse_lists(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRe
     )
     if cut:
         raise DataError(
-            f"{where}: {cut:,} rows hold arrays that NumPy cut short with '...': what is left out "
-            "cannot be known. Write Parquet, as timm's inference.py does with --results-format "
-            "parquet, or call numpy.set_printoptions(threshold=sys.maxsize) before writing"
+            f"{where}: {cut:,} rows hold arrays that NumPy cut short with '...': what is left "
+            "out cannot be known",
+            file=where,
+            column="label",
+            count=cut,
+            remedy="Write Parquet, as timm's inference.py does with --results-format parquet, "
+            "or call numpy.set_printoptions(threshold=sys.maxsize) before writing",
         )
     return given.project(
         f"model, image, rank, {_parsed('label')} as label, "
@@ -167,7 +186,11 @@ def require_distinct(names: Sequence[str], where: str) -> None:
     if twice:
         raise DataError(
             f"{where} has {len(twice)} columns of the same name: {', '.join(map(repr, twice))}; "
-            "their case does not count. Rename or remove all but one"
+            "their case does not count",
+            file=where,
+            column=twice[0],
+            count=len(twice),
+            remedy="Rename or remove all but one",
         )
 
 
@@ -241,7 +264,14 @@ def _choose(
             return [choices[role]]
         found = _numbered(role, table, where, [choices[role].lower()])
         if not found:
-            raise DataError(f"{where} has no column {choices[role]!r}. {_columns(table)}")
+            raise DataError(
+                f"{where} has no column {choices[role]!r}",
+                file=where,
+                column=role,
+                value=choices[role],
+                parameter="columns",
+                remedy=_columns(table),
+            )
         return next(iter(found.values()))
     found = {name: [name] for name in table.columns if name.strip().lower() in NAMES[role]}
     found |= _numbered(role, table, where, NAMES[role])
@@ -249,9 +279,14 @@ def _choose(
         found = _timm(table, found)
     if len(found) > 1:
         first = next(iter(found))
+        name = first if len(found[first]) == 1 else _base(first)
         raise DataError(
-            f"{where} has {len(found)} columns that could be the {role}: {', '.join(found)}. Say "
-            f"which: --columns {role}={first if len(found[first]) == 1 else _base(first)}"
+            f"{where} has {len(found)} columns that could be the {role}: {', '.join(found)}",
+            file=where,
+            column=role,
+            count=len(found),
+            parameter="columns",
+            remedy=f'Choose one, as in `columns={{"{role}": "{name}"}}`',
         )
     return next(iter(found.values()), [])
 
@@ -272,7 +307,10 @@ def _numbered(
         missing = [number for number in range(max(columns) + 1) if number not in columns]
         if missing:
             raise DataError(
-                f"{where} has columns {base}_0 to {base}_{max(columns)}, but no {base}_{missing[0]}"
+                f"{where} has columns {base}_0 to {base}_{max(columns)}, but no "
+                f"{base}_{missing[0]}",
+                file=where,
+                column=f"{base}_{missing[0]}",
             )
         series[f"{base}_0 to {base}_{max(columns)}"] = [
             columns[number] for number in sorted(columns)
@@ -306,19 +344,25 @@ def _columns(table: duckdb.DuckDBPyRelation) -> str:
     return f"Its columns are: {', '.join(table.columns[:_SHOWN])}{more}"
 
 
-def _without(role: str, table: duckdb.DuckDBPyRelation, where: str) -> str:
-    """Say that there is no column for `role`, and what is there."""
+def _without(role: str, table: duckdb.DuckDBPyRelation, where: str) -> DataError:
+    """Return the error for a table without a column for `role`, with the columns that it has."""
     names = {name.strip().lower() for name in table.columns}
     if {"top1", "top5"} <= names or {"top1", "top1_err"} <= names:
-        return (
-            f"{where} is a summary, one row a model, as timm's validate.py writes it: there are no "
-            "predictions in it. Write them with timm's inference.py --include-index "
-            "--results-format parquet"
+        return DataError(
+            f"{where} is a summary, one row a model, as timm's validate.py writes it: it has no "
+            "predictions",
+            file=where,
+            column=role,
+            remedy="Write them with timm's inference.py --include-index --results-format parquet",
         )
-    text = (
-        f"{where} has no {role} column. {_columns(table)}. A column called "
-        f"{', '.join(NAMES[role])} is recognised; name another with --columns {role}=NAME"
-    )
+    remedy = f'Name another with `columns={{"{role}": "NAME"}}`'
     if role == "label" and names & {"prob", "logit", "prob_0", "logit_0"}:
-        text += ". timm's inference.py writes the classes with --include-index"
-    return text
+        remedy += ". timm's inference.py writes the classes with --include-index"
+    return DataError(
+        f"{where} has no {role} column. {_columns(table)}; none of {', '.join(NAMES[role])} is "
+        "among them",
+        file=where,
+        column=role,
+        parameter="columns",
+        remedy=remedy,
+    )

@@ -87,11 +87,20 @@ def _header(path: Path, delimiter: str) -> list[str]:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter), [])
     except csv.Error as error:
-        raise DataError(f"{path}: the header line cannot be read: {error}") from None
+        raise DataError(
+            f"{path}: the header line cannot be read: {error}",
+            file=path,
+        ) from None
     if any("\N{REPLACEMENT CHARACTER}" in name for name in names):
-        raise DataError(f"{path}: the header line is no UTF-8 text")
+        raise DataError(
+            f"{path}: the header line is no UTF-8 text",
+            file=path,
+        )
     if not names:
-        raise DataError(f"{path}: the first line is empty; it must be the header line")
+        raise DataError(
+            f"{path}: the first line is empty; it must be the header line",
+            file=path,
+        )
     # pandas writes its index under an empty name, which DuckDB takes for no name at all.
     names = [name or "unnamed" for name in names]
     columns.require_distinct(names, str(path))

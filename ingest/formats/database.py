@@ -26,7 +26,10 @@ def read(
     try:
         other = duckdb.connect(file, read_only=True)
     except duckdb.Error as error:
-        raise DataError(f"{file} cannot be opened: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{file} cannot be opened: {str(error).splitlines()[0]}",
+            file=file,
+        ) from None
     with other:
         tables = [
             table
@@ -36,13 +39,18 @@ def read(
         ]
         if name not in tables and (name or len(tables) != 1):
             raise DataError(
-                f"{file} has {f'no table {name!r}' if name else f'{len(tables)} tables'}. Name one "
-                f"of its tables: {file}::TABLE, with {', '.join(tables) or '(none)'}"
+                f"{file} has {f'no table {name!r}' if name else f'{len(tables)} tables'}",
+                file=file,
+                remedy=f"Name one of its tables: {file}::TABLE, with "
+                f"{', '.join(tables) or '(none)'}",
             )
         try:
             given = other.sql(f"from {quoting.identifier(name or tables[0])}")
             # Copied into memory, so that nothing of the file stays open.
             held = columns.select(other, given, str(path), options.columns).to_arrow_table()
         except duckdb.Error as error:
-            raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+            raise DataError(
+                f"{path} cannot be read: {str(error).splitlines()[0]}",
+                file=path,
+            ) from None
     return con.from_arrow(held)

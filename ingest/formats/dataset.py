@@ -26,11 +26,20 @@ def read(
         state = json.loads((path / "state.json").read_text(encoding="utf-8"))
         names = [entry["filename"] for entry in state["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: state.json is not what save_to_disk writes: {error!r}") from None
+        raise DataError(
+            f"{path}: state.json is not what save_to_disk writes: {error!r}",
+            file=path,
+        ) from None
     if not names:
-        raise DataError(f"{path} has no rows: there are no predictions in it")
+        raise DataError(
+            f"{path} has no rows: there are no predictions in it",
+            file=path,
+        )
     try:
         table = pa.concat_tables([arrow.load(path / name) for name in names])
     except pa.ArrowException as error:
-        raise DataError(f"{path}: its files do not fit together: {error}") from None
+        raise DataError(
+            f"{path}: its files do not fit together: {error}",
+            file=path,
+        ) from None
     return arrow.select(con, table, str(path), options)

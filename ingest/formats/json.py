@@ -26,7 +26,10 @@ def read(
     try:
         held = parse(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON: {error}") from None
+        raise DataError(
+            f"{path} is no JSON: {error}",
+            file=path,
+        ) from None
     return arrow.select(con, _table(held, str(path)), str(path), options)
 
 
@@ -43,10 +46,16 @@ def from_records(records: Iterable[object], where: str) -> pa.Table:
     if wrong:
         raise DataError(
             f"{where}: {len(wrong):,} of {len(rows):,} records are no objects, the first in row "
-            f"{wrong[0]}. An array has no image names: save it with numpy.save, or name the images"
+            f"{wrong[0]}",
+            file=where,
+            count=len(wrong),
+            remedy="An array has no image names: save it with numpy.save, or name the images",
         )
     if not rows:
-        raise DataError(f"{where} has no rows: there are no predictions in it")
+        raise DataError(
+            f"{where} has no rows: there are no predictions in it",
+            file=where,
+        )
     names: dict[str, None] = {}
     for row in rows:
         names |= dict.fromkeys(row)  # type: ignore[call-overload]
@@ -66,7 +75,10 @@ def _table(held: Any, where: str) -> pa.Table:
     if isinstance(held, list):
         return from_records(held, where)
     if not isinstance(held, dict):
-        raise DataError(f"{where} is JSON, but no object and no list of objects")
+        raise DataError(
+            f"{where} is JSON, but no object and no list of objects",
+            file=where,
+        )
     if not held:
         return from_records([], where)
     if set(held) >= {"columns", "data"}:
@@ -74,7 +86,10 @@ def _table(held: Any, where: str) -> pa.Table:
     if set(map(str.lower, held)) & set(columns.NAMES["image"]):
         if all(isinstance(value, dict) for value in held.values()):  # pandas' own: by column
             if len({tuple(value) for value in held.values()}) > 1:
-                raise DataError(f"{where}: its columns do not have the same rows, in one order")
+                raise DataError(
+                    f"{where}: its columns do not have the same rows, in one order",
+                    file=where,
+                )
             return _from_columns({name: list(held[name].values()) for name in held}, where)
         return from_records([held], where)
     if all(isinstance(value, dict) for value in held.values()):
@@ -89,7 +104,10 @@ def _table(held: Any, where: str) -> pa.Table:
 def _split(names: Any, data: Any, where: str) -> pa.Table:
     is_table = isinstance(names, list) and isinstance(data, list)
     if not is_table or not all(isinstance(row, list) and len(row) == len(names) for row in data):
-        raise DataError(f"{where}: rows of 'data' do not all have a value for each of 'columns'")
+        raise DataError(
+            f"{where}: rows of 'data' do not all have a value for each of 'columns'",
+            file=where,
+        )
     columns.require_distinct([str(name) for name in names], where)
     return _from_columns(
         {str(name): [row[place] for row in data] for place, name in enumerate(names)}, where
@@ -107,7 +125,8 @@ def _from_columns(held: Mapping[str, list[Any]], where: str) -> pa.Table:
             if not all(lists):
                 raise DataError(
                     f"{where}: {name!r} is a list in some rows and none in others, such as row "
-                    f"{lists.index(False) + 1}"
+                    f"{lists.index(False) + 1}",
+                    file=where,
                 )
             texts = [list(map(_text, value)) for value in values]
             arrays[name] = pa.array(texts, pa.list_(pa.string()))

@@ -20,7 +20,10 @@ def read(
     try:
         table = json.from_records(_records(path), str(path))
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no UTF-8 text: {error}") from None
+        raise DataError(
+            f"{path} is no UTF-8 text: {error}",
+            file=path,
+        ) from None
     return arrow.select(con, table, str(path), options)
 
 
@@ -31,4 +34,7 @@ def _records(path: Path) -> Iterator[Any]:
                 try:
                     yield json.parse(line)
                 except (ValueError, RecursionError) as error:
-                    raise DataError(f"{path}: line {number} is no JSON: {error}") from None
+                    raise DataError(
+                        f"{path}: line {number} is no JSON: {error}",
+                        file=path,
+                    ) from None

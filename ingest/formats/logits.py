@@ -65,7 +65,11 @@ def top_k(
     if len(unknown):
         raise DataError(
             f"{where}: the logit of image {unknown[0] + 1}, class {labels[unknown[0], 0]} is NaN "
-            f"({len(unknown):,} of {len(labels):,} images have such)"
+            f"({len(unknown):,} of {len(labels):,} images have such)",
+            file=where,
+            column="label",
+            value=labels[unknown[0], 0],
+            count=len(unknown),
         )
     return labels, values
 
@@ -112,16 +116,16 @@ def require_classes(columns: int, where: str, remedy: str) -> None:
     text = f"{where} has {columns:,} confidences for each image; {CLASSES:,} are needed. "
     if columns == CLASSES + 1:
         raise DataError(
-            f"{text}1,001 are a head with a background class first: drop it with {remedy}"
+            f"{text}1,001 are a head with a background class first: drop it with {remedy}",
         )
     if columns > CLASSES:
         raise DataError(
-            f"{text}It looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC 2012 "
-            "first"
+            f"{text}It looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC "
+            "2012 first",
         )
     raise DataError(
         f"{text}Which classes they belong to is not said: timm's inference.py writes that with "
-        "--include-index"
+        "--include-index",
     )
 
 
@@ -154,7 +158,10 @@ def of_table(
                 if lengths[wrong[0]]:
                     remedy = "[1:] of each row, and write the file anew"
                     require_classes(int(lengths[wrong[0]]), where_row, remedy)
-                raise DataError(f"{where_row} has confidences that are no numbers")
+                raise DataError(
+                    f"{where_row} has confidences that are no numbers",
+                    file=where_row,
+                )
             heads.append(batch.select(["model", "image"]))
             first += len(lists)
             values = lists.flatten().to_numpy(zero_copy_only=False)  # what is null becomes NaN

@@ -115,23 +115,33 @@ def from_rows(
         labels = _first_of_all(rows, where) if shape[1] == CLASSES else _native(rows)
         return _ranked(con, images, labels)
     raise DataError(
-        f"{where} is {rows.dtype} with shape {shape}. An array, a row an image, is integers "
-        f"({IMAGES},), the class ids, integers ({IMAGES}, k), the classes by rank, or floats "
-        f"({IMAGES}, {CLASSES}), the logits. {_hint(rows)}"
+        f"{where} is {rows.dtype} with shape {shape}",
+        file=where,
+        remedy=f"An array, a row an image, is integers ({IMAGES},), the class ids, integers "
+        f"({IMAGES}, k), the classes by rank, or floats ({IMAGES}, {CLASSES}), the "
+        f"logits. {_hint(rows)}",
     )
 
 
 def require_no_columns(options: ReadOptions, where: str) -> None:
     """Refuse the choice of a column."""
     if options.columns:
-        raise DataError(f"{where} is an array: it has no columns to choose from with --columns")
+        raise DataError(
+            f"{where} is an array, which has no columns",
+            file=where,
+            parameter="columns",
+            remedy="Leave out `columns`",
+        )
 
 
 def unreadable(where: str, error: Exception) -> DataError:
     """Return what to raise where NumPy could not read the array."""
     hint = " (a pickle could run code, so it is not read)" if "object" in str(error) else ""
     text = " ".join(str(error).split())
-    return DataError(f"{where} cannot be read as a NumPy array: {text}{hint}")
+    return DataError(
+        f"{where} cannot be read as a NumPy array: {text}{hint}",
+        file=where,
+    )
 
 
 def _native(rows: Rows) -> npt.NDArray[Any]:
@@ -148,7 +158,9 @@ def _first_of_all(rows: Rows, where: str) -> npt.NDArray[np.int16]:
         if len(wrong):
             raise DataError(
                 f"{where}: row {start + wrong[0]} (from 0) does not rank the classes 0-999, each "
-                "once. If these are logits, save them as floats"
+                "once",
+                file=where,
+                remedy="If these are logits, save them as floats",
             )
         found.append(block[:, :TOP].astype(np.int16))
     return np.concatenate(found)

@@ -34,7 +34,8 @@ def read(
                 if rows is None:
                     raise DataError(
                         f"{path}: the array {name} stands column by column: save it with "
-                        "numpy.ascontiguousarray"
+                        "numpy.ascontiguousarray",
+                        file=path,
                     )
                 return npy.from_rows(con, rows, options, f"{path}: {name}")
     except DataError:
@@ -48,7 +49,9 @@ def the_one(members: list[str], where: str) -> str:
     found = members if len(members) == 1 else [name for name in members if name in NAMES]
     if len(found) != 1:
         raise DataError(
-            f"{where} holds {len(members)} arrays ({', '.join(members[:8])}), and {len(found)} of "
-            f"them could be meant. Save the one array, or call it one of {', '.join(NAMES)}"
+            f"{where} holds {len(members)} arrays ({', '.join(members[:8])}), and {len(found)} "
+            "of them could be meant",
+            file=where,
+            remedy=f"Save the one array, or call it one of {', '.join(NAMES)}",
         )
     return found[0]

@@ -87,7 +87,10 @@ def _unpack(path: Path, target: Path) -> None:
         ):
             shutil.copyfileobj(packed, file)
     except (pa.ArrowException, OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be unpacked: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{path} cannot be unpacked: {str(error).splitlines()[0]}",
+            file=path,
+        ) from None
 
 
 @contextlib.contextmanager
@@ -96,7 +99,7 @@ def _called(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(str(error).replace(str(path), name)) from None
+        raise error.renamed(path, name) from None
 
 
 def _compression(path: Path) -> str | None:

@@ -25,7 +25,9 @@ def read(
     except ImportError:
         raise DataError(
             f"{path} is a PyTorch file, which needs torch to be read, and torch is not installed "
-            "here. Where it is: numpy.save('predictions.npy', torch.load(FILE).numpy())"
+            "here",
+            file=path,
+            remedy="Where it is: numpy.save('predictions.npy', torch.load(FILE).numpy())",
         ) from None
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
@@ -36,14 +38,20 @@ def read(
                 "it holds other things than tensors, and loading these could run code. Save the "
                 "tensor alone: torch.save(logits, FILE)"
             )
-        raise DataError(f"{path} cannot be read as PyTorch weights: {text}") from None
+        raise DataError(
+            f"{path} cannot be read as PyTorch weights: {text}",
+            file=path,
+        ) from None
     where = str(path)
     if isinstance(held, dict):
         tensors = {str(name): value for name, value in held.items() if torch.is_tensor(value)}
         name = npz.the_one(list(tensors), where)
         held, where = tensors[name], f"{path}: {name}"
     if not torch.is_tensor(held):
-        raise DataError(f"{path} holds a {type(held).__name__}; a tensor is needed")
+        raise DataError(
+            f"{path} holds a {type(held).__name__}; a tensor is needed",
+            file=path,
+        )
     if held.dtype == torch.bfloat16:  # unknown to NumPy
         held = held.float()
     # Logits that were saved without torch.no_grad() still carry their gradient.

@@ -38,7 +38,11 @@ _SMALLEST = 12
 def is_url(given: object) -> TypeGuard[str]:
     """Say whether `given` is a URL. Raises UsageError for a Path of one: it folds the slashes."""
     if isinstance(given, Path) and _FOLDED.match(given.as_posix()) and not given.exists():
-        raise UsageError(f"{given} was a URL before it became a Path: give URLs as text")
+        raise UsageError(
+            f"{given} was a URL before it became a Path",
+            file=given,
+            remedy="Pass URLs as text",
+        )
     return isinstance(given, str) and _URL.match(given) is not None
 
 
@@ -62,7 +66,10 @@ def expand(url: str) -> list[str]:
         found = system.glob(url, detail=True)
     files = sorted(path for path, about in found.items() if about["type"] == "file")
     if not files:
-        raise DataError(f"{url}: there is no file of such a name")
+        raise DataError(
+            f"{url}: there is no file of such a name",
+            file=url,
+        )
     return [f"s3://{path}" for path in files]
 
 
@@ -118,7 +125,10 @@ def _file_system(url: str) -> Any:
     """Return what reads `url`. Raises DataError where its package is missing."""
     scheme = _scheme(url)
     if scheme not in _NEEDED:
-        raise UsageError(f"{url}: files are read at s3://, https:// and http://; copy it first")
+        raise UsageError(
+            f"{url}: files are read at s3://, https:// and http://; copy it first",
+            file=url,
+        )
     try:
         import fsspec
 
@@ -136,8 +146,9 @@ def _file_system(url: str) -> Any:
         return system
     except ImportError:
         raise DataError(
-            f"{url}: {scheme}:// needs fsspec and {_NEEDED[scheme]}, which are not installed here: "
-            "pip install 'realdb[remote]'"
+            f"{url}: {scheme}:// needs fsspec and {_NEEDED[scheme]}, which are not installed "
+            "here: pip install 'realdb[remote]'",
+            file=url,
         ) from None
 
 
@@ -154,7 +165,10 @@ def _reaching(url: str) -> Iterator[None]:
 
 def refusal(url: str, error: BaseException) -> DataError:
     """Return what to raise for what went wrong, of many kinds, while `url` was read."""
-    return DataError(f"{url} {_said(url, error)}")
+    return DataError(
+        f"{url} {_said(url, error)}",
+        file=url,
+    )
 
 
 def _said(url: str, error: BaseException) -> str:

@@ -157,7 +157,7 @@ def test_several_splits(
     splits = datasets.DatasetDict({"a": rows, "b": rows})
     splits.save_to_disk(tmp_path / "both")
     (source,) = expand([tmp_path / "both"])
-    message = refuse(source.given)
+    message = refuse(source.predictions)
     assert message.endswith(f"give one of them: {tmp_path}/both/a, {tmp_path}/both/b")
     with pytest.raises(UsageError, match=r"several splits \(a, b\): give one of them"):
         predictions.add(predictions_table, splits)

@@ -30,7 +30,7 @@ import realdb
 from needs import needs
 from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
-from realdb.ingest.expand import expand
+from realdb.ingest.expand import PredictionSource, expand
 from realdb.ingest.formats import remote
 from realdb.store.store import Store
 
@@ -148,8 +148,8 @@ def place(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("name", [*FILES, "ViT.duckdb::answers"])
 def test_what_is_read(place: str, name: str, predictions_table: Any) -> None:
     (source,) = expand([f"{place}/{name}"])
-    assert source == predictions.Source(f"{place}/{name}", name.partition("::")[2] or "ViT")
-    predictions.add(predictions_table, source.given, model=source.model)
+    assert source == PredictionSource(f"{place}/{name}", name.partition("::")[2] or "ViT")
+    predictions.add(predictions_table, source.predictions, model=source.model)
     rows = predictions_table.execute("select label from predictions order by image_id").fetchnumpy()
     assert np.array_equal(rows["label"], LABELS)
 
@@ -230,7 +230,7 @@ def test_without_the_extra(url: str, missing: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, missing, None)
     with duckdb.connect() as con, pytest.raises(DataError) as caught:
         for source in expand([url]):
-            predictions.add(con, source.given)
+            predictions.add(con, source.predictions)
     assert str(caught.value).endswith("not installed here: pip install 'realdb[remote]'")
     assert str(caught.value).startswith(f"{url}: ")
 

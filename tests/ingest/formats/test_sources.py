@@ -33,7 +33,7 @@ def put(path: Path, text: str = TEXT) -> Path:
 
 
 def models_of(given: list[Any]) -> list[tuple[Any, str | None]]:
-    return [(source.given, source.model) for source in expand(given)]
+    return [(source.predictions, source.model) for source in expand(given)]
 
 
 def test_a_path_is_itself(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_hive_folders(tmp_path: Path, predictions_table: duckdb.DuckDBPyConnecti
     another = pa.table({"image": ["ILSVRC2012_val_00000002.JPEG"], "label": ["9"]})
     pq.write_table(another, tmp_path / "model=c" / "part-1.parquet")
     for source in expand([tmp_path]):
-        predictions.add(con, source.given, model=source.model)
+        predictions.add(con, source.predictions, model=source.model)
     rows = con.execute("select model, image_id, label from predictions order by all").fetchall()
     assert rows == [("a b", 1, 2), ("c", 1, 3), ("c", 2, 9)]
 
