@@ -20,6 +20,7 @@ import pytest
 import realdb
 from realdb.errors import DataError, UsageError
 from realdb.store.store import Store
+from refusals import refused
 
 Ints = npt.NDArray[np.integer[Any]]
 PLACES = np.arange(50_000)
@@ -280,18 +281,18 @@ def test_a_wrong_row_is_no_fault_of_the_whole(model_a: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("table", "column"),
     [
-        ({"image": ["a.JPEG"], "label": [1]}, "no usable image"),
-        ({"image": [0], "label": ["x"]}, "no usable"),
-        ({"image": [1, 1], "label": [1, 1000]}, "no usable label"),
-        ({"image": [1], "label": [1000], "confidence": ["x"]}, "no usable"),
-        ({"image": [1], "name": ["x"]}, "has no label column"),
+        ({"image": ["a.JPEG"], "label": [1]}, "image"),
+        ({"image": [0], "label": ["x"]}, "image"),
+        ({"image": [1, 1], "label": [1, 1000]}, "label"),
+        ({"image": [1], "label": [1000], "confidence": ["x"]}, "label"),
+        ({"image": [1], "name": ["x"]}, "label"),
     ],
 )
-def test_other_refusals_stay(given: dict[str, list[object]], said: str, model_a: Model) -> None:
-    with pytest.raises(DataError, match=said):
-        realdb.doctor(pa.table(given), store=model_a.store)
+def test_other_refusals_stay(table: dict[str, list[object]], column: str, model_a: Model) -> None:
+    with refused(DataError, column=column):
+        realdb.doctor(pa.table(table), store=model_a.store)
 
 
 # Several models, several ranks
@@ -301,9 +302,9 @@ def test_one_model_of_several(model_a: Model, tmp_path: Path) -> None:
     image = np.concatenate([PLACES, PLACES]) + 1
     label = np.concatenate([model_a.label, np.roll(model_a.label, 1)])
     given = table(image, label, model=["good"] * 50_000 + ["late"] * 50_000)
-    with pytest.raises(DataError, match=r"has 2 models \(good, late\).*--model NAME"):
+    with refused(DataError, "(good, late)", parameter="model", count=2):
         realdb.doctor(given, store=model_a.store)
-    with pytest.raises(DataError, match="'bad' is none of them"):
+    with refused(DataError, parameter="model", value="bad"):
         realdb.doctor(given, model="bad", store=model_a.store)
     assert realdb.doctor(given, model="good", store=model_a.store).verdict == "sound"
     out = tmp_path / "fixed.parquet"
@@ -351,19 +352,19 @@ def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path)
     def fix(name: str, out: Path = out, given: object = broken, **options: Any) -> None:
         realdb.doctor(given, fix=name, out=out, store=model_a.store, **options)
 
-    with pytest.raises(DataError, match="'reversed' does not repair it; what does: label-1"):
+    with refused(DataError, " label-1", parameter="fix", value="reversed"):
         fix("reversed")
-    with pytest.raises(DataError, match="'label-1' does not repair it; nothing that realdb knows"):
+    with refused(DataError, parameter="fix", value="label-1"):
         fix("label-1", given=model_a.label)
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(DataError):
         fix("label-1", out=tmp_path / "absent" / "fixed.parquet")
-    with pytest.raises(UsageError, match=r"a Parquet file by its content: name it fixed\.parquet"):
+    with refused(UsageError, "fixed.parquet", parameter="out"):
         fix("label-1", out=tmp_path / "fixed.csv")
-    with pytest.raises(UsageError, match="both fix and out"):
+    with refused(UsageError, "`fix`", "`out`"):
         realdb.doctor(broken, fix="label-1", store=model_a.store)
     assert not list(tmp_path.iterdir())
     out.write_text("mine", encoding="utf-8")
-    with pytest.raises(DataError, match="is there already; --force replaces it"):
+    with refused(DataError, parameter="force"):
         fix("label-1")
     assert out.read_text(encoding="utf-8") == "mine"
     fix("label-1", force=True)

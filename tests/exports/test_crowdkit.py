@@ -11,6 +11,7 @@ import pytest
 from needs import needs
 from realdb.errors import DataError, QueryError
 from realdb.store.store import Store
+from refusals import refused
 
 Export = Callable[..., Path]
 
@@ -57,9 +58,9 @@ def test_only_the_images_asked_for(export: Export) -> None:
 
 @pytest.mark.parametrize("name", ["crowdkit", "cleanlab"])
 def test_no_votes_are_refused(export: Export, bare_store: Store, name: str) -> None:
-    with pytest.raises(QueryError, match=r"no table votes: it comes from raters\.npz"):
+    with refused(QueryError, "raters.npz", value="votes"):
         export(name, "votes", store=bare_store)
-    with pytest.raises(DataError, match=r"none of these images has votes"):
+    with pytest.raises(DataError):
         export("unrated", "votes", format=name)
 
 

@@ -8,6 +8,7 @@ from realdb import exports
 from realdb.errors import UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES
+from refusals import refused
 
 
 @pytest.mark.parametrize("name", exports.EXPORT_FORMATS)
@@ -26,7 +27,7 @@ def test_no_format_is_called_like_a_table_or_view() -> None:
 
 
 def test_an_unknown_format_names_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no export format 'xls'; there are: parquet, csv, tsv,"):
+    with refused(UsageError, "parquet, csv, tsv,", parameter="format", value="xls"):
         exports.choose("votes", Path("votes.xls"), "xls")
 
 
@@ -52,20 +53,19 @@ def test_the_suffix_tells_the_format(out: str, form: str) -> None:
     ("out", "choices"), [("a.db", "sqlite, duckdb"), ("a", "parquet, csv, tsv"), ("a.xls", "par")]
 )
 def test_a_suffix_that_does_not_tell(out: str, choices: str) -> None:
-    match = f"{out} does not tell the format; name one with --format: {choices}"
-    with pytest.raises(UsageError, match=match):
+    with refused(UsageError, choices, parameter="format", file=out):
         exports.choose("votes", Path(out), None)
 
 
 def test_standard_output_does_not_tell() -> None:
-    with pytest.raises(UsageError, match="standard output does not tell the format; name one"):
+    with refused(UsageError, parameter="format", file="standard output"):
         exports.choose("votes", None, None)
 
 
 def test_a_format_of_its_own() -> None:
     assert exports.choose("real-json", Path("any.thing"), None) == "real-json"
     assert exports.choose("real-json", None, "real-json") == "real-json"
-    with pytest.raises(UsageError, match="leave out --format csv"):
+    with refused(UsageError, '`format="csv"`', value="csv"):
         exports.choose("real-json", Path("a.csv"), "csv")
-    with pytest.raises(UsageError, match="takes no table: realdb export real-json OUT"):
+    with refused(UsageError, "realdb export real-json OUT", value="real-json"):
         exports.choose("votes", Path("a.json"), "real-json")

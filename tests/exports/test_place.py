@@ -8,6 +8,7 @@ import pytest
 
 from realdb.errors import DataError
 from realdb.exports import place
+from refusals import refused
 
 NOTICE = {"realdb_version": "1"}
 
@@ -34,7 +35,7 @@ def test_a_file(tmp_path: Path) -> None:
 def test_a_file_that_is_there(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("old")
-    with pytest.raises(DataError, match=r"a\.csv is there already; --force replaces it"):
+    with refused(DataError, "a.csv", "`force=True`", parameter="force"):
         put(target, "new")
     assert target.read_text() == "old"
     put(target, "new", force=True)
@@ -45,7 +46,7 @@ def test_a_file_that_is_there(tmp_path: Path) -> None:
 def test_a_file_that_came_meanwhile(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     with (
-        pytest.raises(DataError, match="is there already"),
+        refused(DataError, parameter="force"),
         place.aside(target, is_folder=False, force=False, notice=NOTICE) as made,
     ):
         made.write_text("new")
@@ -74,7 +75,7 @@ def test_what_fails_leaves_nothing(
 
 def test_a_disk_that_refuses(tmp_path: Path) -> None:
     with (
-        pytest.raises(DataError, match=r"a\.csv cannot be written: No space left on device"),
+        refused(DataError, "a.csv", "No space left on device"),
         place.aside(tmp_path / "a.csv", is_folder=False, force=False, notice=NOTICE),
     ):
         raise OSError(28, "No space left on device")
@@ -91,7 +92,7 @@ def test_a_folder_of_ours_is_replaced_with_force(tmp_path: Path) -> None:
     target = tmp_path / "tree"
     put(target, "old", is_folder=True)
     (target / "more").write_text("old")
-    with pytest.raises(DataError, match="is there already"):
+    with refused(DataError, parameter="force"):
         put(target, "new", is_folder=True)
     put(target, "new", is_folder=True, force=True)
     assert names(target) == ["_realdb.json", "part"]
@@ -108,7 +109,7 @@ def test_a_folder_that_is_empty_is_taken(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("mine")
-    with pytest.raises(DataError, match="was not written by realdb export"):
+    with refused(DataError, parameter="out", value=place.MARK):
         put(tmp_path / "home", "new", is_folder=True, force=True)
     assert names(tmp_path / "home") == ["thesis.tex"]
 
@@ -120,11 +121,11 @@ def test_a_file_and_a_folder_do_not_replace_each_other(
     tmp_path: Path, make: Callable[[Path], None], is_folder: bool
 ) -> None:
     make(tmp_path / "out")
-    with pytest.raises(DataError, match="name another place"):
+    with refused(DataError, parameter="out", value=None):
         put(tmp_path / "out", "new", is_folder=is_folder, force=True)
     assert names(tmp_path) == ["out"]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no folder"):
+    with refused(DataError, parameter="out"):
         put(tmp_path / "nowhere" / "a.csv", "new")

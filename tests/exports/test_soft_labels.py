@@ -11,6 +11,7 @@ import pytest
 import realdb
 from realdb.errors import QueryError, UsageError
 from realdb.store.store import Store
+from refusals import refused
 
 Export = Callable[..., Path]
 
@@ -82,13 +83,13 @@ def test_only_the_images_asked_for(export: Export, synthetic_store: Store) -> No
 
 
 def test_refusals(export: Export, bare_store: Store) -> None:
-    with pytest.raises(UsageError, match=r"\.npz or \.parquet"):
+    with refused(UsageError, ".npz", ".parquet", parameter="out"):
         export("soft-labels", "soft.csv")
-    with pytest.raises(UsageError, match="by score or votes, not by 'size'"):
+    with refused(UsageError, "score, votes", parameter="by", value="size"):
         export("soft-labels", "soft.npz", by="size")
-    with pytest.raises(UsageError, match="no use for --threshold"):
+    with refused(UsageError, parameter="threshold"):
         export("soft-labels", "soft.npz", threshold=0.5)
-    with pytest.raises(QueryError, match=r"no table scores: it comes from .*scores\.npz"):
+    with refused(QueryError, "scores.npz", value="scores"):
         export("soft-labels", "soft.npz", store=bare_store)
 
 

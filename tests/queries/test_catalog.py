@@ -10,6 +10,7 @@ from realdb.errors import QueryError
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES, create_table
 from realdb.store.store import Store
+from refusals import refused
 
 # Views that need more than real.json, and a file that would give it.
 WANTING = [
@@ -66,7 +67,7 @@ def test_a_statement_keeps_its_comments() -> None:
     [("acuracy_by_clas", "accuracy_by_class"), ("image_label", "image_labels")],
 )
 def test_an_unknown_view_draws_the_nearest_names(name: str, near: str) -> None:
-    with pytest.raises(QueryError, match=f"view '{name}'") as caught:
+    with pytest.raises(QueryError, match=f"'{name}'") as caught:
         catalog.find(name)
     assert near in str(caught.value)
     assert "rated_questions" not in str(caught.value)
@@ -117,9 +118,9 @@ def test_install_all() -> None:
 
 def test_install_refuses_a_view_that_lacks_its_source() -> None:
     con = empty_database("images", "labels")
-    with pytest.raises(QueryError, match="the view accuracy needs what this store lacks"):
+    with refused(QueryError, "realdb ingest FOLDER", value="accuracy"):
         catalog.install(con, ["images", "labels"], ["image_labels", "accuracy"])
-    with pytest.raises(QueryError, match="view 'acuracy'"):
+    with refused(QueryError, value="acuracy"):
         catalog.install(con, ["images", "labels"], ["acuracy"])
 
 
@@ -132,7 +133,7 @@ def test_what_a_store_lacks_is_named(bare_store: Store, view: str, table: str, f
     with pytest.raises(QueryError) as caught:
         catalog.require(view, held)
     message = str(caught.value)
-    assert message.startswith(f"the view {view} needs what this store lacks: ")
+    assert view in message
     assert f"{table} (from " in message
     assert file in message
     assert message.endswith("realdb ingest FOLDER")
@@ -146,7 +147,7 @@ def test_what_a_store_lacks_is_named(bare_store: Store, view: str, table: str, f
 def test_a_table_that_a_store_lacks_is_named(bare_store: Store) -> None:
     with pytest.raises(QueryError) as caught:
         realdb.query("select count(*) from votes", store=bare_store.root)
-    assert "this store has no table votes" in str(caught.value)
+    assert "votes" in str(caught.value)
     assert "raters.npz" in str(caught.value)
     assert "\n" not in str(caught.value)
 

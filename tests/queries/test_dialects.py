@@ -7,6 +7,7 @@ import sqlglot
 
 from realdb.errors import QueryError, UsageError
 from realdb.queries import catalog, dialects
+from refusals import refused
 
 UNDER_RULES = [name for name in catalog.views() if catalog.is_under_rules(name)]
 # What a view may not hold, a few words of what is said of it.
@@ -116,9 +117,9 @@ def test_tables_named() -> None:
         where b.image_id in (select image_id from labels)
     """
     assert dialects.tables_named(query) == {"ViT-B", "accuracy", "labels"}
-    with pytest.raises(QueryError, match=r"LABELS_AT\(0.5\): a table function of DuckDB's"):
+    with refused(QueryError, parameter="engine", value="LABELS_AT(0.5)"):
         dialects.tables_named("select * from labels_at(0.5)")
-    with pytest.raises(QueryError, match="sqlglot cannot read"):
+    with pytest.raises(QueryError, match="sqlglot"):
         dialects.tables_named("select from from")
 
 
@@ -134,5 +135,5 @@ def test_a_macro_becomes_a_named_query_before_the_others() -> None:
 
 def test_without_sqlglot_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlglot", None)
-    with pytest.raises(UsageError, match=r"pip install 'realdb\[spark\]'"):
+    with refused(UsageError, "pip install 'realdb[spark]'"):
         dialects.spark("select 1 as x")

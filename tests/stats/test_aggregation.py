@@ -23,6 +23,7 @@ from realdb.stats.aggregation import (
     weighted_vote,
 )
 from realdb.store.store import Store
+from refusals import refused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,9 +137,7 @@ def some_truth(votes: VoteArrays, classes: int = 2) -> npt.NDArray[np.int64]:
 
 
 def test_votes_that_are_none_are_refused() -> None:
-    with pytest.raises(
-        DataError, match=r"`answer` is 3 in vote 1, .* from 0 to 2 \(1 such votes\)"
-    ):
+    with pytest.raises(DataError, match=r"`answer` is 3 in vote 1"):
         votes_of([(0, 0, 2), (0, 1, 3)], 1, 2)
     with pytest.raises(DataError, match="`item` is -1 in vote 0"):
         votes_of([(-1, 0, 2)], 1, 2)
@@ -182,9 +181,9 @@ def test_binary_by_hand() -> None:
     dropped = votes.binary("drop")
     assert (dropped.item.tolist(), dropped.answer.tolist()) == ([0, 1], [0, 1])
     assert (dropped.items, dropped.raters, dropped.answers) == (3, 2, 2)
-    with pytest.raises(UsageError, match="2 answers"):
+    with refused(UsageError, count=2):
         dropped.binary("drop")
-    with pytest.raises(UsageError, match="say drop, no or yes"):
+    with refused(UsageError, "drop, no, yes", parameter="maybe"):
         votes.binary("half")  # type: ignore[arg-type]
 
 
@@ -204,7 +203,7 @@ def test_weighted_by_hand() -> None:
     # Nothing but a rater who counts for nothing.
     assert weighted_vote(votes, [3, 1, 0])[:, 1].tolist() == [3 / 4, 0.5]
     for wrong in ([1, 1], [1, -1, 1], [1, np.nan, 1]):
-        with pytest.raises(UsageError, match="takes 3 weights"):
+        with refused(UsageError, "3 ", parameter="weights"):
             weighted_vote(votes, wrong)
 
 
@@ -418,17 +417,17 @@ def test_em_finds_what_the_votes_were_drawn_from() -> None:
 
 def test_what_makes_no_sense_is_refused() -> None:
     votes = drawn(0)
-    with pytest.raises(UsageError, match=r"shape \(2, 2\): these votes have 3 answers"):
+    with refused(UsageError, "3 answers", parameter="soft_label", value=(2, 2)):
         dawid_skene(votes, soft_label=np.eye(2))
-    with pytest.raises(UsageError, match="sums to 1"):
+    with refused(UsageError, parameter="soft_label"):
         majority_vote(votes, soft_label=np.ones((3, 2)))
-    with pytest.raises(UsageError, match="an integer for each of the 60 items"):
+    with refused(UsageError, "60 items", parameter="truth"):
         dawid_skene(votes, truth=[0, 1])
-    with pytest.raises(UsageError, match="truth goes from -1 to 2: a class is 0 to 1"):
+    with refused(UsageError, "-1 to 2", "0 to 1", parameter="truth"):
         dawid_skene(votes, truth=some_truth(votes, 3))
-    with pytest.raises(UsageError, match="smoothing=-1"):
+    with refused(UsageError, parameter="smoothing", value=-1):
         dawid_skene(votes, smoothing=-1)
-    with pytest.raises(UsageError, match="max_iterations=0"):
+    with refused(UsageError, parameter="max_iterations", value=0):
         one_coin(votes, max_iterations=0)
     with pytest.raises(DataError, match="no votes"):
         dawid_skene(votes_of([], 3, 2))
@@ -465,7 +464,7 @@ def test_truth_and_weights_find_their_place() -> None:
     )
     assert asked.truth([7, 1], [0, 3], [True, False]).tolist() == [0, -1, 1]
     for image, label in ((1, 4), (8, 0), (0, 3), (6, 1000)):
-        with pytest.raises(DataError, match=rf"image {image}, label {label}: nobody voted"):
+        with refused(DataError, f"image {image}, label {label} "):
             asked.truth([7, image], [0, label], [1, 1])
     assert asked.of_raters([8, 2, 4], [0.5, 0.1, 0.9]).tolist() == [0.1, 0.5, 0.5]
     assert asked.of_raters([8, 2, 5], [0.4, 0.2, np.nan]).tolist() == pytest.approx([0.2, 0.3, 0.4])

@@ -14,6 +14,7 @@ import pytest
 from realdb.errors import DataError, StoreError
 from realdb.schema.tables import create_table
 from realdb.store import prediction_sets
+from refusals import refused
 
 Row = tuple[str, int, int, int, float | None]
 Held = Callable[[Sequence[Row]], duckdb.DuckDBPyConnection]
@@ -167,9 +168,10 @@ def test_other_rows_are_refused(
     with pytest.raises(DataError) as caught:
         put([("A", 1, 1, 1, None), *rows, ("b", 1, 1, 1, None)])
     message = str(caught.value)
-    assert "new.csv has other predictions of the model 'ViT'" in message
+    assert "new.csv" in message
+    assert "'ViT'" in message
     assert "a/ViT.csv" in message
-    assert "--replace" in message
+    assert "`replace=True`" in message
     assert names(tmp_path) == {"ViT~caa40cff511c.parquet"}
     assert prediction_sets.path(tmp_path, "ViT").read_bytes() == was
 
@@ -183,9 +185,10 @@ def test_replace(put: Callable[..., list[str]], tmp_path: Path) -> None:
 
 def test_what_was_stored_just_now_is_not_replaced(put: Callable[..., list[str]]) -> None:
     put(VIT)
-    with pytest.raises(DataError, match="give --model NAME") as caught:
+    with pytest.raises(DataError) as caught:
         put(OTHER, replace=True, fresh=["ViT"])
-    assert "--replace" not in str(caught.value)
+    assert caught.value.parameter == "model"
+    assert "`replace=True`" not in str(caught.value)
 
 
 def test_any_model_and_any_folder(
@@ -226,7 +229,7 @@ def test_a_failing_write_leaves_no_trace(
             target.write_bytes(target.read_bytes()[:-10])
 
     monkeypatch.setattr(prediction_sets, "_write", half)
-    with pytest.raises(StoreError, match="was not written as it should be"):
+    with refused(StoreError, file=prediction_sets.path(tmp_path, "ViT")):
         put([("A", 1, 1, 1, None), *OTHER, ("z", 1, 1, 1, None)], replace=True)
     assert {name: (tmp_path / "predictions" / name).read_bytes() for name in names(tmp_path)} == was
 
@@ -267,13 +270,13 @@ def test_nothing_is_stored(tmp_path: Path) -> None:
     assert len(prediction_sets.listed(tmp_path).columns) == 9
     prediction_sets.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(DataError, match="no model 'x' is stored, nor any other"):
+    with refused(DataError, "realdb add FILE", value="x"):
         prediction_sets.remove(tmp_path, ["x"])
 
 
 def test_remove(put: Callable[..., list[str]], tmp_path: Path) -> None:
     put([*VIT, ("resnet50", 1, 1, 1, None), ("resnet18", 1, 1, 1, None), ("z", 1, 1, 1, None)])
-    with pytest.raises(DataError, match=r"no model 'ResNet51' is stored\. Did you mean: resnet50"):
+    with refused(DataError, " resnet50", value="ResNet51"):
         prediction_sets.remove(tmp_path, ["ViT", "ResNet51"])
     assert len(names(tmp_path)) == 4, "one of them went before the other was looked at"
     prediction_sets.remove(tmp_path, ["ViT", "z", "ViT"])
@@ -285,7 +288,7 @@ def test_a_damaged_file(content: bytes, put: Callable[..., list[str]], tmp_path:
     put(VIT)
     prediction_sets.path(tmp_path, "ViT").write_bytes(content)
     for ask in (prediction_sets.listed, stored, lambda _: put(VIT)):
-        with pytest.raises(StoreError, match=r"cannot be read: .*ViT~caa40cff511c\.parquet"):
+        with refused(StoreError, "ViT~caa40cff511c.parquet", "realdb add FILE"):
             ask(tmp_path)
     assert put(VIT, replace=True) == ["replaced"]
     assert len(stored(tmp_path)) == 3
@@ -293,7 +296,7 @@ def test_a_damaged_file(content: bytes, put: Callable[..., list[str]], tmp_path:
 
 def test_a_folder_that_cannot_be_written(put: Callable[..., list[str]], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError):
         put(VIT, tmp_path / "file")
 
 
@@ -304,7 +307,7 @@ def test_nobody_waits_for_ever(
     monkeypatch.setattr(prediction_sets, "_LOCK_SECONDS", 0.1)
     with (
         filelock.FileLock(tmp_path / "predictions" / ".lock"),
-        pytest.raises(StoreError, match="another realdb add or remove has held"),
+        pytest.raises(StoreError),
     ):
         put(VIT)
 
