@@ -60,7 +60,7 @@ class Build:
     def table(self, table: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """Create a table for the caller to fill in the order of its key; then write its Parquet.
 
-        Raises StoreError where a key stands twice or the Parquet file lacks a row.
+        Raises StoreError where a key is there twice, or a row is not in the Parquet file.
         """
         con = self.connection
         create_table(con, table)
@@ -77,15 +77,15 @@ class Build:
         if not rows == keys == written:
             raise StoreError(
                 f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet",
-                file=path,
                 value=table,
+                count=rows,
             )
         self.rows[table] = rows
 
     def publish(
         self, install: Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
     ) -> Store:
-        """Put the build in force; `install` is given its tables' names and creates the views."""
+        """Put the build in force; `install` takes its tables' names and creates the views."""
         with self.table("build") as con:
             con.execute(
                 "insert into build values ($1, $2, $3, $4)",
@@ -157,12 +157,12 @@ def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) ->
                 build.discard()
     except filelock.Timeout:
         raise StoreError(
-            f"another ingest has held {root} for {_LOCK_SECONDS} seconds",
+            f"another ingest has locked {root} for {_LOCK_SECONDS} seconds",
             file=root,
-            count=_LOCK_SECONDS,
+            remedy="Try again when it has ended",
         ) from None
     except (OSError, duckdb.IOException) as error:
-        raise StoreError(f"the store in {root} cannot be written: {error}", file=root) from error
+        raise StoreError(f"realdb cannot write the store in {root}: {error}", file=root) from error
 
 
 def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
@@ -176,7 +176,7 @@ def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
         return lock.acquire(timeout=0)
     except filelock.Timeout:
         warnings.warn(
-            f"another realdb process is building the store in {root}: waiting for it to finish",
+            f"another realdb process is building the store in {root}; this one waits for it",
             RealdbWarning,
             stacklevel=6,
         )
@@ -199,5 +199,4 @@ def _sweep_partial(root: Path) -> None:
     for folder in (root / "builds").glob("*.partial"):
         if _BUILD_NAME.fullmatch(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
-    for path in (*root.glob("CURRENT.*.partial"), *root.glob("realdb.duckdb.*.partial")):
-        path.unlink(missing_ok=True)
+    files.remove_partial(root, ["CURRENT", "realdb.duckdb"])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ..errors import DataError, UsageError
+
+# The temporary folders of `replacing`.
+_PREFIX, _SUFFIX = ".realdb-", ".partial"
 
 
 def checksum(path: Path) -> str:
@@ -56,25 +59,62 @@ def require_parquet(out: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Yield a path beside `target` for the caller to write; then put it there, in one step.
+def replacing(target: Path, check: Callable[[], object] | None = None) -> Iterator[Path]:
+    """Yield a path beside `target` for the caller to write; then move it to `target`.
 
-    What stood at `target` stays where anything fails, and nothing is left beside it.
+    The path has the name of `target`, in a temporary folder of its own: what a database writes
+    beside its file goes with it. `check` is called just before the move, and may raise.
+
+    A file takes the place of another in one step. A folder cannot: the old one is moved aside
+    first, and back if the new one cannot take its place. Where anything fails, what was at `target`
+    stays, and nothing is left beside it. What is in a folder is not synced: see sync_tree.
     """
-    import uuid
+    import tempfile
 
-    aside = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with tempfile.TemporaryDirectory(
+        prefix=_PREFIX, suffix=_SUFFIX, dir=target.parent, ignore_cleanup_errors=True
+    ) as folder:
+        aside = Path(folder) / target.name
         yield aside
-        sync(aside)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+        if aside.is_file():
+            sync(aside)
+        if check:
+            check()
+        if aside.is_dir() and target.is_dir():
+            old = Path(tempfile.mkdtemp(dir=folder)) / target.name
+            try:
+                target.replace(old)
+                aside.replace(target)
+            except BaseException:
+                if old.exists() and not target.exists():
+                    old.replace(target)
+                raise
+        else:
+            aside.replace(target)
     sync(target.parent)
 
 
+def remove_partial(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove what a killed `replacing` left in `folder`, of any target or of those called `names`.
+
+    Nobody may be at work on those targets.
+    """
+    import shutil
+
+    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        # Another process may be at work in it, on a target of another name, and remove it.
+        with contextlib.suppress(OSError):
+            if names is None or {path.name for path in left.iterdir()} <= {*names}:
+                shutil.rmtree(left, ignore_errors=True)
+    # Older versions wrote to a file beside the target, of its name and a random part.
+    for pattern in ["*"] if names is None else [f"{name}.*" for name in names]:
+        for left in folder.glob(f"{pattern}{_SUFFIX}"):
+            if left.is_file():
+                left.unlink(missing_ok=True)
+
+
 def sync_tree(folder: Path) -> None:
-    """Wait until the folder and all that stands in it is on the disk."""
+    """Wait until the folder and everything in it is on the disk."""
     for path in [*folder.rglob("*"), folder]:
         sync(path)
 

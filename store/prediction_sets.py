@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, StoreError
 from ..schema import quoting
-from .files import replacing, sync
+from .files import remove_partial, replacing, sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -251,8 +251,7 @@ def sweep(root: Path) -> None:
     """Remove what a killed process left."""
     if _folder(root).exists():
         with _locked(root):
-            for partial in _folder(root).glob("*.partial"):
-                partial.unlink(missing_ok=True)
+            remove_partial(_folder(root))
 
 
 def damaged(root: Path, error: Exception) -> StoreError:
