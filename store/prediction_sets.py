@@ -127,12 +127,14 @@ def put(
                 _write(con, rows, aside, provenance)
             except duckdb.Error as error:
                 raise StoreError(
-                    f"the store in {root} cannot be written: {error}", file=root
+                    f"realdb cannot write the store in {root}: {error}", file=root
                 ) from None
             if not _holds(con, rows, aside):
                 raise StoreError(
-                    f"{target} has other rows than were written; the disk may be damaged",
+                    f"{target} does not hold the {rows.number:,} rows that realdb wrote to it",
                     file=target,
+                    count=rows.number,
+                    remedy="Check the disk",
                 )
     return done
 
@@ -178,21 +180,21 @@ def listed(root: Path) -> duckdb.DuckDBPyRelation:
                 """
                 insert into models
                 select
-                    said['model'],
-                    said['rows'],
-                    said['images'],
-                    said['ranks'],
-                    said['file'],
-                    said['format'],
-                    said['bytes'],
-                    said['sha256'],
-                    said['added_at']
+                    metadata['model'],
+                    metadata['rows'],
+                    metadata['images'],
+                    metadata['ranks'],
+                    metadata['file'],
+                    metadata['format'],
+                    metadata['bytes'],
+                    metadata['sha256'],
+                    metadata['added_at']
                 from (
-                    select map_from_entries(list((decode(key), decode(value)))) as said
+                    select map_from_entries(list((decode(key), decode(value)))) as metadata
                     from parquet_kv_metadata($1)
                     group by file_name
                 )
-                order by said['model']
+                order by metadata['model']
                 """,
                 [_pattern(root)],
             )
@@ -257,7 +259,8 @@ def sweep(root: Path) -> None:
 def damaged(root: Path, error: Exception) -> StoreError:
     """Return the error that says which stored file cannot be read."""
     return StoreError(
-        f"the predictions stored in {_folder(root)} cannot be read: {str(error).splitlines()[0]}",
+        f"realdb cannot read the predictions in {_folder(root)}: "
+        + str(error).splitlines()[0].removesuffix("."),
         file=_folder(root),
         remedy="Delete that file, and add its model again with: realdb add FILE",
     )
@@ -283,12 +286,12 @@ def _locked(root: Path) -> Iterator[None]:
             yield
     except filelock.Timeout:
         raise StoreError(
-            f"another realdb add or remove has held {_folder(root)} for {_LOCK_SECONDS} seconds",
+            f"another realdb add or remove has locked {_folder(root)} for {_LOCK_SECONDS} seconds",
             file=_folder(root),
-            count=_LOCK_SECONDS,
+            remedy="Try again when it has ended",
         ) from None
     except OSError as error:
-        raise StoreError(f"the store in {root} cannot be written: {error}", file=root) from error
+        raise StoreError(f"realdb cannot write the store in {root}: {error}", file=root) from error
 
 
 def _write(
@@ -296,7 +299,7 @@ def _write(
 ) -> None:
     from datetime import UTC, datetime
 
-    said = {
+    metadata = {
         "model": rows.model,
         "rows": str(rows.number),
         "images": str(rows.images),
@@ -308,9 +311,9 @@ def _write(
         f"""
         copy (from sorted where rowid between $first and $last order by rowid)
         to {quoting.literal(str(target))}
-        (format parquet, compression zstd, kv_metadata $said)
+        (format parquet, compression zstd, kv_metadata $metadata)
         """,
-        {"first": rows.first, "last": rows.last, "said": said},
+        {"first": rows.first, "last": rows.last, "metadata": metadata},
     )
 
 
@@ -338,7 +341,7 @@ def _holds(con: duckdb.DuckDBPyConnection, rows: _Rows, file: Path) -> bool:
 
 
 def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError:
-    """Return the error for a model that is stored with other rows, from which file it says."""
+    """Return the error that a model is stored with other rows, and from which file."""
     import duckdb
 
     try:
@@ -348,13 +351,13 @@ def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError
         ).fetchall()
     except duckdb.Error as error:
         raise damaged(root, error) from None
-    stored = dict(pairs)
-    remedy = 'To keep both use `model="NAME"`, or another name in the column model'
+    metadata = dict(pairs)
+    remedy = 'To keep both, pass `model="NAME"`, or change the name in the column model'
     if not is_fresh:
-        remedy += "; to keep the new ones use `replace=True`"
+        remedy += "; to keep the new ones, pass `replace=True`"
     return DataError(
-        f"{where} has other predictions of the model {model!r} than those stored, which are from "
-        f"{stored.get('file', 'no file')} (added {stored.get('added_at')})",
+        f"{where} has other predictions of the model {model!r} than the store, which has them from "
+        f"{metadata.get('file', 'no file')} (added {metadata.get('added_at')})",
         file=where,
         column="model",
         value=model,
@@ -364,16 +367,24 @@ def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError
 
 
 def _unknown(root: Path, model: str) -> DataError:
-    """Return the error for a model that is not stored, with the nearest names."""
+    """Return the error that a model is not stored, with the nearest names."""
     import difflib
 
     message = f"no model {model!r} is stored"
     if not files(root):
         return DataError(
-            f"{message}, and no other model", value=model, remedy="Store one with: realdb add FILE"
+            f"the store has no model {model!r}, nor any other",
+            value=model,
+            count=0,
+            parameter="models",
+            remedy="Store one with: realdb add FILE",
         )
     known = {row[0].lower(): row[0] for row in listed(root).fetchall()}
     near = difflib.get_close_matches(model.lower(), known) or (known if len(known) <= 3 else ())
     names = ", ".join(known[name] for name in near)
-    hint = f"Did you mean: {names}?" if names else "List the stored models with: realdb models"
-    return DataError(message, value=model, remedy=hint)
+    return DataError(
+        f"the store has no model {model!r}",
+        value=model,
+        parameter="models",
+        remedy=f"Did you mean: {names}?" if names else "List the models with: realdb models",
+    )

@@ -167,11 +167,11 @@ def test_other_rows_are_refused(
     was = prediction_sets.path(tmp_path, "ViT").read_bytes()
     with pytest.raises(DataError) as caught:
         put([("A", 1, 1, 1, None), *rows, ("b", 1, 1, 1, None)])
-    message = str(caught.value)
-    assert "new.csv" in message
-    assert "'ViT'" in message
-    assert "a/ViT.csv" in message
-    assert "`replace=True`" in message
+    error = caught.value
+    assert (error.file, error.column, error.value) == ("new.csv", "model", "ViT")
+    assert error.parameter == "replace"
+    assert "a/ViT.csv" in str(error)
+    assert '`model="NAME"`' in str(error)
     assert names(tmp_path) == {"ViT~caa40cff511c.parquet"}
     assert prediction_sets.path(tmp_path, "ViT").read_bytes() == was
 
@@ -187,8 +187,8 @@ def test_what_was_stored_just_now_is_not_replaced(put: Callable[..., list[str]])
     put(VIT)
     with pytest.raises(DataError) as caught:
         put(OTHER, replace=True, fresh=["ViT"])
-    assert caught.value.parameter == "model"
-    assert "`replace=True`" not in str(caught.value)
+    assert (caught.value.parameter, caught.value.value) == ("model", "ViT")
+    assert "replace" not in str(caught.value)
 
 
 def test_any_model_and_any_folder(
@@ -229,8 +229,10 @@ def test_a_failing_write_leaves_no_trace(
             target.write_bytes(target.read_bytes()[:-10])
 
     monkeypatch.setattr(prediction_sets, "_write", half)
-    with refused(StoreError, file=prediction_sets.path(tmp_path, "ViT")):
+    with pytest.raises(StoreError) as caught:
         put([("A", 1, 1, 1, None), *OTHER, ("z", 1, 1, 1, None)], replace=True)
+    assert caught.value.file == str(prediction_sets.path(tmp_path, "z"))
+    assert caught.value.count == 1
     assert {name: (tmp_path / "predictions" / name).read_bytes() for name in names(tmp_path)} == was
 
 
@@ -270,14 +272,18 @@ def test_nothing_is_stored(tmp_path: Path) -> None:
     assert len(prediction_sets.listed(tmp_path).columns) == 9
     prediction_sets.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    with refused(DataError, "realdb add FILE", value="x"):
+    with pytest.raises(DataError) as caught:
         prediction_sets.remove(tmp_path, ["x"])
+    assert (caught.value.value, caught.value.count) == ("x", 0)
+    assert "realdb add FILE" in str(caught.value)
 
 
 def test_remove(put: Callable[..., list[str]], tmp_path: Path) -> None:
     put([*VIT, ("resnet50", 1, 1, 1, None), ("resnet18", 1, 1, 1, None), ("z", 1, 1, 1, None)])
-    with refused(DataError, " resnet50", value="ResNet51"):
+    with pytest.raises(DataError) as caught:
         prediction_sets.remove(tmp_path, ["ViT", "ResNet51"])
+    assert caught.value.value == "ResNet51"
+    assert "resnet50" in str(caught.value)
     assert len(names(tmp_path)) == 4, "one of them went before the other was looked at"
     prediction_sets.remove(tmp_path, ["ViT", "z", "ViT"])
     assert names(tmp_path) == {"resnet50.parquet", "resnet18.parquet"}
@@ -288,16 +294,21 @@ def test_a_damaged_file(content: bytes, put: Callable[..., list[str]], tmp_path:
     put(VIT)
     prediction_sets.path(tmp_path, "ViT").write_bytes(content)
     for ask in (prediction_sets.listed, stored, lambda _: put(VIT)):
-        with refused(StoreError, "ViT~caa40cff511c.parquet", "realdb add FILE"):
+        with pytest.raises(StoreError) as caught:
             ask(tmp_path)
+        assert caught.value.file == str(tmp_path / "predictions")
+        assert "ViT~caa40cff511c.parquet" in str(caught.value)
+        assert "realdb add FILE" in str(caught.value)
     assert put(VIT, replace=True) == ["replaced"]
     assert len(stored(tmp_path)) == 3
 
 
 def test_a_folder_that_cannot_be_written(put: Callable[..., list[str]], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError) as caught:
         put(VIT, tmp_path / "file")
+    assert caught.value.file == str(tmp_path / "file")
+    assert isinstance(caught.value.__cause__, OSError)
 
 
 def test_nobody_waits_for_ever(
@@ -307,9 +318,11 @@ def test_nobody_waits_for_ever(
     monkeypatch.setattr(prediction_sets, "_LOCK_SECONDS", 0.1)
     with (
         filelock.FileLock(tmp_path / "predictions" / ".lock"),
-        pytest.raises(StoreError),
+        pytest.raises(StoreError) as caught,
     ):
         put(VIT)
+    assert caught.value.file == str(tmp_path / "predictions")
+    assert " 0.1 " in str(caught.value)
 
 
 # Several processes, and killed ones.
