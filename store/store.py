@@ -93,9 +93,10 @@ class Store:
                 )
             except duckdb.Error as error:
                 raise StoreError(
-                    f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
-                    f".parquet cannot be read ({error})",
-                    file=self.parquet(table),
+                    f"the store in {self.root} is damaged: realdb cannot read builds/{self.build_id}/"
+                    f"tables/{table}.parquet ({error})",
+                    file=self.root,
+                    value=table,
                     remedy=_REBUILD,
                 ) from None
         create_table(con, "predictions")
@@ -107,10 +108,10 @@ def require_own_folder(root: Path) -> None:
     is_ours = (root / "CURRENT").is_file() or (root / ".lock").is_file()
     if root.is_dir() and any(root.iterdir()) and not is_ours:
         raise StoreError(
-            f"{root} is not a store and not empty, so no store is built there",
+            f"{root} holds other files and no store, so realdb builds none there",
             file=root,
             parameter="store",
-            remedy='Name another folder with `store="FOLDER"` or REALDB_HOME',
+            remedy="Name another folder with `store` or REALDB_HOME",
         )
 
 
@@ -145,12 +146,12 @@ def resolve(root: Path) -> Store:
             f"there is no store in {root}",
             file=root,
             parameter="store",
-            remedy="Build one with: realdb ingest [FOLDER], or name another with "
-            '`store="FOLDER"` or REALDB_HOME',
+            remedy="Build one with: realdb ingest [FOLDER], or name another with `store` or "
+            "REALDB_HOME",
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"the store in {root} cannot be read: {error}", file=root, remedy=_REBUILD
+            f"realdb cannot read the store in {root}: {error}", file=root, remedy=_REBUILD
         ) from None
     try:
         manifest = json.loads(text)
@@ -158,8 +159,7 @@ def resolve(root: Path) -> Store:
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"the store in {root} has schema version {version} (made by realdb "
-                f"{manifest.get('realdb_version')}), and this realdb reads version "
-                f"{SCHEMA_VERSION}",
+                f"{manifest.get('realdb_version')}), and this realdb reads version {SCHEMA_VERSION}",
                 file=root,
                 value=version,
                 remedy=_REBUILD,
@@ -174,9 +174,9 @@ def resolve(root: Path) -> Store:
         )
     except (ValueError, KeyError, TypeError):
         raise StoreError(
-            f"the store in {root} is damaged: builds/{build_id}/manifest.json is not what realdb "
-            "writes",
-            file=root / "builds" / build_id / "manifest.json",
+            f"the store in {root} is damaged: builds/{build_id}/manifest.json has another form than "
+            "realdb writes",
+            file=root,
             remedy=_REBUILD,
         ) from None
 

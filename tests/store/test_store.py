@@ -255,28 +255,31 @@ def manifest(text: str) -> Callable[[Store], None]:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
+    ("spoil", "fact"),
     [
-        (no_store, "there is no store in"),
-        (no_build, "there is no store in"),
-        (no_text, "cannot be read"),
-        (other_version, "has schema version 99 (made by realdb 0.0), this realdb reads version 1"),
-        (manifest(""), "is damaged"),
-        (manifest("[]"), "is damaged"),
-        (manifest("{}"), "is damaged"),
-        (manifest('{"schema_version": 1}'), "is damaged"),
+        (no_store, "REALDB_HOME"),
+        (no_build, "REALDB_HOME"),
+        (no_text, "0xff"),
+        (other_version, "realdb 0.0"),
+        (manifest(""), "manifest.json"),
+        (manifest("[]"), "manifest.json"),
+        (manifest("{}"), "manifest.json"),
+        (manifest('{"schema_version": 1}'), "manifest.json"),
     ],
 )
 def test_a_store_that_does_not_fit_is_refused(
-    tmp_path: Path, spoil: Callable[[Store], None], complaint: str
+    tmp_path: Path, spoil: Callable[[Store], None], fact: str
 ) -> None:
     spoil(publish(tmp_path))
     with pytest.raises(StoreError) as caught:
         stores.resolve(tmp_path)
-    assert complaint in str(caught.value)
-    assert str(tmp_path) in str(caught.value)
-    assert REBUILD in str(caught.value)
-    assert caught.value.exit_code == 3
+    error = caught.value
+    assert fact in str(error)
+    assert error.file == str(tmp_path)
+    assert error.parameter == ("store" if fact == "REALDB_HOME" else None)
+    assert error.value == ("99" if spoil is other_version else None)
+    assert REBUILD in str(error)
+    assert error.exit_code == 3
     publish(tmp_path, 5)
     assert labels(stores.resolve(tmp_path)) == [5], "the remedy does not help"
 
@@ -285,8 +288,10 @@ def test_a_store_that_does_not_fit_is_refused(
 def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = publish(tmp_path).parquet("labels")
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"labels\.parquet") as caught:
+    with pytest.raises(StoreError) as caught:
         stores.resolve(tmp_path).connect()
+    assert (caught.value.file, caught.value.value) == (str(tmp_path), "labels")
+    assert "labels.parquet" in str(caught.value)
     assert REBUILD in str(caught.value)
 
 
@@ -320,6 +325,17 @@ def test_an_ingest_that_waits_says_so(tmp_path: Path) -> None:
     with pytest.warns(RealdbWarning, match=re.escape(str(tmp_path))):
         publish(tmp_path)
     end.join()
+
+
+def test_no_store_is_built_among_other_files(tmp_path: Path) -> None:
+    stores.require_own_folder(tmp_path)
+    publish(tmp_path / "store")
+    stores.require_own_folder(tmp_path / "store")
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(StoreError) as caught:
+        stores.require_own_folder(tmp_path)
+    assert caught.value.file == str(tmp_path)
+    assert caught.value.parameter == "store"
 
 
 def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
