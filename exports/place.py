@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DataError, UsageError
-from ..store.files import exists, sync
+from ..store.files import replacing
 
 # What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
 # of image folders pass over a name that begins so.
@@ -27,7 +27,7 @@ def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
     kind = "folder" if is_folder else "file"
     if not target.parent.is_dir():
         raise DataError(
-            f"{target} cannot be written: there is no folder {target.parent}",
+            f"realdb cannot write {target}: there is no folder {target.parent}",
             file=target,
             value=target.parent,
             parameter="out",
@@ -38,21 +38,27 @@ def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
         return
     if is_folder != target.is_dir() or not (target.is_dir() or target.is_file()):
         raise DataError(
-            f"{target} is not a {kind}, and the export writes a {kind}",
+            f"{target} is no {kind}, and this format writes a {kind}",
             file=target,
+            value=kind,
             parameter="out",
-            remedy="Choose another name",
+            remedy="Name another place",
         )
     if not force:
-        raise exists(target)
+        raise DataError(
+            f"{target} already exists",
+            file=target,
+            parameter="force",
+            remedy="Pass `force=True` to replace it",
+        )
     if is_folder and not (target / MARK).is_file():
         raise DataError(
-            f"{target} was not written by realdb export (it has no {MARK}), so that `force=True` "
-            "does not replace it",
+            f"realdb export did not write {target} (it has no {MARK}), so `force` does not replace "
+            "it",
             file=target,
             value=MARK,
             parameter="out",
-            remedy="Choose another folder, or remove it yourself",
+            remedy="Name another folder, or remove it yourself",
         )
 
 
@@ -62,41 +68,28 @@ def aside(
 ) -> Iterator[Path]:
     """Yield a path beside `target` for the caller to write and check; then move it to `target`.
 
-    A file takes the place of another in one step. A folder cannot: the old one is moved aside
-    first, and back if the new one cannot take its place. Where anything fails, what stood at
-    `target` stays, and nothing is left beside it.
+    Where anything fails, what was at `target` stays, and nothing is left beside it: see
+    store.files.replacing. A folder holds the file MARK with the `notice`.
     """
-    require_free(target, is_folder=is_folder, force=force)
+
+    def check() -> None:
+        require_free(target, is_folder=is_folder, force=force)
+
+    check()
     try:
-        # A folder of its own, so that what a database writes beside its file goes with it.
-        with tempfile.TemporaryDirectory(
-            prefix=".realdb-", suffix=".partial", dir=target.parent, ignore_cleanup_errors=True
-        ) as folder:
-            made = Path(folder) / target.name
+        # Another process may have been there meanwhile.
+        with replacing(target, check) as made:
             yield made
             if is_folder:
-                # Not synced: there may be 50,000 files in it, and it can be made anew.
                 text = json.dumps(dict(notice), indent=2) + "\n"
                 (made / MARK).write_text(text, encoding="utf-8")
-            else:
-                sync(made)
-            # Another process may have been here meanwhile.
-            require_free(target, is_folder=is_folder, force=force)
-            if is_folder and target.exists():
-                old = Path(folder) / "old"
-                target.replace(old)
-                try:
-                    made.replace(target)
-                except OSError:
-                    old.replace(target)
-                    raise
-            else:
-                made.replace(target)
     except OSError as error:
         raise DataError(
-            f"{target} cannot be written: {error.strerror or error}", file=target
+            f"realdb cannot write {target}: {error.strerror or error}",
+            file=target,
+            value=error.errno,
+            parameter="out",
         ) from None
-    sync(target.parent)
 
 
 @contextlib.contextmanager
@@ -108,9 +101,9 @@ def standard_output(name: str, *, is_text: bool) -> Iterator[Path]:
     """
     if not is_text and sys.stdout.isatty():
         raise UsageError(
-            f"{name} is not printed on a terminal",
-            parameter="format",
+            f"{name} is not for a terminal",
             value=name,
+            parameter="out",
             remedy="Send it to a file with > FILE",
         )
     with tempfile.TemporaryDirectory(prefix="realdb-", ignore_cleanup_errors=True) as folder:

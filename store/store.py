@@ -93,8 +93,8 @@ class Store:
                 )
             except duckdb.Error as error:
                 raise StoreError(
-                    f"the store in {self.root} is damaged: realdb cannot read builds/{self.build_id}/"
-                    f"tables/{table}.parquet ({error})",
+                    f"the store in {self.root} is damaged: realdb cannot read "
+                    f"builds/{self.build_id}/tables/{table}.parquet ({error})",
                     file=self.root,
                     value=table,
                     remedy=_REBUILD,
@@ -159,7 +159,8 @@ def resolve(root: Path) -> Store:
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"the store in {root} has schema version {version} (made by realdb "
-                f"{manifest.get('realdb_version')}), and this realdb reads version {SCHEMA_VERSION}",
+                f"{manifest.get('realdb_version')}), and this realdb reads version "
+                f"{SCHEMA_VERSION}",
                 file=root,
                 value=version,
                 remedy=_REBUILD,
@@ -174,8 +175,8 @@ def resolve(root: Path) -> Store:
         )
     except (ValueError, KeyError, TypeError):
         raise StoreError(
-            f"the store in {root} is damaged: builds/{build_id}/manifest.json has another form than "
-            "realdb writes",
+            f"the store in {root} is damaged: builds/{build_id}/manifest.json has another form "
+            "than realdb writes",
             file=root,
             remedy=_REBUILD,
         ) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realdb.errors import DataError
+from realdb.errors import DataError, UsageError
 from realdb.exports import place
 from refusals import refused
 
@@ -35,8 +35,10 @@ def test_a_file(tmp_path: Path) -> None:
 def test_a_file_that_is_there(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("old")
-    with refused(DataError, "a.csv", "`force=True`", parameter="force"):
+    with pytest.raises(DataError) as caught:
         put(target, "new")
+    assert (caught.value.file, caught.value.parameter) == (str(target), "force")
+    assert "`force=True`" in str(caught.value)
     assert target.read_text() == "old"
     put(target, "new", force=True)
     assert target.read_text() == "new"
@@ -46,11 +48,12 @@ def test_a_file_that_is_there(tmp_path: Path) -> None:
 def test_a_file_that_came_meanwhile(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     with (
-        refused(DataError, parameter="force"),
+        pytest.raises(DataError) as caught,
         place.aside(target, is_folder=False, force=False, notice=NOTICE) as made,
     ):
         made.write_text("new")
         target.write_text("theirs")
+    assert (caught.value.file, caught.value.parameter) == (str(target), "force")
     assert target.read_text() == "theirs"
     assert names(tmp_path) == ["a.csv"]
 
@@ -75,10 +78,12 @@ def test_what_fails_leaves_nothing(
 
 def test_a_disk_that_refuses(tmp_path: Path) -> None:
     with (
-        refused(DataError, "a.csv", "No space left on device"),
+        pytest.raises(DataError) as caught,
         place.aside(tmp_path / "a.csv", is_folder=False, force=False, notice=NOTICE),
     ):
         raise OSError(28, "No space left on device")
+    assert (caught.value.file, caught.value.value) == (str(tmp_path / "a.csv"), "28")
+    assert "No space left on device" in str(caught.value)
     assert names(tmp_path) == []
 
 
@@ -92,8 +97,9 @@ def test_a_folder_of_ours_is_replaced_with_force(tmp_path: Path) -> None:
     target = tmp_path / "tree"
     put(target, "old", is_folder=True)
     (target / "more").write_text("old")
-    with refused(DataError, parameter="force"):
+    with pytest.raises(DataError) as caught:
         put(target, "new", is_folder=True)
+    assert (caught.value.file, caught.value.parameter) == (str(target), "force")
     put(target, "new", is_folder=True, force=True)
     assert names(target) == ["_realdb.json", "part"]
     assert (target / "part").read_text() == "new"
@@ -109,8 +115,9 @@ def test_a_folder_that_is_empty_is_taken(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("mine")
-    with refused(DataError, parameter="out", value=place.MARK):
+    with pytest.raises(DataError) as caught:
         put(tmp_path / "home", "new", is_folder=True, force=True)
+    assert (caught.value.file, caught.value.value) == (str(tmp_path / "home"), "_realdb.json")
     assert names(tmp_path / "home") == ["thesis.tex"]
 
 
@@ -121,11 +128,41 @@ def test_a_file_and_a_folder_do_not_replace_each_other(
     tmp_path: Path, make: Callable[[Path], None], is_folder: bool
 ) -> None:
     make(tmp_path / "out")
-    with refused(DataError, parameter="out", value=None):
+    with pytest.raises(DataError) as caught:
         put(tmp_path / "out", "new", is_folder=is_folder, force=True)
+    assert caught.value.file == str(tmp_path / "out")
+    assert caught.value.value == ("folder" if is_folder else "file")
     assert names(tmp_path) == ["out"]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with refused(DataError, parameter="out"):
+    with pytest.raises(DataError) as caught:
         put(tmp_path / "nowhere" / "a.csv", "new")
+    assert caught.value.file == str(tmp_path / "nowhere" / "a.csv")
+    assert caught.value.value == str(tmp_path / "nowhere")
+
+
+def test_the_longest_name(tmp_path: Path) -> None:
+    target = tmp_path / f"{'x' * 248}.csv"
+    put(target, "new")
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize(("is_text", "is_terminal"), [(False, False), (True, True)])
+def test_standard_output(
+    is_text: bool,
+    is_terminal: bool,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    with place.standard_output("csv", is_text=is_text) as made:
+        made.write_bytes(b"new")
+    assert capfdbinary.readouterr().out == b"new"
+
+
+def test_a_terminal_shows_no_binary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with pytest.raises(UsageError) as caught, place.standard_output("parquet", is_text=False):
+        pass
+    assert (caught.value.value, caught.value.parameter) == ("parquet", "out")
