@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DataError, UsageError
-from ..store.files import replacing
+from ..store.files import exists, replacing
 
 # What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
 # of image folders pass over a name that begins so.
@@ -45,12 +45,7 @@ def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
             remedy="Name another place",
         )
     if not force:
-        raise DataError(
-            f"{target} already exists",
-            file=target,
-            parameter="force",
-            remedy="Pass `force=True` to replace it",
-        )
+        raise exists(target)
     if is_folder and not (target / MARK).is_file():
         raise DataError(
             f"realdb export did not write {target} (it has no {MARK}), so `force` does not replace "

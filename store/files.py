@@ -51,6 +51,7 @@ def require_parquet(out: Path, *, force: bool) -> None:
         raise UsageError(
             f"{out} is written as a Parquet file, which its name does not say",
             file=out,
+            value=out.suffix,
             parameter="out",
             remedy=f"Name it {out.stem}.parquet",
         )

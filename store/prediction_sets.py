@@ -370,7 +370,6 @@ def _unknown(root: Path, model: str) -> DataError:
     """Return the error that a model is not stored, with the nearest names."""
     import difflib
 
-    message = f"no model {model!r} is stored"
     if not files(root):
         return DataError(
             f"the store has no model {model!r}, nor any other",

@@ -8,7 +8,6 @@ import pytest
 
 from realdb.errors import DataError, UsageError
 from realdb.exports import place
-from refusals import refused
 
 NOTICE = {"realdb_version": "1"}
 

@@ -14,7 +14,6 @@ import pytest
 from realdb.errors import DataError, StoreError
 from realdb.schema.tables import create_table
 from realdb.store import prediction_sets
-from refusals import refused
 
 Row = tuple[str, int, int, int, float | None]
 Held = Callable[[Sequence[Row]], duckdb.DuckDBPyConnection]
