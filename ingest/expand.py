@@ -45,11 +45,7 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
         elif glob.has_magic(str(path)) and not path.exists():
             found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, a whole pattern
             if not found:
-                raise DataError(
-                    f"{path}: there is no such file",
-                    file=path,
-                    count=0,
-                )
+                raise DataError(f"no file matches {path}", file=path, parameter="predictions")
             sources += expand(found)
         else:
             sources.append(
@@ -76,13 +72,13 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
         raise DataError(
             f"{folder} has no prediction files",
             file=folder,
-            remedy=f"They are known by their suffixes: {', '.join(sorted(known))}, and .gz or "
-            ".zst behind one",
+            parameter="predictions",
+            remedy=f"Their suffixes are {', '.join(sorted(known))}, and .gz or .zst behind one",
         )
     if others:
         warnings.warn(
-            f"{folder}: {len(others):,} entries are no prediction files by their names, and are "
-            f"left out: {', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
+            f"{folder}: {len(others):,} entries are no prediction files by their names, and realdb "
+            f"skips them: {', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
             RealdbWarning,
             stacklevel=4,
         )
@@ -100,9 +96,10 @@ def _of_hive(folder: Path) -> PredictionSource:
     deeper = [path for path in paths if "=" in str(path.parent.relative_to(folder))]
     if deeper or not paths:
         raise DataError(
-            f"{deeper[0].parent}: only folders model=NAME are read, not others within them"
+            f"{deeper[0].parent} is a folder within a folder model=NAME, which realdb does not read"
             if deeper
-            else f"{folder} has no files"
+            else f"{folder} has no files",
+            file=deeper[0].parent if deeper else folder,
         )
     name = unquote(folder.name.removeprefix("model="))
     return PredictionSource(paths[0] if len(paths) == 1 else tuple(paths), name)

@@ -46,11 +46,7 @@ class SourceFile:
 
 def refusal(path: Path, text: str) -> DataError:
     """Return the error for a file that is not as it was published; `text` says what and where."""
-    return DataError(
-        f"{path.name}: {text}",
-        file=path.name,
-        remedy="Download it again, or leave it out of the folder",
-    )
+    return DataError(f"{path.name}: {text}. Download it again, or leave it out of the folder")
 
 
 @cache
@@ -82,9 +78,8 @@ def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
         are_originals = _ORIGINAL in known.feeds and _ORIGINAL in other.feeds
         if digest == other.sha256 != known.sha256 and not are_originals:
             raise DataError(
-                f"{path.name} holds the published {other.name}, by its checksum",
-                file=path.name,
-                remedy="Are two of the files swapped? Give each its own name",
+                f"{path.name} holds the published {other.name}, by its checksum. Are two of the "
+                "files swapped? Give each its own name"
             )
     return SourceFile(
         name=known.name,

@@ -130,7 +130,4 @@ def _refuse_damage(path: Path) -> Iterator[None]:
             path, f"damaged or cut short ({error or 'unexpected end'}), in {path.parent}"
         ) from None
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error}",
-            file=path,
-        ) from None
+        raise DataError(f"{path} cannot be read: {error}") from None

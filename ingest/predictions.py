@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,15 +57,14 @@ def add(
     rank or confidence is missing, unreadable or out of range, or an image, a rank or a class of an
     image stands twice. Warns where a text may have been cut within its last line.
     """
-    import duckdb
-
     unknown = sorted(set(columns or {}) - set(formats.ROLES))
     if unknown:
         raise UsageError(
-            f"`columns` names a column for {unknown[0]!r}; it names them for "
-            f"{', '.join(formats.ROLES)}",
-            parameter="columns",
+            f"`columns` has the key {unknown[0]!r}",
             value=unknown[0],
+            count=len(unknown),
+            parameter="columns",
+            remedy=f"Its keys are {', '.join(formats.ROLES)}",
         )
     in_place = order is None and remote.is_in_place(predictions, input_format)
     if isinstance(predictions, str | Path) and plain.is_needed(predictions) and not in_place:
@@ -73,6 +73,24 @@ def add(
                 con, path, model=model, columns=columns, input_format=input_format, order=order
             )
     options = formats.ReadOptions(columns=columns or {}, images=images_in(con, order))
+    with _naming(predictions):
+        models = _add(con, predictions, options, model, input_format, is_in_place=in_place)
+    for doubt in options.doubts:
+        warnings.warn(doubt, RealdbWarning, stacklevel=3)
+    return models
+
+
+def _add(
+    con: duckdb.DuckDBPyConnection,
+    predictions: object,
+    options: formats.ReadOptions,
+    model: str | None,
+    input_format: str | None,
+    *,
+    is_in_place: bool,
+) -> list[str]:
+    import duckdb
+
     relation, where, default = read(con, predictions, options, input_format)
     parameters = {"model": model or default, "image_name": image_names.PATTERN}
     # A table's rowid grows with each row, in the order in which they come.
@@ -87,28 +105,34 @@ def add(
         con.commit()
     except BaseException as error:
         con.rollback()
-        if in_place and not isinstance(error, RealdbError):
+        if is_in_place and not isinstance(error, RealdbError):
             raise remote.refusal(str(predictions), error) from None
         if isinstance(error, duckdb.Error | ValueError | OSError):
-            raise DataError(
-                f"{where} cannot be read: {_in_a_line(error)}",
-                file=where,
-            ) from None
+            raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
         raise
     finally:
         con.execute("drop view input_rows")
         con.execute(f"drop table if exists {spellings.SPELLED}")
         con.unregister(formats.REGISTERED)
-    for doubt in options.doubts:
-        warnings.warn(doubt, RealdbWarning, stacklevel=3)
     return models
+
+
+@contextlib.contextmanager
+def _naming(file: object) -> Iterator[None]:
+    """Set the field `file` of an error from inside that names none, where `file` is a path."""
+    try:
+        yield
+    except RealdbError as error:
+        if error.file is None and isinstance(file, str | Path):
+            error.file = str(file)
+        raise
 
 
 def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArray[Any] | None:
     """Return the images that the rows of an array belong to, by `order`; None: as files are named.
 
-    `con` needs the tables images and classes for class-folder order. Raises DataError where it
-    lacks them, or where a file of names does not name 50,000.
+    `con` needs the tables images and classes for class-folder order. Raises DataError where
+    they are missing, or where a file of names does not name 50,000.
     """
     if order is None or str(order) == "file-name":
         return None
@@ -131,19 +155,21 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
             rows = np.empty(0, np.int32)
         if len(rows) != _IMAGES:
             raise DataError(
-                "class-folder order needs the original labels of all images and the WordNet ids "
-                "of the classes, which this store does not have",
+                'this store does not have what `order="class-folder"` needs: the original labels '
+                "of all images and the WordNet ids of the classes",
+                value=order,
+                count=len(rows),
                 parameter="order",
-                value="class-folder",
-                remedy="Build the store again with their files: realdb ingest FOLDER",
+                remedy="Ingest a folder with their files: realdb ingest FOLDER",
             )
         return np.asarray(rows)
     path = Path(order)
     if not path.is_file():
         raise UsageError(
-            f"`order` is {str(order)!r}; it is file-name, class-folder or a file of image names",
-            parameter="order",
+            f"`order` is {str(order)!r}, which is no file",
             value=order,
+            parameter="order",
+            remedy="It is file-name, class-folder or a file of image names",
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -151,14 +177,15 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read as a list of image names: {error}",
-            file=path,
+            file=order,
+            parameter="order",
         ) from None
     if len(names) != _IMAGES or not all(isinstance(name, str) for name in names):
         raise DataError(
             f"{path} has {len(names):,} entries; the order of an array is {_IMAGES:,} image names",
-            file=path,
-            parameter="order",
+            file=order,
             count=len(names),
+            parameter="order",
         )
     return np.array(names, object)
 
@@ -195,12 +222,15 @@ def read(
         raise UsageError(
             "`order` is for arrays, and these predictions name their images",
             parameter="order",
+            remedy="Leave `order` out",
         )
     if hasattr(predictions, "with_format"):  # a datasets.Dataset
         if isinstance(predictions, Mapping):
             raise UsageError(
-                f"a DatasetDict has several splits ({', '.join(map(str, predictions))})",
+                f"a DatasetDict has several splits: {', '.join(map(str, predictions))}",
+                value=type(predictions).__name__,
                 count=len(predictions),
+                parameter="predictions",
                 remedy="Pass one of them",
             )
         predictions = predictions.with_format("arrow")[:]
@@ -212,6 +242,7 @@ def read(
     raise UsageError(
         f"predictions cannot be a {type(predictions).__name__}",
         value=type(predictions).__name__,
+        parameter="predictions",
         remedy="Pass a path, an Arrow table, a pandas or Polars frame, a NumPy array, or a dict of "
         "file name to class id",
     )
@@ -228,10 +259,10 @@ def _read_file(
     form = formats.find(name)
     if options.images is not None and not form.is_array:
         raise UsageError(
-            f"`order` is for arrays: {path} is {name}, which names its images",
+            f"`order` is for arrays, and {path} is {name}, which names its images",
             file=path,
             parameter="order",
-            value=name,
+            remedy="Leave `order` out",
         )
     return form.read(con, path, options)
 
@@ -257,7 +288,8 @@ def _read_part(
             remedy="Join the arrays",
         )
     texts = ", ".join(f"cast({role} as varchar) as {role}" for role in formats.ROLES)
-    return form.read(con, path, options).project(texts)
+    with _naming(path):
+        return form.read(con, path, options).project(texts)
 
 
 def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: str) -> None:

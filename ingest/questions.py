@@ -84,18 +84,14 @@ def require_same(one: Questions, other: Questions) -> None:
     if len(one) != len(other):
         raise DataError(
             f"{one.path.name} asks {len(one):,} questions and {other.path.name} {len(other):,}; "
-            "they must be the same",
-            file=one.path.name,
-            count=len(one),
-            remedy="Are two of the .npz files swapped?",
+            "they must be the same. Are two of the .npz files swapped?"
         )
     differs = np.flatnonzero((one.image_id != other.image_id) | (one.label != other.label))
     if differs.size:
         raise DataError(
             f"{one.path.name} and {other.path.name} differ in {differs.size:,} of {len(one):,} "
-            f"questions, first in row {differs[0]} of info; they must be the same",
-            file=one.path.name,
-            remedy="Download both again",
+            f"questions, first in row {differs[0]} of info; they must be the same. Download both "
+            "again"
         )
 
 
@@ -146,10 +142,9 @@ def _refuse(
     offender = info[bad[0], column].tobytes().decode("utf-32-le", "replace").rstrip("\0")
     if column == 0 and offender.startswith("image_"):
         raise DataError(
-            f"{path.name} names its images {offender!r}: it is the file from before commit "
-            "bcd006f of the public repository, whose names no longer say which image is meant",
-            file=path.name,
-            remedy="Download the file of that commit or a later one",
+            f"{path.name} names its images {offender!r}: it is the file from before commit bcd006f "
+            "of the public repository, whose names no longer say which image is meant. Download "
+            "the file of that commit or a later one"
         )
     raise refusal(
         path,

@@ -1,4 +1,4 @@
-"""What makes predictions unusable: looked for once they are in the table, and said row by row."""
+"""What makes predictions unusable: looked for once they are in the table, and named by row."""
 
 from __future__ import annotations
 
@@ -48,19 +48,16 @@ def require_models(
         [before],
     ).fetchall()
     if not found:
-        raise DataError(
-            f"{where} has no rows: there are no predictions in it",
-            file=where,
-        )
+        raise DataError(f"{where} has no rows and so no predictions", count=0)
     for model, *_ in found:
         if model in known:
             raise DataError(
-                f"{where}: there are predictions of a model {model!r} already",
-                file=where,
+                f"{where}: the model {model!r} already has predictions",
                 column="model",
                 value=model,
-                remedy="A file is named by its stem: rename one of the two, or give them a "
-                "column model",
+                parameter="model",
+                remedy="The stem of a file is the name of its model: rename one of the two files, "
+                'pass `model="NAME"`, or add a column model',
             )
     if any(is_doubtful for _, is_doubtful, _ in found):
         _check_ranks(con, where, before)
@@ -154,13 +151,13 @@ def _refuse(
         f"{'nothing' if value is None else repr(value)} in row {row}"
         for row, value in values[:_SHOWN]
     )
+    first, value = values[0]
     raise DataError(
-        f"{where}: {count:,} of {rows:,} rows have no usable {role}: "
-        f"{offenders}{', …' if count > _SHOWN else ''} (row 1 is the first prediction)",
-        file=where,
-        row=values[0][0],
+        f"{where}: {count:,} of {rows:,} rows have no usable {role}: {offenders}"
+        f"{', …' if count > _SHOWN else ''} (row 1 is the first prediction)",
+        row=first,
         column=role,
-        value=values[0][1],
+        value=value,
         count=count,
         remedy=f"{_EXPECTED[role]}{_hint(role, {value for _, value in values})}",
     )
@@ -185,7 +182,7 @@ def _hint(role: str, values: set[str | None]) -> str:
 
 
 def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
-    """Refuse a repeated image, or rank of an image, and an image without rank 1."""
+    """Refuse an image, or a rank of an image, that occurs twice, and an image without rank 1."""
     twice = con.execute(
         """
         select model, image_id, rank, count(*) over ()
@@ -214,16 +211,15 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
             [before, *twice[0][:3], _SHOWN],
         ).fetchall()
         raise DataError(
-            f"{where}: {twice[0][3]:,} images are repeated with the same model and rank, such as "
-            f"image {', '.join((str(image_id) for _, image_id, *_ in twice))}; the first "
-            f"in rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction)",
-            file=where,
+            f"{where}: {twice[0][3]:,} images occur more than once with the same model and rank, "
+            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
+            f"rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction)",
             row=rows[0][0],
             column="image",
             value=twice[0][1],
-            count=int(twice[0][3]),
-            remedy="Several predictions of an image need a column rank, and several models a "
-            "column model",
+            count=twice[0][3],
+            remedy="Add a column rank for several predictions for an image, a column model for "
+            "several models",
         )
     headless = con.execute(
         """
@@ -242,11 +238,10 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
         raise DataError(
             f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, "
             f"whose lowest rank is {rank}",
-            file=where,
             column="rank",
             value=rank,
             count=count,
-            remedy="Ranks count from 1, the model's first choice",
+            remedy="Count ranks from 1, the model's first choice",
         )
 
 
@@ -259,13 +254,12 @@ def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
             "where rank is null"
         ).fetchall()[0][0]
         raise DataError(
-            f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, the first in row {row} "
+            f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, the first is row {row} "
             "(row 1 is the first prediction), and the others have one",
-            file=where,
             row=row,
             column="rank",
-            count=int(rows - ranked),
-            remedy="Fill in the ranks, or leave these rows out",
+            count=rows - ranked,
+            remedy="Fill in the missing ranks, or leave these rows out",
         )
 
 
@@ -304,14 +298,13 @@ def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> N
             for _, image_id, label, first, last, _ in twice
         )
         raise DataError(
-            f"{where}: {count:,} times an image has the same class at two ranks: "
-            f"{named}{'; …' if count > _SHOWN else ''}; the first in rows "
+            f"{where}: {count:,} times an image has the same class at two ranks: {named}"
+            f"{'; …' if count > _SHOWN else ''}; the first in rows "
             f"{', '.join(str(row) for (row,) in places)} (row 1 is the first prediction)",
-            file=where,
             row=places[0][0],
             column="label",
             value=label,
             count=count,
-            remedy="A model chooses different classes for an image: the labels may not belong to "
-            "the ranks",
+            remedy="The choices of a model for an image are different classes: check that the "
+            "labels belong to the ranks",
         )

@@ -11,7 +11,7 @@ from .formats import columns
 if TYPE_CHECKING:
     import duckdb
 
-# The table that replaces the input rows.
+# The table that takes the place of the rows read.
 SPELLED = "spelled_rows"
 _SHOWN = 3
 
@@ -133,11 +133,14 @@ def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
             f"{text!r} in {count:,} rows, such as row {row}, is class {meant}"
             for text, meant, count, row in shared[:_SHOWN]
         )
+        text, _, _, row = shared[0]
         raise DataError(
-            f"{where}: {rows:,} labels could be two classes: "
-            f"{named}{'; …' if len(shared) > _SHOWN else ''} (row 1 is the first prediction)",
-            file=where,
+            f"{where}: {rows:,} labels could be two classes: {named}"
+            f"{'; …' if len(shared) > _SHOWN else ''} (row 1 is the first prediction)",
+            row=row,
+            column="label",
+            value=text,
             count=rows,
-            remedy="Write the class ids, beside the names or in place of them: timm's "
-            "inference.py --include-index",
+            remedy="Write the class ids, beside the names or in place of them: timm's inference.py "
+            "--include-index",
         )

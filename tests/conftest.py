@@ -122,15 +122,15 @@ def old_store(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def refusal(given: Path, old_store: Store) -> Callable[..., str]:
-    """Return a function that ingests `given`, which must be refused, and returns the message.
+def refusal(given: Path, old_store: Store) -> Callable[..., DataError]:
+    """Return a function that ingests `given`, which must be refused, and returns the error.
 
     `refusal("golden.npz")` leaves only that file in the folder first, which is quicker. Whatever
     the reason, it is one DataError of one line, and the store that was there is still in force,
     with all its files and none beside them.
     """
 
-    def refusal(*only: str, source: Path = given, **options: Any) -> str:
+    def refusal(*only: str, source: Path = given, **options: Any) -> DataError:
         for path in given.iterdir() if only else ():
             if path.name not in only:
                 path.unlink()
@@ -140,9 +140,8 @@ def refusal(given: Path, old_store: Store) -> Callable[..., str]:
         assert resolve(old_store.root) == old_store
         assert sorted(old_store.root.rglob("*")) == before
         assert not list(old_store.root.rglob("*.partial"))
-        message = str(caught.value)
-        assert "\n" not in message
-        return message
+        assert "\n" not in str(caught.value)
+        return caught.value
 
     return refusal
 
@@ -190,8 +189,8 @@ def predictions_table() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture
-def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., str]:
-    """Return a function that gives predictions, which must be refused, and returns the message.
+def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., DataError]:
+    """Return a function that adds predictions, which must be refused, and returns the error.
 
     Whatever the reason, it is one DataError of one line, and the connection is as it was.
     """
@@ -201,14 +200,13 @@ def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., str]:
         kinds = ("duckdb_tables()", "duckdb_views() where not internal", "predictions")
         return [con.execute(f"from {kind}").fetchall() for kind in kinds]
 
-    def refuse(given: object, **options: Any) -> str:
+    def refuse(given: object, **options: Any) -> DataError:
         before = state()
         with pytest.raises(DataError) as caught:
             predictions.add(con, given, **options)
         assert state() == before
-        message = str(caught.value)
-        assert "\n" not in message
-        return message
+        assert "\n" not in str(caught.value)
+        return caught.value
 
     return refuse
 

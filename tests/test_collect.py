@@ -239,9 +239,9 @@ def test_a_file_of_a_stored_model_is_not_asked(files: list[Path]) -> None:
     assert str(files[0]) in str(caught.value)
 
 
-def test_a_stem_that_is_kept_for_the_given(small: Callable[..., Path], store: Store) -> None:
+def test_a_stem_that_is_kept_for_what_is_added(small: Callable[..., Path], store: Store) -> None:
     with refused(DataError, value="added_predictions"):
-        realdb.query("select 1", small("given_predictions.csv", 1), store=store.root)
+        realdb.query("select 1", small("added_predictions.csv", 1), store=store.root)
 
 
 # Listing and removing.

@@ -1,6 +1,6 @@
 """The prediction formats: one module each, one line each in the registry below.
 
-A reader takes a connection, a file and what the user said of it, and returns a DuckDB relation
+A reader takes a connection, a file and how to read it, and returns a DuckDB relation
 with the columns of ROLES, one row a prediction in the order of the file. Nothing is interpreted
 yet: images, labels and ranks may be text or numbers; `realdb.ingest.predictions` checks them all
 in one place. To add a format, write its module and its line here; a test asks for a sample file.
@@ -29,7 +29,7 @@ _HEAD = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What the user said of the predictions.
+    """How the user wants the predictions read.
 
     `columns` maps some of ROLES to a column's name. `images` are those of an array's rows, numbers
     or names; None where they are the 50,000 in the order of their file names. A reader adds to
@@ -147,22 +147,17 @@ def recognise(path: Path) -> str:
     if (path / "dataset_dict.json").is_file():
         splits = ", ".join(sorted(str(each.parent) for each in path.glob("*/state.json")))
         raise DataError(
-            f"{path} is a dataset of several splits; give one of them: {splits}",
+            f"{path} is a dataset of several splits",
             file=path,
+            remedy=f"Name one of them: {splits}",
         )
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror or error}",
-            file=path,
-        ) from None
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", file=path) from None
     if not head:
-        raise DataError(
-            f"{path} is empty: there are no predictions in it",
-            file=path,
-        )
+        raise DataError(f"{path} is empty and so has no predictions", file=path)
     for name, form in PREDICTION_FORMATS.items():
         if head.startswith(form.begins or (b"\0none",)) and (
             not form.member or _holds(path, form.member)
@@ -172,16 +167,14 @@ def recognise(path: Path) -> str:
         return "duckdb"
     if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
         raise DataError(
-            f"{path} is a pickle, which is not read: loading one runs whatever code is in it",
+            f"{path} is a pickle; loading one could run code, so realdb does not read it",
             file=path,
             remedy="Write the predictions as CSV or Parquet, or save the array with numpy.save",
         )
     if b"\0" in head:
         known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
         raise DataError(
-            f"{path} is in no format that realdb reads",
-            file=path,
-            remedy=f"It reads {known}",
+            f"{path} is in no format that realdb reads", file=path, remedy=f"realdb reads {known}"
         )
     if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
         return "jsonl" if _is_lines(path) else "json"
@@ -195,9 +188,10 @@ def find(name: str) -> PredictionFormat:
     """Return the format called `name`; UsageError, naming those there are, where it is none."""
     if name not in PREDICTION_FORMATS:
         raise UsageError(
-            f"there is no input format {name!r}; there are: {', '.join(PREDICTION_FORMATS)}",
-            parameter="input_format",
+            f"there is no input format {name!r}",
             value=name,
+            parameter="input_format",
+            remedy=f"The input formats are {', '.join(PREDICTION_FORMATS)}",
         )
     return PREDICTION_FORMATS[name]
 
@@ -210,10 +204,7 @@ def _holds(path: Path, member: str) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(member) for name in archive.namelist())
     except zipfile.BadZipFile as error:
-        raise DataError(
-            f"{path} is a damaged zip file: {error}",
-            file=path,
-        ) from None
+        raise DataError(f"{path} is a damaged zip file: {error}", file=path) from None
 
 
 def _is_lines(path: Path) -> bool:

@@ -34,10 +34,7 @@ def load(path: Path) -> pa.Table:
                 table = pa.ipc.open_stream(source).read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            f"{path} is damaged: {str(error).splitlines()[0]}",
-            file=path,
-        ) from None
+        raise DataError(f"{path} is damaged: {str(error).splitlines()[0]}", file=path) from None
     return table
 
 

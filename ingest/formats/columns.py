@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # The names that tools write, whatever their case. Order is of no importance: where two columns of
-# a file could be meant, the user is asked.
+# a file could be meant, the user must choose.
 NAMES: dict[str, tuple[str, ...]] = {
     "model": ("model",),
     "image": ("file_name", "filename", "image", "image_id", "path"),
@@ -30,7 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "pred",
         "index",
         "class",
-        # Beside a column `label`, which is then the truth, these make the user say which is meant.
+        # Beside a column `label`, which is then the truth, these make the user choose.
         "predicted_label",
         "pred_label",
         "label_pred",
@@ -98,22 +98,21 @@ def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelatio
     if kinds["label"].id not in _NESTED or (
         has_confidence and kinds["confidence"].id not in _NESTED
     ):
+        several, one = (
+            ("label", "confidence") if kinds["label"].id in _NESTED else ("confidence", "label")
+        )
         raise DataError(
-            f"{where} has several "
-            f"{'confidences' if kinds['label'].id not in _NESTED else 'labels'} an image, but "
-            "one of the other",
-            file=where,
-            column="label",
+            f"{where} has several {several}s an image, but only one {one}",
+            column=one,
             parameter="columns",
-            remedy="Name the columns that belong together with "
+            remedy="Choose the columns that belong together with "
             '`columns={"label": "NAME", "confidence": "NAME"}`',
         )
     if given.filter("rank is not null").limit(1).fetchall():
         raise DataError(
             f"{where} has several labels an image, and a rank column as well",
-            file=where,
             column="rank",
-            remedy="Drop the column that does not apply",
+            remedy="Drop one of the two",
         )
     numbered = given.project(
         "row_number() over () as row, model, image, cast(label as varchar[]) as label, "
@@ -132,9 +131,8 @@ def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelatio
     if wrong:
         row, labels, confidences, count = wrong[0]
         raise DataError(
-            f"{where}: in {count:,} rows there are not as many confidences as labels, such as "
+            f"{where}: {count:,} rows do not have as many confidences as labels, such as "
             f"{confidences} for {labels} in row {row} (row 1 is the first below the header)",
-            file=where,
             row=row,
             column="confidence",
             value=confidences,
@@ -165,13 +163,12 @@ def parse_lists(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRe
     )
     if cut:
         raise DataError(
-            f"{where}: {cut:,} rows hold arrays that NumPy cut short with '...': what is left "
+            f"{where}: {cut:,} rows contain arrays that NumPy cut short with '...'; what it left "
             "out cannot be known",
-            file=where,
-            column="label",
+            value="...",
             count=cut,
-            remedy="Write Parquet, as timm's inference.py does with --results-format parquet, "
-            "or call numpy.set_printoptions(threshold=sys.maxsize) before writing",
+            remedy="Write Parquet, as timm's inference.py does with --results-format parquet, or "
+            "call numpy.set_printoptions(threshold=sys.maxsize) before writing",
         )
     return given.project(
         f"model, image, rank, {_parsed('label')} as label, "
@@ -187,7 +184,6 @@ def require_distinct(names: Sequence[str], where: str) -> None:
         raise DataError(
             f"{where} has {len(twice)} columns of the same name: {', '.join(map(repr, twice))}; "
             "their case does not count",
-            file=where,
             column=twice[0],
             count=len(twice),
             remedy="Rename or remove all but one",
@@ -266,7 +262,6 @@ def _choose(
         if not found:
             raise DataError(
                 f"{where} has no column {choices[role]!r}",
-                file=where,
                 column=role,
                 value=choices[role],
                 parameter="columns",
@@ -282,11 +277,11 @@ def _choose(
         name = first if len(found[first]) == 1 else _base(first)
         raise DataError(
             f"{where} has {len(found)} columns that could be the {role}: {', '.join(found)}",
-            file=where,
             column=role,
+            value=first,
             count=len(found),
             parameter="columns",
-            remedy=f'Choose one, as in `columns={{"{role}": "{name}"}}`',
+            remedy=f'Choose one, such as `columns={{"{role}": "{name}"}}`',
         )
     return next(iter(found.values()), [])
 
@@ -309,8 +304,9 @@ def _numbered(
             raise DataError(
                 f"{where} has columns {base}_0 to {base}_{max(columns)}, but no "
                 f"{base}_{missing[0]}",
-                file=where,
-                column=f"{base}_{missing[0]}",
+                column=role,
+                value=f"{base}_{missing[0]}",
+                count=len(missing),
             )
         series[f"{base}_0 to {base}_{max(columns)}"] = [
             columns[number] for number in sorted(columns)
@@ -345,24 +341,21 @@ def _columns(table: duckdb.DuckDBPyRelation) -> str:
 
 
 def _without(role: str, table: duckdb.DuckDBPyRelation, where: str) -> DataError:
-    """Return the error for a table without a column for `role`, with the columns that it has."""
+    """Return what to raise where there is no column for `role`; it names those that are there."""
     names = {name.strip().lower() for name in table.columns}
     if {"top1", "top5"} <= names or {"top1", "top1_err"} <= names:
         return DataError(
-            f"{where} is a summary, one row a model, as timm's validate.py writes it: it has no "
+            f"{where} is a summary, one row a model, as timm's validate.py writes it, and has no "
             "predictions",
-            file=where,
-            column=role,
-            remedy="Write them with timm's inference.py --include-index --results-format parquet",
+            remedy="Write the predictions with timm's inference.py --include-index "
+            "--results-format parquet",
         )
-    remedy = f'Name another with `columns={{"{role}": "NAME"}}`'
+    remedy = (
+        f"{_columns(table)}. realdb recognises a column called {', '.join(NAMES[role])}; choose "
+        f'another with `columns={{"{role}": "NAME"}}`'
+    )
     if role == "label" and names & {"prob", "logit", "prob_0", "logit_0"}:
         remedy += ". timm's inference.py writes the classes with --include-index"
     return DataError(
-        f"{where} has no {role} column. {_columns(table)}; none of {', '.join(NAMES[role])} is "
-        "among them",
-        file=where,
-        column=role,
-        parameter="columns",
-        remedy=remedy,
+        f"{where} has no {role} column", column=role, parameter="columns", remedy=remedy
     )

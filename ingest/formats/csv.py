@@ -38,10 +38,10 @@ def read(
     if (line := _open_line(path)) is not None:
         options.doubts.append(
             f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
-            "be shorter than it was, and its label another one"
+            "be shorter than it was, and its label may be another one"
         )
     portion, longest_line = _portion(path)
-    # Everything is said, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
+    # Everything is set, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
     table = con.read_csv(
         quoting.one_file(path),
         header=True,
@@ -87,19 +87,14 @@ def _header(path: Path, delimiter: str) -> list[str]:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter), [])
     except csv.Error as error:
-        raise DataError(
-            f"{path}: the header line cannot be read: {error}",
-            file=path,
-        ) from None
+        raise DataError(f"{path}: the header line cannot be read: {error}", file=path) from None
     if any("\N{REPLACEMENT CHARACTER}" in name for name in names):
         raise DataError(
-            f"{path}: the header line is no UTF-8 text",
-            file=path,
+            f"{path}: the header line is no UTF-8 text", file=path, remedy="Save the file as UTF-8"
         )
     if not names:
         raise DataError(
-            f"{path}: the first line is empty; it must be the header line",
-            file=path,
+            f"{path}: the first line is empty", file=path, remedy="Begin with the header line"
         )
     # pandas writes its index under an empty name, which DuckDB takes for no name at all.
     names = [name or "unnamed" for name in names]

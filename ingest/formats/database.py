@@ -1,4 +1,8 @@
-"""A table or view in another DuckDB database file: FILE::TABLE."""
+"""A table in another DuckDB database file: FILE::TABLE.
+
+Only base tables are read, with external access off: a view of a file from elsewhere would run its
+SQL here, and may read other files.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
+from ...store import store
 from . import ReadOptions, columns
 
 if TYPE_CHECKING:
@@ -23,34 +28,43 @@ def read(
     import duckdb
 
     file, _, name = str(path).partition("::")
-    try:
-        other = duckdb.connect(file, read_only=True)
-    except duckdb.Error as error:
-        raise DataError(
-            f"{file} cannot be opened: {str(error).splitlines()[0]}",
-            file=file,
-        ) from None
-    with other:
-        tables = [
-            table
-            for (table,) in other.execute(
-                "select table_name from information_schema.tables order by all"
-            ).fetchall()
-        ]
+    with duckdb.connect() as other:
+        try:
+            # Attached, not opened: a macro of the file takes no function's place.
+            other.execute(f"attach {quoting.literal(file)} as theirs (type duckdb, read_only)")
+        except duckdb.Error as error:
+            raise DataError(
+                f"{file} cannot be opened: {str(error).splitlines()[0]}", file=path
+            ) from None
+        store.lock(other, [])
+        tables = _names(other, "select table_name from duckdb_tables()")
+        if name in _names(other, "select view_name from duckdb_views()"):
+            raise DataError(
+                f"{name!r} is a view, and realdb reads only base tables of {file}",
+                file=path,
+                value=name,
+                remedy="Store its rows as a table first: create table NAME as from VIEW",
+            )
         if name not in tables and (name or len(tables) != 1):
             raise DataError(
                 f"{file} has {f'no table {name!r}' if name else f'{len(tables)} tables'}",
-                file=file,
-                remedy=f"Name one of its tables: {file}::TABLE, with "
+                file=path,
+                value=name or None,
+                count=len(tables),
+                remedy=f"Name one of its tables: {file}::TABLE, with TABLE one of "
                 f"{', '.join(tables) or '(none)'}",
             )
         try:
-            given = other.sql(f"from {quoting.identifier(name or tables[0])}")
+            rows = other.sql(f"from theirs.main.{quoting.identifier(name or tables[0])}")
             # Copied into memory, so that nothing of the file stays open.
-            held = columns.select(other, given, str(path), options.columns).to_arrow_table()
+            held = columns.select(other, rows, str(path), options.columns).to_arrow_table()
         except duckdb.Error as error:
             raise DataError(
-                f"{path} cannot be read: {str(error).splitlines()[0]}",
-                file=path,
+                f"{path} cannot be read: {str(error).splitlines()[0]}", file=path
             ) from None
     return con.from_arrow(held)
+
+
+def _names(other: duckdb.DuckDBPyConnection, select: str) -> list[str]:
+    where = "where database_name = 'theirs' and schema_name = 'main' and not internal"
+    return [name for (name,) in other.execute(f"{select} {where} order by all").fetchall()]

@@ -27,19 +27,25 @@ def read(
         names = [entry["filename"] for entry in state["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: state.json is not what save_to_disk writes: {error!r}",
-            file=path,
+            f"{path}: state.json is not what save_to_disk writes: {error!r}", file=path
         ) from None
-    if not names:
+    root = path.resolve()
+    outside = [
+        name
+        for name in names
+        if not isinstance(name, str) or not (root / name).resolve().is_relative_to(root)
+    ]
+    if outside:
         raise DataError(
-            f"{path} has no rows: there are no predictions in it",
+            f"{path}: state.json names {outside[0]!r}, which is not inside the folder",
             file=path,
+            value=outside[0],
+            count=len(outside),
         )
+    if not names:
+        raise DataError(f"{path} has no rows and so no predictions", file=path, count=0)
     try:
         table = pa.concat_tables([arrow.load(path / name) for name in names])
     except pa.ArrowException as error:
-        raise DataError(
-            f"{path}: its files do not fit together: {error}",
-            file=path,
-        ) from None
+        raise DataError(f"the files of {path} do not fit together: {error}", file=path) from None
     return arrow.select(con, table, str(path), options)

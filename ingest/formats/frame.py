@@ -28,9 +28,6 @@ def from_object(
         try:
             table = pa.table(given)
         except (ValueError, TypeError, pa.ArrowException) as error:
-            raise DataError(
-                f"{where} cannot be read: {error}",
-                file=where,
-            ) from None
+            raise DataError(f"{where} cannot be read: {error}", parameter="predictions") from None
         columns.require_distinct(table.column_names, where)
     return columns.select(con, con.from_arrow(table), where, options.columns)

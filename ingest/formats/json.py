@@ -26,15 +26,12 @@ def read(
     try:
         held = parse(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path} is no JSON: {error}",
-            file=path,
-        ) from None
+        raise DataError(f"{path} is no JSON: {error}", file=path) from None
     return arrow.select(con, _table(held, str(path)), str(path), options)
 
 
 def parse(text: str) -> Any:
-    """Return the value that `text` is; ValueError where a key of an object stands twice."""
+    """Return the value that `text` is; ValueError where a key of an object occurs twice."""
     # Numbers stay text: what they mean is decided later, for all formats alike.
     return json.loads(text, object_pairs_hook=_distinct, parse_float=str, parse_int=str)
 
@@ -47,15 +44,13 @@ def from_records(records: Iterable[object], where: str) -> pa.Table:
         raise DataError(
             f"{where}: {len(wrong):,} of {len(rows):,} records are no objects, the first in row "
             f"{wrong[0]}",
-            file=where,
+            row=wrong[0],
+            value=rows[wrong[0] - 1],
             count=len(wrong),
             remedy="An array has no image names: save it with numpy.save, or name the images",
         )
     if not rows:
-        raise DataError(
-            f"{where} has no rows: there are no predictions in it",
-            file=where,
-        )
+        raise DataError(f"{where} has no rows and so no predictions", count=0)
     names: dict[str, None] = {}
     for row in rows:
         names |= dict.fromkeys(row)  # type: ignore[call-overload]
@@ -67,7 +62,7 @@ def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(held) < len(members):
         names = [name for name, _ in members]
         twice = next(name for name in held if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
     return held
 
 
@@ -75,10 +70,7 @@ def _table(held: Any, where: str) -> pa.Table:
     if isinstance(held, list):
         return from_records(held, where)
     if not isinstance(held, dict):
-        raise DataError(
-            f"{where} is JSON, but no object and no list of objects",
-            file=where,
-        )
+        raise DataError(f"{where} is JSON, but no object and no list of objects")
     if not held:
         return from_records([], where)
     if set(held) >= {"columns", "data"}:
@@ -87,8 +79,8 @@ def _table(held: Any, where: str) -> pa.Table:
         if all(isinstance(value, dict) for value in held.values()):  # pandas' own: by column
             if len({tuple(value) for value in held.values()}) > 1:
                 raise DataError(
-                    f"{where}: its columns do not have the same rows, in one order",
-                    file=where,
+                    f"the columns of {where} do not have the same rows in the same order",
+                    count=len(held),
                 )
             return _from_columns({name: list(held[name].values()) for name in held}, where)
         return from_records([held], where)
@@ -105,8 +97,7 @@ def _split(names: Any, data: Any, where: str) -> pa.Table:
     is_table = isinstance(names, list) and isinstance(data, list)
     if not is_table or not all(isinstance(row, list) and len(row) == len(names) for row in data):
         raise DataError(
-            f"{where}: rows of 'data' do not all have a value for each of 'columns'",
-            file=where,
+            f"{where}: the rows of 'data' do not all have a value for each of 'columns'"
         )
     columns.require_distinct([str(name) for name in names], where)
     return _from_columns(
@@ -126,7 +117,10 @@ def _from_columns(held: Mapping[str, list[Any]], where: str) -> pa.Table:
                 raise DataError(
                     f"{where}: {name!r} is a list in some rows and none in others, such as row "
                     f"{lists.index(False) + 1}",
-                    file=where,
+                    row=lists.index(False) + 1,
+                    column=name,
+                    value=values[lists.index(False)],
+                    count=lists.count(False),
                 )
             texts = [list(map(_text, value)) for value in values]
             arrays[name] = pa.array(texts, pa.list_(pa.string()))

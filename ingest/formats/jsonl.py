@@ -21,8 +21,7 @@ def read(
         table = json.from_records(_records(path), str(path))
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is no UTF-8 text: {error}",
-            file=path,
+            f"{path} is no UTF-8 text: {error}", file=path, remedy="Save the file as UTF-8"
         ) from None
     return arrow.select(con, table, str(path), options)
 
@@ -35,6 +34,5 @@ def _records(path: Path) -> Iterator[Any]:
                     yield json.parse(line)
                 except (ValueError, RecursionError) as error:
                     raise DataError(
-                        f"{path}: line {number} is no JSON: {error}",
-                        file=path,
+                        f"{path}: line {number} is no JSON: {error}", file=path, row=number
                     ) from None

@@ -66,9 +66,8 @@ def top_k(
         raise DataError(
             f"{where}: the logit of image {unknown[0] + 1}, class {labels[unknown[0], 0]} is NaN "
             f"({len(unknown):,} of {len(labels):,} images have such)",
-            file=where,
-            column="label",
-            value=labels[unknown[0], 0],
+            column="confidence",
+            value="nan",
             count=len(unknown),
         )
     return labels, values
@@ -109,23 +108,24 @@ def _top_k_of(
     return labels, values
 
 
-def require_classes(columns: int, where: str, remedy: str) -> None:
+def require_classes(columns: int, where: str, remedy: str, row: int | None = None) -> None:
     """Refuse a head of another number of classes; `remedy` drops the first of 1,001."""
     if columns == CLASSES:
         return
-    text = f"{where} has {columns:,} confidences for each image; {CLASSES:,} are needed. "
     if columns == CLASSES + 1:
-        raise DataError(
-            f"{text}1,001 are a head with a background class first: drop it with {remedy}",
+        advice = f"1,001 are a head with a background class first: drop it with {remedy}"
+    elif columns > CLASSES:
+        advice = (
+            "This looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC 2012 first"
         )
-    if columns > CLASSES:
-        raise DataError(
-            f"{text}It looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC "
-            "2012 first",
-        )
+    else:
+        advice = "timm's inference.py writes which classes they belong to with --include-index"
     raise DataError(
-        f"{text}Which classes they belong to is not said: timm's inference.py writes that with "
-        "--include-index",
+        f"{where} has {columns:,} confidences for each image; {CLASSES:,} are needed",
+        row=row,
+        column="confidence",
+        count=columns,
+        remedy=advice,
     )
 
 
@@ -154,13 +154,13 @@ def of_table(
             lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
             wrong = np.flatnonzero(lengths != CLASSES)
             if len(wrong):
-                where_row = f"{where}: row {first + wrong[0]}"
+                row = int(first + wrong[0])
+                where_row = f"{where}: row {row}"
                 if lengths[wrong[0]]:
                     remedy = "[1:] of each row, and write the file anew"
-                    require_classes(int(lengths[wrong[0]]), where_row, remedy)
+                    require_classes(int(lengths[wrong[0]]), where_row, remedy, row=row)
                 raise DataError(
-                    f"{where_row} has confidences that are no numbers",
-                    file=where_row,
+                    f"{where_row} has confidences that are no numbers", row=row, column="confidence"
                 )
             heads.append(batch.select(["model", "image"]))
             first += len(lists)

@@ -116,10 +116,10 @@ def from_rows(
         return _ranked(con, images, labels)
     raise DataError(
         f"{where} is {rows.dtype} with shape {shape}",
-        file=where,
+        value=f"{rows.dtype} {shape}",
         remedy=f"An array, a row an image, is integers ({IMAGES},), the class ids, integers "
-        f"({IMAGES}, k), the classes by rank, or floats ({IMAGES}, {CLASSES}), the "
-        f"logits. {_hint(rows)}",
+        f"({IMAGES}, k), the classes by rank, or floats ({IMAGES}, {CLASSES}), the logits. "
+        f"{_hint(rows)}",
     )
 
 
@@ -127,21 +127,19 @@ def require_no_columns(options: ReadOptions, where: str) -> None:
     """Refuse the choice of a column."""
     if options.columns:
         raise DataError(
-            f"{where} is an array, which has no columns",
-            file=where,
+            f"{where} is an array and has no columns",
             parameter="columns",
-            remedy="Leave out `columns`",
+            remedy="Leave `columns` out",
         )
 
 
 def unreadable(where: str, error: Exception) -> DataError:
     """Return what to raise where NumPy could not read the array."""
-    hint = " (a pickle could run code, so it is not read)" if "object" in str(error) else ""
-    text = " ".join(str(error).split())
-    return DataError(
-        f"{where} cannot be read as a NumPy array: {text}{hint}",
-        file=where,
+    hint = (
+        " (a pickle could run code, so realdb does not read it)" if "object" in str(error) else ""
     )
+    text = " ".join(str(error).split())
+    return DataError(f"{where} cannot be read as a NumPy array: {text}{hint}")
 
 
 def _native(rows: Rows) -> npt.NDArray[Any]:
@@ -159,7 +157,8 @@ def _first_of_all(rows: Rows, where: str) -> npt.NDArray[np.int16]:
             raise DataError(
                 f"{where}: row {start + wrong[0]} (from 0) does not rank the classes 0-999, each "
                 "once",
-                file=where,
+                row=int(start + wrong[0]),
+                column="label",
                 remedy="If these are logits, save them as floats",
             )
         found.append(block[:, :TOP].astype(np.int16))
@@ -200,7 +199,7 @@ def _relation(con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]) -> duck
 
 def _hint(rows: Rows) -> str:
     if rows.shape == (IMAGES,) and rows.dtype.kind == "f":
-        return "Convert the class ids with .astype(int)."
+        return "Convert the class ids with .astype(int)"
     if rows.shape[1:] == (CLASSES,) and rows.dtype.kind == "f":
-        return "Save the logits of all images, in the order of the images, in one array."
-    return "Predictions for other images need their names beside them: a CSV or a dict."
+        return "Save the logits of all images, in the order of the images, in one array"
+    return "Predictions for other images need their names beside them: a CSV or a dict"

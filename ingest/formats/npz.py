@@ -33,9 +33,10 @@ def read(
                 rows = npy.rows_of(file)
                 if rows is None:
                     raise DataError(
-                        f"{path}: the array {name} stands column by column: save it with "
-                        "numpy.ascontiguousarray",
+                        f"{path}: the array {name} is stored column by column",
                         file=path,
+                        value=name,
+                        remedy="Save it with numpy.ascontiguousarray",
                     )
                 return npy.from_rows(con, rows, options, f"{path}: {name}")
     except DataError:
@@ -49,9 +50,10 @@ def the_one(members: list[str], where: str) -> str:
     found = members if len(members) == 1 else [name for name in members if name in NAMES]
     if len(found) != 1:
         raise DataError(
-            f"{where} holds {len(members)} arrays ({', '.join(members[:8])}), and {len(found)} "
-            "of them could be meant",
-            file=where,
+            f"{where} contains {len(members)} arrays ({', '.join(members[:8])}), and {len(found)} "
+            "of them could be the predictions",
+            value=members[0] if members else None,
+            count=len(members),
             remedy=f"Save the one array, or call it one of {', '.join(NAMES)}",
         )
     return found[0]

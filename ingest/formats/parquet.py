@@ -35,10 +35,7 @@ def select(
         # A folder called model=x above the file is no column.
         table = con.read_parquet(pattern, hive_partitioning=False)
     except duckdb.Error as error:
-        raise DataError(
-            f"{where} is damaged: {str(error).splitlines()[0]}",
-            file=where,
-        ) from None
+        raise DataError(f"{where} is damaged: {str(error).splitlines()[0]}", file=where) from None
     # DuckDB calls a second `label` label_1. Only beside such a name is it worth the time to import
     # pyarrow, which is longer than all the rest takes, and to ask it for the names in the file.
     names = {"", *(name.lower() for name in table.columns)}

@@ -88,8 +88,7 @@ def _unpack(path: Path, target: Path) -> None:
             shutil.copyfileobj(packed, file)
     except (pa.ArrowException, OSError, EOFError) as error:
         raise DataError(
-            f"{path} cannot be unpacked: {str(error).splitlines()[0]}",
-            file=path,
+            f"{path} cannot be unpacked: {str(error).splitlines()[0]}", file=path
         ) from None
 
 
@@ -99,13 +98,17 @@ def _called(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise error.renamed(path, name) from None
+        error.message = error.message.replace(str(path), name)
+        error.args = (error.message,)
+        error.remedy = error.remedy and error.remedy.replace(str(path), name)
+        error.file = error.file and error.file.replace(str(path), name)
+        raise error from None
 
 
 def _compression(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             head = file.read(4)
-    except OSError:  # said by whoever reads it
+    except OSError:  # reported by whoever reads it
         return None
     return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)

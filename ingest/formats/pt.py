@@ -24,23 +24,21 @@ def read(
         import torch  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise DataError(
-            f"{path} is a PyTorch file, which needs torch to be read, and torch is not installed "
-            "here",
+            f"{path} is a PyTorch file, and torch, which reads it, is not installed here",
             file=path,
-            remedy="Where it is: numpy.save('predictions.npy', torch.load(FILE).numpy())",
+            remedy="Where torch is installed, run numpy.save('predictions.npy', "
+            "torch.load(FILE).numpy())",
         ) from None
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle's and zip's errors, of many kinds
         text = str(error).strip().partition("\n")[0]
+        remedy = None
         if "eights only" in text:  # torch goes on to advise loading it all the same
-            text = (
-                "it holds other things than tensors, and loading these could run code. Save the "
-                "tensor alone: torch.save(logits, FILE)"
-            )
+            text = "it contains other things than tensors, and loading these could run code"
+            remedy = "Save the tensor alone: torch.save(logits, FILE)"
         raise DataError(
-            f"{path} cannot be read as PyTorch weights: {text}",
-            file=path,
+            f"{path} cannot be read as PyTorch weights: {text}", file=path, remedy=remedy
         ) from None
     where = str(path)
     if isinstance(held, dict):
@@ -49,8 +47,9 @@ def read(
         held, where = tensors[name], f"{path}: {name}"
     if not torch.is_tensor(held):
         raise DataError(
-            f"{path} holds a {type(held).__name__}; a tensor is needed",
+            f"{path} contains a {type(held).__name__}; a tensor is needed",
             file=path,
+            value=type(held).__name__,
         )
     if held.dtype == torch.bfloat16:  # unknown to NumPy
         held = held.float()

@@ -41,7 +41,8 @@ def is_url(given: object) -> TypeGuard[str]:
         raise UsageError(
             f"{given} was a URL before it became a Path",
             file=given,
-            remedy="Pass URLs as text",
+            parameter="predictions",
+            remedy="Pass a URL as text",
         )
     return isinstance(given, str) and _URL.match(given) is not None
 
@@ -66,10 +67,7 @@ def expand(url: str) -> list[str]:
         found = system.glob(url, detail=True)
     files = sorted(path for path, about in found.items() if about["type"] == "file")
     if not files:
-        raise DataError(
-            f"{url}: there is no file of such a name",
-            file=url,
-        )
+        raise DataError(f"no file matches {url}", file=url, parameter="predictions")
     return [f"s3://{path}" for path in files]
 
 
@@ -126,8 +124,11 @@ def _file_system(url: str) -> Any:
     scheme = _scheme(url)
     if scheme not in _NEEDED:
         raise UsageError(
-            f"{url}: files are read at s3://, https:// and http://; copy it first",
+            f"{url}: realdb reads files at s3://, https:// and http:// only",
             file=url,
+            value=scheme,
+            parameter="predictions",
+            remedy="Copy the file first",
         )
     try:
         import fsspec
@@ -146,9 +147,10 @@ def _file_system(url: str) -> Any:
         return system
     except ImportError:
         raise DataError(
-            f"{url}: {scheme}:// needs fsspec and {_NEEDED[scheme]}, which are not installed "
-            "here: pip install 'realdb[remote]'",
+            f"{url}: {scheme}:// needs fsspec and {_NEEDED[scheme]}, which are not installed here",
             file=url,
+            value=scheme,
+            remedy="Run pip install 'realdb[remote]'",
         ) from None
 
 
@@ -165,14 +167,12 @@ def _reaching(url: str) -> Iterator[None]:
 
 def refusal(url: str, error: BaseException) -> DataError:
     """Return what to raise for what went wrong, of many kinds, while `url` was read."""
-    return DataError(
-        f"{url} {_said(url, error)}",
-        file=url,
-    )
+    reason, remedy = _reason(url, error)
+    return DataError(f"{url} {reason}", file=url, remedy=remedy)
 
 
-def _said(url: str, error: BaseException) -> str:
-    # fsspec says that a file is not there, whatever the reason: which one stands behind it.
+def _reason(url: str, error: BaseException) -> tuple[str, str]:
+    # fsspec reports that a file is not there, whatever the reason: the cause is behind it.
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     status = getattr(cause, "status", None)
     kinds = {kind.__name__ for kind in type(cause).__mro__} | {type(error).__name__}
@@ -183,9 +183,9 @@ def _said(url: str, error: BaseException) -> str:
             if _scheme(url) == "s3"
             else "an address with a signature may have expired"
         )
-        return f"cannot be read: access is denied. Credentials come from the environment: {how}"
+        return "cannot be read: access is denied", f"Credentials come from the environment: {how}"
     if status in (404, 410) or (status is None and isinstance(cause, FileNotFoundError)):
         folder = ", and a folder is read as a pattern: FOLDER/*" if _scheme(url) == "s3" else ""
-        return f"does not exist. Look at its spelling; letters' case counts{folder}"
+        return "does not exist", f"Check the spelling; letters' case counts{folder}"
     text = " ".join(str(cause).split()) or type(cause).__name__
-    return f"cannot be read: {text}. Look at the address and the network, or fetch it by hand"
+    return f"cannot be read: {text}", "Check the address and the network, or fetch it by hand"

@@ -426,7 +426,7 @@ def test_the_report_names_the_command_that_works(
     assert done.stderr == "realdb: fixed.parquet: written\n"
     found = realdb.doctor(tmp_path / "fixed.parquet", store=model_a.store)
     assert (found.verdict, found.real_accuracy) == ("sound", model_a.real)
-    assert "is there already" in run(*command[1:], code=1).stderr
+    assert "--force" in run(*command[1:], code=1).stderr
     run(*command[1:], "--force")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import realdb
-from realdb.errors import QueryError, RealdbWarning
+from realdb.errors import DataError, QueryError, RealdbWarning
 from realdb.ingest import build
 from realdb.ingest.original_labels import ORIGINAL_LABEL_FORMATS
 from realdb.schema.tables import TABLES
@@ -26,7 +26,7 @@ NPZ = ("scores.npz", "raters.npz", "golden.npz", "raters_golden.npz")
 NAMES = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(1, 50_001)]
 Change = Callable[..., None]
 Ingest = Callable[..., Store]
-Refusal = Callable[..., str]
+Refusal = Callable[..., DataError]
 
 
 def rows(store: Store, sql: str) -> list[tuple[Any, ...]]:
@@ -68,7 +68,7 @@ def test_scores_and_raters_with_another_number_of_questions_are_refused(
     change: Change, refusal: Refusal
 ) -> None:
     change("raters.npz", info=lambda info: info[1:], tensor=lambda tensor: tensor[:, 1:].copy())
-    assert refusal().startswith(
+    assert str(refusal()).startswith(
         "scores.npz asks 3,195 questions and raters.npz 3,194; they must be the same"
     )
 
@@ -77,7 +77,7 @@ def test_scores_and_raters_with_other_questions_are_refused(
     change: Change, refusal: Refusal
 ) -> None:
     change("raters.npz", info=lambda info: info[[0, 1, 2, 4, 3, *range(5, len(info))]])
-    assert refusal() == (
+    assert str(refusal()) == (
         "scores.npz and raters.npz differ in 2 of 3,195 questions, first in row 3 of info; they "
         "must be the same. Download both again"
     )
@@ -85,7 +85,7 @@ def test_scores_and_raters_with_other_questions_are_refused(
 
 def test_golden_files_with_other_questions_are_refused(change: Change, refusal: Refusal) -> None:
     change("raters_golden.npz", info=lambda info: info[::-1])
-    message = refusal()
+    message = str(refusal())
     assert message.startswith("golden.npz and raters_golden.npz differ in 132 of 132 questions")
     assert "Download both again" in message
 
@@ -100,7 +100,7 @@ def test_a_golden_question_that_nobody_else_was_asked_is_refused(
         asked = set(members["info"][members["info"][:, 0] == members["info"][0, 0], 1])
     label = next(str(label) for label in range(1000) if str(label) not in asked)
     change(name, info=lambda info: with_label(info, label))
-    assert refusal(name, asked_by) == (
+    assert str(refusal(name, asked_by)) == (
         f"{name}: 1 of its 132 questions are not among those of {asked_by}, such as image "
         f"{image_id}, label {label} in row 0 of info. Download both again"
     )
@@ -108,7 +108,7 @@ def test_a_golden_question_that_nobody_else_was_asked_is_refused(
 
 @pytest.mark.parametrize("name", ["golden.npz", "raters_golden.npz"])
 def test_golden_files_alone_are_refused(refusal: Refusal, name: str) -> None:
-    message = refusal(name, "real.json")
+    message = str(refusal(name, "real.json"))
     assert message.startswith(f"{name} is given without scores.npz and raters.npz")
     assert "Give one of the two as well, or leave it out" in message
 
@@ -117,7 +117,7 @@ def test_raters_of_golden_questions_that_are_no_raters_are_refused(
     change: Change, refusal: Refusal
 ) -> None:
     change("raters_golden.npz", ids=lambda ids: np.where(np.arange(len(ids)) < 2, 900 + ids, ids))
-    message = refusal()
+    message = str(refusal())
     assert message.startswith("raters_golden.npz: 2 of its raters are not in raters.npz, such as ")
     assert "swapped?" in message
 
@@ -129,7 +129,7 @@ def test_experts_who_are_raters_are_refused(
     with np.load(given / "raters_golden.npz") as members:
         rater_id = members["ids"][0]
     change("golden.npz", ids=lambda ids: np.array([*ids[1:], rater_id]))
-    message = refusal("golden.npz", "scores.npz", other)
+    message = str(refusal("golden.npz", "scores.npz", other))
     assert message.startswith(
         f"1 of the experts of golden.npz are raters of {other} too, such as {rater_id}"
     )
@@ -141,7 +141,7 @@ def test_swapped_files_are_refused(given: Path, refusal: Refusal, one: str, othe
     (given / one).rename(given / "aside")
     (given / other).rename(given / one)
     (given / "aside").rename(given / other)
-    message = refusal()
+    message = str(refusal())
     assert one in message or other in message
     assert "swapped?" in message or "Download it again" in message
 
@@ -149,12 +149,12 @@ def test_swapped_files_are_refused(given: Path, refusal: Refusal, one: str, othe
 def test_two_damaged_files_give_one_message(given: Path, refusal: Refusal) -> None:
     for name in ("scores.npz", "raters.npz"):
         (given / name).write_bytes(b"PK")
-    assert refusal().startswith("scores.npz: damaged or cut short")
+    assert str(refusal()).startswith("scores.npz: damaged or cut short")
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "empty").mkdir()
-    message = refusal(source=tmp_path / "empty")
+    message = str(refusal(source=tmp_path / "empty"))
     assert f"{tmp_path / 'empty'} holds none of the files that realdb knows" in message
     assert "found nothing. Give the folder in which they stand" in message
 
@@ -173,7 +173,7 @@ def test_files_of_original_labels_that_disagree_are_refused(given: Path, refusal
     for image_id in (4, 9):
         others[image_id - 1] = (labels[image_id - 1] + 1) % 1000
     (given / "filename_label.csv").write_bytes(csv_of(others))
-    assert refusal() == (
+    assert str(refusal()) == (
         "validation_labels.txt and filename_label.csv disagree on the original labels of 2 images, "
         f"first image 4: {labels[3]} and {others[3]}. Leave one of them out, or name one with "
         "--original"
@@ -203,7 +203,7 @@ def test_original_labels_in_another_order_are_refused(
 ) -> None:
     # With names beside them they are of the right form: only the ReaL labels give them away.
     (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(given))))
-    message = refusal(original=tmp_path / "mine.csv")
+    message = str(refusal(original=tmp_path / "mine.csv"))
     assert message.startswith("mine.csv: its original labels are among the ReaL labels of only 0.")
     assert "(about 90 % when right). The images are in another order than by file name" in message
     assert "name another file with --original" in message
@@ -284,7 +284,7 @@ def test_original_labels_may_have_the_name_of_another_file(
 
 
 def test_original_labels_that_are_not_there_are_refused(refusal: Refusal, tmp_path: Path) -> None:
-    message = refusal(original=tmp_path / "nowhere.txt")
+    message = str(refusal(original=tmp_path / "nowhere.txt"))
     assert message.startswith(f"{tmp_path / 'nowhere.txt'} cannot be read: ")
 
 
@@ -318,16 +318,16 @@ def test_labels_that_are_not_those_of_the_scores_draw_a_warning(
 
 
 def test_published_files_that_are_swapped_are_known_by_their_checksums(
-    given: Path, upstream: Path, refusal: Callable[..., str]
+    given: Path, upstream: Path, refusal: Callable[..., DataError]
 ) -> None:
     shutil.copy(upstream / "golden.npz", given / "raters_golden.npz")
-    assert "raters_golden.npz holds the published golden.npz" in refusal()
+    assert "raters_golden.npz holds the published golden.npz" in str(refusal())
 
 
-def test_names_that_are_cut_short(given: Path, refusal: Callable[..., str]) -> None:
+def test_names_that_are_cut_short(given: Path, refusal: Callable[..., DataError]) -> None:
     path = given / "imagenet_synset_to_lemma.txt"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:300]))
-    assert "imagenet_synset_to_lemma.txt: 700 of the 1,000 classes are not in it" in refusal()
+    assert "imagenet_synset_to_lemma.txt: 700 of the 1,000 classes are not in it" in str(refusal())
 
 
 def test_votes_that_are_not_known_are_not_counted_as_none(given: Path, ingest: Ingest) -> None:

@@ -11,7 +11,7 @@ import pytest
 from realdb.errors import DataError
 from realdb.ingest.labels import read_real_labels
 
-Refusal = Callable[..., str]
+Refusal = Callable[..., DataError]
 IMAGES = 50_000
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_list_of_lists_is_refused(
     given: Path, refusal: Refusal, content: bytes, reason: str
 ) -> None:
     (given / "real.json").write_bytes(content)
-    message = refusal("real.json")
+    message = str(refusal("real.json"))
     assert message.startswith(f"real.json: {reason}")
     assert message.endswith("Download it again, or leave it out of the folder")
 
@@ -81,7 +81,7 @@ def test_a_file_that_is_no_list_of_lists_is_refused(
 def test_a_truncated_file_is_refused(given: Path, refusal: Refusal) -> None:
     content = (given / "real.json").read_bytes()
     (given / "real.json").write_bytes(content[: len(content) // 2])
-    assert refusal("real.json").startswith("real.json: damaged or cut short: it is no JSON (")
+    assert str(refusal("real.json")).startswith("real.json: damaged or cut short: it is no JSON (")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,6 @@ def test_lists_with_other_things_than_labels_are_refused(
     given: Path, refusal: Refusal, wrong: Any, reason: str
 ) -> None:
     written(given, wrong)
-    message = refusal("real.json")
+    message = str(refusal("real.json"))
     assert message.startswith(f"real.json: {reason}")
     assert message.endswith("Download it again, or leave it out of the folder")

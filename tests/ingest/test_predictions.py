@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from realdb.errors import DataError
 from realdb.ingest import predictions
 
 NAME = "ILSVRC2012_val_00000293"
@@ -92,18 +93,22 @@ def test_every_form_of_an_image(
         2**40,
     ],
 )
-def test_what_is_no_image(image: object, refuse: Callable[..., str]) -> None:
-    message = refuse(table(image=[image, image]))
+def test_what_is_no_image(image: object, refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(image=[image, image]))
     shown = "nothing" if image is None else repr(str(image))
-    assert f"2 of 2 rows have no usable image: {shown} in row 1, {shown} in row 2 (" in message
-    assert "ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000" in message
+    value = None if image is None else str(image)
+    assert (error.row, error.column, error.value, error.count) == (1, "image", value, 2)
+    assert f"{shown} in row 1, {shown} in row 2 (" in str(error)
+    assert error.remedy
+    assert "ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000" in error.remedy
 
 
 @pytest.mark.parametrize("write", [int, str, float])
-def test_images_from_0(write: Callable[[int], object], refuse: Callable[..., str]) -> None:
-    message = refuse(table(image=[write(image) for image in range(50_000)]))
-    assert f"1 of 50,000 rows have no usable image: {str(write(0))!r} in row 1 (row" in message
-    assert "count from 1; an array in file-name order needs no numbers" in message
+def test_images_from_0(write: Callable[[int], object], refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(image=[write(image) for image in range(50_000)]))
+    assert (error.row, error.column, error.value, error.count) == (1, "image", str(write(0)), 1)
+    assert "1 of 50,000 rows" in str(error)
+    assert error.remedy != refuse(table(image=["x"])).remedy
 
 
 @pytest.mark.parametrize(
@@ -147,13 +152,15 @@ def test_labels(label: Any, predictions_table: duckdb.DuckDBPyConnection) -> Non
         ("true", ""),
     ],
 )
-def test_what_is_no_label(label: Any, hint: str, refuse: Callable[..., str]) -> None:
-    message = refuse(table(label=[label]))
-    shown = "nothing" if label is None else repr(str(label))
-    assert f"1 of 1 rows have no usable label: {shown} in row 1 (" in message
-    assert "a label is a class id 0-999" in message
-    assert hint in message
-    assert ("These seem" in message) == bool(hint)
+def test_what_is_no_label(label: Any, hint: str, refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(label=[label]))
+    value = None if label is None else str(label)
+    assert (error.row, error.column, error.value, error.count) == (1, "label", value, 1)
+    assert "1 of 1 rows" in str(error)
+    assert error.remedy
+    assert "0-999" in error.remedy
+    hints = {each for each in ("1,001 classes", "ImageNet-21k") if each in error.remedy}
+    assert hints == ({hint} if hint else set())
 
 
 @pytest.mark.parametrize(
@@ -172,10 +179,9 @@ def test_a_confidence_may_be_missing(predictions_table: duckdb.DuckDBPyConnectio
 
 
 @pytest.mark.parametrize("confidence", [float("nan"), "high", "", "0,5"])
-def test_what_is_no_confidence(confidence: object, refuse: Callable[..., str]) -> None:
-    message = refuse(table(confidence=[confidence]))
-    assert f"no usable confidence: {str(confidence)!r} in row 1 (" in message
-    assert "a confidence is a number" in message
+def test_what_is_no_confidence(confidence: object, refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(confidence=[confidence]))
+    assert (error.row, error.column, error.value) == (1, "confidence", str(confidence))
 
 
 def test_ranks(predictions_table: duckdb.DuckDBPyConnection) -> None:
@@ -184,44 +190,46 @@ def test_ranks(predictions_table: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize("rank", [0, 0.0, "0"])
-def test_ranks_from_0(rank: object, refuse: Callable[..., str]) -> None:
-    message = refuse(table(rank=[rank]))
-    assert f"no usable rank: {str(rank)!r} in row 1" in message
-    assert "a rank is a whole number from 1. These seem to count from 0" in message
+def test_ranks_from_0(rank: object, refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(rank=[rank]))
+    assert (error.row, error.column, error.value) == (1, "rank", str(rank))
+    assert error.remedy != refuse(table(rank=[-1])).remedy
 
 
 @pytest.mark.parametrize("rank", [-1, 1.5, 1001, "first", "1e0", "1_0", float("nan"), ""])
-def test_what_is_no_rank(rank: object, refuse: Callable[..., str]) -> None:
-    assert f"no usable rank: {str(rank)!r} in row 1" in refuse(table(rank=[rank]))
+def test_what_is_no_rank(rank: object, refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(rank=[rank]))
+    assert (error.row, error.column, error.value) == (1, "rank", str(rank))
 
 
-def test_no_rank_1(refuse: Callable[..., str]) -> None:
-    message = refuse(table(image=[1, 2, 2, 3], rank=[1, 3, 2, 2]))
-    assert "2 images have no prediction of rank 1, such as image 2, whose lowest rank" in message
-    assert "is 2. Ranks count from 1" in message
+def test_no_rank_1(refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(image=[1, 2, 2, 3], rank=[1, 3, 2, 2]))
+    assert (error.column, error.value, error.count) == ("rank", "2", 2)
+    assert "image 2," in str(error)
 
 
 @pytest.mark.parametrize("columns", [{}, {"rank": [1, 1, 1, 2, 1]}, {"model": ["m"] * 5}])
-def test_an_image_twice(columns: dict[str, list[Any]], refuse: Callable[..., str]) -> None:
-    message = refuse(table(image=[5, 4, 5, 6, 4], **columns))
-    assert "2 images stand more than once with the same model and rank" in message
-    assert "such as image 4, 5; the first in rows 2, 5 (row 1 is the first" in message
+def test_an_image_twice(columns: dict[str, list[Any]], refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(image=[5, 4, 5, 6, 4], **columns))
+    assert (error.row, error.column, error.value, error.count) == (2, "image", "4", 2)
+    assert "image 4, 5;" in str(error)
+    assert "rows 2, 5 (" in str(error)
 
 
 @pytest.mark.parametrize("deepest", [5, 6, 62, 1000])
-def test_a_rank_twice_behind_many(deepest: int, refuse: Callable[..., str]) -> None:
+def test_a_rank_twice_behind_many(deepest: int, refuse: Callable[..., DataError]) -> None:
     ranks = [1, 2, deepest, 1, deepest, deepest]
-    message = refuse(table(image=[3, 3, 3, 9, 9, 9], rank=ranks, label=[1, 2, 3, 4, 5, 6]))
-    assert "1 images stand more than once" in message
-    assert "such as image 9; the first in rows 5, 6 (" in message
+    error = refuse(table(image=[3, 3, 3, 9, 9, 9], rank=ranks, label=[1, 2, 3, 4, 5, 6]))
+    assert (error.row, error.column, error.value, error.count) == (5, "image", "9", 1)
+    assert "rows 5, 6 (" in str(error)
 
 
 @pytest.mark.parametrize("deepest", [3, 6, 1000])
 def test_ranks_in_any_order_with_gaps(
-    deepest: int, predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., str]
+    deepest: int, predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., DataError]
 ) -> None:
     columns = {"image": [50_000, 1, 50_000, 1], "rank": [deepest, 1, 1, deepest]}
-    assert "class 9 of image 1 at 1 and" in refuse(table(**columns, label=[7, 9, 8, 9]))
+    assert "class 9 of image 1 at 1 and" in str(refuse(table(**columns, label=[7, 9, 8, 9])))
     rows = take(predictions_table, **columns, label=[7, 9, 8, 7])
     assert [row[:3] for row in sorted(rows)] == [
         (1, 1, 9),
@@ -231,66 +239,68 @@ def test_ranks_in_any_order_with_gaps(
     ]
 
 
-def test_a_class_at_two_ranks(refuse: Callable[..., str]) -> None:
+def test_a_class_at_two_ranks(refuse: Callable[..., DataError]) -> None:
     images, labels = np.repeat(np.arange(1, 5), 3), np.tile([7, 8, 9], 4)
     labels[[1, 8, 11]] = [7, 7, 7]
     ranks = np.tile([1, 2, 3], 4)
-    message = refuse(pa.table({"image": images, "rank": ranks, "label": labels}))
-    assert "3 times an image has the same class at two ranks: class 7 of image 1 at 1 and 2; " in (
-        message
-    )
-    assert (
-        "class 7 of image 3 at 1 and 3; class 7 of image 4 at 1 and 3; the first in rows 1, 2 ("
-        in (message)
-    )
-    assert "different classes" in message
+    error = refuse(pa.table({"image": images, "rank": ranks, "label": labels}))
+    assert (error.row, error.column, error.value, error.count) == (1, "label", "7", 3)
+    for place in ("image 1 at 1 and 2;", "image 3 at 1 and 3;", "image 4 at 1 and 3;"):
+        assert f"class 7 of {place}" in str(error)
+    assert "rows 1, 2 (" in str(error)
 
 
-def test_a_class_twice_among_the_top_five(refuse: Callable[..., str]) -> None:
+def test_a_class_twice_among_the_top_five(refuse: Callable[..., DataError]) -> None:
     """As an array has it, and as timm writes lists and columns by rank."""
     array = np.tile(np.arange(5), (50_000, 1))
     array[99, 3] = 1
-    assert "class 1 of image 100 at 2 and 4; the first in rows 497, 499 (" in refuse(array)
+    error = refuse(array)
+    assert (error.row, error.column, error.value, error.count) == (497, "label", "1", 1)
+    assert "image 100 at 2 and 4;" in str(error)
+    assert "rows 497, 499 (" in str(error)
     lists = pa.table({"filename": [1, 2], "index": [[3, 4], [5, 5]]})
-    assert "class 5 of image 2 at 1 and 2" in refuse(lists)
+    assert "class 5 of image 2 at 1 and 2" in str(refuse(lists))
     by_rank = pa.table({"filename": [1, 2], "index_0": [3, 5], "index_1": [4, 5]})
-    assert "class 5 of image 2 at 1 and 2" in refuse(by_rank)
+    assert "class 5 of image 2 at 1 and 2" in str(refuse(by_rank))
 
 
-def test_a_rank_that_only_some_rows_have(refuse: Callable[..., str]) -> None:
-    message = refuse(table(image=[1, 1, 2, 3], rank=[1, 2, None, None], label=[1, 2, 3, 4]))
-    assert "2 of 4 rows have no rank, the first in row 3 (" in message
+def test_a_rank_that_only_some_rows_have(refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(image=[1, 1, 2, 3], rank=[1, 2, None, None], label=[1, 2, 3, 4]))
+    assert (error.row, error.column, error.value, error.count) == (3, "rank", None, 2)
+    assert "2 of 4 rows" in str(error)
 
 
 def test_rows_are_counted_in_the_order_of_a_large_file(
-    tmp_path: Path, refuse: Callable[..., str]
+    tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     """Several threads read it, and what was refused before does not count."""
     images = np.repeat(np.arange(1, 50_001), 5)
     ranks = np.tile(np.arange(1, 6), 50_000)
     labels = (images * 7 + ranks) % 1000
-    for where, said in ((200_000, "'-7' in row 200001 ("), (17, "'-7' in row 18 (")):
+    for where in (200_000, 17):
         wrong = labels.copy()
         wrong[where] = -7
-        given = pa.table({"image": images, "rank": ranks, "label": wrong})
-        pq.write_table(given, tmp_path / "a.parquet", row_group_size=20_000)
-        assert said in refuse(tmp_path / "a.parquet")
+        rows = pa.table({"image": images, "rank": ranks, "label": wrong})
+        pq.write_table(rows, tmp_path / "a.parquet", row_group_size=20_000)
+        error = refuse(tmp_path / "a.parquet")
+        assert (error.row, error.column, error.value) == (where + 1, "label", "-7")
     images[[100, 249_000]] = images[0]
     ranks[[100, 249_000]] = ranks[0]
-    assert "the first in rows 1, 101, 249001 (" in refuse(
-        pa.table({"image": images, "rank": ranks, "label": labels})
+    assert "the first in rows 1, 101, 249001 (" in str(
+        refuse(pa.table({"image": images, "rank": ranks, "label": labels}))
     )
 
 
-def test_a_message_names_three(refuse: Callable[..., str]) -> None:
-    message = refuse(table(label=[0, -1, 2, -3, -4, -5]))
-    assert "4 of 6 rows" in message
-    assert "'-1' in row 2, '-3' in row 4, '-4' in row 5, … (row 1 is" in message
+def test_a_message_names_three(refuse: Callable[..., DataError]) -> None:
+    error = refuse(table(label=[0, -1, 2, -3, -4, -5]))
+    assert (error.row, error.column, error.value, error.count) == (2, "label", "-1", 4)
+    assert "4 of 6 rows" in str(error)
+    assert "'-1' in row 2, '-3' in row 4, '-4' in row 5, … (" in str(error)
 
 
 def test_several_models(predictions_table: duckdb.DuckDBPyConnection) -> None:
-    given = table(image=[1, 1, 2], label=[3, 4, 5], model=["b", "a", None])
-    assert predictions.add(predictions_table, given, model="c") == ["a", "b", "c"]
+    rows = table(image=[1, 1, 2], label=[3, 4, 5], model=["b", "a", None])
+    assert predictions.add(predictions_table, rows, model="c") == ["a", "b", "c"]
     assert predictions_table.execute("select model, label from predictions").fetchall() == [
         ("b", 3),
         ("a", 4),
@@ -308,22 +318,23 @@ def test_the_model_is_the_files_stem_or_given(
 
 
 def test_a_model_from_two_files(
-    tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., str]
+    tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., DataError]
 ) -> None:
     for folder, images in (("a", "1,2\n2,3"), ("b", "3,4")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "m.csv").write_text(f"image,label\n{images}\n", encoding="utf-8")
     predictions.add(predictions_table, tmp_path / "a" / "m.csv")
-    message = refuse(tmp_path / "b" / "m.csv")
-    assert message.startswith(str(tmp_path / "b" / "m.csv"))
-    assert "predictions of a model 'm' already" in message
-    assert "'m' already" in refuse(table(image=[7, 8], model=["new", "m"]))
+    error = refuse(tmp_path / "b" / "m.csv")
+    assert error.file == str(tmp_path / "b" / "m.csv")
+    assert (error.column, error.value, error.parameter) == ("model", "m", "model")
+    error = refuse(table(image=[7, 8], model=["new", "m"]))
+    assert (error.file, error.column, error.value) == (None, "model", "m")
     predictions.add(predictions_table, tmp_path / "b" / "m.csv", model="another")
     assert predictions_table.execute("select count(*) from predictions").fetchall() == [(3,)]
 
 
 def test_a_refusal_leaves_the_way_open(
-    predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., str]
+    predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., DataError]
 ) -> None:
     for wrong in (table(label=[1000]), table(image=[1, 1]), table(label=[]), table(rank=[2])):
         refuse(wrong)

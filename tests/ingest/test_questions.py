@@ -14,7 +14,7 @@ from realdb.errors import DataError
 from realdb.ingest.questions import Questions, read_questions, require_same
 
 Change = Callable[..., None]
-Refusal = Callable[..., str]
+Refusal = Callable[..., DataError]
 
 
 def info_of(image_ids: Any, labels: Any) -> Any:
@@ -106,7 +106,7 @@ def test_a_name_that_is_no_validation_image_s_is_refused(
     change: Change, refusal: Refusal, name: str, bad: str
 ) -> None:
     change(name, info=lambda info: with_cell(info, 3, 0, bad))
-    message = refusal(name)
+    message = str(refusal(name))
     assert message.startswith(f"{name}: info[3, 0] is {bad!r}; a name ILSVRC2012_val_00000001.JPEG")
     assert "(1 such among rows 0-" in message
     assert "Download it again" in message
@@ -135,7 +135,7 @@ def test_a_label_that_is_no_class_id_is_refused(
     change: Change, refusal: Refusal, name: str, bad: str
 ) -> None:
     change(name, info=lambda info: with_cell(info, -1, 1, bad))
-    message = refusal(name)
+    message = str(refusal(name))
     assert message.startswith(f"{name}: info[")
     assert f", 1] is {bad!r}; a class id 0 to 999 is expected (1 such " in message
     assert "Download it again" in message
@@ -165,7 +165,7 @@ def test_the_files_from_before_the_names_were_mended_are_recognised(
         return np.array(list(zip(old_names, info[:, 1], strict=True)), dtype)
 
     change(name, info=as_before)
-    message = refusal(name)
+    message = str(refusal(name))
     assert message.startswith(f"{name} names its images 'image_00000.png'")
     assert "from before commit bcd006f" in message
     assert "Download the file of that commit or a later one" in message
@@ -176,7 +176,7 @@ def test_a_question_that_stands_twice_is_refused(
     change: Change, refusal: Refusal, name: str
 ) -> None:
     change(name, info=lambda info: np.vstack([info[:5], info[2:3], info[6:]]))
-    message = refusal(name)
+    message = str(refusal(name))
     assert message.startswith(f"{name}: 1 questions stand twice in info, such as image ")
     assert " in rows 2 and 5. Download it again" in message
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from realdb.errors import DataError
 from realdb.ingest.scores import read_scores
 
 Change = Callable[..., None]
-Refusal = Callable[..., str]
+Refusal = Callable[..., DataError]
 
 
 def test_scores_come_with_their_questions_in_the_file_s_order(synthetic: Path) -> None:
@@ -36,7 +37,7 @@ def test_a_score_that_is_no_probability_is_refused(
         return tensor
 
     change("scores.npz", tensor=spoil)
-    assert refusal("scores.npz") == (
+    assert str(refusal("scores.npz")) == (
         f"scores.npz: tensor[3] is {value}; a score is between 0 and 1 (2 such scores). Download "
         "it again, or leave it out of the folder"
     )
@@ -49,6 +50,6 @@ def test_another_number_of_scores_than_of_questions_is_refused(
     change: Change, refusal: Refusal, other: Any, count: int
 ) -> None:
     change("scores.npz", tensor=other)
-    message = refusal("scores.npz")
+    message = str(refusal("scores.npz"))
     assert message.startswith(f"scores.npz: {count:,} scores for 3,195 questions; one for each")
     assert "Download it again" in message

@@ -12,12 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from realdb.errors import DataError
 from realdb.ingest.votes import ANSWERS, read_votes
 
 FILES = ("golden.npz", "raters.npz", "raters_golden.npz")
 NOTHING = len(ANSWERS)
 Change = Callable[..., None]
-Refusal = Callable[..., str]
+Refusal = Callable[..., DataError]
 
 
 @pytest.fixture(params=FILES)
@@ -94,7 +95,7 @@ def test_a_cell_that_is_neither_0_nor_1_is_refused(
         return tensor
 
     change(name, tensor=spoil)
-    message = refusal(name)
+    message = str(refusal(name))
     assert message.startswith(f"{name}: tensor[2, 7, 1] is {value}; a vote is 0 or 1 (2 such cells")
     assert "of rater " in message
     assert "Download it again" in message
@@ -111,7 +112,7 @@ def test_two_answers_of_a_rater_to_a_question_are_refused(
     with np.load(given / name) as members:
         rater_id, (file_name, label) = members["ids"][1], members["info"][4]
     image_id = int(file_name[15:23])
-    assert refusal(name) == (
+    assert str(refusal(name)) == (
         f"{name}: rater {rater_id} gives question 4 (image {image_id}, label {label}) more than "
         "one answer (2 such questions of this rater). Download it again, or leave it out of the "
         "folder"
@@ -135,7 +136,7 @@ def test_ids_that_cannot_be_are_refused(
         return ids
 
     change(name, ids=spoil)
-    message = refusal(name)
+    message = str(refusal(name))
     assert message.startswith(f"{name}: ids ")
     assert reason in message
     assert "Download it again" in message
@@ -160,6 +161,6 @@ def test_a_tensor_of_another_shape_than_ids_and_info_ask_for_is_refused(
     with np.load(given / name) as members:
         shape = members["tensor"].shape
         expected = (len(members["ids"]), len(members["info"]), 3)
-    assert refusal(name).startswith(
+    assert str(refusal(name)).startswith(
         f"{name}: tensor has shape {shape}; ids and info ask for {expected}"
     )

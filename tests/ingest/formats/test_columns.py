@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from realdb.errors import UsageError
+from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
 from realdb.ingest.formats import ROLES, columns
 
@@ -58,41 +58,46 @@ def test_a_choice_settles_two_columns(predictions_table: duckdb.DuckDBPyConnecti
 
 
 def test_a_choice_for_what_there_is_not(predictions_table: duckdb.DuckDBPyConnection) -> None:
-    with pytest.raises(UsageError, match="model, image, rank, label, confidence; not for 'prob'"):
+    with pytest.raises(UsageError, match="model, image, rank, label, confidence") as caught:
         take(predictions_table, ROW, columns={"prob": "label"})
+    assert (caught.value.parameter, caught.value.value) == ("columns", "prob")
 
 
-def test_a_choice_that_is_no_column(refuse: Callable[..., str]) -> None:
-    message = refuse(pa.Table.from_pylist([ROW]), columns={"label": "top1"})
-    assert "no column 'top1'" in message
-    assert "model, image, rank, label, confidence" in message
+def test_a_choice_that_is_no_column(refuse: Callable[..., DataError]) -> None:
+    error = refuse(pa.Table.from_pylist([ROW]), columns={"label": "top1"})
+    assert (error.parameter, error.column, error.value) == ("columns", "label", "top1")
+    assert "model, image, rank, label, confidence" in str(error)
 
 
 @pytest.mark.parametrize("role", ["image", "label", "confidence"])
-def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., str]) -> None:
+def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., DataError]) -> None:
     first, *_, last = columns.NAMES[role]
     values = {first: ROW[role], last: ROW[role]}
-    message = refuse(pa.Table.from_pylist([{**renamed(role, "other"), **values}]))
-    assert f"2 columns that could be the {role}: {first}, {last}" in message
-    assert f"--columns {role}=" in message
+    error = refuse(pa.Table.from_pylist([{**renamed(role, "other"), **values}]))
+    assert (error.parameter, error.column, error.count) == ("columns", role, 2)
+    assert f"{first}, {last}" in str(error)
+    assert error.remedy
+    assert f'`columns={{"{role}": "{error.value}"}}`' in error.remedy
 
 
 @pytest.mark.parametrize("name", ["predicted_label", "label_pred"])
 @pytest.mark.parametrize("other", ["label", "index"])
 def test_the_truth_or_a_counter_is_not_taken_for_the_prediction(
-    name: str, other: str, refuse: Callable[..., str]
+    name: str, other: str, refuse: Callable[..., DataError]
 ) -> None:
     row = {**renamed("label", name), other: 7}
-    assert "2 columns that could be the label" in refuse(pa.Table.from_pylist([row]))
+    error = refuse(pa.Table.from_pylist([row]))
+    assert (error.parameter, error.column, error.count) == ("columns", "label", 2)
 
 
 @pytest.mark.parametrize("role", ["image", "label"])
-def test_a_column_that_is_missing(role: str, refuse: Callable[..., str]) -> None:
-    message = refuse(pa.Table.from_pylist([renamed(role, "nothing known")]))
-    assert f"has no {role} column" in message
-    assert "nothing known" in message
-    assert all(name in message for name in columns.NAMES[role])
-    assert f"--columns {role}=NAME" in message
+def test_a_column_that_is_missing(role: str, refuse: Callable[..., DataError]) -> None:
+    error = refuse(pa.Table.from_pylist([renamed(role, "nothing known")]))
+    assert (error.parameter, error.column, error.count) == ("columns", role, None)
+    assert error.remedy
+    assert "nothing known" in error.remedy
+    assert all(name in error.remedy for name in columns.NAMES[role])
+    assert f'`columns={{"{role}": "NAME"}}`' in error.remedy
 
 
 @pytest.mark.parametrize("role", ["model", "rank", "confidence"])
@@ -115,14 +120,17 @@ def test_timm_writes_one_prediction_twice(
 
 
 @pytest.mark.parametrize("number", [3, 3.0, "3"])
-def test_an_index_beside_a_number(number: object, refuse: Callable[..., str]) -> None:
+def test_an_index_beside_a_number(number: object, refuse: Callable[..., DataError]) -> None:
     """There `index` may be a row's number, as pandas calls it in reset_index()."""
-    message = refuse(pa.Table.from_pylist([{**renamed("label", "index"), "label": number}]))
-    assert "2 columns that could be the label: index, label" in message
+    error = refuse(pa.Table.from_pylist([{**renamed("label", "index"), "label": number}]))
+    assert (error.parameter, error.column, error.count) == ("columns", "label", 2)
+    assert "index, label" in str(error)
 
 
 @pytest.mark.parametrize("twice", [("label", "label"), ("label", "LABEL"), ("note", "Note")])
-def test_columns_of_the_same_name(twice: tuple[str, str], refuse: Callable[..., str]) -> None:
+def test_columns_of_the_same_name(twice: tuple[str, str], refuse: Callable[..., DataError]) -> None:
     """DuckDB would rename the second, and so decide for the first."""
     table = pa.Table.from_arrays([[1], [2], [3]], names=["image", *twice])
-    assert f"2 columns of the same name: {twice[0]!r}, {twice[1]!r}" in refuse(table)
+    error = refuse(table)
+    assert (error.column, error.count, error.parameter) == (twice[0], 2, None)
+    assert f"{twice[0]!r}, {twice[1]!r}" in str(error)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from needs import late
-from realdb.errors import UsageError
+from realdb.errors import DataError, UsageError
 from realdb.ingest import formats, predictions
 
 pd, pl = late("pandas"), late("polars")
@@ -255,60 +255,72 @@ def test_a_packed_file(
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 def test_a_packed_file_that_is_damaged(
-    compression: str, tmp_path: Path, refuse: Callable[..., str]
+    compression: str, tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     path = tmp_path / "a.csv"
     with pa.output_stream(str(path), compression=compression) as file:
         file.write(b"image,label\n1,2\n" + bytes(range(256)) * 100)
     path.write_bytes(path.read_bytes()[:-20])
-    assert refuse(path).startswith(f"{path} cannot be unpacked: ")
+    error = refuse(path)
+    assert (error.file, error.row) == (str(path), None)
+    assert str(error).startswith(f"{path} ")
 
 
 def test_a_packed_file_is_refused_by_its_own_name(
-    tmp_path: Path, refuse: Callable[..., str]
+    tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"image,label\n1,1000\n"))
-    assert refuse(path).startswith(f"{path}: 1 of 1 rows have no usable label: '1000' in row 1")
+    error = refuse(path)
+    assert (error.file, error.row, error.column, error.value) == (str(path), 1, "label", "1000")
+    assert str(error).startswith(f"{path}: ")
 
 
 def test_an_unknown_format_names_those_there_are(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    with pytest.raises(
-        UsageError, match=f"'xlsx'; there are: {', '.join(formats.PREDICTION_FORMATS)}"
-    ):
+    with pytest.raises(UsageError, match=", ".join(formats.PREDICTION_FORMATS)) as caught:
         predictions.add(predictions_table, tmp_path, input_format="xlsx")
+    assert (caught.value.parameter, caught.value.value) == ("input_format", "xlsx")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "fact", "fields"),
     [
-        (b"", "is empty: there are no predictions in it"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "is in no format that realdb reads. It reads parquet: "),
-        (b"PK\x03\x04\0\0", "is a damaged zip file"),
-        (pickle.dumps([1, 2]), "is a pickle, which is not read: loading one runs whatever"),
-        ("file_name,label\n1,2\n".encode("utf-16"), "is in no format that realdb reads"),
-        (bytes(range(128, 256)), "the header line is no UTF-8 text"),
-        (b'{"a": {"b": 2}}', "has no label column. Its columns are: b, image"),
-        (b'{"1": 2, "1": 2}', "is no JSON: the key '1' stands twice in one object"),
-        (b'{"1": 2', "is no JSON: "),
-        (b"[1, 2, 3]", "3 of 3 records are no objects, the first in row 1. An array has no image"),
-        (b"[]", "has no rows"),
-        (b'{"image": 1, "label": 2}\n{"image": 2, "label"}\n', "line 2 is no JSON"),
-        (b'{"columns": ["image", "label"], "data": [[1, 2], [3]]}', "do not all have a value"),
+        (b"", "empty", {}),
+        (b"\x89PNG\r\n\x1a\n\0\0", "parquet: ", {}),
+        (b"PK\x03\x04\0\0", "zip", {}),
+        (pickle.dumps([1, 2]), "pickle", {}),
+        ("file_name,label\n1,2\n".encode("utf-16"), "parquet: ", {}),
+        (bytes(range(128, 256)), "UTF-8", {}),
+        (b'{"a": {"b": 2}}', "b, image", {"column": "label", "parameter": "columns"}),
+        (b'{"1": 2, "1": 2}', "'1'", {}),
+        (b'{"1": 2', "JSON", {}),
+        (b"[1, 2, 3]", "3 of 3", {"row": 1, "value": "1", "count": 3}),
+        (b"[]", "", {"count": 0}),
+        (b'{"image": 1, "label": 2}\n{"image": 2, "label"}\n', "JSON", {"row": 2}),
+        (b'{"columns": ["image", "label"], "data": [[1, 2], [3]]}', "'data'", {}),
     ],
 )
 def test_what_is_no_prediction_file(
-    content: bytes, said: str, tmp_path: Path, refuse: Callable[..., str]
+    content: bytes,
+    fact: str,
+    fields: dict[str, object],
+    tmp_path: Path,
+    refuse: Callable[..., DataError],
 ) -> None:
     path = tmp_path / "given"
     path.write_bytes(content)
-    message = refuse(path)
-    assert str(path) in message
-    assert said in message
+    error = refuse(path)
+    assert error.file == str(path)
+    assert str(path) in str(error)
+    assert fact in str(error)
+    for name in ("row", "column", "value", "count", "parameter"):
+        assert getattr(error, name) == fields.get(name)
 
 
 @pytest.mark.parametrize("name", ["", "absent.csv"], ids=["a folder", "absent"])
-def test_what_is_no_file(name: str, tmp_path: Path, refuse: Callable[..., str]) -> None:
-    assert f"{tmp_path / name} cannot be read: " in refuse(tmp_path / name)
+def test_what_is_no_file(name: str, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+    error = refuse(tmp_path / name)
+    assert error.file == str(tmp_path / name)
+    assert str(error).startswith(f"{tmp_path / name} ")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from needs import late
-from realdb.errors import UsageError
+from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
 
 pd, pl = late("pandas"), late("polars")
@@ -69,28 +69,33 @@ def test_a_dict(given: dict[Any, Any], predictions_table: duckdb.DuckDBPyConnect
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "fields"),
     [
-        ({}, "the dict has no rows"),
-        ({1: 3, 2: None}, "the dict: 1 of 2 rows have no usable label: 'None' in row 2"),
-        ({1: 3, 2: True}, "'True' in row 2"),
-        ({0: 3, 1: 3}, "no usable image: '0' in row 1"),
-        ({1: 3, "1": 3}, "1 images stand more than once"),
-        (lambda: pd.Series([1, 2]), "the table cannot be read"),
+        ({}, {"count": 0}),
+        ({1: 3, 2: None}, {"row": 2, "column": "label", "value": "None", "count": 1}),
+        ({1: 3, 2: True}, {"row": 2, "column": "label", "value": "True", "count": 1}),
+        ({0: 3, 1: 3}, {"row": 1, "column": "image", "value": "0", "count": 1}),
+        ({1: 3, "1": 3}, {"row": 1, "column": "image", "value": "1", "count": 1}),
+        (lambda: pd.Series([1, 2]), {"parameter": "predictions"}),
         (
             lambda: pd.DataFrame([[1, 2, 3]], columns=["image", "label", "label"]),
-            "the table cannot be",
+            {"parameter": "predictions"},
         ),
         (
             lambda: pl.DataFrame({"image": [1], "label": [2], "Label": [3]}),
-            "columns of the same name",
+            {"column": "label", "count": 2},
         ),
-        (pa.table({"image": [1, 2], "label": [1, None]}), "no usable label: nothing in row 2"),
+        (
+            pa.table({"image": [1, 2], "label": [1, None]}),
+            {"row": 2, "column": "label", "count": 1},
+        ),
     ],
     ids=["empty", "None", "bool", "from 0", "twice", "a series", "pandas", "Polars", "Arrow"],
 )
-def test_refused(given: Any, said: str, refuse: Callable[..., str]) -> None:
-    assert said in refuse(given() if callable(given) else given)
+def test_refused(given: Any, fields: dict[str, object], refuse: Callable[..., DataError]) -> None:
+    error = refuse(given() if callable(given) else given)
+    for name in ("file", "row", "column", "value", "count", "parameter"):
+        assert getattr(error, name) == fields.get(name)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +107,9 @@ def test_what_predictions_cannot_be(
     given: Any, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     given = given() if callable(given) else given
-    with pytest.raises(UsageError, match=f"cannot be a {type(given).__name__}: give a path, an A"):
+    with pytest.raises(UsageError) as caught:
         predictions.add(predictions_table, given)
+    assert (caught.value.parameter, caught.value.value) == ("predictions", type(given).__name__)
 
 
 def test_the_table_is_only_read(predictions_table: duckdb.DuckDBPyConnection) -> None:

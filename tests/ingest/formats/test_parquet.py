@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from realdb.errors import DataError
 from realdb.ingest import predictions
 
 NAMES = pa.array(["ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG"])
@@ -53,25 +54,29 @@ def damaged(how: str) -> bytes:
     "how",
     ["cut short", "its first bytes only", "no footer", "another footer", "another page"],
 )
-def test_damage_is_refused(how: str, tmp_path: Path, refuse: Callable[..., str]) -> None:
+def test_damage_is_refused(how: str, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(damaged(how))
-    message = refuse(path)
-    assert message.startswith(str(path))
-    assert "is damaged" in message or "cannot be read" in message
+    error = refuse(path)
+    assert str(error).startswith(str(path))
+    assert (error.file, error.row, error.column, error.count) == (str(path), None, None, None)
 
 
-def test_no_rows(tmp_path: Path, refuse: Callable[..., str]) -> None:
+def test_no_rows(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     pq.write_table(TABLE.slice(0, 0), tmp_path / "a.parquet")
-    assert "has no rows" in refuse(tmp_path / "a.parquet")
+    error = refuse(tmp_path / "a.parquet")
+    assert (error.file, error.count) == (str(tmp_path / "a.parquet"), 0)
 
 
-def test_columns_of_the_same_name(tmp_path: Path, refuse: Callable[..., str]) -> None:
+def test_columns_of_the_same_name(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     pq.write_table(TABLE.append_column("Label", LABELS), tmp_path / "a.parquet")
-    assert "2 columns of the same name: 'label', 'Label'" in refuse(tmp_path / "a.parquet")
+    error = refuse(tmp_path / "a.parquet")
+    assert (error.column, error.count) == ("label", 2)
+    assert "'label', 'Label'" in str(error)
     without = TABLE.append_column("", LABELS).append_column("", LABELS)
     pq.write_table(without, tmp_path / "a.parquet")
-    assert "2 columns of the same name: '', ''" in refuse(tmp_path / "a.parquet")
+    error = refuse(tmp_path / "a.parquet")
+    assert (error.column, error.count) == ("", 2)
 
 
 def test_a_name_like_those_that_duckdb_makes_up(
@@ -82,16 +87,17 @@ def test_a_name_like_those_that_duckdb_makes_up(
     assert predictions.add(predictions_table, tmp_path / "a.parquet") == ["a"]
 
 
-def test_lists_of_other_lengths(tmp_path: Path, refuse: Callable[..., str]) -> None:
+def test_lists_of_other_lengths(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     several = pa.table({"filename": NAMES, "index": [[3, 4], [999, 5]], "prob": [[1, 0], [1]]})
     pq.write_table(several, tmp_path / "a.parquet")
-    message = refuse(tmp_path / "a.parquet")
-    assert "in 1 rows there are not as many confidences as labels, such as 1 for 2" in message
+    error = refuse(tmp_path / "a.parquet")
+    assert (error.row, error.column, error.value, error.count) == (2, "confidence", "1", 1)
 
 
 def test_a_list_of_nothing_is_no_row_that_is_gone(
-    tmp_path: Path, refuse: Callable[..., str]
+    tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     for empty in ([], None):
         pq.write_table(pa.table({"filename": NAMES, "index": [[3, 4], empty]}), tmp_path / "a.pq")
-        assert "1 of 3 rows have no usable label: nothing in row 3" in refuse(tmp_path / "a.pq")
+        error = refuse(tmp_path / "a.pq")
+        assert (error.row, error.column, error.value, error.count) == (3, "label", None, 1)

@@ -14,7 +14,7 @@ import pytest
 
 import realdb
 from needs import needs
-from realdb.errors import UsageError
+from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
 from realdb.ingest.expand import expand
 from realdb.store.store import Store
@@ -87,23 +87,28 @@ class Harm:
 
 
 def test_code_in_a_file_is_not_run(
-    torch: Any, tmp_path: Path, refuse: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    torch: Any, tmp_path: Path, refuse: Callable[..., DataError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"logits": Harm()}, "harm.pt")
-    message = refuse("harm.pt")
-    assert message.startswith("harm.pt cannot be read as PyTorch weights: it holds other things")
-    assert "weights_only" not in message  # torch's own text says how to load it all the same
+    error = refuse("harm.pt")
+    assert error.file == "harm.pt"
+    assert error.remedy
+    assert "torch.save(logits, FILE)" in error.remedy
+    assert "weights_only" not in str(error)  # torch's own text tells how to load it all the same
     torch.save(Harm(), "old.pt", _use_new_zipfile_serialization=False)
     Path("harm.pkl").write_bytes(pickle.dumps(Harm()))
     for name in ("old.pt", "harm.pkl"):
-        assert refuse(name).startswith(f"{name} is a pickle, which is not read")
+        error = refuse(name)
+        assert error.file == name
+        assert "pickle" in str(error)
     assert not Path("harm").exists()
 
 
-def test_what_is_no_tensor(torch: Any, tmp_path: Path, refuse: Callable[..., str]) -> None:
+def test_what_is_no_tensor(torch: Any, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     torch.save([1, 2], tmp_path / "list.pt")
-    assert "holds a list; a tensor is needed" in refuse(tmp_path / "list.pt")
+    error = refuse(tmp_path / "list.pt")
+    assert (error.file, error.value) == (str(tmp_path / "list.pt"), "list")
 
 
 @pytest.fixture
@@ -150,14 +155,16 @@ def test_a_dataset_with_lists(datasets: Any, vit: Any, real_store: Store, tmp_pa
 def test_several_splits(
     datasets: Any,
     tmp_path: Path,
-    refuse: Callable[..., str],
+    refuse: Callable[..., DataError],
     predictions_table: duckdb.DuckDBPyConnection,
 ) -> None:
     rows = datasets.Dataset.from_dict({"image": [1, 2], "label": [3, 4]})
     splits = datasets.DatasetDict({"a": rows, "b": rows})
     splits.save_to_disk(tmp_path / "both")
     (source,) = expand([tmp_path / "both"])
-    message = refuse(source.predictions)
-    assert message.endswith(f"give one of them: {tmp_path}/both/a, {tmp_path}/both/b")
-    with pytest.raises(UsageError, match=r"several splits \(a, b\): give one of them"):
+    error = refuse(source.predictions)
+    assert error.file == str(tmp_path / "both")
+    assert str(error).endswith(f"{tmp_path}/both/a, {tmp_path}/both/b")
+    with pytest.raises(UsageError, match="a, b") as caught:
         predictions.add(predictions_table, splits)
+    assert (caught.value.parameter, caught.value.count) == ("predictions", 2)

@@ -54,22 +54,24 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
     put(tmp_path / "b.csv")
     put(tmp_path / "README.md")
     put(tmp_path / "deeper" / "c.csv")
-    with pytest.warns(RealdbWarning, match=r"2 entries are no .* left out: README.md, deeper"):
+    with pytest.warns(RealdbWarning, match=r"2 entries .*: README.md, deeper"):
         assert models_of([tmp_path]) == [(tmp_path / "b.csv", "b")]
 
 
 def test_a_folder_of_nothing(tmp_path: Path) -> None:
     put(tmp_path / "README.md")
-    with pytest.raises(DataError, match=r"has no prediction files\. They are known by .*\.csv"):
+    with pytest.raises(DataError, match=r"\.csv.*\.gz") as caught:
         expand([tmp_path])
+    assert (caught.value.file, caught.value.parameter) == (str(tmp_path), "predictions")
 
 
 def test_a_pattern(tmp_path: Path) -> None:
     paths = [put(tmp_path / name) for name in ("a1.csv", "a2.csv")]
     put(tmp_path / "b.csv")
     assert models_of([str(tmp_path / "a?.csv")]) == [(str(path), path.stem) for path in paths]
-    with pytest.raises(DataError, match="there is no file of such a name"):
+    with pytest.raises(DataError) as caught:
         expand([tmp_path / "c*.csv"])
+    assert (caught.value.file, caught.value.parameter) == (str(tmp_path / "c*.csv"), "predictions")
 
 
 def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
@@ -94,17 +96,19 @@ def test_hive_folders(tmp_path: Path, predictions_table: duckdb.DuckDBPyConnecti
 
 
 def test_a_set_in_several_files_that_repeats_an_image(
-    tmp_path: Path, refuse: Callable[..., str]
+    tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     paths = tuple(put(tmp_path / name) for name in ("a.csv", "b.csv"))
-    message = refuse(paths, model="m")
-    assert message.startswith(f"{paths[0]} and 1 more: 2 images stand more than once")
+    error = refuse(paths, model="m")
+    assert f"{paths[0]} and 1 more: 2 images" in str(error)
+    assert (error.row, error.column, error.count) == (1, "image", 2)
 
 
 def test_hive_folders_within_hive_folders(tmp_path: Path) -> None:
     put(tmp_path / "model=a" / "split=val" / "part-0.csv")
-    with pytest.raises(DataError, match="only folders model=NAME are read"):
+    with pytest.raises(DataError, match="model=NAME") as caught:
         expand([tmp_path])
+    assert caught.value.file == str(tmp_path / "model=a" / "split=val")
 
 
 def test_accuracy_of_a_folder(synthetic: Path, synthetic_store: Store) -> None:
@@ -127,13 +131,19 @@ def test_a_table_of_a_database(tmp_path: Path, predictions_table: Any) -> None:
     duckdb.connect(str(path)).close()  # nothing holds it
 
 
-def test_which_table_of_a_database(tmp_path: Path, refuse: Callable[..., str]) -> None:
+def test_which_table_of_a_database(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "mine.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute("create table a as select 1 as image, 2 as label; create table b as from a")
-    assert f"has 2 tables. Name one of its tables: {path}::TABLE, with a, b" in refuse(path)
-    assert "has no table 'c'" in refuse(f"{path}::c")
-    assert "cannot be opened" in refuse(f"{tmp_path / 'none.duckdb'}::a")
+    error = refuse(path)
+    assert (error.file, error.value, error.count) == (str(path), None, 2)
+    assert error.remedy
+    assert f"{path}::TABLE" in error.remedy
+    assert error.remedy.endswith(" a, b")
+    error = refuse(f"{path}::c")
+    assert (error.file, error.value, error.count) == (f"{path}::c", "c", 2)
+    error = refuse(f"{tmp_path / 'none.duckdb'}::a")
+    assert (error.file, error.count) == (f"{tmp_path / 'none.duckdb'}::a", None)
 
 
 def test_a_relation(predictions_table: Any) -> None:
@@ -167,19 +177,22 @@ def test_a_dataset(predictions_table: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "fact", "count"),
     [
-        ("{}", "state.json is not what save_to_disk writes"),
-        ("no json", "state.json is not what save_to_disk writes"),
-        ('{"_data_files": []}', "has no rows"),
-        ('{"_data_files": [{"filename": "a.arrow"}]}', "a.arrow is damaged"),
+        ("{}", "save_to_disk", None),
+        ("no json", "save_to_disk", None),
+        ('{"_data_files": []}', "", 0),
+        ('{"_data_files": [{"filename": "a.arrow"}]}', "a.arrow", None),
     ],
 )
 def test_a_dataset_that_is_damaged(
-    state: str, said: str, tmp_path: Path, refuse: Callable[..., str]
+    state: str, fact: str, count: int | None, tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     put(tmp_path / "state.json", state)
-    assert said in refuse(tmp_path)
+    error = refuse(tmp_path)
+    assert fact in str(error)
+    assert error.file == str(tmp_path / "a.arrow" if fact == "a.arrow" else tmp_path)
+    assert error.count == count
 
 
 @pytest.mark.parametrize("how", ["file", "stream", "feather"])
@@ -195,8 +208,9 @@ def test_arrow(how: str, cut: int, tmp_path: Path, predictions_table: Any) -> No
             sink.write_table(table)
     path.write_bytes(path.read_bytes()[: -cut or None])
     if cut:
-        with pytest.raises(DataError, match="is damaged"):
+        with pytest.raises(DataError) as caught:
             predictions.add(predictions_table, path)
+        assert caught.value.file == str(path)
         return
     predictions.add(predictions_table, path)
     rows = predictions_table.execute("select image_id, label from predictions").fetchall()
@@ -228,19 +242,22 @@ def test_logits_that_stand_column_by_column(tmp_path: Path, predictions_table: A
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "facts"),
     [
-        (["a", "b"], r"holds 2 arrays \(a, b\), and 0 of them could be meant"),
-        (["labels", "logits"], r"holds 2 arrays \(labels, logits\), and 2 of them could be meant"),
-        ([], r"damaged|in no format"),
+        (["a", "b"], r"2 .*\(a, b\), and 0"),
+        (["labels", "logits"], r"2 .*\(labels, logits\), and 2"),
+        ([], ""),
     ],
 )
 def test_which_array_of_an_npz(
-    names: list[str], said: str, tmp_path: Path, refuse: Callable[..., str]
+    names: list[str], facts: str, tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     arrays: Any = dict.fromkeys(names, LABELS)
     np.savez(tmp_path / "a.npz", **arrays)
-    assert re.search(said, refuse(tmp_path / "a.npz"))
+    error = refuse(tmp_path / "a.npz")
+    assert error.file == str(tmp_path / "a.npz")
+    assert error.count == (len(names) or None)
+    assert re.search(facts, str(error))
 
 
 def test_the_only_array_of_an_npz(tmp_path: Path, predictions_table: Any) -> None:
@@ -251,14 +268,17 @@ def test_the_only_array_of_an_npz(tmp_path: Path, predictions_table: Any) -> Non
 
 
 def test_pytorch_without_torch(
-    tmp_path: Path, refuse: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, refuse: Callable[..., DataError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
     with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
         archive.writestr("a/data.pkl", b"")
-    assert "needs torch to be read, and torch is not installed" in refuse(tmp_path / "a.pt")
+    error = refuse(tmp_path / "a.pt")
+    assert error.file == str(tmp_path / "a.pt")
+    assert error.remedy
+    assert "torch.load(FILE).numpy()" in error.remedy
 
 
 def order_of(store: Store) -> list[int]:
@@ -291,24 +311,26 @@ def test_an_order_goes_with_logits_and_ranks(synthetic_store: Store) -> None:
     assert found.tolist() == np.repeat(order_of(synthetic_store), 2).tolist()
 
 
-@pytest.mark.parametrize(
-    ("order", "said"),
-    [
-        ("folders", "an order is file-name, class-folder or a file of image names; 'folders' is"),
-    ],
-)
-def test_what_is_no_order(order: str, said: str, predictions_table: Any) -> None:
-    with pytest.raises(UsageError, match=said):
-        predictions.add(predictions_table, LABELS, order=order)
+def test_what_is_no_order(predictions_table: Any) -> None:
+    with pytest.raises(UsageError, match="file-name, class-folder") as caught:
+        predictions.add(predictions_table, LABELS, order="folders")
+    assert (caught.value.parameter, caught.value.value) == ("order", "folders")
 
 
 def test_an_order_that_does_not_fit(tmp_path: Path, predictions_table: Any, refuse: Any) -> None:
-    assert "class-folder order needs the original labels" in refuse(LABELS, order="class-folder")
-    message = refuse(LABELS, order=put(tmp_path / "a.txt", "ILSVRC2012_val_00000001.JPEG\n"))
-    assert "has 1 entries; the order of an array is 50,000 image names" in message
+    error = refuse(LABELS, order="class-folder")
+    assert (error.parameter, error.value, error.count) == ("order", "class-folder", 0)
+    one = put(tmp_path / "a.txt", "ILSVRC2012_val_00000001.JPEG\n")
+    error = refuse(LABELS, order=one)
+    assert (error.parameter, error.file, error.count) == ("order", str(one), 1)
+    assert "50,000" in str(error)
     twice = put(tmp_path / "b.txt", "ILSVRC2012_val_00000001.JPEG\n" * 50_000)
-    assert "stand more than once" in refuse(LABELS, order=twice)
-    with pytest.raises(UsageError, match="an order is for arrays"):
+    error = refuse(LABELS, order=twice)
+    assert (error.column, error.value, error.count) == ("image", "1", 1)
+    with pytest.raises(UsageError) as caught:
         predictions.add(predictions_table, {1: 2}, order=twice)
-    with pytest.raises(UsageError, match=r"an order is for arrays: .* is csv, which names its"):
-        predictions.add(predictions_table, put(tmp_path / "c.csv"), order=twice)
+    assert (caught.value.parameter, caught.value.file) == ("order", None)
+    path = put(tmp_path / "c.csv")
+    with pytest.raises(UsageError, match=" csv") as caught:
+        predictions.add(predictions_table, path, order=twice)
+    assert (caught.value.parameter, caught.value.file) == ("order", str(path))
