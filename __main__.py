@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from . import terminal
-
 
 def main() -> None:
     """Run the command line (cli.py)."""
-    terminal.prepare()
-    from . import cli
+    try:
+        from . import terminal
 
+        terminal.prepare()
+        from . import cli
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     terminal.run(cli.app)
 
 

@@ -54,30 +54,109 @@ def prepare() -> None:
         stores.open_ahead()
 
 
-def run(app: Typer) -> None:
-    """Run the command line: exit codes 0 done, 1 refused, 2 usage, 3 no store that fits."""
+def run(app: Typer) -> NoReturn:
+    """Run the command line, and leave with its exit code.
+
+    0 done, 1 data or a query refused, 2 usage, 3 no store that can be read or written, 130 and 143
+    ended by a signal. Whatever goes wrong becomes one message here; REALDB_DEBUG=1 shows the
+    traceback instead.
+    """
+    try:
+        _leave(_run(app))
+    except KeyboardInterrupt:
+        _leave(128 + signal.SIGINT)
+
+
+def _run(app: Typer) -> int:
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115, for good
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115, for good
+    if sys.stdout is None:
+        say("standard output is closed")
+        return 1
     # A pipe on Windows, or one under LANG=C, would take no name beyond ASCII or cp1252.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # A warning is one line on stderr, without Python's line of code.
     warnings.showwarning = lambda message, *_, **__: say(str(message))
     warnings.simplefilter("always")
-    # A command that is asked to end removes what it has half written, as when it is interrupted.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    _end_on_signals()
     _build_only(app, sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code > 128:
+            say("interrupted")
+        return end.code if isinstance(end.code, int) else 0
     except RealdbError as error:
         say(as_options(str(error), _options(app, sys.argv[1:])))
-        _leave(error.exit_code)
-    except RuntimeError as error:
-        if str(error) != "Query interrupted":  # what DuckDB makes of a signal
-            raise
+        return error.exit_code
+    except Exception as error:
+        return _unforeseen(error)
+    return 0
+
+
+def _unforeseen(error: Exception) -> int:
+    """Print what went wrong in one line; return the exit code."""
+    if os.environ.get("REALDB_DEBUG") == "1":
+        raise error
+    if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+        # What DuckDB makes of a signal.
         say("interrupted")
-        _leave(130)
-    except SystemExit as end:
-        _leave(end.code if isinstance(end.code, int) else 0)
+        return _ended_by or 128 + signal.SIGINT
+    text = str(error).strip().partition("\n")[0]
+    kind = type(error).__name__
+    if isinstance(error, BrokenPipeError):  # the reader of the pipe has seen enough
+        return 1
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
+    elif isinstance(error, RecursionError):
+        text = "the input is nested too deeply"
+    else:
+        text = f"{kind}: {text}" if text else kind
+    say(f"{text}. REALDB_DEBUG=1 shows where")
+    return 1
+
+
+# The exit code of the signal that has asked the command to end; 0 without any.
+_ended_by = 0
+
+
+def _end_on_signals() -> None:
+    """Have Ctrl-C and SIGTERM end the command within a second, whatever it is doing.
+
+    Python hears of a signal only between its own steps, and some of DuckDB's take long. So a thread
+    hears of it as well, and leaves half a second later if the command has not: what is half written
+    is removed by the next command.
+    """
+    import threading
+    import time
+
+    def end(number: int, _: object) -> NoReturn:
+        global _ended_by
+        _ended_by = 128 + number
+        sys.exit(_ended_by)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        signal.signal(number, end)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while True:
+            number = os.read(reading, 1)[0]
+            if number in numbers:
+                time.sleep(0.5)
+                say("interrupted")
+                os._exit(128 + number)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def say(text: str) -> None:
@@ -146,10 +225,16 @@ def _build_only(app: Typer, name: str) -> None:
 def _leave(code: int) -> NoReturn:
     """Exit at once: all is written and closed, and taking the interpreter down costs 20 ms."""
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader of the pipe has seen enough
         code = code or 1
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            say(f"standard output cannot be written: {getattr(error, 'strerror', error)}")
+        code = code or 1
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
     os._exit(code)
 
 

@@ -108,9 +108,9 @@ def test_a_golden_question_that_nobody_else_was_asked_is_refused(
 
 @pytest.mark.parametrize("name", ["golden.npz", "raters_golden.npz"])
 def test_golden_files_alone_are_refused(refusal: Refusal, name: str) -> None:
-    message = str(refusal(name, "real.json"))
-    assert message.startswith(f"{name} is given without scores.npz and raters.npz")
-    assert "Give one of the two as well, or leave it out" in message
+    error = refusal(name, "real.json")
+    assert error.file == name
+    assert "scores.npz and raters.npz" in str(error)
 
 
 def test_raters_of_golden_questions_that_are_no_raters_are_refused(
@@ -173,11 +173,11 @@ def test_files_of_original_labels_that_disagree_are_refused(given: Path, refusal
     for image_id in (4, 9):
         others[image_id - 1] = (labels[image_id - 1] + 1) % 1000
     (given / "filename_label.csv").write_bytes(csv_of(others))
-    assert str(refusal()) == (
-        "validation_labels.txt and filename_label.csv disagree on the original labels of 2 images, "
-        f"first image 4: {labels[3]} and {others[3]}. Leave one of them out, or name one with "
-        "--original"
-    )
+    error = refusal()
+    assert (error.count, error.row, error.column) == (2, 4, "label")
+    assert error.parameter == "original"
+    for fact in ("validation_labels.txt", "filename_label.csv", f"{labels[3]} and {others[3]}"):
+        assert fact in str(error)
 
 
 def test_files_of_original_labels_that_agree_are_all_sources(given: Path, ingest: Ingest) -> None:
@@ -203,10 +203,10 @@ def test_original_labels_in_another_order_are_refused(
 ) -> None:
     # With names beside them they are of the right form: only the ReaL labels give them away.
     (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(given))))
-    message = str(refusal(original=tmp_path / "mine.csv"))
-    assert message.startswith("mine.csv: its original labels are among the ReaL labels of only 0.")
-    assert "(about 90 % when right). The images are in another order than by file name" in message
-    assert "name another file with --original" in message
+    error = refusal(original=tmp_path / "mine.csv")
+    assert (error.file, error.parameter) == ("mine.csv", "original")
+    assert " 0." in str(error)
+    assert "90 %" in str(error)
 
 
 def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
@@ -371,7 +371,7 @@ def test_real_json_alone(given: Path, synthetic: Path, ingest: Ingest) -> None:
     with pytest.raises(QueryError) as caught:
         realdb.query("from rated_questions", store=store.root)
     message = str(caught.value)
-    assert "the view rated_questions needs what this store lacks" in message
+    assert caught.value.value == "rated_questions"
     for source in ("scores.npz", "raters.npz"):
         assert source in message
     assert "realdb ingest FOLDER" in message

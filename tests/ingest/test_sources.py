@@ -526,10 +526,8 @@ def test_offline_uses_the_cache_alone(tmp_path: Path, web: Web, know: Know, pip:
     know([url, wheel("good==1", "g/real.jsonl")], [url])
     with pytest.raises(DataError) as caught, locate(cache=tmp_path / "cache", offline=True):
         pass
-    assert str(caught.value) == (
-        "offline (--offline or REALDB_OFFLINE): nothing may be downloaded; give a folder: realdb"
-        " ingest FOLDER, or leave out --offline"
-    )
+    assert caught.value.parameter == "offline"
+    assert all(fact in str(caught.value) for fact in ("REALDB_OFFLINE", "realdb ingest FOLDER"))
     assert not (tmp_path / "cache").exists()
     kept = tmp_path / sha256(REAL)[:16] / "real.json"
     kept.parent.mkdir()
