@@ -114,7 +114,7 @@ def query(
             statements.require_reading(con, sql)
         session.require(statements.views_named(con, sql, opened.names))
     except duckdb.Error as error:
-        raise QueryError(explain(str(error), opened)) from None
+        raise explained(error, opened) from None
     models = {
         name: session.add_one(source.predictions, model=source.model)
         for name, source in sources.items()
@@ -146,7 +146,7 @@ def query(
             catalog.install(con, opened.names)
             return con.sql(sql)
     except duckdb.Error as error:
-        raise QueryError(explain(str(error), opened)) from None
+        raise explained(error, opened) from None
 
 
 def _sources(predictions: object) -> list[PredictionSource]:
@@ -227,26 +227,30 @@ def _path(source: PredictionSource) -> object:
     return source.predictions if is_path else f"predictions[{source.model!r}]"
 
 
-def explain(message: str, opened: Store) -> str:
-    """Add to DuckDB's message which source, or which parameters, a view would need."""
-    for name in catalog.views():
+def explained(error: Exception, opened: Store) -> QueryError:
+    """Return DuckDB's error as realdb's: with the source, or the parameters, that a view needs."""
+    message = str(error)
+    for name in catalog.all_names():
         # A view, one with parameters, or a view under other rules.
         if any(f"with name {each} does not exist" in message for each in (name, f"{name}_if")):
             try:
                 parameters = catalog.require(name, opened.names).about.parameters
-            except QueryError as error:
-                return str(error)
+            except QueryError as missing:
+                return missing
             if parameters:
-                return f"{name} takes parameters: from {name}({', '.join(parameters)})"
+                return QueryError(
+                    f"{name} takes parameters: from {name}({', '.join(parameters)})", value=name
+                )
     for table in TABLES:
         if f"Table with name {table} does not exist" in message:
             return missing_table(table)
-    return message
+    return QueryError(message)
 
 
-def missing_table(table: str) -> str:
-    """Say which source a table that is missing from the store comes from."""
-    return (
-        f"this store has no table {table}, which comes from {source_of(table)}. Build the store "
-        "again with that file: realdb ingest FOLDER"
+def missing_table(table: str) -> QueryError:
+    """Return the error for a table that is missing from the store, with its source."""
+    return QueryError(
+        f"this store has no table {table}, which comes from {source_of(table)}",
+        value=table,
+        remedy="Build the store again with that file: realdb ingest FOLDER",
     )

@@ -19,7 +19,7 @@ from ..schema.tables import TABLES, header_of
 from ..store import prediction_sets
 from ..store.files import checksum
 from ..version import __version__
-from .ask import explain, missing_table
+from .ask import explained, missing_table
 from .rules import PUBLISHED_THRESHOLD, Rules
 from .session import Session
 
@@ -161,7 +161,7 @@ def export(
                     f"{out} has other rows than were written; the disk may be damaged", file=out
                 )
     except duckdb.Error as error:
-        raise QueryError(explain(str(error), opened)) from None
+        raise explained(error, opened) from None
     finally:
         con.close()
     return Exported(out=target, format=name, count=written, counts=form.counts)
@@ -197,7 +197,7 @@ def _require_tables(opened: Store, reads: Sequence[str]) -> None:
     """Raise QueryError, naming the source, where the store does not have a table that is read."""
     for read in reads:
         if read in TABLES and read not in opened.names:
-            raise QueryError(missing_table(read), value=read)
+            raise missing_table(read)
 
 
 def _is_query(what: str) -> bool:

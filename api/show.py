@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import QueryError, RealdbWarning
+from ..errors import RealdbWarning
 from ..queries import catalog, statements
-from .ask import explain
+from .ask import explained
 from .build import ingest, open_store
 from .session import Session
 
@@ -95,4 +95,4 @@ def _kept(con: duckdb.DuckDBPyConnection, sql: str, opened: Store) -> duckdb.Duc
     try:
         return duckdb.connect().from_arrow(con.sql(sql).to_arrow_table())
     except duckdb.Error as error:
-        raise QueryError(explain(str(error), opened)) from None
+        raise explained(error, opened) from None

@@ -82,7 +82,8 @@ def test_the_reader_of_the_pipe_has_seen_enough(model: Path) -> None:
 
 
 QUERIES = {
-    "between steps": "select count(*) from range(100000000) a, range(100000) b where a.range + b.range = 7",
+    "between steps": "select count(*) from range(100000000) as a, range(100000) as b "
+    "where a.range + b.range = 7",
     "within a step": "select max(length(repeat('x', 2000000000 + i))) from range(100) t(i)",
 }
 
