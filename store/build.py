@@ -147,8 +147,9 @@ def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) ->
     import filelock
 
     try:
-        (root / "builds").mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
         with _lock(root):
+            (root / "builds").mkdir(exist_ok=True)
             _sweep_partial(root)
             build = Build(root, realdb_version, parquet_only=parquet_only)
             try:

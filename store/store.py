@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from ..errors import StoreError
 from ..schema import quoting
 from ..schema.tables import SCHEMA_VERSION, create_table
+from .files import checksum
 
 if TYPE_CHECKING:
     import threading
@@ -69,6 +70,28 @@ class Store:
         """Return where a table's Parquet file stands."""
         return self.folder / "tables" / f"{table}.parquet"
 
+    def require_whole(self, table: str) -> None:
+        """Raise StoreError where the file of a table is not the one that the build wrote.
+
+        A time stamp is no reason to skip this: all tables take 3 ms.
+        """
+        expected = self.checksums.get(table)
+        if expected is None:  # an older realdb kept none
+            return
+        try:
+            found = checksum(self.parquet(table))
+        except OSError as error:
+            found = error.strerror or str(error)
+        if found != expected:
+            raise StoreError(
+                f"the store in {self.root} is damaged: builds/{self.build_id}/tables/{table}"
+                f".parquet is not the file that the build wrote (sha256 {found[:24]}, expected "
+                f"{expected[:24]})",
+                file=self.parquet(table),
+                value=table,
+                remedy=_REBUILD,
+            )
+
     def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
         """Return an in-memory connection that sees the tables, and an empty `predictions`.
 
@@ -84,6 +107,7 @@ class Store:
         for table in self.tables:
             if tables is not None and table not in tables:
                 continue
+            self.require_whole(table)
             try:
                 path = quoting.literal(quoting.one_file(self.parquet(table)))
                 # By statement: half the time of a relation that becomes a view.
@@ -105,8 +129,10 @@ class Store:
 
 def require_own_folder(root: Path) -> None:
     """Raise StoreError where `root` is somebody else's folder: one that holds other things."""
+    is_empty = not root.is_dir() or not any(root.iterdir())
+    # In this order: another process may be at its first ingest, and begins with the lock.
     is_ours = (root / "CURRENT").is_file() or (root / ".lock").is_file()
-    if root.is_dir() and any(root.iterdir()) and not is_ours:
+    if not is_empty and not is_ours:
         raise StoreError(
             f"{root} holds other files and no store, so realdb builds none there",
             file=root,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -41,23 +42,59 @@ def copied(synthetic_store: Store, tmp_path: Path) -> Store:
     return resolve(Path(shutil.copytree(synthetic_store.root, tmp_path / "copied")))
 
 
-def test_a_changed_file_is_found(copied: Store) -> None:
+def forget_checksums(store: Store) -> None:
+    """Make the build one of an older realdb, which kept no checksums."""
+    manifest = store.folder / "manifest.json"
+    kept = json.loads(manifest.read_text(encoding="utf-8"))
+    del kept["checksums"]
+    manifest.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def change_a_score(copied: Store) -> None:
     path = copied.parquet("scores")
     table = pq.read_table(path)
     changed = table.column("score").to_numpy().copy()
     changed[0] = 1 - changed[0]
     pq.write_table(table.set_column(2, "score", [changed]), path)
+
+
+def test_a_changed_file_is_found(copied: Store) -> None:
+    expected = copied.checksums["scores"]
+    change_a_score(copied)
     found = by_name(copied.root)
-    assert found["file of scores"].is_passed is False
+    assert [check.check for check in found.values() if check.is_passed is False] == [
+        "file of scores"
+    ]
+    assert expected[:12] in found["file of scores"].found
+    assert "scores by votes" not in found
+
+
+def test_without_checksums_the_votes_tell(copied: Store) -> None:
+    change_a_score(copied)
+    forget_checksums(copied)
+    found = by_name(copied.root)
+    assert found["file of scores"].is_passed is True
     assert found["key of scores"].is_passed is True
     assert found["scores by votes"].is_passed is False
-    assert ", not " in found["file of scores"].found
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "empty"])
+def test_a_file_that_cannot_be_read_is_a_failed_check(damage: str, copied: Store) -> None:
+    path = copied.parquet("labels")
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[:-50] if damage == "cut" else b"")
+    assert by_name(copied.root)["file of labels"].is_passed is False
+    forget_checksums(copied)
+    assert by_name(copied.root)["file of labels"].is_passed is False
 
 
 def test_a_key_that_stands_twice_is_found(copied: Store) -> None:
     path = copied.parquet("votes")
     table = pq.read_table(path)
     pq.write_table(table.take([0, 0, *range(2, len(table))]), path)
+    forget_checksums(copied)
     assert by_name(copied.root)["key of votes"].is_passed is False
 
 
@@ -74,11 +111,6 @@ def test_stored_predictions_are_read(copied: Store, synthetic: Path) -> None:
 
 
 def test_older_builds_have_no_checksums(copied: Store) -> None:
-    manifest = copied.folder / "manifest.json"
-    text = manifest.read_text()
-    assert all(f'"{table}"' in text for table in copied.tables)
-    import json
-
-    manifest.write_text(json.dumps({k: v for k, v in json.loads(text).items() if k != "checksums"}))
+    forget_checksums(copied)
     assert resolve(copied.root).checksums == {}
     assert by_name(copied.root)["file of labels"].is_passed

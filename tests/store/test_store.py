@@ -290,7 +290,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path, content: bytes | None) -> No
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(StoreError) as caught:
         stores.resolve(tmp_path).connect()
-    assert (caught.value.file, caught.value.value) == (str(tmp_path), "labels")
+    assert (caught.value.file, caught.value.value) == (str(path), "labels")
     assert "labels.parquet" in str(caught.value)
     assert REBUILD in str(caught.value)
 
