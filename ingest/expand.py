@@ -25,7 +25,7 @@ class PredictionSource(NamedTuple):
 
 
 def expand(predictions: Iterable[object]) -> list[PredictionSource]:
-    """Return what is to be added for each of them: a folder or a pattern becomes its files.
+    """Return what to add for each of `predictions`: a folder or a pattern becomes its files.
 
     A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
     of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError

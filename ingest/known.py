@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..store.files import checksum
 
 _ORIGINAL = "images.original_label"
 
@@ -44,9 +45,26 @@ class SourceFile:
     is_published: bool
 
 
-def refusal(path: Path, text: str) -> DataError:
+def refusal(
+    path: Path,
+    text: str,
+    *,
+    row: int | None = None,
+    column: str | None = None,
+    value: object = None,
+    count: int | None = None,
+    remedy: str = "Download it again, or leave it out of the folder",
+) -> DataError:
     """Return the error for a file that is not as it was published; `text` says what and where."""
-    return DataError(f"{path.name}: {text}. Download it again, or leave it out of the folder")
+    return DataError(
+        f"{path.name}: {text}",
+        file=path.name,
+        row=row,
+        column=column,
+        value=value,
+        count=count,
+        remedy=remedy,
+    )
 
 
 @cache
@@ -69,17 +87,16 @@ def _toml() -> dict[str, Any]:
 
 def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
     """Describe the file at `path`; its checksum is computed."""
-    import hashlib
-
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = checksum(path)
     for other in known_files().values():
         # Original labels are told apart by content: their files may go by each other's names.
         are_originals = _ORIGINAL in known.feeds and _ORIGINAL in other.feeds
         if digest == other.sha256 != known.sha256 and not are_originals:
             raise DataError(
-                f"{path.name} holds the published {other.name}, by its checksum. Are two of the "
-                "files swapped? Give each its own name"
+                f"{path.name} is the published {other.name}, by its checksum",
+                file=path.name,
+                value=other.name,
+                remedy="Give each file its own name: two may be swapped",
             )
     return SourceFile(
         name=known.name,

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ..schema.tables import IMAGES
 from .known import refusal
-
-IMAGES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +30,39 @@ class RealLabels:
 def read_real_labels(path: Path) -> RealLabels:
     """Read a JSON list of 50,000 lists of class ids, image 1 first.
 
-    Raises DataError where it is something else, a label is not 0-999 or stands twice in a list.
+    Raises DataError where it is something else, a label is not 0-999 or occurs twice in a list.
     """
     try:
         lists = json.loads(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+        raise DataError(f"{path} cannot be read: {error}", file=path) from None
     except (ValueError, RecursionError) as error:
         raise refusal(path, f"damaged or cut short: it is no JSON ({error})") from None
     if not isinstance(lists, list) or not all(isinstance(labels, list) for labels in lists):
-        raise refusal(path, "a list of lists of class ids is expected, image 1 first")
+        raise refusal(path, "it is no list of lists of class ids, image 1 first")
     if len(lists) != IMAGES:
-        raise refusal(path, f"it holds {len(lists):,} lists; {IMAGES:,} are expected")
+        raise refusal(
+            path, f"it has {len(lists):,} lists; {IMAGES:,} are expected", count=len(lists)
+        )
     for number, labels in enumerate(lists, start=1):
         # `type` and not isinstance: True is an int to Python and no label to anyone.
         bad = [label for label in labels if type(label) is not int or not 0 <= label <= 999]
         if bad:
-            raise refusal(path, f"image {number} has the label {bad[0]!r}; 0-999 is expected")
+            raise refusal(
+                path,
+                f"image {number} has the label {bad[0]!r}; 0-999 is expected",
+                row=number,
+                column="label",
+                value=bad[0],
+            )
         if len(set(labels)) != len(labels):
-            raise refusal(path, f"image {number} has a label twice: {labels}")
+            raise refusal(
+                path,
+                f"image {number} has a label twice: {labels}",
+                row=number,
+                column="label",
+                value=labels,
+            )
     counts = np.array([len(labels) for labels in lists])
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     return RealLabels(

@@ -49,14 +49,22 @@ class Member:
             if len(data) != count * row_bytes:
                 raise refusal(
                     self.path,
-                    f"{self.name}.npy ends early: its header says {self.shape}, the data stops in "
-                    f"row {start + len(data) // max(row_bytes, 1)}",
+                    f"{self.name}.npy ends early: the shape in its header is {self.shape}, the "
+                    f"data stops in row {start + len(data) // max(row_bytes, 1)}",
+                    row=start + len(data) // max(row_bytes, 1),
+                    column=self.name,
+                    value=self.shape,
                 )
             yield np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
         with _refuse_damage(self.path):
             rest = self.stream.read(1)  # the zip's checksum is compared when its end is reached
         if rest:
-            raise refusal(self.path, f"{self.name}.npy is longer than its header {self.shape} says")
+            raise refusal(
+                self.path,
+                f"{self.name}.npy is longer than the shape {self.shape} in its header",
+                column=self.name,
+                value=self.shape,
+            )
 
     def whole(self) -> np.ndarray[Any, Any]:
         """Return the whole array: for the small ones."""
@@ -68,23 +76,29 @@ class Member:
 def member(path: Path, name: str, *, dtype: str, axes: int) -> Iterator[Member]:
     """Open the array `name` of the .npz at `path`, which must have this dtype and this many axes.
 
-    Text may be narrower than `dtype`: what it says then tells better what is wrong with the file.
-    Raises DataError where the file is no zip, lacks the member, or holds another kind of array. A
+    Text may be narrower than `dtype`: its content then shows better what is wrong with the file.
+    Raises DataError where the file is no zip, has no such member, or holds another kind of array. A
     pickled array is refused unread.
     """
     with _refuse_damage(path), zipfile.ZipFile(path) as archive:
         if f"{name}.npy" not in archive.namelist():
             held = ", ".join(archive.namelist()[:6]) or "nothing"
             raise refusal(
-                path, f"no {name}.npy in it; it holds {held}. Is it another file under this name?"
+                path,
+                f"it has no {name}.npy, but {held}; it may be another file under this name",
+                column=name,
+                value=held,
+                count=len(archive.namelist()),
             )
         with archive.open(f"{name}.npy") as stream:
             shape, fortran, found = _header(stream, path, name)
             if found.hasobject:
                 raise refusal(
                     path,
-                    f"{name}.npy is a pickled object array; loading it could run code, so it is "
-                    f"refused. The published array is {dtype}",
+                    f"{name}.npy is a pickled object array, and loading one could run code; the "
+                    f"published array is {dtype}",
+                    column=name,
+                    value="object",
                 )
             if not _fits(found, np.dtype(dtype)) or len(shape) != axes or fortran:
                 raise refusal(
@@ -92,6 +106,8 @@ def member(path: Path, name: str, *, dtype: str, axes: int) -> Iterator[Member]:
                     f"{name}.npy is {found.str} with shape {shape}"
                     f"{' in Fortran order' if fortran else ''}; {dtype} with {axes} "
                     f"{'axis' if axes == 1 else 'axes'} is expected",
+                    column=name,
+                    value=f"{found.str} {shape}",
                 )
             yield Member(path=path, name=name, shape=shape, dtype=found, stream=stream)
 
@@ -117,7 +133,7 @@ def _header(
         raise
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         reason = str(error).partition("\n")[0]
-        raise refusal(path, f"{name}.npy is no NumPy array: {reason}") from None
+        raise refusal(path, f"{name}.npy is no NumPy array: {reason}", column=name) from None
 
 
 @contextlib.contextmanager
@@ -130,4 +146,4 @@ def _refuse_damage(path: Path) -> Iterator[None]:
             path, f"damaged or cut short ({error or 'unexpected end'}), in {path.parent}"
         ) from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+        raise DataError(f"{path} cannot be read: {error}", file=path) from None

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
+from ..schema.tables import CLASSES, IMAGES
 from . import image_names
-from .classes import CLASSES, WORDNET_ID, first_few, read_object, read_text, split_lines
+from .classes import WORDNET_ID, first_few, read_object, read_text, split_lines
 from .npz import HEADER_LOCK
 
-IMAGES = 50_000
 _NPY = "\x93NUMPY"
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
 _IMAGE_NAME = re.compile(image_names.PATTERN + r"\Z")
@@ -45,19 +45,20 @@ class OriginalLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Labels as they stand at `path`: WordNet ids or integers, as text, or an array of integers.
+    """Labels as they are at `path`: WordNet ids or integers, as text, or an array of integers.
 
-    `names` are the images' file names; None where the labels are in file-name order. `place` tells
-    where label i stands.
+    `names` are the images' file names; None where the labels are in file-name order. `place`
+    returns where label i is; the first is row `first_row`.
     """
 
     path: Path
     labels: Sequence[str] | NDArray[np.integer[Any]]
     names: Sequence[str] | None = None
     place: Callable[[int], str] = lambda row: f"line {row + 1}: "
+    first_row: int = 1
 
     def where(self, rows: Sequence[int], values: Any) -> str:
-        """Return where the first few of `rows` stand, with their `values`."""
+        """Return where the first few of `rows` are, with their `values`."""
         found = (f"{self.place(row)}{str(values[row])!r:.60}" for row in rows)
         return first_few(found, len(rows))
 
@@ -68,6 +69,10 @@ class Source:
             raise DataError(
                 f"{self.path}: {count} {what} ({self.where(rows, self.labels)})",
                 file=self.path,
+                row=self.first_row + rows[0],
+                column="label",
+                value=self.labels[rows[0]],
+                count=len(rows),
             )
 
 
@@ -91,30 +96,34 @@ def read_original_labels(
 ) -> OriginalLabels:
     """Read the original labels of the 50,000 validation images.
 
-    `format` is a key of ORIGINAL_LABEL_FORMATS; None recognises it by the content.
+    `format` is a key of ORIGINAL_LABEL_FORMATS, for content that does not show it; None where the
+    content does.
     `wordnet_ids` is labels.txt (read_wordnet_ids): a class id is a WordNet id's place there, or
     without it, among the source's own 1,000 sorted ids. `devkit` is map_clsloc.txt
-    (read_devkit_map); integers are the devkit's ids where it is given and none of them is 0.
+    (read_devkit_map); integers are the devkit's ids where it is there and none of them is 0.
 
     Raises UsageError for an unknown `format`; DataError where the content is of another form or of
     none, where the labels could mean two things, and unless every image has one label.
     """
     if format is not None and format not in ORIGINAL_LABEL_FORMATS:
         raise UsageError(
-            f"`original_format` is {format!r}; it is one of {', '.join(ORIGINAL_LABEL_FORMATS)}",
-            parameter="original_format",
+            f"there is no format {format!r} of original labels",
             value=format,
+            parameter="original_format",
+            remedy=f"The formats are {', '.join(ORIGINAL_LABEL_FORMATS)}",
         )
     text = _text(path)
     found = next(
         (name for name, reader in ORIGINAL_LABEL_FORMATS.items() if reader.fits(text)), None
     )
     if found is None and format is not None:
-        found = format  # the content does not tell: the user does
+        found = format  # the content does not show it: the user names it
     if found is None or format not in (None, found):
         raise DataError(
             f"{path}: {_mismatch(text, found, format)}",
             file=path,
+            value=found,
+            parameter="original_format" if format else "original",
         )
     source = ORIGINAL_LABEL_FORMATS[found].read(path, text)
     positions = _positions(source)
@@ -124,6 +133,7 @@ def read_original_labels(
             f"{path}: 50 labels of class 0, then 50 of class 1 and so on: the order of class "
             "folders",
             file=path,
+            column="image",
             remedy="Labels without file names must be in the order of the file names",
         )
     labels = np.empty(IMAGES, np.int16)
@@ -149,10 +159,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             is_npy = file.read(len(_NPY)) == _NPY.encode("latin-1")
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read: {error.strerror or error}",
-            file=path,
-        ) from error
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}", file=path) from error
     return _NPY if is_npy else read_text(path)
 
 
@@ -181,9 +188,11 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
     is_repeated = ids > 0
     is_repeated[np.unique(ids, return_index=True)[1]] = False
     faults = []
+    first: int | None = None
     for what, bad in (("no validation image", ids == 0), ("an image named before", is_repeated)):
         if rows := np.flatnonzero(bad).tolist():
             where = source.where(rows, source.names)
+            first = rows[0] if first is None else first
             faults.append(f"{len(rows):,} of {len(ids):,} names are of {what} ({where})")
     missing = np.setdiff1d(np.arange(1, IMAGES + 1), ids)
     if len(missing):
@@ -192,6 +201,10 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
         raise DataError(
             f"{source.path}: {'; '.join(faults)}; each of 1 to {IMAGES} is needed once",
             file=source.path,
+            row=None if first is None else source.first_row + first,
+            column="image",
+            value=missing[0] if first is None else source.names[first],
+            count=len(missing) if first is None else None,
         )
     return ids - 1
 
@@ -213,14 +226,16 @@ def _class_ids(
     own_ids = tuple(sorted(set(labels)))
     if wordnet_ids is None and len(own_ids) != CLASSES:
         raise DataError(
-            f"{source.path}: {len(own_ids):,} different WordNet ids; only all {CLASSES:,} tell "
-            "the class ids: labels.txt is needed beside it",
+            f"{source.path}: {len(own_ids):,} different WordNet ids; only all {CLASSES:,} "
+            "determine the class ids",
             file=source.path,
+            column="label",
             count=len(own_ids),
+            remedy="Put labels.txt beside it",
         )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(wordnet_ids or own_ids)}
     bad = [row for row, label in enumerate(labels) if label not in class_of]
-    source.refuse(bad, "are WordNet ids that labels.txt does not hold")
+    source.refuse(bad, "are WordNet ids that are not in labels.txt")
     class_ids = np.array([class_of[label] for label in labels])
     return class_ids, own_ids if len(own_ids) == CLASSES else None
 
@@ -241,15 +256,18 @@ def _from_integers(
         raise DataError(
             f"{source.path}: the labels are {integers.min()} to {integers.max()}, none is 0",
             file=source.path,
-            remedy="They may be the ILSVRC devkit's ids, in an order of its own: give its "
-            "map_clsloc.txt beside the file. Or they are class ids that count from 1: "
-            "subtract 1 from each",
+            column="label",
+            value=integers.max(),
+            remedy="If they are the ILSVRC devkit's ids, in an order of its own, put its "
+            "map_clsloc.txt beside the file; if they are class ids that count from 1, subtract 1 "
+            "from each",
         )
     own_ids = tuple(sorted(devkit.values()))
     if wordnet_ids not in (None, own_ids):
         raise DataError(
-            f"{source.path}: map_clsloc.txt and labels.txt hold other WordNet ids",
+            f"{source.path}: the WordNet ids of map_clsloc.txt and labels.txt differ",
             file=source.path,
+            value="map_clsloc.txt",
         )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(own_ids)}
     return np.array([class_of[devkit[number]] for number in integers.tolist()]), own_ids
@@ -271,17 +289,20 @@ def _read_csv(path: Path, text: str) -> Source:
         for cells in reader:
             rows.append((reader.line_num, cells))
     except csv.Error as error:  # where the row begins: a quote may stay open for long
+        line = rows[-1][0] + 1
         raise DataError(
-            f"{path}: line {rows[-1][0] + 1}: not valid CSV: {error}",
-            file=path,
+            f"{path}: line {line}: not valid CSV: {error}", file=path, row=line - 1
         ) from error
     del rows[0]
     bad = [f"line {line}: {len(cells)}" for line, cells in rows if len(cells) != 2]
     if bad:
         where = first_few(bad, len(bad))
+        first = next(row for row, (_, cells) in enumerate(rows, 1) if len(cells) != 2)
         raise DataError(
             f"{path}: {len(bad):,} rows have another number of cells than 2 ({where})",
             file=path,
+            row=first,
+            value=len(rows[first - 1][1]),
             count=len(bad),
         )
     names, labels = [cells[0] for _, cells in rows], [cells[1] for _, cells in rows]
@@ -302,16 +323,18 @@ def _read_npy(path: Path, _text: str) -> Source:
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         reason = str(error).partition("\n")[0]
         raise DataError(
-            f"{path}: not a readable .npy array of integers: {reason}",
-            file=path,
+            f"{path}: not a readable .npy array of integers: {reason}", file=path
         ) from error
     if array.dtype.kind not in "iu" or array.shape != (IMAGES,):
         raise DataError(
-            f"{path}: {array.dtype} of the shape {array.shape}; integers of the shape "
-            f"({IMAGES},) are needed, in the order of the file names",
+            f"{path}: {array.dtype} of the shape {array.shape}; integers of the shape ({IMAGES},) "
+            "are needed, in the order of the file names",
             file=path,
+            value=f"{array.dtype} {array.shape}",
         )
-    return Source(path=path, labels=np.array(array), place=lambda row: f"index {row}: ")
+    return Source(
+        path=path, labels=np.array(array), place=lambda row: f"index {row}: ", first_row=0
+    )
 
 
 def _read_folders(path: Path, _text: str) -> Source:
@@ -327,13 +350,13 @@ def _read_folders(path: Path, _text: str) -> Source:
                 )
     except OSError as error:
         raise DataError(
-            f"{error.filename}: cannot be read: {error.strerror}",
-            file=error.filename,
+            f"{error.filename}: cannot be read: {error.strerror}", file=error.filename
         ) from error
     if not names:
         raise DataError(
-            f"{path}: no class folders with images, such as n01440764, in this folder",
+            f"{path}: this folder has no class folders with images, such as n01440764",
             file=path,
+            count=0,
         )
     return Source(path=path, labels=[name[:9] for name in names], names=names, place=lambda _: "")
 

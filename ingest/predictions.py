@@ -1,4 +1,4 @@
-"""Predictions: whatever comes in becomes rows of the table `predictions`, or is refused."""
+"""Predictions: whatever they are, they become rows of the table `predictions`, or are refused."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError, RealdbError, RealdbWarning, UsageError
+from ..schema.tables import IMAGES
 from . import formats, image_names, refusals, spellings
 from .formats import plain, remote
 
 if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
-
-_IMAGES = 50_000
 
 
 class InputRows(NamedTuple):
@@ -153,7 +152,7 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
             ).fetchnumpy()["image_id"]
         except duckdb.CatalogException:
             rows = np.empty(0, np.int32)
-        if len(rows) != _IMAGES:
+        if len(rows) != IMAGES:
             raise DataError(
                 'this store does not have what `order="class-folder"` needs: the original labels '
                 "of all images and the WordNet ids of the classes",
@@ -180,9 +179,9 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
             file=order,
             parameter="order",
         ) from None
-    if len(names) != _IMAGES or not all(isinstance(name, str) for name in names):
+    if len(names) != IMAGES or not all(isinstance(name, str) for name in names):
         raise DataError(
-            f"{path} has {len(names):,} entries; the order of an array is {_IMAGES:,} image names",
+            f"{path} has {len(names):,} entries; the order of an array is {IMAGES:,} image names",
             file=order,
             count=len(names),
             parameter="order",
@@ -198,14 +197,12 @@ def read(
 ) -> InputRows:
     """Return predictions as a relation with the columns of formats.ROLES; nothing is checked."""
     if remote.is_url(predictions):
-        return InputRows(
-            remote.read_parquet(con, predictions, options), predictions, plain.stem(predictions)
-        )
+        relation = remote.read_parquet(con, predictions, options)
+        return InputRows(relation, predictions, plain.stem(predictions))
     if isinstance(predictions, str | Path):
         path = Path(predictions)
-        return InputRows(
-            _read_file(con, path, options, input_format), str(predictions), plain.stem(path)
-        )
+        relation = _read_file(con, path, options, input_format)
+        return InputRows(relation, str(predictions), plain.stem(path))
     if isinstance(predictions, tuple) and predictions:
         relations = [_read_part(con, Path(part), options, input_format) for part in predictions]
         whole = functools.reduce(lambda whole, part: whole.union(part), relations)
@@ -215,9 +212,8 @@ def read(
     if isinstance(predictions, np.ndarray):
         from .formats import npy
 
-        return InputRows(
-            npy.from_array(con, predictions, options, "the array"), "the array", "predictions"
-        )
+        relation = npy.from_array(con, predictions, options, "the array")
+        return InputRows(relation, "the array", "predictions")
     if options.images is not None:
         raise UsageError(
             "`order` is for arrays, and these predictions name their images",

@@ -1,6 +1,6 @@
--- Predictions as they are read, turned into numbers; what cannot be turned is NULL.
+-- Predictions as read, turned into numbers; what cannot be turned is NULL.
 --
--- grain: one row per input row
+-- grain: one row per prediction read
 -- reads: input_rows
 -- rule: an image is a validation file name, of which the eight digits decide (image_names.py), or
 --   its number from 1. A number is a whole one in plain digits, with blanks around it or a fraction
@@ -12,7 +12,7 @@
 -- image_id: the image's number
 -- rank: its place among the model's choices for the image; 1 where the file has no ranks
 -- label: the class id
--- confidence: as it is read; NULL where the file has none, NaN where it is unreadable
+-- confidence: as read; NULL where the file has none, NaN where it is unreadable
 with parsed as (
     select
         coalesce(cast(model as varchar), $model) as model,

@@ -51,11 +51,16 @@ def read_questions(path: Path) -> Questions:
     """Read `info`, `<U28` (n, 2): file name and class id, of the .npz at `path`.
 
     Raises DataError where a name is no validation image's, a label is not 0-999, or a question
-    stands twice.
+    occurs twice.
     """
     with npz.member(path, "info", dtype="<U28", axes=2) as info:
         if info.shape[1] != 2:
-            raise refusal(path, f"info has shape {info.shape}; (n, 2) is expected")
+            raise refusal(
+                path,
+                f"info has shape {info.shape}; (n, 2) is expected",
+                column="info",
+                value=info.shape,
+            )
         parts = [
             _parse(_characters(block), path, start * _BLOCK)
             for start, block in enumerate(info.blocks(_BLOCK))
@@ -72,9 +77,12 @@ def read_questions(path: Path) -> Questions:
         first, second = order[twice[0]], order[twice[0] + 1]
         raise refusal(
             path,
-            f"{twice.size:,} questions stand twice in info, such as image "
+            f"{twice.size:,} questions occur twice in info, such as image "
             f"{questions.image_id[first]}, label {questions.label[first]} in rows {first} and "
             f"{second}",
+            row=int(first),
+            column="info",
+            count=twice.size,
         )
     return questions
 
@@ -83,15 +91,22 @@ def require_same(one: Questions, other: Questions) -> None:
     """Raise DataError unless both files ask the same questions in the same order."""
     if len(one) != len(other):
         raise DataError(
-            f"{one.path.name} asks {len(one):,} questions and {other.path.name} {len(other):,}; "
-            "they must be the same. Are two of the .npz files swapped?"
+            f"{one.path.name} has {len(one):,} questions and {other.path.name} {len(other):,}; "
+            "they must be the same",
+            file=one.path.name,
+            count=len(one),
+            remedy="Check that no two of the .npz files are swapped",
         )
     differs = np.flatnonzero((one.image_id != other.image_id) | (one.label != other.label))
     if differs.size:
         raise DataError(
             f"{one.path.name} and {other.path.name} differ in {differs.size:,} of {len(one):,} "
-            f"questions, first in row {differs[0]} of info; they must be the same. Download both "
-            "again"
+            f"questions, first in row {differs[0]} of info; they must be the same",
+            file=one.path.name,
+            row=int(differs[0]),
+            column="info",
+            count=differs.size,
+            remedy="Download both again",
         )
 
 
@@ -143,11 +158,19 @@ def _refuse(
     if column == 0 and offender.startswith("image_"):
         raise DataError(
             f"{path.name} names its images {offender!r}: it is the file from before commit bcd006f "
-            "of the public repository, whose names no longer say which image is meant. Download "
-            "the file of that commit or a later one"
+            "of the public repository, whose names do not identify the images",
+            file=path.name,
+            row=start + int(bad[0]),
+            column="image",
+            value=offender,
+            remedy="Download the file of that commit or a later one",
         )
     raise refusal(
         path,
         f"info[{start + bad[0]}, {column}] is {offender!r}; {expected} is expected "
         f"({bad.size:,} such among rows {start}-{start + len(info) - 1})",
+        row=start + int(bad[0]),
+        column=("image", "label")[column],
+        value=offender,
+        count=bad.size,
     )

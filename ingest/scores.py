@@ -33,6 +33,7 @@ def read_scores(path: Path) -> Scores:
         raise refusal(
             path,
             f"{len(score):,} scores for {len(questions):,} questions; one for each is expected",
+            count=len(score),
         )
     wrong = np.flatnonzero(~((score >= 0) & (score <= 1)))
     if wrong.size:
@@ -40,5 +41,9 @@ def read_scores(path: Path) -> Scores:
             path,
             f"tensor[{wrong[0]}] is {score[wrong[0]]}; a score is between 0 and 1 ({wrong.size:,} "
             "such scores)",
+            row=int(wrong[0]),
+            column="tensor",
+            value=score[wrong[0]],
+            count=wrong.size,
         )
     return Scores(questions=questions, score=score)

@@ -67,7 +67,8 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
     if missing:
         lost = "; ".join(f"{file.name}: {file.holds}" for file in missing)
         warnings.warn(
-            f"{source} lacks files, and so the store lacks what they hold ({lost})",
+            f"{source} does not have all files, and so the store does not have their content "
+            f"({lost})",
             RealdbWarning,
             stacklevel=2,
         )
@@ -85,9 +86,8 @@ def _in_folder(folder: Path) -> dict[str, SourceFile]:
         found = [source_file(known, path, str(path)) for known, path in paths if path.is_file()]
         return _choose(found, folder, sorted(path.name for path in folder.iterdir()))
     except OSError as error:
-        raise DataError(
-            f"{error.filename or folder} cannot be read: {error.strerror}",
-        ) from error
+        file = error.filename or folder
+        raise DataError(f"{file} cannot be read: {error.strerror}", file=file) from error
 
 
 def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
@@ -97,15 +97,18 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
     names = _names()
     if not archive.is_file():
         raise DataError(
-            f"{archive}: there is no such file or folder",
+            f"{archive} does not exist, neither as a file nor as a folder",
             file=archive,
+            parameter="source",
         )
     # By its name, since an npz is a zip by its content.
     if archive.name in names or archive.suffix.lower() in _SINGLE:
         raise DataError(
-            f"{archive} is a single file; give the folder that holds it and the other files: "
-            f"realdb ingest {archive.parent}",
+            f"{archive} is a single file",
             file=archive,
+            parameter="source",
+            remedy="Name the folder that contains it and the other files: realdb ingest"
+            f" {archive.parent}",
         )
     found: list[SourceFile] = []
     seen: list[str] = []
@@ -125,9 +128,11 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
     # Any: tarfile, zipfile and their decompressors have a dozen errors for bytes they cannot read.
     except Exception as error:
         raise DataError(
-            f"{archive} cannot be unpacked ({error}); fetch or pack it again, or give the folder "
-            "that holds the files: realdb ingest FOLDER",
+            f"{archive} cannot be unpacked ({error})",
             file=archive,
+            parameter="source",
+            remedy="Fetch or pack it again, or name the folder that contains the files: realdb"
+            " ingest FOLDER",
         ) from error
     return _choose(found, archive, seen)
 
@@ -162,17 +167,23 @@ def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, 
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
         raise DataError(
-            f"{where} holds none of the files that realdb knows: looked for "
-            f"{', '.join(_names())}; found {there or 'nothing'}",
+            f"{where} contains none of the files that realdb knows: looked for"
+            f" {', '.join(_names())}; found {there or 'nothing'}",
             file=where,
-            remedy="Give the folder in which they stand",
+            count=0,
+            parameter="source",
+            remedy="Name the folder that contains them",
         )
     chosen: dict[str, SourceFile] = {}
     for file in found:
         other = chosen.setdefault(file.name, file)
         if other.sha256 != file.sha256:
             raise DataError(
-                f"{other.origin} and {file.origin} are both {file.name} but differ in their "
-                f"bytes (sha256 {other.sha256[:12]} and {file.sha256[:12]}); remove one of them",
+                f"{other.origin} and {file.origin} are both {file.name} but differ in their bytes"
+                f" (sha256 {other.sha256[:12]} and {file.sha256[:12]})",
+                file=where,
+                value=file.name,
+                count=2,
+                remedy="Remove one of them",
             )
     return {name: chosen[name] for name in known_files() if name in chosen}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # The table that takes the place of the rows read.
-SPELLED = "spelled_rows"
+SPELLED = "input_spelled_out"
 _SHOWN = 3
 
 
@@ -33,7 +33,7 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     if changed:
         rows = columns.unfold(columns.parse_lists(rows, where), where)
     rows.project("*, row_number() over () as row").to_table(SPELLED)
-    con.execute("create table label_texts (text varchar, spelling varchar, label smallint)")
+    con.execute("create table class_texts (text varchar, spelling varchar, label smallint)")
     texts = con.execute(
         f"""
         select count(distinct cast(label as varchar))
@@ -43,7 +43,7 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     ).fetchall()[0][0]
     if texts and _has_classes(con):
         changed = _take_words(con, where) or changed
-    con.execute("drop table label_texts")
+    con.execute("drop table class_texts")
     con.table(SPELLED).order("row").project("* exclude row").create_view("input_rows", replace=True)
     return changed
 
@@ -57,7 +57,7 @@ def _has_classes(con: duckdb.DuckDBPyConnection) -> bool:
 def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     """Replace the words in SPELLED by class ids; return whether any are known."""
     statement = Path(__file__).with_name("spellings.sql").read_text(encoding="utf-8")
-    con.execute(f"insert into label_texts by name {statement}")
+    con.execute(f"insert into class_texts by name {statement}")
     fitting = con.execute(
         f"""
         with texts as (
@@ -65,9 +65,9 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
         ),
 
         known as (
-            select label_texts.spelling, count(distinct texts.text) as texts
-            from texts inner join label_texts on texts.text = label_texts.text
-            group by label_texts.spelling
+            select class_texts.spelling, count(distinct texts.text) as texts
+            from texts inner join class_texts on texts.text = class_texts.text
+            group by class_texts.spelling
         )
 
         select spelling from known where texts = (select max(texts) from known)
@@ -76,7 +76,7 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     spellings = [spelling for (spelling,) in fitting]
     if not spellings:
         return False
-    con.execute("delete from label_texts where not list_contains($1, spelling)", [spellings])
+    con.execute("delete from class_texts where not list_contains($1, spelling)", [spellings])
     _refuse_shared(con, where)
     # A number among words is no class id: in quotes it is refused, with its row.
     con.execute(
@@ -92,7 +92,7 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
                 end as label
             )
         from {SPELLED} as spelled
-        left join (select distinct text, label from label_texts) as words
+        left join (select distinct text, label from class_texts) as words
             on cast(spelled.label as varchar) = words.text
         """  # noqa: S608, a constant
     )
@@ -104,9 +104,9 @@ def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
     shared = con.execute(
         f"""
         with words as (
-            select label_texts.text, label_texts.label, max(classes.wordnet_id) as wordnet_id
-            from label_texts left join classes on label_texts.label = classes.label
-            group by label_texts.text, label_texts.label
+            select class_texts.text, class_texts.label, max(classes.wordnet_id) as wordnet_id
+            from class_texts left join classes on class_texts.label = classes.label
+            group by class_texts.text, class_texts.label
         ),
 
         shared as (

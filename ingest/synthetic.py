@@ -17,14 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, UsageError
+from ..schema.tables import CLASSES, IMAGES
 
 _Ints = npt.NDArray[np.integer[Any]]
 _Floats = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]
 _Rng = np.random.Generator
 
-_IMAGES = 50_000
-_CLASSES = 1_000
 _FIRST_OBJECT = 398  # the classes before it are animals
 _VOTES = 5  # on each question
 _MOST_QUESTIONS = 12  # on an image
@@ -69,8 +68,11 @@ def closed_form_scores(
     valid = yes > len(np.unique(expert_votes.rater)) / 2
     if valid.all() or not valid.any():
         raise DataError(
-            f"{np.count_nonzero(valid)} of the {len(golden)} golden questions are valid: scores "
-            "need valid and invalid ones; take more golden images, or another seed",
+            f"{np.count_nonzero(valid)} of the {len(golden)} golden questions are valid; scores "
+            "need valid and invalid ones",
+            count=int(np.count_nonzero(valid)),
+            parameter="golden_images",
+            remedy="Take more `golden_images`, or another `seed`",
         )
     prior = np.log(np.count_nonzero(valid) / np.count_nonzero(~valid))
 
@@ -132,18 +134,36 @@ def write_synthetic(
     Raises UsageError where the numbers do not fit together, DataError where the golden questions
     come out all valid or all invalid (with very few of them), or where `folder` cannot be written.
     """
-    golden_fit = 1 <= golden_raters <= raters and 1 <= golden_images <= rated_images <= _IMAGES
-    if not golden_fit or seed < 0 or raters < _VOTES or experts < 1:
+    arguments = {
+        "seed": seed,
+        "rated_images": rated_images,
+        "raters": raters,
+        "golden_raters": golden_raters,
+        "experts": experts,
+        "golden_images": golden_images,
+    }
+    fits = {
+        "seed": seed >= 0,
+        "rated_images": rated_images <= IMAGES,
+        "raters": raters >= _VOTES,
+        "golden_raters": 1 <= golden_raters <= raters,
+        "experts": experts >= 1,
+        "golden_images": 1 <= golden_images <= rated_images,
+    }
+    if not all(fits.values()):
+        wrong = next(name for name, is_fit in fits.items() if not is_fit)
         raise UsageError(
-            f"seed={seed!r}, rated_images={rated_images!r}, raters={raters!r}, "
-            f"golden_raters={golden_raters!r}, experts={experts!r}, "
-            f"golden_images={golden_images!r}: the seed is 0 or more, raters {_VOTES} or more, "
-            "golden_raters 1 to raters, experts 1 or more, and golden_images 1 to rated_images, "
-            f"which is at most {_IMAGES}",
+            f"{seed=}, {rated_images=}, {raters=}, {golden_raters=}, {experts=} and "
+            f"{golden_images=} do not fit together",
+            parameter=wrong,
+            value=arguments[wrong],
+            remedy=f"`seed` is 0 or more, `raters` {_VOTES} or more, `golden_raters` 1 to "
+            "`raters`, `experts` 1 or more, and `golden_images` 1 to `rated_images`, which is "
+            f"at most {IMAGES}",
         )
     rng = np.random.default_rng(seed)
-    original = rng.permutation(np.arange(_IMAGES) % _CLASSES)  # each class as often, as upstream
-    rated = rng.choice(_IMAGES, rated_images, replace=False)  # images count from 0 in here
+    original = rng.permutation(np.arange(IMAGES) % CLASSES)  # each class as often, as upstream
+    rated = rng.choice(IMAGES, rated_images, replace=False)  # images count from 0 in here
     images, labels, truth = _questions(rng, rated, original[rated])
     golden_of = rng.choice(rated, golden_images, replace=False)
     golden = np.flatnonzero(np.isin(images, golden_of))
@@ -171,11 +191,11 @@ def write_synthetic(
     for question in rng.permutation(np.flatnonzero(scores >= 0.8)):  # the lists are not sorted
         real[images[question]].append(int(labels[question]))
 
-    names = np.array([f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(1, _IMAGES + 1)])
+    names = np.array([f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(1, IMAGES + 1)])
     info = np.stack([names[images], labels.astype("<U28")], axis=1)
     asked = info[golden]
-    wordnet_ids = [f"n{90_000_000 + label}" for label in range(_CLASSES)]
-    class_names = [f"class {label} (synthetic)" for label in range(_CLASSES)]
+    wordnet_ids = [f"n{90_000_000 + label}" for label in range(CLASSES)]
+    class_names = [f"class {label} (synthetic)" for label in range(CLASSES)]
     class_names[134] = class_names[517] = "crane (synthetic)"  # names are not unique upstream
     files = {
         "real.json": json.dumps(real).encode(),
@@ -189,7 +209,7 @@ def write_synthetic(
         "labels.txt": _lines(wordnet_ids),
         "imagenet_synset_to_lemma.txt": _lines(map("{}\t{}".format, wordnet_ids, class_names)),
         "imagenet_synset_to_definition.txt": _lines(
-            f"{wordnet_ids[label]}\ta made-up class, number {label}" for label in range(_CLASSES)
+            f"{wordnet_ids[label]}\ta made-up class, number {label}" for label in range(CLASSES)
         ),
         "predictions/model_a.csv": _predictions(rng, names, original, real, 0.83),
         "predictions/model_b.csv": _predictions(rng, names, original, real, 0.75),
@@ -211,7 +231,7 @@ def _questions(rng: _Rng, rated: _Ints, original: _Ints) -> tuple[_Ints, _Ints, 
     truth[:, 1] |= ~truth[:, 0] & (rng.random(len(rated)) < 0.7)  # else often no label is right
     asked = np.arange(_MOST_QUESTIONS) < rng.integers(4, _MOST_QUESTIONS + 1, (len(rated), 1))
     row, _ = np.nonzero(asked)
-    labels = ((original[:, np.newaxis] + shifts) % _CLASSES)[asked]
+    labels = ((original[:, np.newaxis] + shifts) % CLASSES)[asked]
     order = np.lexsort((labels, row))
     return rated[row[order]], labels[order], truth[asked][order]
 
@@ -256,12 +276,12 @@ def _predictions(
     rng: _Rng, names: npt.NDArray[Any], original: _Ints, real: list[list[int]], accuracy: float
 ) -> bytes:
     """Return a model's predictions in ImageNet-X's format: by original label, as there."""
-    hit = rng.random(_IMAGES) < accuracy
+    hit = rng.random(IMAGES) < accuracy
     right = [labels[0] if labels else label for labels, label in zip(real, original, strict=True)]
     # The labels of an image are within 30 of the original one, so that these are all wrong.
-    wrong = (original + rng.integers(100, _CLASSES - 100, _IMAGES)) % _CLASSES
+    wrong = (original + rng.integers(100, CLASSES - 100, IMAGES)) % CLASSES
     label = np.where(hit, right, wrong)
-    probability = 0.05 + 0.95 * np.where(hit, rng.beta(5, 1, _IMAGES), rng.beta(2, 2, _IMAGES))
+    probability = 0.05 + 0.95 * np.where(hit, rng.beta(5, 1, IMAGES), rng.beta(2, 2, IMAGES))
     order = np.argsort(original, kind="stable")
     columns = (names[order], label[order], probability[order])
     rows = map("{},{},{:.4f}".format, *(column.tolist() for column in columns))
@@ -279,7 +299,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             aside.replace(path)
     except OSError as error:
         raise DataError(
-            f"{folder}: the synthetic data set cannot be written there ({error}); name a folder "
-            "that can be written to",
+            f"the synthetic data set cannot be written to {folder} ({error})",
             file=folder,
+            remedy="Name a folder that can be written to",
         ) from error

@@ -19,7 +19,7 @@ _ONE = np.float64(1).view(np.uint64)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoundVotes:
+class RaterVotes:
     """The answers of one file, in its order: rater by rater, question by question.
 
     `rater_ids` is int64 (raters,), as `ids` has them. `rater` (int16), `question` (int32) and
@@ -34,7 +34,7 @@ class RoundVotes:
     answer: npt.NDArray[np.int8]
 
 
-def read_votes(path: Path, progress: Progress = silent) -> RoundVotes:
+def read_votes(path: Path, progress: Progress = silent) -> RaterVotes:
     """Read an .npz of tensor float64 (raters, questions, 3), info and ids.
 
     Raises DataError unless every cell is 0 or 1, a rater gives a question at most one answer, and
@@ -48,8 +48,10 @@ def read_votes(path: Path, progress: Progress = silent) -> RoundVotes:
         if tensor.shape != expected:
             raise refusal(
                 path,
-                f"tensor has shape {tensor.shape}; ids and info ask for {expected} (raters, "
+                f"tensor has shape {tensor.shape}; ids and info require {expected} (raters, "
                 "questions, answers no, maybe and yes)",
+                column="tensor",
+                value=tensor.shape,
             )
         for place, block in enumerate(tensor.blocks(1)):
             # Compared as bits, so that NaN and -0.0 are neither 0 nor 1.
@@ -62,22 +64,30 @@ def read_votes(path: Path, progress: Progress = silent) -> RoundVotes:
                     path,
                     f"tensor[{place}, {cell // 3}, {cell % 3}] is {block.reshape(-1)[cell]}; a "
                     f"vote is 0 or 1 ({wrong.size:,} such cells of rater {rater_ids[place]})",
+                    row=place,
+                    column="tensor",
+                    value=block.reshape(-1)[cell],
+                    count=wrong.size,
                 )
-            asked, said = np.divmod(set_cells.astype(np.int32), np.int32(3))
+            asked, answers = np.divmod(set_cells.astype(np.int32), np.int32(3))
             twice = np.unique(asked[1:][np.diff(asked) == 0])
             if twice.size:
                 row = twice[0]
                 raise refusal(
                     path,
-                    f"rater {rater_ids[place]} gives question {row} (image "
-                    f"{questions.image_id[row]}, label {questions.label[row]}) more than one "
-                    f"answer ({twice.size:,} such questions of this rater)",
+                    f"rater {rater_ids[place]} has more than one answer to question {row} (image "
+                    f"{questions.image_id[row]}, label {questions.label[row]}; {twice.size:,} such "
+                    "questions of this rater)",
+                    row=place,
+                    column="tensor",
+                    value=row,
+                    count=twice.size,
                 )
             rater.append(np.full(len(asked), place, np.int16))
             question.append(asked)
-            answer.append(said.astype(np.int8))
+            answer.append(answers.astype(np.int8))
             progress(f"reading {path.name}", place + 1, len(rater_ids))
-    return RoundVotes(
+    return RaterVotes(
         path=path,
         rater_ids=rater_ids,
         questions=questions,
@@ -92,8 +102,20 @@ def _read_ids(path: Path) -> npt.NDArray[np.int64]:
         rater_ids: npt.NDArray[np.int64] = ids.whole()
     values, counts = np.unique(rater_ids, return_counts=True)
     if (counts > 1).any():
-        raise refusal(path, f"ids holds {values[counts > 1][0]} more than once")
+        first = values[counts > 1][0]
+        raise refusal(
+            path,
+            f"ids contains {first} more than once",
+            column="ids",
+            value=first,
+            count=int((counts > 1).sum()),
+        )
     # The table's column is a SMALLINT.
     if values.size and not 0 <= values[0] <= values[-1] <= np.iinfo(np.int16).max:
-        raise refusal(path, f"ids goes from {values[0]} to {values[-1]}; 0-32767 is expected")
+        raise refusal(
+            path,
+            f"ids goes from {values[0]} to {values[-1]}; 0-32767 is expected",
+            column="ids",
+            value=values[0] if values[0] < 0 else values[-1],
+        )
     return rater_ids

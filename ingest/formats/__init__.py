@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What a reader's relation must hold; a reader selects NULL for what its file has not.
 ROLES = ("model", "image", "rank", "label", "confidence")
 # The name under which a reader may register what is in memory; gone once the rows are taken.
-REGISTERED = "registered_values"
+REGISTERED = "input_values"
 _HEAD = 4096
 
 
@@ -55,8 +55,8 @@ class PredictionReader(Protocol):
 class PredictionFormat:
     """A way predictions are written.
 
-    `begins` is how its content begins, or empty for text; a zip is known by a `member`, the end of
-    a name in it. An array (`is_array`) has no image names, and its reader takes their order.
+    `begins` is how its content begins, or empty for text; a zip is recognised by a `member`, the
+    end of a name in it. An array (`is_array`) has no image names, and its reader takes their order.
     """
 
     summary: str
@@ -138,9 +138,9 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
 
 
 def recognise(path: Path) -> str:
-    """Return the format of a file, a key of PREDICTION_FORMATS: by content, then by its suffix.
+    """Return the format of the file or folder `path`, a key of PREDICTION_FORMATS.
 
-    Raises DataError where it is neither.
+    Its content decides, then its suffix. Raises DataError where it is neither.
     """
     if (path / "state.json").is_file():
         return "dataset"

@@ -37,14 +37,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "predicted",
         "y_pred",
     ),
-    "confidence": (
-        "confidence",
-        "predicted_probability",
-        "probability",
-        "prob",
-        "logit",
-        "score",
-    ),
+    "confidence": ("confidence", "predicted_probability", "probability", "prob", "logit", "score"),
 }
 # What may stand in a column for each rank, or for each class.
 _SEVERAL = ("label", "confidence")
@@ -78,23 +71,23 @@ def select(
         if by_class is None:
             raise _without("label", table, where)
         return by_class
-    given = _pick(table, chosen)
-    return unfold(given, where) if is_nested(given) else given
+    rows = _pick(table, chosen)
+    return unfold(rows, where) if is_nested(rows) else rows
 
 
-def is_nested(given: duckdb.DuckDBPyRelation) -> bool:
-    """Say whether the labels or the confidences of `given` are lists."""
-    kinds = dict(zip(given.columns, given.types, strict=True))
+def is_nested(rows: duckdb.DuckDBPyRelation) -> bool:
+    """Say whether the labels or the confidences of `rows` are lists."""
+    kinds = dict(zip(rows.columns, rows.types, strict=True))
     return any(kinds[role].id in _NESTED for role in _SEVERAL)
 
 
-def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
-    """Return `given`, whose labels and confidences are lists, as one row a prediction.
+def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
+    """Return `rows`, whose labels and confidences are lists, as one row a prediction.
 
     Raises DataError where an image's lists do not have one length.
     """
-    kinds = dict(zip(given.columns, given.types, strict=True))
-    has_confidence = bool(given.filter("confidence is not null").limit(1).fetchall())
+    kinds = dict(zip(rows.columns, rows.types, strict=True))
+    has_confidence = bool(rows.filter("confidence is not null").limit(1).fetchall())
     if kinds["label"].id not in _NESTED or (
         has_confidence and kinds["confidence"].id not in _NESTED
     ):
@@ -108,13 +101,13 @@ def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelatio
             remedy="Choose the columns that belong together with "
             '`columns={"label": "NAME", "confidence": "NAME"}`',
         )
-    if given.filter("rank is not null").limit(1).fetchall():
+    if rows.filter("rank is not null").limit(1).fetchall():
         raise DataError(
             f"{where} has several labels an image, and a rank column as well",
             column="rank",
             remedy="Drop one of the two",
         )
-    numbered = given.project(
+    numbered = rows.project(
         "row_number() over () as row, model, image, cast(label as varchar[]) as label, "
         + (
             "cast(confidence as varchar[]) as confidence"
@@ -146,15 +139,15 @@ def unfold(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelatio
     )
 
 
-def parse_lists(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
-    """Return `given` with the lists that its labels and confidences print as lists.
+def parse_lists(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
+    """Return `rows` with the lists that its labels and confidences print as lists.
 
     NumPy prints [ 51  94 247] and ['tench' "judge's robe"], Python and JSON put commas between. A
     cell that is none of that is an empty list of labels: what is no label is refused later. Raises
     DataError where NumPy left some of an array out.
     """
     cut = (
-        given.filter(
+        rows.filter(
             r"regexp_matches(cast(label as varchar), '[\[\s]\.\.\.[\s\]]')"
             r" or regexp_matches(cast(confidence as varchar), '[\[\s]\.\.\.[\s\]]')"
         )
@@ -170,7 +163,7 @@ def parse_lists(given: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRe
             remedy="Write Parquet, as timm's inference.py does with --results-format parquet, or "
             "call numpy.set_printoptions(threshold=sys.maxsize) before writing",
         )
-    return given.project(
+    return rows.project(
         f"model, image, rank, {_parsed('label')} as label, "
         f"case when confidence is not null then {_parsed('confidence')} end as confidence"
     )
@@ -237,18 +230,18 @@ def _by_class(
     names = chosen["confidence"]
     if not names or chosen["rank"]:
         return None
-    given = _pick(table, chosen)
-    kind = given.types[given.columns.index("confidence")].id
+    rows = _pick(table, chosen)
+    kind = rows.types[rows.columns.index("confidence")].id
     if len(names) == 1 and kind == "varchar":
-        first = given.project("confidence").limit(1).fetchall()
+        first = rows.project("confidence").limit(1).fetchall()
         if not first or not str(first[0][0]).lstrip().startswith("["):
             return None
-        given = parse_lists(given, where)
+        rows = parse_lists(rows, where)
     elif len(names) == 1 and kind not in _NESTED:
         return None
     from . import logits
 
-    return logits.of_table(con, given, where)
+    return logits.of_table(con, rows, where)
 
 
 def _choose(

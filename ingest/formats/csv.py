@@ -65,7 +65,7 @@ def _portion(path: Path) -> tuple[int | None, int | None]:
     None is DuckDB's own: 8 MB and 2 MB. 50,000 predictions are 2.4 MB, which one thread would read
     while the others look on: each gets half of a small file. Where a cell holds line breaks no
     thread can tell where a line begins, and DuckDB may take the middle of a cell for one: then one
-    thread reads it all, which it does where a portion is given without a line.
+    thread reads it all, which it does where a portion is set without a line.
     """
     with path.open("rb") as file:
         has_quotes = any(b'"' in text for text in iter(lambda: file.read(_LEAST), b""))

@@ -13,20 +13,22 @@ if TYPE_CHECKING:
 
 
 def from_object(
-    con: duckdb.DuckDBPyConnection, given: Any, options: ReadOptions, where: str
+    con: duckdb.DuckDBPyConnection, predictions: Any, options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return `given`, a dict or anything with the Arrow C stream interface, as predictions.
+    """Return `predictions`, a dict or anything with the Arrow C stream interface, as predictions.
 
     Raises DataError where it is no table.
     """
     import pyarrow as pa
 
-    if isinstance(given, Mapping):
+    if isinstance(predictions, Mapping):
         # As text, so that one odd label among the integers is reported and not turned into another.
-        table = pa.table({"image": list(map(str, given)), "label": list(map(str, given.values()))})
+        table = pa.table(
+            {"image": list(map(str, predictions)), "label": list(map(str, predictions.values()))}
+        )
     else:
         try:
-            table = pa.table(given)
+            table = pa.table(predictions)
         except (ValueError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{where} cannot be read: {error}", parameter="predictions") from None
         columns.require_distinct(table.column_names, where)

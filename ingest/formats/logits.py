@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
+from ...schema.tables import CLASSES
 
 if TYPE_CHECKING:
     import duckdb
 
-CLASSES = 1000
 TOP = 5
 # Rows looked at together: 1 MB of float32 stays in a core's cache.
 BLOCK = 256
@@ -97,8 +97,8 @@ def _top_k_of(
         labels[:, rank] = highest
         values[:, rank] = flat[taken]
         flat[taken] = -np.inf
-    # Where nothing but minus infinity was left, what was taken cannot be known from it: those rows
-    # are put together again, the first taken last, and sorted.
+    # Where nothing but minus infinity was left, what was taken cannot be distinguished from it:
+    # those rows are put together again, the first taken last, and sorted.
     unclear = np.flatnonzero((values[:, -1] == -np.inf) & ~np.isnan(values[:, 0]))
     if len(unclear):
         left[unclear[:, None], labels[unclear, ::-1]] = values[unclear, ::-1]
@@ -130,19 +130,19 @@ def require_classes(columns: int, where: str, remedy: str, row: int | None = Non
 
 
 def of_table(
-    con: duckdb.DuckDBPyConnection, given: duckdb.DuckDBPyRelation, where: str
+    con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return the ranks 1-5 of `given`, whose `confidence` is a list, one for each class.
+    """Return the ranks 1-5 of `relation`, whose `confidence` is a list, one for each class.
 
     Raises DataError where a list has not 1,000 numbers, or one of them is NaN.
     """
     import pyarrow as pa
 
-    kind = str(given.types[given.columns.index("confidence")])
+    kind = str(relation.types[relation.columns.index("confidence")])
     # By way of text only where it is text: that takes many times as long.
     is_number = kind.startswith(("FLOAT", "DOUBLE"))
     numbers = "confidence" if is_number else "cast(confidence as varchar[])"
-    rows = given.project(
+    rows = relation.project(
         f"cast(model as varchar) as model, image, try_cast({numbers} as double[]) as confidence"
     )
     heads: list[pa.RecordBatch] = []

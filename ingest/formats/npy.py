@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
+from ...schema.tables import CLASSES, IMAGES
 from . import REGISTERED, ROLES, ReadOptions, logits
 
 if TYPE_CHECKING:
     import duckdb
 
-IMAGES = 50_000
 TOP = logits.TOP
-CLASSES = logits.CLASSES
 
 
 class Rows(NamedTuple):
@@ -181,15 +180,17 @@ def _ranked(
     )
 
 
-def _relation(con: duckdb.DuckDBPyConnection, **given: npt.NDArray[Any]) -> duckdb.DuckDBPyRelation:
+def _relation(
+    con: duckdb.DuckDBPyConnection, **arrays: npt.NDArray[Any]
+) -> duckdb.DuckDBPyRelation:
     import duckdb
 
-    con.register(REGISTERED, given)
+    con.register(REGISTERED, arrays)
     return con.view(REGISTERED).select(
         *(
             (
                 duckdb.ColumnExpression(name)
-                if name in given
+                if name in arrays
                 else duckdb.ConstantExpression(None).cast("varchar")
             ).alias(name)
             for name in ROLES

@@ -15,9 +15,9 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SUFFIXES = (".gz", ".zst", ".zstd")
 
 
-def stem(given: str | Path) -> str:
+def stem(source: str | Path) -> str:
     """Return what a file is called: its name without suffixes; of FILE::TABLE the table's."""
-    path = Path(remote.name(given) if remote.is_url(given) else given)
+    path = Path(remote.name(source) if remote.is_url(source) else source)
     _, _, table = str(path).partition("::")
     if table:
         return table
@@ -31,32 +31,32 @@ def unpacked(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
 
 
-def is_needed(given: str | Path) -> bool:
+def is_needed(source: str | Path) -> bool:
     """Say whether `copy` must make a plain file of it first."""
-    return remote.is_url(given) or str(given) == "-" or _compression(Path(given)) is not None
+    return remote.is_url(source) or str(source) == "-" or _compression(Path(source)) is not None
 
 
 @contextlib.contextmanager
-def copy(given: str | Path) -> Iterator[Path]:
+def copy(source: str | Path) -> Iterator[Path]:
     """Keep what comes on stdin, from a URL, or a file unpacked, in a file inside of the context.
 
-    Its stem is that of `given`, by which a DataError from inside calls it. Raises DataError where
+    Its stem is that of `source`, by which a DataError from inside calls it. Raises DataError where
     what is compressed is damaged, or what is at a URL cannot be had.
     """
     import tempfile
 
-    if remote.is_url(given):
+    if remote.is_url(source):
         with (
-            fetched(given) as path,
+            fetched(source) as path,
             copy(path) if is_needed(path) else contextlib.nullcontext(path) as plain,
         ):
             yield plain
         return
-    path = Path(given)
+    path = Path(source)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / ("stdin" if str(path) == "-" else unpacked(path).name)
         _unpack(path, target)
-        with _called(target, "standard input" if str(path) == "-" else str(given)):
+        with _called(target, "standard input" if str(path) == "-" else str(source)):
             yield target
 
 

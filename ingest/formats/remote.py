@@ -35,16 +35,16 @@ _SECONDS = 60
 _SMALLEST = 12
 
 
-def is_url(given: object) -> TypeGuard[str]:
-    """Say whether `given` is a URL. Raises UsageError for a Path of one: it folds the slashes."""
-    if isinstance(given, Path) and _FOLDED.match(given.as_posix()) and not given.exists():
+def is_url(value: object) -> TypeGuard[str]:
+    """Say whether `value` is a URL. Raises UsageError for a Path of one: it folds the slashes."""
+    if isinstance(value, Path) and _FOLDED.match(value.as_posix()) and not value.exists():
         raise UsageError(
-            f"{given} was a URL before it became a Path",
-            file=given,
+            f"{value} was a URL before it became a Path",
+            file=value,
             parameter="predictions",
             remedy="Pass a URL as text",
         )
-    return isinstance(given, str) and _URL.match(given) is not None
+    return isinstance(value, str) and _URL.match(value) is not None
 
 
 def name(url: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,17 @@ def written(tmp_path: Path, lines: list[str] | str | bytes) -> Path:
     return path
 
 
-def refusal(reader, path: Path) -> str:
+def refusal(reader: Callable[[Path], object], path: Path) -> DataError:
     with pytest.raises(DataError) as caught:
         reader(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    return message
+    assert caught.value.file == str(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    return caught.value
+
+
+def where(error: DataError) -> tuple[int | None, str | None, int | None]:
+    """Return row, value and count."""
+    return error.row, error.value, error.count
 
 
 def devkit_lines() -> list[str]:
@@ -60,39 +66,42 @@ def test_labels_txt_line_ends(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "at", "facts"),
     [
-        (IDS[:999], ["999 WordNet ids", "1,000"]),
-        ([*IDS, "n99999999"], ["1,001 WordNet ids"]),
-        (["x", *IDS[1:]], ["1 of 1,000 lines", "not a WordNet id", "line 1: 'x'"]),
-        ([*IDS[:2], "", *IDS[2:]], ["blank", "line 3"]),
-        ([*IDS[:4], IDS[3], *IDS[5:]], ["line 5", "sorted and unique"]),
-        ([IDS[1], IDS[0], *IDS[2:]], ["line 2", "sorted and unique"]),
-        (["a", "b", "c", "d", "e"], ["5 of 5", "line 3: 'c' and 2 more"]),
+        (IDS[:999], (None, None, 999), "1,000"),
+        ([*IDS, "n99999999"], (None, None, 1001), "1,001"),
+        (["x", *IDS[1:]], (1, "x", 1), "1 of 1,000"),
+        ([*IDS[:2], "", *IDS[2:]], (3, "", 1), "line 3"),
+        ([*IDS[:4], IDS[3], *IDS[5:]], (5, IDS[3], 1), "line 5"),
+        ([IDS[1], IDS[0], *IDS[2:]], (2, IDS[0], 1), "line 2"),
+        (["a", "b", "c", "d", "e"], (1, "a", 5), "line 3: 'c' and 2 more"),
     ],
 )
-def test_labels_txt_refused(tmp_path: Path, lines: list[str], told: list[str]) -> None:
-    message = refusal(read_wordnet_ids, written(tmp_path, lines))
-    assert all(text in message for text in told), message
+def test_labels_txt_refused(tmp_path: Path, lines: list[str], at: object, facts: str) -> None:
+    error = refusal(read_wordnet_ids, written(tmp_path, lines))
+    assert where(error) == at
+    assert facts in str(error)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "at", "fact"),
     [
-        (b"", "empty"),
-        (b" \n\n", "empty"),
-        (b"n0\0\1\2", "binary"),
-        ("n01440764\n".encode("utf-16"), "UTF-16"),
-        (b"n01440764\n\xe9\n", "byte 0xe9 at position 10"),
+        (b"", (None, None, 0), ""),
+        (b" \n\n", (None, None, 0), ""),
+        (b"n0\0\1\2", (None, None, None), "UTF-16"),
+        ("n01440764\n".encode("utf-16"), (None, None, None), "UTF-16"),
+        (b"n01440764\n\xe9\n", (None, "0xe9", None), "byte 0xe9 at position 10"),
     ],
 )
-def test_text_refused(tmp_path: Path, content: bytes, told: str) -> None:
-    assert told in refusal(read_text, written(tmp_path, content))
+def test_text_refused(tmp_path: Path, content: bytes, at: object, fact: str) -> None:
+    error = refusal(read_text, written(tmp_path, content))
+    assert where(error) == at
+    assert fact in str(error)
 
 
 def test_text_absent(tmp_path: Path) -> None:
-    assert "cannot be read" in refusal(read_text, tmp_path / "absent.txt")
-    assert "cannot be read" in refusal(read_text, tmp_path)
+    for path in (tmp_path / "absent.txt", tmp_path):
+        assert where(refusal(read_text, path)) == (None, None, None)
 
 
 def test_wordnet_texts_upstream(upstream: Path) -> None:
@@ -105,16 +114,16 @@ def test_wordnet_texts_upstream(upstream: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "at"),
     [
-        (["n00004475\ta", "n00005787 b"], "line 2: 'n00005787 b'"),
-        (["n00004475\t"], "line 1"),
-        (["4475\ta"], "line 1"),
-        (["n00004475\ta", "n00005787\tb", "n00004475\tc"], "line 3: 'n00004475'"),
+        (["n00004475\ta", "n00005787 b"], (2, "n00005787 b", 1)),
+        (["n00004475\t"], (1, "n00004475\t", 1)),
+        (["4475\ta"], (1, "4475\ta", 1)),
+        (["n00004475\ta", "n00005787\tb", "n00004475\tc"], (3, "n00004475", 1)),
     ],
 )
-def test_wordnet_texts_refused(tmp_path: Path, lines: list[str], told: str) -> None:
-    assert told in refusal(read_wordnet_texts, written(tmp_path, lines))
+def test_wordnet_texts_refused(tmp_path: Path, lines: list[str], at: object) -> None:
+    assert where(refusal(read_wordnet_texts, written(tmp_path, lines))) == at
 
 
 def test_class_names(tmp_path: Path) -> None:
@@ -126,7 +135,7 @@ def test_class_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "fact"),
     [
         ({"7": None}, "class '7': None"),
         ({"7": ""}, "class '7': ''"),
@@ -137,23 +146,28 @@ def test_class_names(tmp_path: Path) -> None:
         ({"007": "a"}, "1 unknown ('007')"),
     ],
 )
-def test_class_names_refused(tmp_path: Path, change: dict[str, object], told: str) -> None:
+def test_class_names_refused(tmp_path: Path, change: dict[str, object], fact: str) -> None:
     names = {str(label): "a" for label in range(1000)} | change
-    assert told in refusal(read_class_names, written(tmp_path, json.dumps(names)))
+    error = refusal(read_class_names, written(tmp_path, json.dumps(names)))
+    assert error.column == ("name" if "7" in change else "label")
+    assert error.count == (None if "7" in change else 1)
+    assert fact in str(error)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "at", "fact"),
     [
-        ('{"0": "a", "0": "b"}', "class '0' is there twice"),
-        ('{"0": "a"}', "999 missing (1, 2, 3 and 996 more)"),
-        ('["a"]', "this is a list"),
-        ('{"0": "a"', "not valid JSON"),
-        ('{"a":' * 100_000, "not valid JSON"),
+        ('{"0": "a", "0": "b"}', (None, "0", None), "'0'"),
+        ('{"0": "a"}', (None, "1", 999), "(1, 2, 3 and 996 more)"),
+        ('["a"]', (None, "list", None), "list"),
+        ('{"0": "a"', (None, None, None), "JSON"),
+        ('{"a":' * 100_000, (None, None, None), "JSON"),
     ],
 )
-def test_class_names_not_an_object(tmp_path: Path, text: str, told: str) -> None:
-    assert told in refusal(read_class_names, written(tmp_path, text))
+def test_class_names_not_an_object(tmp_path: Path, text: str, at: object, fact: str) -> None:
+    error = refusal(read_class_names, written(tmp_path, text))
+    assert where(error) == at
+    assert fact in str(error)
 
 
 def test_devkit_map(tmp_path: Path) -> None:
@@ -164,23 +178,26 @@ def test_devkit_map(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "at", "fact"),
     [
-        ("n02119789", "unknown ('')"),
-        ("1 n02119789", "line 1: '1 n02119789'"),
-        (f"{IDS[0]} 0 x", "1 missing (1), 1 unknown ('0')"),
-        (f"{IDS[0]} 2 x", "line 2: '2'"),
-        (f"{IDS[1]} 1 x", f"line 2: '{IDS[1]}'"),
-        ("", "blank"),
+        ("n02119789", (None, "1", 2), "('')"),
+        ("1 n02119789", (1, "1 n02119789", 1), "line 1: '1 n02119789'"),
+        (f"{IDS[0]} 0 x", (None, "1", 2), "(1), 1 unknown ('0')"),
+        (f"{IDS[0]} 2 x", (2, "2", 1), "line 2: '2'"),
+        (f"{IDS[1]} 1 x", (2, IDS[1], 1), f"line 2: '{IDS[1]}'"),
+        ("", (1, "", 1), "line 1"),
     ],
 )
-def test_devkit_map_refused(tmp_path: Path, line: str, told: str) -> None:
-    assert told in refusal(read_devkit_map, written(tmp_path, [line, *devkit_lines()[1:]]))
+def test_devkit_map_refused(tmp_path: Path, line: str, at: object, fact: str) -> None:
+    error = refusal(read_devkit_map, written(tmp_path, [line, *devkit_lines()[1:]]))
+    assert where(error) == at
+    assert fact in str(error)
 
 
 def test_devkit_map_short(tmp_path: Path) -> None:
-    message = refusal(read_devkit_map, written(tmp_path, devkit_lines()[:-1]))
-    assert "1 missing (1000); each of 1 to 1000 is needed" in message
+    error = refusal(read_devkit_map, written(tmp_path, devkit_lines()[:-1]))
+    assert where(error) == (None, "1000", 1)
+    assert "1 to 1000" in str(error)
 
 
 def test_train_files(tmp_path: Path) -> None:
@@ -197,14 +214,16 @@ def test_train_files_many(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "row", "fact"),
     [
-        (["n01440764_1.JPEG", "ILSVRC2012_val_00000001.JPEG"], "1 of 2 lines"),
-        (["n01440764_1.JPEG", "n014407641.JPEG"], "line 2: 'n014407641.JPEG'"),
-        (["n01440764/n01443537_1.JPEG"], "one WordNet id"),
-        (["n01440764_1.JPEG", "", "n01440764_2.JPEG"], "blank (line 2"),
-        (["n01440764_1.JPEG", "n01440764_2.JPEG", "n01440764_1.JPEG"], "line 1 (line 3: "),
+        (["n01440764_1.JPEG", "ILSVRC2012_val_00000001.JPEG"], 2, "1 of 2 lines"),
+        (["n01440764_1.JPEG", "n014407641.JPEG"], 2, "line 2: 'n014407641.JPEG'"),
+        (["n01440764/n01443537_1.JPEG"], 1, "1 of 1 lines"),
+        (["n01440764_1.JPEG", "", "n01440764_2.JPEG"], 2, "1 of 3 lines"),
+        (["n01440764_1.JPEG", "n01440764_2.JPEG", "n01440764_1.JPEG"], 3, "line 1 (line 3: "),
     ],
 )
-def test_train_files_refused(tmp_path: Path, lines: list[str], told: str) -> None:
-    assert told in refusal(read_train_files, written(tmp_path, lines))
+def test_train_files_refused(tmp_path: Path, lines: list[str], row: int, fact: str) -> None:
+    error = refusal(read_train_files, written(tmp_path, lines))
+    assert where(error) == (row, lines[row - 1], 1)
+    assert fact in str(error)

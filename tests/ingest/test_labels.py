@@ -51,63 +51,73 @@ def test_white_space_is_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"real\.json cannot be read"):
+    with pytest.raises(DataError, match=r"real\.json") as caught:
         read_real_labels(tmp_path / "real.json")
+    assert caught.value.file == str(tmp_path / "real.json")
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "is_json", "count"),
     [
-        (b"", "damaged or cut short: it is no JSON (Expecting value"),
-        (b"<!doctype html>", "damaged or cut short: it is no JSON (Expecting value"),
-        (b"\xff\xfe\xff", "damaged or cut short: it is no JSON ("),
-        (b"\x80abc", "damaged or cut short: it is no JSON ("),
-        (b"[" * 100_000, "damaged or cut short: it is no JSON ("),
-        (b"{}", "a list of lists of class ids is expected, image 1 first"),
-        (b"null", "a list of lists of class ids is expected"),
-        (b"[]", "it holds 0 lists; 50,000 are expected"),
-        (b"[1, 2]", "a list of lists of class ids is expected"),
+        (b"", False, None),
+        (b"<!doctype html>", False, None),
+        (b"\xff\xfe\xff", False, None),
+        (b"\x80abc", False, None),
+        (b"[" * 100_000, False, None),
+        (b"{}", True, None),
+        (b"null", True, None),
+        (b"[]", True, 0),
+        (b"[1, 2]", True, None),
     ],
 )
 def test_a_file_that_is_no_list_of_lists_is_refused(
-    given: Path, refusal: Refusal, content: bytes, reason: str
+    given: Path, refusal: Refusal, content: bytes, is_json: bool, count: int | None
 ) -> None:
     (given / "real.json").write_bytes(content)
-    message = str(refusal("real.json"))
-    assert message.startswith(f"real.json: {reason}")
-    assert message.endswith("Download it again, or leave it out of the folder")
+    error = refusal("real.json")
+    assert (error.file, error.row, error.count) == ("real.json", None, count)
+    assert (" JSON" not in error.message) == is_json
+    assert error.remedy
 
 
 def test_a_truncated_file_is_refused(given: Path, refusal: Refusal) -> None:
     content = (given / "real.json").read_bytes()
     (given / "real.json").write_bytes(content[: len(content) // 2])
-    assert str(refusal("real.json")).startswith("real.json: damaged or cut short: it is no JSON (")
+    error = refusal("real.json")
+    assert (error.file, error.row) == ("real.json", None)
+    assert " JSON" in error.message
 
 
 @pytest.mark.parametrize(
-    ("wrong", "reason"),
+    ("wrong", "row", "value", "count"),
     [
-        (lists()[1:], "it holds 49,999 lists; 50,000 are expected"),
-        ([*lists(), [7]], "it holds 50,001 lists; 50,000 are expected"),
-        (lists(image_2=7), "a list of lists of class ids is expected"),
-        (lists(image_2=None), "a list of lists of class ids is expected"),
-        (lists(image_2=[3, 1000]), "image 2 has the label 1000; 0-999 is expected"),
-        (lists(image_2=[-1]), "image 2 has the label -1; 0-999 is expected"),
-        (lists(image_50000=[True]), "image 50000 has the label True; 0-999 is expected"),
-        (lists(image_2=["5"]), "image 2 has the label '5'; 0-999 is expected"),
-        (lists(image_2=[1.5]), "image 2 has the label 1.5; 0-999 is expected"),
-        (lists(image_2=[5.0]), "image 2 has the label 5.0; 0-999 is expected"),
-        (lists(image_2=[float("nan")]), "image 2 has the label nan; 0-999 is expected"),
-        (lists(image_2=[None]), "image 2 has the label None; 0-999 is expected"),
-        (lists(image_2=[[5]]), "image 2 has the label [5]; 0-999 is expected"),
-        (lists(image_2=[4, 5, 4]), "image 2 has a label twice: [4, 5, 4]"),
+        (lists()[1:], None, None, 49_999),
+        ([*lists(), [7]], None, None, 50_001),
+        (lists(image_2=7), None, None, None),
+        (lists(image_2=None), None, None, None),
+        (lists(image_2=[3, 1000]), 2, "1000", None),
+        (lists(image_2=[-1]), 2, "-1", None),
+        (lists(image_50000=[True]), 50_000, "True", None),
+        (lists(image_2=["5"]), 2, "5", None),
+        (lists(image_2=[1.5]), 2, "1.5", None),
+        (lists(image_2=[5.0]), 2, "5.0", None),
+        (lists(image_2=[float("nan")]), 2, "nan", None),
+        (lists(image_2=[None]), 2, None, None),
+        (lists(image_2=[[5]]), 2, "[5]", None),
+        (lists(image_2=[4, 5, 4]), 2, "[4, 5, 4]", None),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=lambda value: "" if isinstance(value, list) else str(value),
 )
 def test_lists_with_other_things_than_labels_are_refused(
-    given: Path, refusal: Refusal, wrong: Any, reason: str
+    given: Path,
+    refusal: Refusal,
+    wrong: Any,
+    row: int | None,
+    value: str | None,
+    count: int | None,
 ) -> None:
     written(given, wrong)
-    message = str(refusal("real.json"))
-    assert message.startswith(f"real.json: {reason}")
-    assert message.endswith("Download it again, or leave it out of the folder")
+    error = refusal("real.json")
+    assert (error.file, error.row, error.value, error.count) == ("real.json", row, value, count)
+    assert error.column == (None if row is None else "label")
+    assert error.remedy

@@ -98,7 +98,7 @@ def flip(content: bytes, place: int) -> bytes:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    ("damage", "reason"),
+    ("damage", "reason"),  # as zipfile has it
     [
         pytest.param(lambda content: content[: len(content) // 2], "not a zip", id="cut in half"),
         pytest.param(lambda content: content[:-1], "not a zip", id="the last byte missing"),
@@ -111,11 +111,11 @@ def test_a_damaged_zip_is_refused(
     given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
     (given / name).write_bytes(damage((given / name).read_bytes()))
-    message = str(refusal(name))
-    assert message.startswith(f"{name}: damaged or cut short (")
-    assert reason in message
-    assert str(given) in message
-    assert "Download it again, or leave it out of the folder" in message
+    error = refusal(name)
+    assert (error.file, error.column) == (name, None)
+    assert reason in str(error)
+    assert str(given) in str(error)
+    assert error.remedy
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -127,9 +127,9 @@ def test_a_flipped_byte_fails_the_zip_s_checksum(given: Path, refusal: Refusal, 
         after_tensor = archive.getinfo("info.npy").header_offset
     content = (given / name).read_bytes()
     (given / name).write_bytes(flip(content, after_tensor - 8))
-    message = str(refusal(name))
-    assert message.startswith(f"{name}: damaged or cut short (Bad CRC-32 for file 'tensor.npy')")
-    assert "Download it again" in message
+    error = refusal(name)
+    assert error.file == name
+    assert "(Bad CRC-32 for file 'tensor.npy')" in str(error)  # as zipfile has it
 
 
 @settings(max_examples=200, deadline=None)
@@ -166,40 +166,38 @@ def test_no_flipped_bit_and_no_cut_gives_other_votes(
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    ("damage", "reason"),
+    ("damage", "fact"),
     [
-        pytest.param(lambda npy: npy[:-8], "tensor.npy ends early: its header says", id="short"),
-        pytest.param(lambda npy: npy[:128], "the data stops in row 0", id="nothing but a header"),
-        pytest.param(lambda npy: npy + b"\0", "tensor.npy is longer than its header", id="long"),
-        pytest.param(lambda npy: npy[:20], "tensor.npy is no NumPy array", id="half a header"),
-        pytest.param(lambda _: b"", "tensor.npy is no NumPy array", id="empty"),
-        pytest.param(lambda _: b"1,2,3\n" * 9, "tensor.npy is no NumPy array", id="text"),
-        pytest.param(lambda npy: npy[:6] + b"\3" + npy[7:], "no NumPy array: (3, 0)", id="version"),
-        pytest.param(lambda npy: npy.replace(b"}", b" ", 1), "no NumPy array", id="open brace"),
-        pytest.param(
-            lambda _: header(-1, 2), "tensor.npy is <f8 with shape (-1, 2); ", id="negative length"
-        ),
+        pytest.param(lambda npy: npy[:-8], "row", id="short"),
+        pytest.param(lambda npy: npy[:128], "row 0", id="nothing but a header"),
+        pytest.param(lambda npy: npy + b"\0", "header", id="long"),
+        pytest.param(lambda npy: npy[:20], "NumPy", id="half a header"),
+        pytest.param(lambda _: b"", "NumPy", id="empty"),
+        pytest.param(lambda _: b"1,2,3\n" * 9, "NumPy", id="text"),
+        pytest.param(lambda npy: npy[:6] + b"\3" + npy[7:], "(3, 0)", id="version"),
+        pytest.param(lambda npy: npy.replace(b"}", b" ", 1), "NumPy", id="open brace"),
+        pytest.param(lambda _: header(-1, 2), "<f8 with shape (-1, 2)", id="negative length"),
     ],
 )
 def test_a_member_that_is_no_whole_array_is_refused(
-    given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
+    given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], fact: str
 ) -> None:
     set_member(given / name, "tensor.npy", damage)
-    message = str(refusal(name))
-    assert message.startswith(f"{name}: ")
-    assert reason in message
-    assert "Download it again, or leave it out of the folder" in message
+    error = refusal(name)
+    assert (error.file, error.column) == (name, "tensor")
+    assert (error.row is not None) == fact.startswith("row")
+    assert fact in str(error)
+    assert error.remedy
 
 
-@pytest.mark.parametrize(
-    ("rows", "reason"),
-    [(-1, "longer than"), (10**17, "the data stops in row 9"), (10**20, "ends early")],
-)
+@pytest.mark.parametrize(("rows", "row"), [(-1, None), (10**17, 9), (10**20, 9)])
 def test_a_header_with_an_absurd_length_is_refused(
-    given: Path, refusal: Refusal, rows: int, reason: str
+    given: Path, refusal: Refusal, rows: int, row: int | None
 ) -> None:
     set_member(given / "scores.npz", "tensor.npy", lambda _: header(rows) + bytes(9 * 8))
-    assert reason in str(refusal("scores.npz"))
+    error = refusal("scores.npz")
+    assert (error.file, error.column, error.row) == ("scores.npz", "tensor", row)
+    assert error.value == str((rows,))
 
 
 @pytest.mark.parametrize(
@@ -213,10 +211,11 @@ def test_a_missing_member_is_refused(
     change: Change, refusal: Refusal, name: str, lost: str
 ) -> None:
     change(name, **{lost: None, "arr_0": np.zeros(3)})
-    message = str(refusal(name))
-    assert message.startswith(f"{name}: no {lost}.npy in it; it holds ")
-    assert "arr_0.npy" in message
-    assert "Is it another file under this name?" in message
+    error = refusal(name)
+    assert (error.file, error.column) == (name, lost)
+    assert error.value
+    assert "arr_0.npy" in error.value
+    assert f"{lost}.npy" not in error.value
 
 
 class Trap:
@@ -234,9 +233,8 @@ def test_a_pickled_array_is_refused_unread(
     change: Change, refusal: Refusal, name: str, member: str
 ) -> None:
     change(name, **{member: np.array([Trap()], object)})
-    message = str(refusal(name))
-    assert message.startswith(f"{name}: {member}.npy is a pickled object array")
-    assert "could run code" in message
+    error = refusal(name)
+    assert (error.file, error.column, error.value) == (name, member, "object")
     assert not Trap.sprung
 
 
@@ -274,11 +272,10 @@ def test_another_dtype_order_or_number_of_axes_is_refused(
     change: Change, refusal: Refusal, name: str, member: str, to_wrong: Any, reason: str
 ) -> None:
     change(name, **{member: to_wrong})
-    message = str(refusal(name))
-    assert message.startswith(f"{name}: {member}")
-    assert reason in message
-    assert " expected" in message
-    assert "Download it again, or leave it out of the folder" in message
+    error = refusal(name)
+    assert (error.file, error.column) == (name, member)
+    assert error.value
+    assert reason in str(error)
 
 
 def test_two_threads_may_read_headers_at_once(synthetic: Path) -> None:

@@ -69,13 +69,18 @@ def tree(folder: Path, wordnet_ids: Sequence[str]) -> Path:
     return folder
 
 
-def refusal(path: Path, **options: object) -> str:
+def refusal(path: Path, **options: Any) -> DataError:
     with pytest.raises(DataError) as caught:
         read_original_labels(path, **options)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
+    assert caught.value.file == str(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def where(error: DataError) -> tuple[str | None, int | None, str | None, int | None]:
+    """Return column, row, value and count."""
+    return error.column, error.row, error.value, error.count
 
 
 def shuffled(items: Sequence[Any]) -> list[Any]:
@@ -184,16 +189,18 @@ def test_image_ids() -> None:
 
 
 def test_unknown_format(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'csv'.*tfds, imagenet-x"):
+    with pytest.raises(UsageError, match="tfds, imagenet-x") as caught:
         read_original_labels(written(tmp_path, wordnet()), format="csv")
+    assert (caught.value.parameter, caught.value.value) == ("original_format", "csv")
 
 
 @pytest.mark.parametrize("given", ORIGINAL_LABEL_FORMATS)
 def test_given_format_does_not_fit(tmp_path: Path, given: str) -> None:
     content, found = (wordnet(), "tfds") if given != "tfds" else (pairs(), "val-txt")
-    message = refusal(written(tmp_path, content), format=given)
-    assert f"not '{given}'" in message
-    assert f"looks like '{found}' ({ORIGINAL_LABEL_FORMATS[found].description})" in message
+    error = refusal(written(tmp_path, content), format=given)
+    assert (error.parameter, error.value) == ("original_format", found)
+    assert f"'{given}'" in str(error)
+    assert f"'{found}' ({ORIGINAL_LABEL_FORMATS[found].description})" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -201,28 +208,29 @@ def test_given_format_does_not_fit(tmp_path: Path, given: str) -> None:
     ["[[65], [795]]", "\n" + "\n".join(wordnet()), "file,label\na,1", "hello", "-1\n0\n", "a,1"],
 )
 def test_no_known_form(tmp_path: Path, content: str) -> None:
-    message = refusal(written(tmp_path, content))
-    assert repr(content[:5])[1:-1] in message
-    assert all(name in message for name in ORIGINAL_LABEL_FORMATS)
+    error = refusal(written(tmp_path, content))
+    assert (error.parameter, error.value) == ("original", None)
+    assert repr(content[:5])[1:-1] in str(error)
+    assert all(name in str(error) for name in ORIGINAL_LABEL_FORMATS)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "fact"),
     [
         (b"", "empty"),
         (b"\n\n", "empty"),
-        (b"PK\x03\x04\0\0\0\0", "binary"),
-        (b"\xff\xd8\xff\xe0 JFIF", "not UTF-8"),
+        (b"PK\x03\x04\0\0\0\0", "UTF-16"),
+        (b"\xff\xd8\xff\xe0 JFIF", "0xff"),
         ("n01440764\n".encode("utf-16"), "UTF-16"),
-        (b"{", "not valid JSON"),
-        (b'{"a":' * 50_000, "not valid JSON"),
-        (b"\x93NUMPY", "not a readable .npy"),
-        (b"\x93NUMPY\x01\x00\x10\x00{'descr': '<i8', ", "not a readable .npy"),
-        (b"\x93NUMPY\x01\x00\x20\x4e" + b" " * 20_000, "not a readable .npy"),
-        (npy(LABELS)[:-1], "not a readable .npy"),
-        (npy(np.array([{}]), allow_pickle=True), "not a readable .npy"),
-        (npy(LABELS.astype(float)), "float64 of the shape (50000,); integers"),
-        (npy(np.where(LABELS == 5, np.nan, LABELS)), "integers"),
+        (b"{", "JSON"),
+        (b'{"a":' * 50_000, "JSON"),
+        (b"\x93NUMPY", ".npy array"),
+        (b"\x93NUMPY\x01\x00\x10\x00{'descr': '<i8', ", ".npy array"),
+        (b"\x93NUMPY\x01\x00\x20\x4e" + b" " * 20_000, ".npy array"),
+        (npy(LABELS)[:-1], ".npy array"),
+        (npy(np.array([{}]), allow_pickle=True), ".npy array"),
+        (npy(LABELS.astype(float)), "float64"),
+        (npy(np.where(LABELS == 5, np.nan, LABELS)), "float64"),
         (npy(LABELS == 5), "bool"),
         (npy(LABELS.astype("U4")), "<U4"),
         (npy(LABELS[:-1]), "(49999,)"),
@@ -231,18 +239,23 @@ def test_no_known_form(tmp_path: Path, content: str) -> None:
         (npy(np.array([], np.int64)), "(0,)"),
     ],
 )
-def test_damaged(tmp_path: Path, content: bytes, told: str) -> None:
-    assert told in refusal(written(tmp_path, content))
+def test_damaged(tmp_path: Path, content: bytes, fact: str) -> None:
+    error = refusal(written(tmp_path, content))
+    assert error.row is None
+    assert fact in str(error)
 
 
 def test_absent(tmp_path: Path) -> None:
-    assert "cannot be read" in refusal(tmp_path / "absent.txt")
+    error = refusal(tmp_path / "absent.txt")
+    assert (*where(error), error.parameter) == (None, None, None, None, None)
 
 
 def test_too_few_wordnet_ids(tmp_path: Path) -> None:
     path = written(tmp_path, wordnet(np.where(LABELS == 999, 0, LABELS)))
-    assert "999 different WordNet ids" in refusal(path)
-    assert "labels.txt is needed beside it" in refusal(path)
+    error = refusal(path)
+    assert where(error) == ("label", None, None, 999)
+    assert error.remedy
+    assert "labels.txt" in error.remedy
     read = read_original_labels(path, wordnet_ids=IDS)
     assert read.labels.max() == 998
     assert read.wordnet_ids is None
@@ -252,19 +265,18 @@ def test_too_many_wordnet_ids(tmp_path: Path) -> None:
     ids = wordnet()
     ids[17] = "n99999999"
     path = written(tmp_path, ids)
-    assert "1,001 different WordNet ids" in refusal(path)
-    message = refusal(path, wordnet_ids=IDS)
-    assert "1 of 50,000 labels" in message
-    assert "line 18: 'n99999999'" in message
+    assert where(refusal(path)) == ("label", None, None, 1001)
+    error = refusal(path, wordnet_ids=IDS)
+    assert where(error) == ("label", 18, "n99999999", 1)
+    assert "1 of 50,000" in str(error)
+    assert "line 18: 'n99999999'" in str(error)
 
 
 def test_other_wordnet_ids_than_labels_txt(tmp_path: Path) -> None:
     other = (*IDS[:-1], "n99999999")
-    message = refusal(written(tmp_path, wordnet()), wordnet_ids=other)
-    assert (
-        f"50 of 50,000 labels are WordNet ids that labels.txt does not hold (line 858: '{IDS[-1]}'"
-        in (message)
-    )
+    error = refusal(written(tmp_path, wordnet()), wordnet_ids=other)
+    assert where(error) == ("label", 858, IDS[-1], 50)
+    assert "labels.txt" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -280,17 +292,20 @@ def test_other_wordnet_ids_than_labels_txt(tmp_path: Path) -> None:
 )
 def test_ids_from_one(tmp_path: Path, content) -> None:
     path = written(tmp_path, content)
-    message = refusal(path)
-    assert "1 to 1000, none is 0" in message
-    assert "map_clsloc.txt" in message
-    assert "subtract 1" in message
+    error = refusal(path)
+    assert where(error) == ("label", None, "1000", None)
+    assert "1 to 1000" in error.message
+    assert error.remedy
+    assert "map_clsloc.txt" in error.remedy
 
     order = shuffled(range(1000))
     devkit = {number: IDS[label] for number, label in enumerate(order, start=1)}
     read = read_original_labels(path, devkit=devkit)
     assert read.labels.tolist() == [order[label] for label in LABELS]
     assert read.wordnet_ids == IDS
-    assert "labels.txt" in refusal(path, devkit=devkit, wordnet_ids=(*IDS[:-1], "n99999999"))
+    error = refusal(path, devkit=devkit, wordnet_ids=(*IDS[:-1], "n99999999"))
+    assert error.value == "map_clsloc.txt"
+    assert "labels.txt" in str(error)
 
 
 def test_devkit_is_not_asked_for_class_ids(tmp_path: Path) -> None:
@@ -300,34 +315,33 @@ def test_devkit_is_not_asked_for_class_ids(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "label", "told"),
-    [
-        (6, 1000, "1 of 50,000 labels are not class ids, 0 to 999 (line 7: '1000')"),
-        (6, "-1", "line 7: '-1'"),
-        (6, "1.0", "line 7: '1.0'"),
-        (6, "07", "line 7: '07'"),
-        (6, "9" * 5000, "line 7: '999"),
-        (6, IDS[0], f"line 7: '{IDS[0]}'"),
-        (6, "x", "line 7: 'x'"),
-        (6, "", "blank (line 7"),
-    ],
+    "label",
+    [1000, "-1", "1.0", "07", "9" * 5000, IDS[0], "x", ""],
+    ids=lambda label: str(label)[:9],
 )
-def test_bad_label(tmp_path: Path, place: int, label: object, told: str) -> None:
+def test_bad_label(tmp_path: Path, label: object) -> None:
     labels: list[object] = LABELS.tolist()
-    labels[place] = label
-    assert told in refusal(written(tmp_path, labels))
+    labels[6] = label
+    error = refusal(written(tmp_path, labels))
+    assert (error.row, error.value, error.count) == (7, str(label), 1)
+    assert error.column == ("label" if label else None)  # a blank line is one in any file
+    assert "1 of 50,000" in str(error)
+    assert f"(line 7: '{str(label)[:20]}" in str(error)
 
 
 def test_bad_label_among_wordnet_ids(tmp_path: Path) -> None:
     labels = [*wordnet()[:-1], "5"]
-    message = refusal(written(tmp_path, labels))
-    assert "1 of 50,000 labels are not WordNet ids (line 50000: '5')" in message
+    error = refusal(written(tmp_path, labels))
+    assert where(error) == ("label", 50_000, "5", 1)
+    assert "(line 50000: '5')" in str(error)
 
 
 @pytest.mark.parametrize("value", [True, None, 5.0, [5], "x", -1, 1000, 10**30])
 def test_bad_label_in_json(tmp_path: Path, value: object) -> None:
     labels = dict(zip(NAMES, LABELS.tolist(), strict=True)) | {NAMES[6]: value}
-    assert f"(member 7: {str(value)!r})" in refusal(written(tmp_path, json.dumps(labels)))
+    error = refusal(written(tmp_path, json.dumps(labels)))
+    assert where(error) == ("label", 7, str(value), 1)
+    assert f"(member 7: {str(value)!r})" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -336,18 +350,21 @@ def test_bad_label_in_json(tmp_path: Path, value: object) -> None:
 def test_bad_label_in_npy(tmp_path: Path, value: int, dtype: type) -> None:
     labels = LABELS.astype(dtype)
     labels[6] = value
-    assert f"(index 6: '{value}')" in refusal(written(tmp_path, npy(labels)))
+    error = refusal(written(tmp_path, npy(labels)))
+    assert where(error) == ("label", 6, str(value), 1)
+    assert f"(index 6: '{value}')" in str(error)
 
 
 @pytest.mark.parametrize("content", [LABELS[:-1], wordnet()[:-1]])
 def test_a_label_too_few(tmp_path: Path, content: list[object]) -> None:
-    message = refusal(written(tmp_path, content))
-    assert "49,999 labels; 50,000 are needed" in message
+    error = refusal(written(tmp_path, content))
+    assert where(error) == (None, None, None, 49_999)
+    assert "50,000" in str(error)
 
 
 @pytest.mark.parametrize("content", [sorted(LABELS), sorted(wordnet()), npy(np.sort(LABELS))])
 def test_class_folder_order(tmp_path: Path, content) -> None:
-    assert "the order of class folders" in refusal(written(tmp_path, content))
+    assert where(refusal(written(tmp_path, content))) == ("image", None, None, None)
 
 
 def test_named_labels_may_be_in_class_folder_order(tmp_path: Path) -> None:
@@ -360,46 +377,54 @@ def test_images_missing_unknown_and_repeated(tmp_path: Path) -> None:
     names[1] = "ILSVRC2012_test_00000002.JPEG"
     names[2] = "val/" + names[9]
     names[3] = "ILSVRC2012_val_00050001.JPEG"
-    message = refusal(written(tmp_path, pairs(names)))
-    assert "2 of 50,000 names are of no validation image (line 2: 'ILSVRC2012_test" in message
-    assert "1 of 50,000 names are of an image named before (line 10: " in message
-    assert "3 images are missing (2, 3, 4)" in message
+    error = refusal(written(tmp_path, pairs(names)))
+    assert (error.column, error.row, error.value) == ("image", 2, names[1])
+    for fact in ("2 of 50,000 ", "(line 2: 'ILSVRC2012_test", "1 of 50,000 ", "(line 10: "):
+        assert fact in str(error)
+    assert "(2, 3, 4)" in str(error)
     # The header is line 1 there.
-    message = refusal(written(tmp_path, csv_lines(names)))
-    assert "(line 3: 'ILSVRC2012_test" in message
-    assert "line 5: 'ILSVRC2012_val_00050001.JPEG'" in message
+    error = refusal(written(tmp_path, csv_lines(names)))
+    assert (error.column, error.row, error.value) == ("image", 2, names[1])
+    assert "(line 3: 'ILSVRC2012_test" in str(error)
+    assert "line 5: 'ILSVRC2012_val_00050001.JPEG'" in str(error)
 
 
 def test_repeated_member_in_json(tmp_path: Path) -> None:
     text = json.dumps(dict(zip(NAMES, LABELS.tolist(), strict=True)))
-    message = refusal(written(tmp_path, text[:-1] + f', "{NAMES[4]}": 3}}'))
-    assert f"1 of 50,001 names are of an image named before (member 50001: '{NAMES[4]}')" in message
+    error = refusal(written(tmp_path, text[:-1] + f', "{NAMES[4]}": 3}}'))
+    assert (error.column, error.row, error.value) == ("image", 50_001, NAMES[4])
+    assert "1 of 50,001 " in str(error)
+    assert f"(member 50001: '{NAMES[4]}')" in str(error)
 
 
 @pytest.mark.parametrize("content", ["{}", "file_name,label\n", "a 5", f"{NAMES[0]} 0"])
 def test_nearly_nothing(tmp_path: Path, content: str) -> None:
-    assert "images are missing (" in refusal(written(tmp_path, content))
+    assert refusal(written(tmp_path, content)).column == "image"
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "number", "fact"),
     [
-        ("a,1,2", "line 3: 3"),
-        ("a", "line 3: 1"),
-        ('"a', "line 3: not valid CSV"),
-        ("", "blank (line 3"),
+        ("a,1,2", 2, "line 3: 3"),
+        ("a", 2, "line 3: 1"),
+        ('"a', 2, "line 3: "),
+        ("", 3, "(line 3"),  # counted as a line of any text
     ],
 )
-def test_ragged_csv(tmp_path: Path, row: str, told: str) -> None:
+def test_ragged_csv(tmp_path: Path, row: str, number: int, fact: str) -> None:
     lines = csv_lines()
     lines[2] = row
-    assert told in refusal(written(tmp_path, lines))
+    error = refusal(written(tmp_path, lines))
+    assert error.row == number
+    assert fact in str(error)
 
 
 def test_line_without_a_label(tmp_path: Path) -> None:
     lines = pairs()
     lines[4] = NAMES[4]
-    assert "are not class ids (line 5: '')" in refusal(written(tmp_path, lines))
+    error = refusal(written(tmp_path, lines))
+    assert where(error) == ("label", 5, "", 1)
+    assert "(line 5: '')" in str(error)
 
 
 def test_folders(tmp_path: Path) -> None:
@@ -411,12 +436,13 @@ def test_folders(tmp_path: Path) -> None:
 
     stray = val / IDS[3] / "Thumbs.db"
     stray.touch()
-    message = refusal(val)
-    assert f"1 of 50,001 names are of no validation image ('{IDS[3]}/Thumbs.db')" in message
+    error = refusal(val)
+    assert (error.column, error.value) == ("image", f"{IDS[3]}/Thumbs.db")
+    assert "1 of 50,001 " in str(error)
     stray.unlink()
 
     (val / IDS[0] / NAMES[0]).rename(val / "other" / NAMES[0])
-    assert "1 images are missing (1)" in refusal(val)
+    assert where(refusal(val)) == ("image", None, "1", 1)
 
 
 def test_folders_of_links(tmp_path: Path) -> None:
@@ -436,6 +462,6 @@ def test_folders_of_links(tmp_path: Path) -> None:
 
 def test_folders_none(tmp_path: Path) -> None:
     (tmp_path / NAMES[0]).touch()
-    assert "no class folders" in refusal(tmp_path)
+    assert where(refusal(tmp_path)) == (None, None, None, 0)
     (tmp_path / IDS[0]).mkdir()
-    assert "no class folders" in refusal(tmp_path)
+    assert where(refusal(tmp_path)) == (None, None, None, 0)

@@ -37,10 +37,9 @@ def test_a_score_that_is_no_probability_is_refused(
         return tensor
 
     change("scores.npz", tensor=spoil)
-    assert str(refusal("scores.npz")) == (
-        f"scores.npz: tensor[3] is {value}; a score is between 0 and 1 (2 such scores). Download "
-        "it again, or leave it out of the folder"
-    )
+    error = refusal("scores.npz")
+    assert (error.file, error.column, error.row) == ("scores.npz", "tensor", 3)
+    assert (error.value, error.count) == (str(value), 2)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +49,7 @@ def test_another_number_of_scores_than_of_questions_is_refused(
     change: Change, refusal: Refusal, other: Any, count: int
 ) -> None:
     change("scores.npz", tensor=other)
-    message = str(refusal("scores.npz"))
-    assert message.startswith(f"scores.npz: {count:,} scores for 3,195 questions; one for each")
-    assert "Download it again" in message
+    error = refusal("scores.npz")
+    assert (error.file, error.row, error.count) == ("scores.npz", None, count)
+    assert f"{count:,} " in str(error)
+    assert "3,195 " in str(error)

@@ -238,7 +238,7 @@ def test_a_path_is_no_pattern_and_no_partition(
 def test_a_packed_file(
     name: str, suffix: str, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    """It is recognised by its content, and called as what is in it."""
+    """It is told by its content, and called as what is in it."""
     path = tmp_path / f"a model{formats.PREDICTION_FORMATS[name].suffixes[0]}"
     SAMPLES[name](path)
     packed = path.with_name(path.name + suffix)

@@ -123,7 +123,7 @@ def test_a_table_of_a_database(tmp_path: Path, predictions_table: Any) -> None:
     path = tmp_path / "mine.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute("create table vit as select 1 as image, 2 as label")
-        con.execute('create view "odd :: name" as select 5 as image, [6, 7] as label')
+        con.execute('create table "odd :: name" as select 5 as image, [6, 7] as label')
     assert predictions.add(predictions_table, f"{path}::vit") == ["vit"]
     assert predictions.add(predictions_table, f"{path}::odd :: name") == ["odd :: name"]
     rows = predictions_table.execute("select image_id, rank, label from predictions").fetchall()
