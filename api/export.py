@@ -168,12 +168,7 @@ def export(
 
 
 def _check_options(
-    name: str,
-    chosen: dict[str, object],
-    *,
-    where: str | None,
-    columns: object,
-    rules: Rules,
+    name: str, chosen: dict[str, object], *, where: str | None, columns: object, rules: Rules
 ) -> None:
     """Raise UsageError where an option is set that the format does not use."""
     form = exports.find(name)

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..schema.tables import CLASSES
 from . import Export, npz
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-CLASSES = 1000
 _IMAGES = 1000
 _QUESTIONS = {
     "score": """

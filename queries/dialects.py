@@ -21,16 +21,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 # Windows over which these are taken need no frame: they have one of their own, or none.
-_RANKING = {
-    "CumeDist",
-    "DenseRank",
-    "Lag",
-    "Lead",
-    "Ntile",
-    "PercentRank",
-    "Rank",
-    "RowNumber",
-}
+_RANKING = {"CumeDist", "DenseRank", "Lag", "Lead", "Ntile", "PercentRank", "Rank", "RowNumber"}
 # A name that DuckDB would take for a file's.
 _FILE = re.compile(r"[/\\*]|\.(arrow|csv|feather|json|jsonl|npy|npz|parquet|tsv)(\.\w+)?$", re.I)
 # Nodes of sqlglot's tree, and why their like may not stand in a view.

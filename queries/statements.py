@@ -46,8 +46,7 @@ def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool =
     if kinds != [duckdb.StatementType.SELECT]:
         also = "FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN" if explains else "FROM, WITH"
         raise QueryError(
-            f"the query is not one SELECT (or {also}), and a query only reads",
-            count=len(kinds),
+            f"the query is not one SELECT (or {also}), and a query only reads", count=len(kinds)
         )
 
 

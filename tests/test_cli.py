@@ -373,10 +373,10 @@ def test_offline_by_option_and_by_environment(
 ) -> None:
     """Nothing is downloaded, and the cache is empty."""
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
-    assert "none is built offline" in run("demo", code=3).stderr
+    assert "REALDB_OFFLINE" in run("demo", code=3).stderr
     assert "nothing may be downloaded" in run("ingest", code=1).stderr
     monkeypatch.setenv("REALDB_OFFLINE", "0")
-    assert "none is built offline" in run("demo", "--offline", code=3).stderr
+    assert "REALDB_OFFLINE" in run("demo", "--offline", code=3).stderr
     assert "nothing may be downloaded" in run("ingest", "--offline", code=1).stderr
     assert not (tmp_path / "none" / "CURRENT").exists()
 

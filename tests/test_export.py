@@ -175,7 +175,7 @@ def test_the_command(synthetic_store: Store, tmp_path: Path) -> None:
     assert done.stderr.decode() == f"realdb: {out}: {found.num_rows} rows as parquet\n"
     again = run(synthetic_store, *arguments)
     assert again.returncode == 1
-    assert again.stderr.decode() == f"realdb: {out} is there already; --force replaces it\n"
+    assert again.stderr.decode() == f"realdb: {out} exists already. To replace it use --force\n"
     assert run(synthetic_store, *arguments, "--force").returncode == 0
 
 

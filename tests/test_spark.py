@@ -21,6 +21,7 @@ import realdb
 from needs import needs, needs_spark
 from realdb.api import describe
 from realdb.api import spark as engines
+from realdb.api.rules import Rules
 from realdb.errors import DataError, QueryError, RealdbError, UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES, create_table
@@ -249,7 +250,7 @@ def test_the_predictions_are_not_shuffled(
     """The labels are copied to each worker; of the predictions only partial counts are shuffled."""
     first = tmp_path / "first choices.parquet"
     duckdb.read_parquet(str(models[0])).filter("rank = 1").write_parquet(str(first))
-    asked = engines.judging(spark.name, [first], ["accuracy"], threshold=0.8, store=stored)
+    asked = engines.judging(spark.name, [first], ["accuracy"], rules=Rules(), store=stored)
     with asked as session:
         plan = session.spark.table("accuracy")._jdf.queryExecution().executedPlan().toString()
     assert "BroadcastHashJoin [image_id" in plan
@@ -380,7 +381,7 @@ def test_rows_that_are_no_predictions_are_refused(
         ("select * from labels_at(cut := 0.5)", "labels_at takes the parameters threshold"),
         ("select * from labels_at(0.5, 1)", "labels_at takes the parameters threshold"),
         ("select * from recomputed_labels_if(golden := 4)", "takes the parameters golden_majority"),
-        ("select * from accuracy_if(golden_majority := 4)", ": a table function"),
+        ("select * from accuracy_if(golden_majority := 4)", "accuracy_if"),
         ("select r.range from range(3) as r", "RANGE(0, 3)"),
         ("select * from acuracy", "there is no table or view 'acuracy'"),
         ("select nothing from labels", "refuses it"),
@@ -412,7 +413,7 @@ def test_statements_for_spark_run_as_they_are(stored: Path, sail_address: str) -
     text = describe.statements("leaderboard", "spark")
     heading, *statements = [part.strip() for part in text.split("-- ") if part.strip()]
     assert heading.startswith("Where these tables stand: images, labels, predictions (")
-    with engines.judging(sail_address, [], ["leaderboard"], threshold=0.8, store=stored) as session:
+    with engines.judging(sail_address, [], ["leaderboard"], rules=Rules(), store=stored) as session:
         for statement in statements:
             _, _, sql = statement.partition("\n")
             sql = sql.rstrip(";").replace("OR REPLACE VIEW", "OR REPLACE TEMPORARY VIEW")

@@ -6,18 +6,18 @@ two lookup tables, so that trying one is a gather over 50,000 rows. Nothing here
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ...schema.tables import CLASSES, IMAGES
+from ...stats.intervals import wilson
+
 if TYPE_CHECKING:
     import duckdb
 
-IMAGES = 50_000
-CLASSES = 1000
 # Stated image numbers and labels beyond these mean nothing under any hypothesis. 99,998 is what
 # the loop in the README of ReaL's repository, (i + i), calls the last image.
 MOST_IMAGE = 2 * IMAGES
@@ -79,12 +79,7 @@ class Share(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval at 95 %; all of 0 to 1 where there is nothing."""
-        if not self.total:
-            return 0.0, 1.0
-        z, n, p = 1.959963984540054, self.total, self.value
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        return wilson(self.hits, self.total) if self.total else (0.0, 1.0)
 
 
 class Trial(NamedTuple):

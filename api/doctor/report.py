@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...schema.tables import IMAGES
+
 if TYPE_CHECKING:
     import duckdb
-
-IMAGES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..results import NEAR_CHANCE, is_near_chance, is_too_good
 from . import mistakes
 
-_NEAR_CHANCE = 0.02
-# No model agrees with labels as closely as these labels themselves do.
-_TOO_GOOD = 0.98
-_ENOUGH = 200
 # A model that says one label for more images than this has collapsed.
 _COLLAPSED = 0.1
 # How far a model's confidence, where it is highest, may lie above its accuracy there.
@@ -32,13 +29,13 @@ def judge(
     if not real.total:
         return "suspicious", "none of its images has a ReaL label, so nothing can be judged"
     for share, labels in ((original, "original labels"), (real, "ReaL labels")):
-        if share.total >= _ENOUGH and share.value >= _TOO_GOOD:
+        if is_too_good(share.value, share.total):
             return "suspicious", (
                 f"these seem to be the {labels} themselves, no predictions: they agree on "
                 f"{share.value:.1%} of the images"
             )
     low, high = real.interval
-    if high < _NEAR_CHANCE:
+    if is_near_chance(high):
         _, counts = np.unique(stated_label, return_counts=True)
         if counts.max() > _COLLAPSED * len(stated_label):
             return "suspicious", (
@@ -53,7 +50,7 @@ def judge(
             "that predicts (and see that no loader shuffles, that names and predictions were not "
             "sorted apart, and that the model is a trained one)"
         )
-    if low <= _NEAR_CHANCE:
+    if low <= NEAR_CHANCE:
         return "suspicious", f"too few of its images have ReaL labels to tell: {real.total:,}"
     doubt = _doubt(truth, image, label, real, confidence)
     if doubt:
