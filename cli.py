@@ -230,7 +230,7 @@ def doctor(
             progress=progress,
         )
     if form in (None, "table"):
-        typer.echo(str(found))
+        typer.echo(terminal.in_terms_of_the_command(app, str(found)))
     else:
         terminal.emit(diagnosing.tried_table(found), form)
     if out is not None:

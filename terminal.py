@@ -91,7 +91,7 @@ def _run(app: Typer) -> int:
             say("interrupted")
         return end.code if isinstance(end.code, int) else 0
     except RealdbError as error:
-        say(as_options(str(error), _options(app, sys.argv[1:])))
+        say(in_terms_of_the_command(app, str(error)))
         return error.exit_code
     except Exception as error:
         return _unforeseen(error)
@@ -162,6 +162,11 @@ def _end_on_signals() -> None:
 def say(text: str) -> None:
     """Print a message on stderr."""
     print(f"realdb: {text}", file=sys.stderr)
+
+
+def in_terms_of_the_command(app: Typer, text: str) -> str:
+    """Return a message of the library with the options of the command that runs."""
+    return as_options(text, _options(app, sys.argv[1:]))
 
 
 def as_options(text: str, options: dict[str, str]) -> str:
