@@ -392,7 +392,7 @@ def _arrays(file: str) -> list[Any]:
 
 def _set_as_realdb(con: Any) -> None:
     """Give a connection the settings of realdb's own."""
-    from realdb.schema.store import DISABLED_OPTIMIZERS
+    from realdb.store.store import DISABLED_OPTIMIZERS
 
     con.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
 
