@@ -26,7 +26,7 @@ def require_models(
     """Return the models of the rows from `before` on.
 
     Raises DataError where there are no rows, a model is known already, an image or one of its
-    ranks stands twice, an image has no rank 1, only some rows have a rank, or an image has one
+    ranks is repeated, an image has no rank 1, only some rows have a rank, or an image has one
     class at two ranks.
     """
     # A bit for each image and rank counts the different ones: half the time of groups. Few models
@@ -196,28 +196,16 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
         [before, _SHOWN],
     ).fetchall()
     if twice:
-        rows = con.execute(
-            """
-            select row
-            from (
-                select row_number() over (order by rowid) as row, model, image_id, rank
-                from predictions
-                where rowid >= $1
-            )
-            where model = $2 and image_id = $3 and rank = $4
-            order by row
-            limit $5
-            """,
-            [before, *twice[0][:3], _SHOWN],
-        ).fetchall()
+        model, image_id, rank, count = twice[0]
+        rows = _rows_of(con, before, model, image_id, rank=rank)
         raise DataError(
-            f"{where}: {twice[0][3]:,} images occur more than once with the same model and rank, "
+            f"{where}: {count:,} images occur more than once with the same model and rank, "
             f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
-            f"rows {', '.join(str(row) for (row,) in rows)} (row 1 is the first prediction)",
-            row=rows[0][0],
+            f"rows {', '.join(map(str, rows))} (row 1 is the first prediction)",
+            row=rows[0],
             column="image",
-            value=twice[0][1],
-            count=twice[0][3],
+            value=image_id,
+            count=count,
             remedy="Add a column rank for several predictions for an image, a column model for "
             "several models",
         )
@@ -279,20 +267,7 @@ def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> N
     ).fetchall()
     if twice:
         model, image_id, label, *_, count = twice[0]
-        places = con.execute(
-            """
-            select row
-            from (
-                select row_number() over (order by rowid) as row, model, image_id, label
-                from predictions
-                where rowid >= $1
-            )
-            where model = $2 and image_id = $3 and label = $4
-            order by row
-            limit $5
-            """,
-            [before, model, image_id, label, _SHOWN],
-        ).fetchall()
+        rows = _rows_of(con, before, model, image_id, label=label)
         named = "; ".join(
             f"class {label} of image {image_id} at {first} and {last}"
             for _, image_id, label, first, last, _ in twice
@@ -300,11 +275,49 @@ def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> N
         raise DataError(
             f"{where}: {count:,} times an image has the same class at two ranks: {named}"
             f"{'; …' if count > _SHOWN else ''}; the first in rows "
-            f"{', '.join(str(row) for (row,) in places)} (row 1 is the first prediction)",
-            row=places[0][0],
+            f"{', '.join(map(str, rows))} (row 1 is the first prediction)",
+            row=rows[0],
             column="label",
             value=label,
             count=count,
             remedy="The choices of a model for an image are different classes: check that the "
             "labels belong to the ranks",
         )
+
+
+def _rows_of(
+    con: duckdb.DuckDBPyConnection,
+    before: int,
+    model: str,
+    image_id: int,
+    *,
+    rank: int | None = None,
+    label: int | None = None,
+) -> list[int]:
+    """Return the first rows of the input, from 1, that give an image this rank or label."""
+    rows = con.execute(
+        """
+        select row
+        from (
+            select row_number() over (order by rowid) as row, model, image_id, rank, label
+            from predictions
+            where rowid >= $before
+        )
+        where
+            model = $model
+            and image_id = $image_id
+            and rank = coalesce($rank, rank)
+            and label = coalesce($label, label)
+        order by row
+        limit $shown
+        """,
+        {
+            "before": before,
+            "model": model,
+            "image_id": image_id,
+            "rank": rank,
+            "label": label,
+            "shown": _SHOWN,
+        },
+    ).fetchall()
+    return [row for (row,) in rows]
