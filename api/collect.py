@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, UsageError
+from ..errors import DataError
 from ..store import prediction_sets
 from ..store import store as stores
 from ..store.files import checksum
@@ -44,19 +44,12 @@ def add(
     keeps what is stored.
 
     Raises DataError where predictions are refused, or a model is stored with other rows and
-    `replace` is not set. A file that is refused is left out
-    whole; the others are stored.
+    `replace` is not set; UsageError where `model` would name several sets of predictions. A file
+    that is refused is left out whole; the others are stored.
     """
-    from ..ingest.expand import expand
+    from ..ingest.expand import expand_for
 
-    sources = expand(predictions)
-    if model is not None and len(sources) > 1:
-        raise UsageError(
-            f"`model` names the model of one file, and there are {len(sources)}",
-            parameter="model",
-            value=model,
-            count=len(sources),
-        )
+    sources = expand_for(model, predictions)
     opened = open_store(store, offline, progress)
     prediction_sets.sweep(opened.root)
     done: list[tuple[str | None, prediction_sets.Put]] = []

@@ -107,20 +107,11 @@ class Session:
         `ingest.predictions.add`, and so are the errors; UsageError where `model` would name several
         sets of predictions.
         """
-        from ..ingest.expand import expand
+        from ..ingest.expand import expand_for
 
-        sources = expand(predictions)
-        if model is not None and len(sources) > 1:
-            raise UsageError(
-                f"`model` names one set of predictions, and there are {len(sources)}",
-                parameter="model",
-                value=model,
-                count=len(sources),
-                remedy="Without it each is named by its file's stem",
-            )
         return {
             name: source.predictions
-            for source in sources
+            for source in expand_for(model, predictions)
             for name in self.add_one(
                 source.predictions,
                 model=model or source.model,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import DataError, RealdbWarning
+from ..errors import DataError, RealdbWarning, UsageError
 from . import formats
 from .formats import plain, remote
 
@@ -51,6 +51,20 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
             sources.append(
                 PredictionSource(each, plain.stem(path) if str(path) != "-" else "stdin")
             )
+    return sources
+
+
+def expand_for(model: str | None, predictions: Iterable[object]) -> list[PredictionSource]:
+    """Return what `expand` does; raise UsageError where `model` would name several of them."""
+    sources = expand(predictions)
+    if model is not None and len(sources) > 1:
+        raise UsageError(
+            f"`model` names one set of predictions, and there are {len(sources)}",
+            parameter="model",
+            value=model,
+            count=len(sources),
+            remedy="Without it each is named by its file's stem",
+        )
     return sources
 
 
