@@ -461,7 +461,7 @@ def scores(
     ] = None,
     original_label_for: Annotated[
         OriginalLabelFor | None,
-        typer.Option(help="On which questions the original label is heard. [animals]"),
+        typer.Option(help="On which questions the original label counts as a rater. [animals]"),
     ] = None,
     maybe_as: Annotated[
         MaybeAs | None, typer.Option(help="What a 'maybe' is taken for. [maybe]")
@@ -491,7 +491,7 @@ def scores(
 ) -> None:
     """Sum the votes up in another way: which labels come and go, and how models move.
 
-    Without an option the published rules are in force, and nothing changes. The rules are those of
+    Without an option the published rules apply, and nothing changes. The rules are those of
     the view pipeline_rules; those that are not named stay.
 
     Example: realdb scores --golden-majority 4 --predictions ViT.csv

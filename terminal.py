@@ -129,9 +129,9 @@ _ended_by = 0
 def _end_on_signals() -> None:
     """Have Ctrl-C and SIGTERM end the command within a second, whatever it is doing.
 
-    Python hears of a signal only between its own steps, and some of DuckDB's take long. So a thread
-    hears of it as well, and leaves half a second later if the command has not: what is half written
-    is removed by the next command.
+    Python handles a signal only between its own steps, and some of DuckDB's take long. So a thread
+    watches for it as well, and leaves half a second later if the command has not. The next command
+    removes what is half written.
     """
     import threading
     import time
@@ -307,7 +307,7 @@ def _file(relation: duckdb.DuckDBPyRelation, form: str) -> None:
 def _table(relation: duckdb.DuckDBPyRelation) -> None:
     from rich.console import Console
 
-    # What stands in a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
+    # The content of a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
     console = Console(markup=False, emoji=False)
     found = relation.fetchall()
     rows = [[_short(value) for value in row] for row in found[:_MOST_ROWS]]

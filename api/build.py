@@ -38,7 +38,7 @@ def ingest(
     with a task, how much of it is done, and how much there is.
 
     Raises DataError where a file is damaged or contradicts another, and StoreError where the store
-    cannot be written; the store in force stays as it was.
+    cannot be written; the current build stays as it was.
     """
     if original_format is not None and original is None:
         raise UsageError(
@@ -101,7 +101,7 @@ def _build(
 def open_store(
     store: str | Path | None, offline: bool | None, progress: Progress | None = None
 ) -> Store:
-    """Return the store in force, building it first where there is none."""
+    """Return the store, building it first where there is none."""
     root = root_of(store)
     try:
         return stores.resolve(root)

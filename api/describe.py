@@ -60,7 +60,7 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 
 
 def whereabouts(*, store: str | Path | None = None) -> str:
-    """Say in a sentence which build is in force, where, and which tables it does not have."""
+    """Say in a sentence which build is current, where, and which tables it does not have."""
     opened = stores.resolve(root_of(store))
     absent = [table for table in TABLES if table not in opened.names]
     without = f"; without {', '.join(absent)}" if absent else ""

@@ -113,9 +113,9 @@ def scores(
     With `method` pipeline the rules are those of the view `pipeline_rules`; what is None stays as
     published. A golden question is valid if `golden_majority` of the 5 experts say yes
     (`original_majority` where the original label is judged as a rater); `smoothing` (above 0) is
-    added to each count of answers; the original label is heard as a rater on questions about
+    added to each count of answers; the original label counts as a rater on questions about
     `original_label_for` animals, all or none; a 'maybe' is taken for `maybe_as` maybe, yes or no;
-    `left_out_raters` are not heard.
+    votes of `left_out_raters` do not count.
 
     The other methods sum up the same votes of the main round in their own way (see
     stats/aggregation.py): the share of yes (majority), the same with each rater weighted by the
@@ -294,8 +294,8 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
     """Put a method's scores where recomputed_scores stood; return how its iteration ended."""
     from ..stats import aggregation
 
-    # What the rules let be heard stands where the votes stood.
-    heard = con.sql(
+    # The votes that count under the rules replace the votes.
+    counted = con.sql(
         """
         select round, image_id, label, rater_id, answer
         from counted_votes
@@ -305,7 +305,7 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
         where round = 'expert'
         """
     )
-    catalog.replace(con, "votes", heard)
+    catalog.replace(con, "votes", counted)
     main = aggregation.read_round(con, "main")
     golden = con.execute("select image_id, label, is_valid from golden_truths").fetchnumpy()
     fit = None

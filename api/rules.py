@@ -41,7 +41,7 @@ class Rules:
 
     @property
     def views(self) -> list[str]:
-        """The views that `apply` needs beside those that are asked."""
+        """The views that `apply` needs besides those of the question."""
         is_published = self.threshold == PUBLISHED_THRESHOLD and self.scores is None
         return [] if is_published else ["labels_at"]
 

@@ -1,4 +1,4 @@
-"""One way into the store: a session opens it for a question, and every call asks a session."""
+"""Open the store for one question: every call does so through a session."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Session:
     """The store, opened for one question.
 
     A session resolves the build, connects to the tables that the question reads, takes the
-    predictions (`add`), then creates the views that are needed and puts the rules in force
+    predictions (`add`), then creates the views that are needed and applies the rules
     (`prepare`), and answers (`view`, `sql`).
 
-    store: the build that is asked
+    store: the build that is queried
     con: an in-memory DuckDB connection; nothing done on it changes the store
-    rules: the rules in force
+    rules: the rules that the views follow
     added: the table on `con` that holds the predictions that were added
     """
 
@@ -51,8 +51,8 @@ class Session:
     ) -> None:
         """Open the store, which is built first where there is none and `offline` allows it.
 
-        `views` are those that the question needs, and `tables` what it reads itself; None stands
-        for all that the store has. Raises StoreError where the store cannot be opened, and
+        `views` are those that the question needs, and `tables` what it reads itself; None means
+        all that the store has. Raises StoreError where the store cannot be opened, and
         QueryError where a view needs a table that the store does not have.
         """
         self.store: Store = (
@@ -82,7 +82,7 @@ class Session:
         self.con.close()
 
     def require(self, views: Iterable[str] | None) -> None:
-        """Have `prepare` create these views too; None stands for all that the store allows.
+        """Have `prepare` create these views too; None means all that the store allows.
 
         They may read no other tables than those the session was opened with. Raises QueryError
         where a view needs a table that the store does not have.
@@ -103,7 +103,7 @@ class Session:
     ) -> dict[str, object]:
         """Read predictions into the table `predictions`; return what each model was read from.
 
-        A folder or a pattern stands for its files. The options are those of
+        A folder or a pattern means its files. The options are those of
         `ingest.predictions.add`, and so are the errors; UsageError where `model` would name several
         sets of predictions.
         """
@@ -134,7 +134,7 @@ class Session:
         only: Collection[Path] | None = None,
         original_for: str | None = None,
     ) -> Session:
-        """Create the views and put the rules in force; return the session.
+        """Create the views and apply the rules; return the session.
 
         With `stored` the table `predictions` shows the stored models beside what was added, or
         `only` the files named. `original_for` says what needs the original labels, if anything

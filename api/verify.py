@@ -36,7 +36,7 @@ class Check:
 
 
 def verify(*, store: str | Path | None = None, progress: Progress | None = None) -> list[Check]:
-    """Check the store in force, and return every check with what was found.
+    """Check the store, and return every check with what was found.
 
     A damaged file is a check that failed; what reads the file is then left out. Raises StoreError
     where there is no store.

@@ -3,7 +3,7 @@
 Everything else is judged by the views, and they say what is right here too: a test compares each
 field with the view `accuracy`, to the last bit. But to take 50,000 rows into DuckDB and to ask it
 takes 30 ms; the README's loop takes 3, and who judges after every epoch, or tries a thousand
-variants, would write it again. So the labels are kept as arrays, of the build in force: a build
+variants, would write it again. So the labels are kept as arrays, of the current build: a build
 never changes, and CURRENT, which names it, is read at each call.
 """
 
@@ -40,7 +40,7 @@ class _Labels(NamedTuple):
 def accuracy(predictions: Any, root: Path, model: str) -> Accuracy | None:
     """Return what the view `accuracy` says of `predictions`, an array in file-name order.
 
-    None where it is not (50000,) integers 0-999, or no build is in force in `root`.
+    None where it is not (50000,) integers 0-999, or there is no build in `root`.
     """
     import numpy as np
 

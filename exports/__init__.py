@@ -299,7 +299,7 @@ def require_distinct(columns: Sequence[str]) -> None:
 
 
 def choose(what: str, target: Path | None, name: str | None) -> str:
-    """Return the format to write: the one named, else told by WHAT or by the target's suffix.
+    """Return the format to write: the one named, else that of WHAT or of the target's suffix.
 
     Raises UsageError, naming the choices, where that is none or several, and where WHAT and format
     do not fit.
@@ -323,10 +323,10 @@ def choose(what: str, target: Path | None, name: str | None) -> str:
             )
         return name
     suffix = target.suffix.lower() if target is not None else ""
-    told = [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
-    if len(told) == 1:
-        return told[0]
-    choices = told or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
+    fitting = [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
+    if len(fitting) == 1:
+        return fitting[0]
+    choices = fitting or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
     where = "standard output" if target is None else str(target)
     raise UsageError(
         f"the format of {where} is not known from its name",

@@ -23,8 +23,8 @@ def write(export: Export) -> int:
         table = f"export_file.{name}"
         con.execute(f"create table {table} as from exported")
         notice = "\n".join(f"{key}: {value}" for key, value in export.notice.items())
-        said = f"{summary(export.about)}\n{notice}" if export.about else notice
-        con.execute(f"comment on table {table} is {quoting.literal(said)}")
+        comment = f"{summary(export.about)}\n{notice}" if export.about else notice
+        con.execute(f"comment on table {table} is {quoting.literal(comment)}")
         for column in export.asked.columns:
             meaning = export.meaning(column)
             if meaning:

@@ -1,4 +1,4 @@
-"""Which files of predictions a path stands for: a folder and a pattern are several."""
+"""Find the files of predictions that a path means: a folder or a pattern means several."""
 
 from __future__ import annotations
 

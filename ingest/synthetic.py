@@ -90,7 +90,7 @@ def closed_form_scores(
     # 4. The evidence of an answer: ln P(answer | valid) - ln P(answer | invalid).
     evidence = np.log(chances[:, 1]) - np.log(chances[:, 0])
 
-    # 5. The original label is one more rater, heard on animals only. Its answers are counted on
+    # 5. The original label is one more rater, on animals only. Its answers are counted on
     # all golden questions, with another rule of validity: two experts who say yes are enough.
     original_answer = np.where(labels == original_labels, _YES, _NO)
     counts = np.ones((2, 3))

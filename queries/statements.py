@@ -89,7 +89,7 @@ def views_named(
 ) -> list[str] | None:
     """Return the views that a query names, of those that `tables` allow.
 
-    None stands for all: the query asks which tables and views there are. To create them all takes
+    None means all: the query lists the tables and views. To create them all takes
     0.2 s, longer than most queries. `sql` is a SELECT or the EXPLAIN of one.
     """
     names: set[str] = set()
@@ -147,7 +147,7 @@ def _explained(con: duckdb.DuckDBPyConnection, sql: str) -> str:
     import duckdb
 
     begins = [at for at, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
-    # The first word is EXPLAIN: the parser has said so.
+    # The first word is EXPLAIN: the parser has checked it.
     rest = 2 if sql[begins[1] :].lower().startswith("analyze") else 1
     if sql[begins[rest]] == "(":
         try:

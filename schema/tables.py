@@ -40,7 +40,7 @@ def create_table(con: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def sql_path(table: str) -> Path:
-    """Return where a table's .sql file stands."""
+    """Return the path of a table's .sql file."""
     return _FOLDER / f"{table}.sql"
 
 
@@ -55,28 +55,28 @@ def source_of(table: str) -> str:
     return header_of(table).source
 
 
-def comment_on(con: duckdb.DuckDBPyConnection, kind: str, name: str, said: header.Header) -> None:
+def comment_on(con: duckdb.DuckDBPyConnection, kind: str, name: str, about: header.Header) -> None:
     """Write a header's summary and column lines into the database, by COMMENT ON."""
     target = quoting.identifier(name)
-    con.execute(f"comment on {kind} {target} is {quoting.literal(summary(said))}")
-    for column, meaning in said.columns.items():
+    con.execute(f"comment on {kind} {target} is {quoting.literal(summary(about))}")
+    for column, meaning in about.columns.items():
         place = f"{target}.{quoting.identifier(column)}"
         con.execute(f"comment on column {place} is {quoting.literal(meaning)}")
 
 
-def summary(said: header.Header) -> str:
+def summary(about: header.Header) -> str:
     """Return what a header says of the whole, in one line."""
     whole = " ".join(
         f"{label}: {text}."
         for label, text in (
-            ("Grain", said.grain),
-            ("Key", ", ".join(said.key)),
-            ("Rule", said.rule),
-            ("Source", said.source),
+            ("Grain", about.grain),
+            ("Key", ", ".join(about.key)),
+            ("Rule", about.rule),
+            ("Source", about.source),
         )
         if text
     )
-    return f"{said.summary} {whole}"
+    return f"{about.summary} {whole}"
 
 
 def fingerprint() -> str:

@@ -111,7 +111,7 @@ def coefficients(matrices: _Floats) -> _Floats:
     )
 
 
-def resample(given: QuestionVotes, *, replicates: int, seed: int) -> _Floats:
+def resample(questions: QuestionVotes, *, replicates: int, seed: int) -> _Floats:
     """Return the COEFFICIENTS of bootstrap samples, (4, groups, replicates).
 
     A replicate draws as many images as there are, with replacement; all groups are computed on the
@@ -119,24 +119,24 @@ def resample(given: QuestionVotes, *, replicates: int, seed: int) -> _Floats:
     are multinomial), one that is not drawn does not. The same seed gives the same samples, whatever
     the groups are. A group without votes in a replicate has NaN there.
     """
-    images, groups = given.image.max() + 1, given.group.max() + 1
+    images, groups = questions.image.max() + 1, questions.group.max() + 1
     # Few ways to answer exist (21 with five votes), so a replicate is counted, not added up.
-    patterns, pattern = np.unique(given.answers, axis=0, return_inverse=True)
-    cell = given.group * len(patterns) + pattern.reshape(-1)
+    patterns, pattern = np.unique(questions.answers, axis=0, return_inverse=True)
+    cell = questions.group * len(patterns) + pattern.reshape(-1)
     answers = patterns.shape[1]
     matrices = coincidences(patterns).reshape(len(patterns), answers * answers)
     random = np.random.default_rng(seed)
     found = np.empty((len(COEFFICIENTS), groups, replicates))
     for replicate in range(replicates):
         weight = np.bincount(random.integers(images, size=images), minlength=images)
-        counts = np.bincount(cell, weight[given.image], minlength=groups * len(patterns))
+        counts = np.bincount(cell, weight[questions.image], minlength=groups * len(patterns))
         summed = counts.reshape(groups, len(patterns)) @ matrices
         found[:, :, replicate] = coefficients(summed.reshape(groups, answers, answers))
     return found
 
 
 def intervals(
-    given: QuestionVotes, *, replicates: int, seed: int, level: float
+    questions: QuestionVotes, *, replicates: int, seed: int, level: float
 ) -> tuple[_Floats, _Floats]:
     """Return the lower and upper ends of the percentile intervals, (4, groups) each.
 
@@ -144,8 +144,8 @@ def intervals(
     coefficient is defined (B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap,
     chapter 13); NaN for a group whose questions are about one image, which tells nothing of others.
     """
-    samples = resample(given, replicates=replicates, seed=seed)
-    pairs = np.unique(np.stack([given.group, given.image]), axis=1)
+    samples = resample(questions, replicates=replicates, seed=seed)
+    pairs = np.unique(np.stack([questions.group, questions.image]), axis=1)
     samples[:, np.bincount(pairs[0]) < 2] = np.nan
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)

@@ -1,4 +1,4 @@
-"""Make a build: fill its tables, check it, and put it in force."""
+"""Make a build: fill its tables, check it, and make it the current one."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Build:
     def publish(
         self, install: Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
     ) -> Store:
-        """Put the build in force; `install` takes its tables' names and creates the views."""
+        """Make this the current build; `install` takes its tables' names and creates the views."""
         with self.table("build") as con:
             con.execute(
                 "insert into build values ($1, $2, $3, $4)",
@@ -185,7 +185,7 @@ def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
 
 
 def _sweep(root: Path, keep: set[str | None]) -> None:
-    """Remove the builds that are not to be kept; what else stands there is not ours."""
+    """Remove the builds that are not to be kept; other folders are not ours."""
     import shutil
 
     for folder in (root / "builds").iterdir():

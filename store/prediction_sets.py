@@ -1,4 +1,4 @@
-"""The store of predictions: one Parquet file for each model, whatever build is in force.
+"""The store of predictions: one Parquet file for each model, whatever build is current.
 
 predictions/<model>.parquet    the model's rows of the table `predictions`, by image_id and rank;
                                where they came from stands in the file's metadata

@@ -1,15 +1,15 @@
 """The store: a folder of builds, each the Parquet tables that one ingest made.
 
-CURRENT                        the id of the build in force, one line
+CURRENT                        the id of the current build, one line
 builds/<id>/tables/*.parquet   the tables, never changed afterwards
 builds/<id>/manifest.json      what the build is
 builds/<id>/realdb.duckdb      tables, views and comments for any DuckDB client
 realdb.duckdb                  a copy of the build's; realdb itself never reads it
 predictions/                   the stored predictions, of any build: see prediction_sets.py
 
-A build is made in a folder of its own, checked, synced, and comes into force by one atomic rename
-of CURRENT. A reader resolves CURRENT once and keeps that build. The previous build stays until the
-next one, so that its readers may finish; older ones go.
+A build is made in a folder of its own, checked and synced. One atomic rename of CURRENT makes it
+the current one. A reader resolves CURRENT once and keeps that build. The previous build stays until
+the next one, so that its readers may finish; older ones are removed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """A build in force: `tables` maps each table it holds to its number of rows.
+    """The current build: `tables` maps each table it holds to its number of rows.
 
     `checksums` maps it to the SHA-256 of its Parquet file; older builds have none.
     """
@@ -67,7 +67,7 @@ class Store:
         return [*self.tables, "predictions"]
 
     def parquet(self, table: str) -> Path:
-        """Return where a table's Parquet file stands."""
+        """Return the path of a table's Parquet file."""
         return self.folder / "tables" / f"{table}.parquet"
 
     def require_whole(self, table: str) -> None:
@@ -152,7 +152,7 @@ def default_root() -> Path:
 
 
 def current(root: Path) -> str | None:
-    """Return the id of the build in force in the folder `root`; None where there is none."""
+    """Return the id of the current build in the folder `root`; None where there is none."""
     try:
         return (root / "CURRENT").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -160,7 +160,7 @@ def current(root: Path) -> str | None:
 
 
 def resolve(root: Path) -> Store:
-    """Return the build in force in the folder `root`.
+    """Return the current build in the folder `root`.
 
     Raises StoreError where there is none, or where another schema version made it.
     """

@@ -56,11 +56,11 @@ def doctor(
             parameter="fix" if fix is None else "out",
         )
     con = Session(store, tables=["labels"], offline=offline, progress=progress).con
-    with reading.named(predictions) as (given, where):
+    with reading.named(predictions) as (source, where):
         refusal = reading.state(
-            con, given, where, columns=columns, input_format=input_format, order=order
+            con, source, where, columns=columns, input_format=input_format, order=order
         )
-        form = reading.format_of(given, input_format)
+        form = reading.format_of(source, input_format)
     chosen = reading.choose_model(con, where, model)
     first = con.execute("select image, label, confidence from stated where rank = 1").fetchnumpy()
     truth = mistakes.truth(con)

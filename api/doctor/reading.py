@@ -39,20 +39,20 @@ _NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
 
 
 @contextlib.contextmanager
-def named(given: object) -> Iterator[tuple[object, str]]:
-    """Yield what is given and what to call it; what is no plain file as one, to be read twice."""
+def named(source: object) -> Iterator[tuple[object, str]]:
+    """Yield the predictions and their name; what is no plain file as one, to be read twice."""
     from ...ingest.formats import plain
 
-    if not isinstance(given, str | Path):
-        yield given, "the predictions"
-    elif plain.is_needed(given):
-        with plain.copy(given) as path:
-            yield path, "standard input" if str(given) == "-" else str(given)
+    if not isinstance(source, str | Path):
+        yield source, "the predictions"
+    elif plain.is_needed(source):
+        with plain.copy(source) as path:
+            yield path, "standard input" if str(source) == "-" else str(source)
     else:
-        yield given, str(given)
+        yield source, str(source)
 
 
-def state(con: duckdb.DuckDBPyConnection, given: object, where: str, **choices: Any) -> str | None:
+def state(con: duckdb.DuckDBPyConnection, source: object, where: str, **choices: Any) -> str | None:
     """Put the predictions into the table `stated` of `con`; return why they would be refused.
 
     Its columns are those of `predictions`, but `image` and `label` are numbers of any size. Raises
@@ -61,10 +61,10 @@ def state(con: duckdb.DuckDBPyConnection, given: object, where: str, **choices: 
     from ...ingest import predictions as reading
 
     try:
-        reading.add(con, given, **choices)
+        reading.add(con, source, **choices)
     except DataError as error:
-        refusal = error.renamed(given, where) if isinstance(given, str | Path) else error
-        if not _state_leniently(con, given, **choices):
+        refusal = error.renamed(source, where) if isinstance(source, str | Path) else error
+        if not _state_leniently(con, source, **choices):
             raise refusal from None
         return str(refusal)
     con.execute(
@@ -76,7 +76,7 @@ def state(con: duckdb.DuckDBPyConnection, given: object, where: str, **choices: 
 
 def _state_leniently(
     con: duckdb.DuckDBPyConnection,
-    given: object,
+    source: object,
     *,
     columns: Mapping[str, str] | None,
     input_format: str | None,
@@ -90,7 +90,7 @@ def _state_leniently(
 
     try:
         options = formats.ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
-        relation, _, model = reading.read(con, given, options, input_format)
+        relation, _, model = reading.read(con, source, options, input_format)
         relation.create_view("input_rows", replace=True)
         con.execute(
             _LENIENT, {"model": model, "image_name": image_names.PATTERN, "number": _NUMBER}
@@ -137,11 +137,11 @@ def choose_model(con: duckdb.DuckDBPyConnection, where: str, model: str | None) 
     return chosen
 
 
-def format_of(given: object, input_format: str | None) -> str | None:
+def format_of(source: object, input_format: str | None) -> str | None:
     """Return the format that predictions are read as; None for what is no file."""
     from ...ingest import formats
 
-    if not isinstance(given, str | Path) or input_format:
+    if not isinstance(source, str | Path) or input_format:
         return input_format
-    is_in_database = "::" in str(given) and not Path(given).exists()
-    return "duckdb" if is_in_database else formats.recognise(Path(given))
+    is_in_database = "::" in str(source) and not Path(source).exists()
+    return "duckdb" if is_in_database else formats.recognise(Path(source))

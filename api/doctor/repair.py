@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def command(
-    given: object,
+    predictions: object,
     model: str | None,
     columns: Mapping[str, str] | None,
     input_format: str | None,
     order: str | Path | None,
 ) -> str:
     """Return the command (or call) that writes the repaired file; {} is the repair's name."""
-    if not isinstance(given, str | Path):
+    if not isinstance(predictions, str | Path):
         return 'realdb.doctor(…, fix="{}", out="fixed.parquet")'
     pairs = ",".join(f"{role}={name}" for role, name in (columns or {}).items())
     said = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
-    words = [str(given)]
+    words = [str(predictions)]
     for name, value in said.items():
         words += [f"--{name}", str(value)] if value else []
     shown = shlex.join(words).replace("{", "{{").replace("}", "}}")

@@ -31,7 +31,8 @@ class Finding:
 class Diagnosis:
     """What predictions are, and whether they make sense. `str()` gives the report.
 
-    where, format: what was given, and the format it was read as (None for what is no file)
+    where: the file or set that was read
+    format: the format it was read as; None for what is no file
     model: whose predictions they are
     rows, images, ranks: how many predictions, images among 1-50000, and ranks of an image at most
     confidence_low, confidence_high: the range of the first choices' confidence; None without any
