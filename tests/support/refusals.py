@@ -12,7 +12,7 @@ from realdb.errors import RealdbError
 
 @contextlib.contextmanager
 def refused(kind: type[RealdbError], *facts: object, **fields: object) -> Iterator[None]:
-    """Expect an error of just this kind, with these fields, on one line that holds the facts.
+    """Expect an error of just this kind, with these fields, whose text holds the facts.
 
     Facts are counts, values, names, files and commands.
     """
