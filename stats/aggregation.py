@@ -91,13 +91,16 @@ class VoteArrays:
         """
         if self.answers != len(ANSWERS):
             raise UsageError(
-                f"binary() takes the answers no, maybe and yes; these votes have "
-                f"{self.answers} answers",
+                f"these votes have {self.answers} answers, and binary() takes no, maybe and yes",
                 count=self.answers,
+                parameter="votes",
             )
         if maybe not in ("drop", "no", "yes"):
             raise UsageError(
-                f"`maybe` is {maybe!r}; it is one of drop, no, yes", parameter="maybe", value=maybe
+                f"`maybe` is {maybe!r}",
+                value=maybe,
+                parameter="maybe",
+                remedy="It is one of drop, no, yes",
             )
         kept = self.answer != 1 if maybe == "drop" else np.ones(len(self.answer), np.bool_)
         yes = self.answer >= (1 if maybe == "yes" else 2)
@@ -154,6 +157,9 @@ class Round:
             raise DataError(
                 f"image {image[absent[0]]}, label {asked[absent[0]]} has no votes in this round "
                 f"({len(absent):,} such questions)",
+                row=int(absent[0]),
+                column="image_id",
+                value=image[absent[0]],
                 count=len(absent),
             )
         truth = np.full(self.votes.items, -1, np.intp)
@@ -169,7 +175,11 @@ class Round:
         """
         values = np.asarray(value, np.float64)
         if np.isnan(values).all():
-            raise DataError("none of the raters has a value to weigh their votes by")
+            raise DataError(
+                f"none of {values.size:,} raters has a value to weigh their votes by",
+                count=values.size,
+                parameter="value",
+            )
         known = dict(zip(np.asarray(rater_id).tolist(), values.tolist(), strict=True))
         found = np.array([known.get(rater, np.nan) for rater in self.rater_id.tolist()])
         return np.where(np.isnan(found), np.nanmean(values), found)
@@ -215,7 +225,15 @@ def read_round(con: duckdb.DuckDBPyConnection, name: str = "main") -> Round:
         {"round": name},
     ).fetchnumpy()
     if not len(rows["answer"]):
-        raise DataError(f"the store has no votes of the round {name!r}")
+        raise DataError(
+            f"the store has no votes of the round {name!r}",
+            column="round",
+            value=name,
+            count=0,
+            parameter="name",
+            remedy="The rounds are main (raters.npz), golden (raters_golden.npz) and expert "
+            "(golden.npz)",
+        )
     asked = _key(rows["image_id"], rows["label"])
     _, first, item = np.unique(asked, return_index=True, return_inverse=True)
     rater_id, rater = np.unique(rows["rater_id"], return_inverse=True)
@@ -257,8 +275,9 @@ def weighted_vote(
     values = np.asarray(weight, np.float64)
     if values.shape != (votes.raters,) or not (np.isfinite(values) & (values >= 0)).all():
         raise UsageError(
-            f"`weights` must be {votes.raters} numbers, finite and not negative",
-            parameter="weights",
+            f"`weight` must be {votes.raters} numbers, finite and not negative",
+            count=votes.raters,
+            parameter="weight",
         )
     return _of_items(votes, _shares(votes, values, _soft_label(votes, soft_label)))
 
@@ -388,7 +407,7 @@ def _em(
             value=max_iterations,
         )
     if not votes.items or not len(votes.item):
-        raise DataError("there are no votes to aggregate")
+        raise DataError("there are no votes to aggregate", count=0, parameter="votes")
     classes, codes = soft_label.shape[1], votes.raters * votes.answers
     known = _truth(votes, -np.ones(votes.items, np.intp) if truth is None else truth, classes)
     patterns = votes.patterns
@@ -548,9 +567,16 @@ def _soft_label(votes: VoteArrays, values: npt.ArrayLike) -> _Floats:
             value=soft.shape,
             remedy=f"Use np.eye({votes.answers}) where the answers are the classes",
         )
-    if not ((soft >= 0).all() and np.allclose(soft.sum(axis=1), 1)):
+    is_share = (soft >= 0).all(axis=1) & np.isclose(soft.sum(axis=1), 1)
+    if not is_share.all():
+        wrong = np.flatnonzero(~is_share)
+        row = int(wrong[0])
         raise UsageError(
-            "`soft_label` must have rows that sum to 1: an answer's shares of the classes",
+            f"row {row} of `soft_label`, counted from 0, sums to {soft[row].sum():g}: an answer's "
+            "shares of the classes are not negative and sum to 1",
+            row=row,
+            value=soft[row].tolist(),
+            count=len(wrong),
             parameter="soft_label",
         )
     return soft
@@ -566,10 +592,14 @@ def _truth(votes: VoteArrays, values: npt.ArrayLike, classes: int) -> _Ints:
             parameter="truth",
             value=truth.shape,
         )
-    if len(truth) and not (truth.min() >= -1 and truth.max() < classes):
+    outside = np.flatnonzero((truth < -1) | (truth >= classes))
+    if len(outside):
         raise UsageError(
             f"`truth` goes from {truth.min()} to {truth.max()}: a class is 0 to {classes - 1}, "
             "or -1 where it is not known",
+            row=int(outside[0]),
+            value=truth[outside[0]],
+            count=len(outside),
             parameter="truth",
         )
     return truth.astype(np.intp, copy=False)
