@@ -270,9 +270,10 @@ def find(name: str) -> ExportFormat:
     """Return the format called `name`; UsageError, naming those there are, where it is none."""
     if name not in EXPORT_FORMATS:
         raise UsageError(
-            f"there is no export format {name!r}; there are: {', '.join(EXPORT_FORMATS)}",
-            parameter="format",
+            f"there is no export format {name!r}",
             value=name,
+            parameter="format",
+            remedy=f"The export formats are {', '.join(EXPORT_FORMATS)}",
         )
     return EXPORT_FORMATS[name]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import DataError
 from . import Export, crowdkit
 
 
@@ -42,7 +41,7 @@ def write(export: Export) -> int:
         """
     ).fetchnumpy()
     if not len(found["question"]):
-        raise DataError(crowdkit.NO_VOTES)
+        raise crowdkit.no_votes()
     _, first = np.unique(found["question"], return_index=True)
     raters, rater = np.unique(found["rater_id"], return_inverse=True)
     answers = np.full((len(raters), len(first)), -1, np.int8)
@@ -52,8 +51,7 @@ def write(export: Export) -> int:
         "label": pa.array(found["label"][first], pa.int16()),
     }
     columns |= {
-        str(one): pa.array(given, mask=given < 0)
-        for one, given in zip(raters, answers, strict=True)
+        str(one): pa.array(row, mask=row < 0) for one, row in zip(raters, answers, strict=True)
     }
     table = pa.table(columns).replace_schema_metadata(dict(export.notice))
     pq.write_table(table, export.path, compression="zstd")

@@ -90,7 +90,11 @@ def count(path: Path) -> int:
     for file in json.loads((path / "croissant.json").read_bytes())["distribution"]:
         here = path / file["contentUrl"]
         if checksum(here) != file["sha256"]:
-            raise DataError(f"{file['contentUrl']} was not written as it should be")
+            raise DataError(
+                f"{file['contentUrl']} does not hold the bytes that realdb wrote",
+                file=file["contentUrl"],
+                remedy="Check the disk",
+            )
         rows += pq.read_metadata(here).num_rows
     return rows
 

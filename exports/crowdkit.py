@@ -14,10 +14,16 @@ from ..errors import DataError
 from ..schema import quoting
 from . import Export
 
-NO_VOTES = (
-    "none of these images has votes: they come from raters.npz, and only the images of the subset "
-    "`rated` have them"
-)
+
+def no_votes() -> DataError:
+    """Return the error for images of which none has votes."""
+    return DataError(
+        "none of these images has votes, which come from raters.npz",
+        file="raters.npz",
+        count=0,
+        parameter="where",
+        remedy="Export images of the subset rated: only they have votes",
+    )
 
 
 def write(export: Export) -> int:
@@ -38,5 +44,5 @@ def write(export: Export) -> int:
         """  # noqa: S608, the path is quoted
     ).fetchall()
     if not votes:
-        raise DataError(NO_VOTES)
+        raise no_votes()
     return int(votes)

@@ -35,7 +35,10 @@ def write(export: Export) -> int:
     which = export.options.get("labels", "first")
     if which not in ("first", "all"):
         raise UsageError(
-            f"`labels` is {which!r}; it is one of first, all", parameter="labels", value=which
+            f"`labels` is {which!r}",
+            value=which,
+            parameter="labels",
+            remedy="It is one of first, all",
         )
     if "images" not in export.options:
         raise UsageError(

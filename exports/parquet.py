@@ -29,11 +29,11 @@ def write(export: Export) -> int:
     if column is not None:
         if column not in export.asked.columns:
             raise DataError(
-                f"there is no column {column!r} to partition by; there are: "
-                f"{', '.join(export.asked.columns)}",
+                f"there is no column {column!r} to partition by",
                 column=column,
                 value=column,
                 parameter="partition_by",
+                remedy=f"The columns are {', '.join(export.asked.columns)}",
             )
         partition_by = f", partition_by ({quoting.identifier(column)})"
     ((rows,),) = export.con.execute(

@@ -59,11 +59,15 @@ def write(export: Export) -> int:
         raise UsageError(
             "soft-labels is written as .npz or .parquet, and `out` has another suffix",
             file=export.target,
+            value=suffix,
             parameter="out",
         )
     if by not in _QUESTIONS:
         raise UsageError(
-            f"`by` is {by!r}; it is one of {', '.join(_QUESTIONS)}", parameter="by", value=by
+            f"`by` is {by!r}",
+            value=by,
+            parameter="by",
+            remedy=f"It is one of {', '.join(_QUESTIONS)}",
         )
     images = export.con.execute(
         """

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from realdb.errors import DataError
+from realdb.exports import croissant
 from realdb.schema.tables import header_of
 from realdb.store.store import Store
+from refusals import refused
 
 Export = Callable[..., Path]
 TYPES = {
@@ -51,6 +54,15 @@ def test_describes_the_files_beside_it(export: Export, synthetic_store: Store) -
             assert TYPES[field["dataType"]](schema.field(field["name"]).type)
             assert field["source"]["fileObject"]["@id"] == f"{table}.parquet"
             assert field["source"]["extract"] == {"column": field["name"]}
+
+
+def test_a_file_that_changed_is_refused(export: Export) -> None:
+    path = export("croissant", "croissant")
+    assert croissant.count(path) > 0
+    with (path / "tables" / "classes.parquet").open("ab") as file:
+        file.write(b"x")
+    with refused(DataError, file="tables/classes.parquet"):
+        croissant.count(path)
 
 
 def test_the_tables_are_those_of_the_store(export: Export, synthetic_store: Store) -> None:

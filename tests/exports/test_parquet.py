@@ -59,5 +59,5 @@ def test_partitions(export: Callable[..., Path], synthetic_store: Store) -> None
 
 
 def test_a_column_to_partition_by_that_is_not_there(export: Callable[..., Path]) -> None:
-    with refused(DataError, "image_id,", parameter="partition_by", column="nope"):
+    with refused(DataError, "image_id,", parameter="partition_by", column="nope", value="nope"):
         export("rated", "parts", format="parquet", partition_by="nope")

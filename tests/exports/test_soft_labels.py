@@ -83,7 +83,7 @@ def test_only_the_images_asked_for(export: Export, synthetic_store: Store) -> No
 
 
 def test_refusals(export: Export, bare_store: Store) -> None:
-    with refused(UsageError, ".npz", ".parquet", parameter="out"):
+    with refused(UsageError, ".npz", ".parquet", parameter="out", value=".csv"):
         export("soft-labels", "soft.csv")
     with refused(UsageError, "score, votes", parameter="by", value="size"):
         export("soft-labels", "soft.npz", by="size")
