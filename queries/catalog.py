@@ -162,8 +162,8 @@ def select_if(name: str) -> str:
     The files stand in it as they are: each view between the rules and this one as a named query,
     which hides the view of that name.
     """
-    # The published rules under another name: DuckDB 1.1 takes a query that reads the name that it
-    # is given for a circle.
+    # The published rules under another name: DuckDB 1.1 takes a query that reads its own name for
+    # a circle.
     others = find(OTHER_RULES).select.replace(f"from {RULES} ", f"from {_PUBLISHED} ")
     named = {_PUBLISHED: find(RULES).select, RULES: others}
     order: dict[str, View] = {}
@@ -180,7 +180,7 @@ def select_if(name: str) -> str:
 
 def _macro(name: str, of: View, select: str) -> str:
     """Return the statement that creates a table macro with the parameters of the view `of`."""
-    # Rules that are not given stay; any other parameter has to be given.
+    # Rules that have no value stay; any other parameter needs one.
     default = " := null" if of.name == OTHER_RULES else ""
     for parameter in of.about.parameters:
         select = select.replace(f"${parameter}", parameter)
@@ -272,6 +272,6 @@ def _comment(con: duckdb.DuckDBPyConnection, view: View) -> None:
         comment_on(con, "view", view.name, view.about)
 
 
-def _comment_macro(con: duckdb.DuckDBPyConnection, name: str, said: str) -> None:
+def _comment_macro(con: duckdb.DuckDBPyConnection, name: str, comment: str) -> None:
     # A macro has no columns to comment on.
-    con.execute(f"comment on macro table {quoting.identifier(name)} is {quoting.literal(said)}")
+    con.execute(f"comment on macro table {quoting.identifier(name)} is {quoting.literal(comment)}")

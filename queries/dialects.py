@@ -37,7 +37,7 @@ _REFUSED = {
     "ReadParquet": "a file is read: name a table, which each engine registers for itself",
     "Slice": "a list slice: write rows, and number them",
 }
-_UNNAMED = "a column without a name: give it one with `as`"
+_UNNAMED = "a column without a name: give it one with AS"
 _BY_ZERO = "a division by zero is NULL to DuckDB and an error to Spark: divide by nullif(…, 0)"
 # What a query may do at its own risk, and no view.
 _OF_VIEWS = (_UNNAMED, _BY_ZERO)
@@ -112,10 +112,10 @@ def without_macros(select: str) -> str:
         if found is None:
             continue
         query, parameters, has_defaults = found
-        given = _arguments(call, parameters, has_defaults=has_defaults)
+        arguments = _arguments(call, parameters, has_defaults=has_defaults)
         body = _parse(query)
         for place in list(body.find_all(exp.Placeholder)):
-            place.replace(given[place.name].copy())
+            place.replace(arguments[place.name].copy())
         name = f"{call.name.lower()}_{len(named) + 1}"
         alias = exp.TableAlias(this=exp.to_identifier(table.alias or call.name))
         named.append(exp.CTE(this=body, alias=exp.TableAlias(this=exp.to_identifier(name))))
@@ -146,21 +146,21 @@ def _arguments(
     """Map the parameters of a macro to what it was called with; NULL where one may be left out."""
     from sqlglot import exp
 
-    given: dict[str, exp.Expr] = {}
+    arguments: dict[str, exp.Expr] = {}
     unnamed = iter(parameters)
     for argument in call.expressions:
         is_named = isinstance(argument, exp.PropertyEQ)
         name = str(argument.this.name).lower() if is_named else next(unnamed, "")
         value = argument.expression if is_named else argument
-        if name not in parameters or name in given:
+        if name not in parameters or name in arguments:
             break
         # A plain 0.5 is a decimal to Spark.
         is_decimal = isinstance(value, exp.Literal) and not value.is_string and not value.is_int
-        given[name] = exp.cast(value, "double") if is_decimal else value
+        arguments[name] = exp.cast(value, "double") if is_decimal else value
     else:
-        missing = [name for name in parameters if name not in given]
+        missing = [name for name in parameters if name not in arguments]
         if has_defaults or not missing:
-            return given | {name: exp.null() for name in missing}
+            return arguments | {name: exp.null() for name in missing}
     raise QueryError(f"{call.name} takes the parameters {', '.join(parameters)}", value=call.name)
 
 
@@ -302,7 +302,7 @@ def _is_never_zero(division: exp.Expr) -> bool:
 
 
 def _by_frame(window: exp.Window) -> Iterator[tuple[exp.Expr, str]]:
-    """Find an ordered window, in its place or named, whose frame is not given in rows."""
+    """Find an ordered window, in its place or named, whose frame is not in rows."""
     from sqlglot import exp
 
     if type(window.this).__name__ in _RANKING:
@@ -318,7 +318,7 @@ def _by_frame(window: exp.Window) -> Iterator[tuple[exp.Expr, str]]:
 
 
 def _by_alias(select: exp.Select) -> Iterator[tuple[exp.Expr, str]]:
-    """Find columns without a name, and names given in a select that its `where` uses."""
+    """Find columns without a name, and names that a select makes and its `where` uses."""
     from sqlglot import exp
 
     is_value = isinstance(select.parent, exp.Exists | exp.In | exp.Subquery) and not isinstance(
@@ -327,11 +327,11 @@ def _by_alias(select: exp.Select) -> Iterator[tuple[exp.Expr, str]]:
     for column in () if is_value else select.selects:
         if not isinstance(column, exp.Alias | exp.Column):
             yield column, _UNNAMED
-    given = {column.alias: column for column in select.selects if isinstance(column, exp.Alias)}
+    aliased = {column.alias: column for column in select.selects if isinstance(column, exp.Alias)}
     where = select.args.get("where")
     for used in where.find_all(exp.Column) if where else ():
         # `coalesce(x, 0) as x … where x > 0` means the column x that was read.
-        new = given.get(used.name)
+        new = aliased.get(used.name)
         if new is None or used.table or used.parent_select is not select:
             continue
         if used.name not in {column.name for column in new.find_all(exp.Column)}:
@@ -395,7 +395,11 @@ def _parse(select: str) -> exp.Expr:
     try:
         return sqlglot.parse_one(select, read="duckdb")
     except sqlglot.errors.SqlglotError as error:
-        raise QueryError(f"sqlglot cannot read the query: {str(error).splitlines()[0]}") from None
+        places = getattr(error, "errors", None) or [{}]
+        raise QueryError(
+            f"sqlglot cannot read the query: {str(error).splitlines()[0]}",
+            value=places[0].get("highlight"),
+        ) from None
 
 
 def _text(node: exp.Expr) -> str:

@@ -126,7 +126,10 @@ def _parsed(con: duckdb.DuckDBPyConnection, sql: str) -> Any:
     ((serialised,),) = con.execute("select json_serialize_sql($1)", [text]).fetchall()
     tree = json.loads(serialised)
     if tree.get("error"):
-        raise QueryError(f"the query cannot be checked: {tree.get('error_message')}")
+        raise QueryError(
+            f"realdb cannot check the query: {tree.get('error_message')}",
+            value=tree.get("error_type"),
+        )
     return tree
 
 
