@@ -114,6 +114,8 @@ def _of_hive(folder: Path) -> PredictionSource:
             if deeper
             else f"{folder} has no files",
             file=deeper[0].parent if deeper else folder,
+            count=len(deeper),
+            parameter="predictions",
         )
     name = unquote(folder.name.removeprefix("model="))
     return PredictionSource(paths[0] if len(paths) == 1 else tuple(paths), name)

@@ -304,7 +304,7 @@ def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: s
                 con.execute(f"create temp table parsed as {statement}", parameters)
                 refusals.refuse_rows(con, where)
                 raise
-            # What is refused of the second try is said of what was spelled out.
+            # What the second try refuses are the labels as they are spelled out.
             con.commit()
             con.begin()
 

@@ -39,7 +39,7 @@ def show(con: duckdb.DuckDBPyConnection, name: str, source: object) -> list[Path
         )
     path = Path(source)
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file", file=path, parameter="tables")
+        raise DataError(f"{path} does not exist, or is no file", file=path, parameter="tables")
     try:
         if _suffix(path) in _PARQUET:
             con.read_parquet(quoting.one_file(path), hive_partitioning=False).create_view(name)

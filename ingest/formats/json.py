@@ -70,7 +70,11 @@ def _table(held: Any, where: str) -> pa.Table:
     if isinstance(held, list):
         return from_records(held, where)
     if not isinstance(held, dict):
-        raise DataError(f"{where} is JSON, but no object and no list of objects")
+        raise DataError(
+            f"{where} is JSON, but neither an object nor a list of objects",
+            value=held,
+            remedy="Write a list with an object for each prediction",
+        )
     if not held:
         return from_records([], where)
     if set(held) >= {"columns", "data"}:
@@ -94,10 +98,22 @@ def _table(held: Any, where: str) -> pa.Table:
 
 
 def _split(names: Any, data: Any, where: str) -> pa.Table:
-    is_table = isinstance(names, list) and isinstance(data, list)
-    if not is_table or not all(isinstance(row, list) and len(row) == len(names) for row in data):
+    if not isinstance(names, list) or not isinstance(data, list):
         raise DataError(
-            f"{where}: the rows of 'data' do not all have a value for each of 'columns'"
+            f"{where}: 'columns' and 'data' are not both lists",
+            remedy="pandas writes them with to_json(orient='split')",
+        )
+    wrong = [
+        row
+        for row, cells in enumerate(data, 1)
+        if not isinstance(cells, list) or len(cells) != len(names)
+    ]
+    if wrong:
+        raise DataError(
+            f"{where}: {len(wrong):,} of {len(data):,} rows of 'data' do not have a value for each "
+            f"of the {len(names):,} 'columns', the first is row {wrong[0]}",
+            row=wrong[0],
+            count=len(wrong),
         )
     columns.require_distinct([str(name) for name in names], where)
     return _from_columns(

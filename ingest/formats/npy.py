@@ -138,7 +138,10 @@ def unreadable(where: str, error: Exception) -> DataError:
         " (a pickle could run code, so realdb does not read it)" if "object" in str(error) else ""
     )
     text = " ".join(str(error).split())
-    return DataError(f"{where} cannot be read as a NumPy array: {text}{hint}")
+    return DataError(
+        f"{where} cannot be read as a NumPy array: {text}{hint}",
+        remedy="Save the array again, as numbers, with numpy.save",
+    )
 
 
 def _native(rows: Rows) -> npt.NDArray[Any]:

@@ -167,14 +167,16 @@ def _reaching(url: str) -> Iterator[None]:
 
 def refusal(url: str, error: BaseException) -> DataError:
     """Return what to raise for what went wrong, of many kinds, while `url` was read."""
-    reason, remedy = _reason(url, error)
-    return DataError(f"{url} {reason}", file=url, remedy=remedy)
-
-
-def _reason(url: str, error: BaseException) -> tuple[str, str]:
     # fsspec reports that a file is not there, whatever the reason: the cause is behind it.
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     status = getattr(cause, "status", None)
+    reason, remedy = _reason(url, error, cause, status)
+    return DataError(f"{url} {reason}", file=url, value=status, remedy=remedy)
+
+
+def _reason(
+    url: str, error: BaseException, cause: BaseException, status: int | None
+) -> tuple[str, str]:
     kinds = {kind.__name__ for kind in type(cause).__mro__} | {type(error).__name__}
     if status in (401, 403) or kinds & {"PermissionError", "NoCredentialsError"}:
         how = (

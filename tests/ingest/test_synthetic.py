@@ -11,6 +11,7 @@ import pytest
 
 from realdb.errors import DataError, UsageError
 from realdb.ingest.synthetic import Answers, closed_form_scores, write_synthetic
+from refusals import refused
 
 NPZ = ("golden.npz", "raters.npz", "raters_golden.npz", "scores.npz")
 TEXTS = (
@@ -141,7 +142,7 @@ def test_two_experts_are_enough_for_the_original_label_but_not_for_the_raters() 
 
 
 def test_golden_questions_that_are_all_valid_are_refused() -> None:
-    with pytest.raises(DataError, match=r"^1 of the 1 ") as caught:
+    with pytest.raises(DataError) as caught:
         closed_form_scores(
             labels=np.array([1]),
             original_labels=np.array([1]),
@@ -349,9 +350,8 @@ def test_the_predictions(folder: Path, real: list[list[int]], model: str, accura
 )
 def test_numbers_that_do_not_fit_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
     name, value = next(iter(wrong.items()))
-    with pytest.raises(UsageError, match=rf"\b{name}={value}\b") as caught:
+    with refused(UsageError, f"{name}={value}", parameter=name, value=value):
         write_synthetic(tmp_path / "made", **wrong)
-    assert (caught.value.parameter, caught.value.value) == (name, str(value))
     assert not (tmp_path / "made").exists()
 
 

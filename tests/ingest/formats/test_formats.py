@@ -21,6 +21,7 @@ import pytest
 from needs import late
 from realdb.errors import DataError, UsageError
 from realdb.ingest import formats, predictions
+from refusals import refused
 
 pd, pl = late("pandas"), late("polars")
 
@@ -279,9 +280,9 @@ def test_a_packed_file_is_refused_by_its_own_name(
 def test_an_unknown_format_names_those_there_are(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    with pytest.raises(UsageError, match=", ".join(formats.PREDICTION_FORMATS)) as caught:
+    names = ", ".join(formats.PREDICTION_FORMATS)
+    with refused(UsageError, names, parameter="input_format", value="xlsx"):
         predictions.add(predictions_table, tmp_path, input_format="xlsx")
-    assert (caught.value.parameter, caught.value.value) == ("input_format", "xlsx")
 
 
 @pytest.mark.parametrize(
@@ -299,7 +300,13 @@ def test_an_unknown_format_names_those_there_are(
         (b"[1, 2, 3]", "3 of 3", {"row": 1, "value": "1", "count": 3}),
         (b"[]", "", {"count": 0}),
         (b'{"image": 1, "label": 2}\n{"image": 2, "label"}\n', "JSON", {"row": 2}),
-        (b'{"columns": ["image", "label"], "data": [[1, 2], [3]]}', "'data'", {}),
+        (
+            b'{"columns": ["image", "label"], "data": [[1, 2], [3], 4]}',
+            "2 of 3",
+            {"row": 2, "count": 2},
+        ),
+        (b'{"columns": ["image", "label"], "data": 5}', "'data'", {}),
+        (b'{"columns": 5, "data": []}', "'columns'", {}),
     ],
 )
 def test_what_is_no_prediction_file(
@@ -317,6 +324,13 @@ def test_what_is_no_prediction_file(
     assert fact in str(error)
     for name in ("row", "column", "value", "count", "parameter"):
         assert getattr(error, name) == fields.get(name)
+
+
+def test_json_that_is_one_number(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"5")
+    error = refuse(path, input_format="json")
+    assert (error.file, error.row, error.column, error.value) == (str(path), None, None, "5")
 
 
 @pytest.mark.parametrize("name", ["", "absent.csv"], ids=["a folder", "absent"])
