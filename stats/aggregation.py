@@ -147,7 +147,8 @@ class Round:
     def truth(self, image_id: npt.ArrayLike, label: npt.ArrayLike, valid: npt.ArrayLike) -> _Ints:
         """Return the known class of each item, int (items,): 1 valid, 0 invalid, -1 not known.
 
-        Given are the known questions, (n,) each. Raises DataError where one is not among the items.
+        The arguments are the known questions, (n,) each. Raises DataError where one of them is no
+        item.
         """
         image, asked = np.asarray(image_id), np.asarray(label)
         items = _key(self.image_id, self.label)

@@ -28,9 +28,9 @@ def command(
     if not isinstance(predictions, str | Path):
         return 'realdb.doctor(…, fix="{}", out="fixed.parquet")'
     pairs = ",".join(f"{role}={name}" for role, name in (columns or {}).items())
-    said = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
+    options = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
     words = [str(predictions)]
-    for name, value in said.items():
+    for name, value in options.items():
         words += [f"--{name}", str(value)] if value else []
     shown = shlex.join(words).replace("{", "{{").replace("}", "}}")
     return f"realdb doctor {shown} --fix {{}} --out fixed.parquet"
@@ -109,7 +109,7 @@ def write(
             _check(aside, where, out, rows)
     except (OSError, duckdb.Error) as error:
         raise DataError(
-            f"{out} cannot be written: {str(error).splitlines()[0]}", file=out
+            f"{out} cannot be written: {str(error).splitlines()[0]}", file=out, parameter="out"
         ) from None
     if left:
         warnings.warn(
@@ -134,17 +134,19 @@ def _check(aside: Path, where: str, out: Path, rows: int) -> None:
         except DataError as error:
             refusal = error.renamed(aside, out)
             raise DataError(
-                f"{where}, repaired, would still be refused: {refusal}",
+                f"{where}, repaired, would still be refused: {refusal.message}",
                 file=where,
                 row=refusal.row,
                 column=refusal.column,
                 value=refusal.value,
                 count=refusal.count,
+                remedy=refusal.remedy,
             ) from None
         found = con.table("predictions").count("*").fetchall()[0][0]
     if found != rows:
         raise DataError(
-            f"{out} was written with {found:,} of {rows:,} rows; the disk may be full",
+            f"{out} was written with {found:,} of {rows:,} rows",
             file=out,
             count=found,
+            remedy="Check the disk: it may be full",
         )

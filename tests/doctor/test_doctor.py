@@ -154,8 +154,8 @@ def test_the_faults_of_a_real_model(
 def test_class_ids_in_another_order(model_a: Model, tmp_path: Path) -> None:
     """The synthetic model confuses no class with one other class: its order is found exactly."""
     out = tmp_path / "fixed.parquet"
-    given = DEVKIT[model_a.label]
-    found = realdb.doctor(given, fix="class-order", out=out, store=model_a.store)
+    predictions = DEVKIT[model_a.label]
+    found = realdb.doctor(predictions, fix="class-order", out=out, store=model_a.store)
     (finding,) = found.findings
     assert finding.accuracy_after == pytest.approx(model_a.real, abs=1e-12)
     assert "It tells each of the 1,000 classes from every other" in finding.note
@@ -204,8 +204,8 @@ def test_a_weak_model_is_not_faulty(share: float, vit: Model, model_a: Model) ->
 
 def test_confidence_that_tells_nothing(vit: Model) -> None:
     """60 % of the labels are wrong however sure the model is of them."""
-    given = table(PLACES + 1, weak(vit, 0.6), confidence=vit.confidence)
-    found = realdb.doctor(given, store=vit.store)
+    predictions = table(PLACES + 1, weak(vit, 0.6), confidence=vit.confidence)
+    found = realdb.doctor(predictions, store=vit.store)
     assert found.verdict == "suspicious"
     assert "of the images that it is most confident of" in found.reason
     assert not found.findings
@@ -257,13 +257,13 @@ def test_too_few_images(model_a: Model) -> None:
 def test_repairs_that_are_equally_good_are_both_named(model_a: Model, tmp_path: Path) -> None:
     """Folder 979 of those sorted as text is class 980: as if 1 had been subtracted."""
     image = np.flatnonzero(model_a.original == 980)
-    given = table(image + 1, np.full(len(image), 979))
-    found = realdb.doctor(given, store=model_a.store)
+    predictions = table(image + 1, np.full(len(image), 979))
+    found = realdb.doctor(predictions, store=model_a.store)
     assert {finding.name for finding in found.findings} == {"label+1", "label-text-order"}
     assert " or " in found.reason
     assert str(found).count('out="fixed.parquet"') == 2
     out = tmp_path / "fixed.parquet"
-    realdb.doctor(given, fix="label-text-order", out=out, store=model_a.store)
+    realdb.doctor(predictions, fix="label-text-order", out=out, store=model_a.store)
     assert set(pq.read_table(out)["label"].to_pylist()) == {980}
 
 
@@ -301,14 +301,14 @@ def test_other_refusals_stay(table: dict[str, list[object]], column: str, model_
 def test_one_model_of_several(model_a: Model, tmp_path: Path) -> None:
     image = np.concatenate([PLACES, PLACES]) + 1
     label = np.concatenate([model_a.label, np.roll(model_a.label, 1)])
-    given = table(image, label, model=["good"] * 50_000 + ["late"] * 50_000)
+    predictions = table(image, label, model=["good"] * 50_000 + ["late"] * 50_000)
     with refused(DataError, "(good, late)", parameter="model", count=2):
-        realdb.doctor(given, store=model_a.store)
+        realdb.doctor(predictions, store=model_a.store)
     with refused(DataError, parameter="model", value="bad"):
-        realdb.doctor(given, model="bad", store=model_a.store)
-    assert realdb.doctor(given, model="good", store=model_a.store).verdict == "sound"
+        realdb.doctor(predictions, model="bad", store=model_a.store)
+    assert realdb.doctor(predictions, model="good", store=model_a.store).verdict == "sound"
     out = tmp_path / "fixed.parquet"
-    late = realdb.doctor(given, model="late", fix="image-1", out=out, store=model_a.store)
+    late = realdb.doctor(predictions, model="late", fix="image-1", out=out, store=model_a.store)
     assert (late.model, late.rows) == ("late", 50_000)
     assert set(pq.read_table(out)["model"].to_pylist()) == {"late"}
 
@@ -318,7 +318,7 @@ def test_ranks_and_a_background_class(model_a: Model, tmp_path: Path) -> None:
     first, second = model_a.label + 1, (model_a.label + 500) % 1000 + 1
     first[:10] = 0
     first[10] = second[11] = 1000
-    given = table(
+    predictions = table(
         np.repeat(PLACES, 2) + 1,
         np.stack([first, second], axis=1).ravel(),
         rank=np.tile([1, 2], 50_000),
@@ -326,7 +326,7 @@ def test_ranks_and_a_background_class(model_a: Model, tmp_path: Path) -> None:
     )
     out = tmp_path / "fixed.parquet"
     with pytest.warns(realdb.RealdbWarning, match=r"leaves out 10 of the 100,000 predictions"):
-        found = realdb.doctor(given, fix="label-1", out=out, store=model_a.store)
+        found = realdb.doctor(predictions, fix="label-1", out=out, store=model_a.store)
     assert found.ranks == 2
     rows = duckdb.read_parquet(str(out)).fetchall()
     assert rows[0] == ("predictions", "ILSVRC2012_val_00000001.JPEG", 1, second[0] - 1, 0.2)
@@ -349,18 +349,19 @@ def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path)
     out = tmp_path / "fixed.parquet"
     broken = model_a.label + 1
 
-    def fix(name: str, out: Path = out, given: object = broken, **options: Any) -> None:
-        realdb.doctor(given, fix=name, out=out, store=model_a.store, **options)
+    def fix(name: str, out: Path = out, predictions: object = broken, **options: Any) -> None:
+        realdb.doctor(predictions, fix=name, out=out, store=model_a.store, **options)
 
     with refused(DataError, " label-1", parameter="fix", value="reversed"):
         fix("reversed")
     with refused(DataError, parameter="fix", value="label-1"):
-        fix("label-1", given=model_a.label)
-    with pytest.raises(DataError):
-        fix("label-1", out=tmp_path / "absent" / "fixed.parquet")
+        fix("label-1", predictions=model_a.label)
+    absent = tmp_path / "absent" / "fixed.parquet"
+    with refused(DataError, file=absent, parameter="out"):
+        fix("label-1", out=absent)
     with refused(UsageError, "fixed.parquet", parameter="out"):
         fix("label-1", out=tmp_path / "fixed.csv")
-    with refused(UsageError, "`fix`", "`out`"):
+    with refused(UsageError, parameter="out", value=None):
         realdb.doctor(broken, fix="label-1", store=model_a.store)
     assert not list(tmp_path.iterdir())
     out.write_text("mine", encoding="utf-8")

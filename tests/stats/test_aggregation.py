@@ -279,8 +279,8 @@ def naive_em(
                 counts[rater] = (1 - a) / (len(classes) - 1)
                 np.fill_diagonal(counts[rater], a)
             return prior, counts
-        for rater, given in enumerate(answers_of):
-            counts[rater][:, given] = np.maximum(counts[rater][:, given], 1e-10)
+        for rater, answered in enumerate(answers_of):
+            counts[rater][:, answered] = np.maximum(counts[rater][:, answered], 1e-10)
         return prior, counts / counts.sum(axis=2, keepdims=True)
 
     t = [

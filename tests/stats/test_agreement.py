@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
 
 # The example of section C of Krippendorff (2011): four observers, twelve units, five values; a dot
-# is an answer not given. The last unit has one answer, so no pair.
+# is no answer. The last unit has one answer, so no pair.
 OBSERVED = [
     "1 2 3 3 2 1 4 1 2 . . .",
     "1 2 3 3 2 2 4 1 2 5 . 3",
@@ -117,8 +117,8 @@ def test_the_example_of_fleiss_kappa() -> None:
 def test_coefficients_are_those_of_the_definition(raters: tuple[int, ...], answers: int) -> None:
     rng = np.random.default_rng(answers)
     chances = rng.dirichlet(np.ones(answers), size=20)
-    given = rng.multinomial(rng.choice(raters, size=20), chances)
-    assert list(of(given).values()) == pytest.approx(naive(given.tolist()), abs=1e-12)
+    counts = rng.multinomial(rng.choice(raters, size=20), chances)
+    assert list(of(counts).values()) == pytest.approx(naive(counts.tolist()), abs=1e-12)
 
 
 def test_nothing_to_agree_on() -> None:
@@ -147,19 +147,19 @@ def test_votes_are_those_of_the_views(synthetic_store: Store, by: str | None, gr
     if by != "class":
         view = view.filter("is_animal is null" if by is None else "is_animal is not null")
     rows = view.order("label" if by == "class" else "is_animal desc").fetchnumpy()
-    given = agreement.votes(con, by)
-    assert given.group.max() + 1 == len(rows["questions"]) <= groups
-    assert given.image.max() + 1 == 400
-    matrices = np.zeros((given.group.max() + 1, 3, 3))
-    np.add.at(matrices, given.group, agreement.coincidences(given.answers))
+    questions = agreement.votes(con, by)
+    assert questions.group.max() + 1 == len(rows["questions"]) <= groups
+    assert questions.image.max() + 1 == 400
+    matrices = np.zeros((questions.group.max() + 1, 3, 3))
+    np.add.at(matrices, questions.group, agreement.coincidences(questions.answers))
     for name, found in zip(agreement.COEFFICIENTS, agreement.coefficients(matrices), strict=True):
         assert found == pytest.approx(np.ma.filled(rows[name], np.nan), abs=1e-12, nan_ok=True)
 
 
 def test_votes_without_rows(database: Callable[..., duckdb.DuckDBPyConnection]) -> None:
-    given = agreement.votes(database({}), None)
-    assert given.image.shape == given.group.shape == (0,)
-    assert given.answers.shape == (0, 3)
+    questions = agreement.votes(database({}), None)
+    assert questions.image.shape == questions.group.shape == (0,)
+    assert questions.answers.shape == (0, 3)
 
 
 # The samples.
@@ -167,8 +167,8 @@ def test_votes_without_rows(database: Callable[..., duckdb.DuckDBPyConnection]) 
 
 @pytest.mark.parametrize("raters", [(5,), (2, 3, 5)])
 def test_samples_are_those_of_a_loop(raters: tuple[int, ...]) -> None:
-    given = made_up(np.random.default_rng(4), images=12, raters=raters)
-    found = agreement.resample(given, replicates=25, seed=9)
+    questions = made_up(np.random.default_rng(4), images=12, raters=raters)
+    found = agreement.resample(questions, replicates=25, seed=9)
     assert found.shape == (4, 3, 25)
     random = np.random.default_rng(9)
     for replicate in range(25):
@@ -177,20 +177,22 @@ def test_samples_are_those_of_a_loop(raters: tuple[int, ...]) -> None:
             answers = [
                 answers
                 for image in drawn
-                for answers in given.answers[(given.image == image) & (given.group == group)]
+                for answers in questions.answers[
+                    (questions.image == image) & (questions.group == group)
+                ]
             ]
             expected = naive([counts.tolist() for counts in answers] or [[0, 0, 0]])
             assert found[:, group, replicate] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
 def test_the_seed_gives_the_samples() -> None:
-    given = made_up(np.random.default_rng(1), images=50, raters=(5,))
-    first = agreement.resample(given, replicates=10, seed=3)
-    assert (agreement.resample(given, replicates=10, seed=3) == first).all()
-    assert (agreement.resample(given, replicates=20, seed=3)[:, :, :10] == first).all()
-    assert not (agreement.resample(given, replicates=10, seed=4) == first).any()
+    questions = made_up(np.random.default_rng(1), images=50, raters=(5,))
+    first = agreement.resample(questions, replicates=10, seed=3)
+    assert (agreement.resample(questions, replicates=10, seed=3) == first).all()
+    assert (agreement.resample(questions, replicates=20, seed=3)[:, :, :10] == first).all()
+    assert not (agreement.resample(questions, replicates=10, seed=4) == first).any()
     # A group has the same samples beside other groups as by itself.
-    one = given._replace(group=np.where(given.group == 0, 0, 1))
+    one = questions._replace(group=np.where(questions.group == 0, 0, 1))
     assert (agreement.resample(one, replicates=10, seed=3)[:, 0] == first[:, 0]).all()
 
 
@@ -198,13 +200,13 @@ def test_the_seed_gives_the_samples() -> None:
 
 
 def test_an_interval_is_between_the_quantiles_of_the_samples() -> None:
-    given = made_up(np.random.default_rng(2), images=80, raters=(5,))
-    low, high = agreement.intervals(given, replicates=101, seed=0, level=0.8)
-    samples = np.sort(agreement.resample(given, replicates=101, seed=0), axis=2)
+    questions = made_up(np.random.default_rng(2), images=80, raters=(5,))
+    low, high = agreement.intervals(questions, replicates=101, seed=0, level=0.8)
+    samples = np.sort(agreement.resample(questions, replicates=101, seed=0), axis=2)
     # Of 101 sorted samples the quantile q is the one at 100 q.
     assert low == pytest.approx(samples[:, :, 10])
     assert high == pytest.approx(samples[:, :, 90])
-    wide = agreement.intervals(given, replicates=101, seed=0, level=0.99)
+    wide = agreement.intervals(questions, replicates=101, seed=0, level=0.99)
     assert (wide[0] < low).all()
     assert (wide[1] > high).all()
 
@@ -212,13 +214,13 @@ def test_an_interval_is_between_the_quantiles_of_the_samples() -> None:
 def test_intervals_where_a_coefficient_is_not_always_known() -> None:
     # Group 0 asks about two images; where only the first is drawn, all votes are the same. Group 1
     # asks about one image, twice; in group 2 all votes are the same anyway.
-    given = agreement.QuestionVotes(
+    questions = agreement.QuestionVotes(
         np.array([0, 1, 2, 2, 0, 2]),
         np.array([0, 0, 1, 1, 2, 2]),
         np.array([[5, 0, 0], [2, 1, 2], [3, 0, 2], [2, 2, 1], [0, 0, 5], [0, 0, 5]]),
     )
-    low, high = agreement.intervals(given, replicates=200, seed=0, level=0.95)
-    samples = agreement.resample(given, replicates=200, seed=0)
+    low, high = agreement.intervals(questions, replicates=200, seed=0, level=0.95)
+    samples = agreement.resample(questions, replicates=200, seed=0)
     assert np.isnan(samples[1, 0]).any()
     assert np.isnan(samples[0, 0]).any(), "neither image of the group was drawn"
     assert np.isfinite([low[:, 0], high[:, 0]]).all()
@@ -233,8 +235,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth = list(of(everything.answers).values())
     held = []
     for _ in range(60):
-        given = made_up(rng, images=150, raters=(5,))._replace(group=np.zeros(300, np.int64))
-        low, high = agreement.intervals(given, replicates=200, seed=0, level=0.9)
+        questions = made_up(rng, images=150, raters=(5,))._replace(group=np.zeros(300, np.int64))
+        low, high = agreement.intervals(questions, replicates=200, seed=0, level=0.9)
         held.append((low[:, 0] <= truth) & (truth <= high[:, 0]))
     # Of 60 intervals at 90 % 54 are to be expected, give or take 2.3 (one standard deviation).
     assert ((np.sum(held, axis=0) >= 47) & (np.sum(held, axis=0) <= 60)).all()
