@@ -80,35 +80,35 @@ def quiet_ingest(source: Path, root: Path, **options: Any) -> Store:
 
 
 @pytest.fixture
-def given(synthetic: Path, tmp_path: Path) -> Path:
+def source_folder(synthetic: Path, tmp_path: Path) -> Path:
     """Return a folder with a copy of the generated files, for a test to change."""
     without = shutil.ignore_patterns("predictions")
     return Path(shutil.copytree(synthetic, tmp_path / "given", ignore=without))
 
 
 @pytest.fixture
-def change(given: Path) -> Callable[..., None]:
-    """Return a function that writes an .npz of `given` anew, with other arrays.
+def change(source_folder: Path) -> Callable[..., None]:
+    """Return a function that writes an .npz of `source_folder` anew, with other arrays.
 
     `change("golden.npz", ids=new, info=lambda info: info[:9], tensor=None)`: None leaves it out.
     """
 
     def change(name: str, **arrays: Any) -> None:
-        with np.load(given / name, allow_pickle=False) as found:
+        with np.load(source_folder / name, allow_pickle=False) as found:
             members = dict(found)
         for member, new in arrays.items():
             members[member] = new(members[member]) if callable(new) else new
         kept = {member: array for member, array in members.items() if array is not None}
-        np.savez_compressed(given / name, **kept)
+        np.savez_compressed(source_folder / name, **kept)
 
     return change
 
 
 @pytest.fixture
-def ingest(given: Path, tmp_path: Path) -> Callable[..., Store]:
-    """Return a function that builds a store of its own, of `given` if nothing else is named."""
+def ingest(source_folder: Path, tmp_path: Path) -> Callable[..., Store]:
+    """Return a function that builds a store of its own, of `source_folder` by default."""
 
-    def ingest(source: Path = given, **options: Any) -> Store:
+    def ingest(source: Path = source_folder, **options: Any) -> Store:
         return quiet_ingest(source, tmp_path / "store", **options)
 
     return ingest
@@ -122,16 +122,16 @@ def old_store(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def refusal(given: Path, old_store: Store) -> Callable[..., DataError]:
-    """Return a function that ingests `given`, which must be refused, and returns the error.
+def refusal(source_folder: Path, old_store: Store) -> Callable[..., DataError]:
+    """Return a function that ingests `source_folder`, which must be refused, and returns the error.
 
     `refusal("golden.npz")` leaves only that file in the folder first, which is quicker. Whatever
     the reason, it is one DataError of one line, and the store that was there is still in force,
     with all its files and none beside them.
     """
 
-    def refusal(*only: str, source: Path = given, **options: Any) -> DataError:
-        for path in given.iterdir() if only else ():
+    def refusal(*only: str, source: Path = source_folder, **options: Any) -> DataError:
+        for path in source_folder.iterdir() if only else ():
             if path.name not in only:
                 path.unlink()
         before = sorted(old_store.root.rglob("*"))
@@ -200,10 +200,10 @@ def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., DataEr
         kinds = ("duckdb_tables()", "duckdb_views() where not internal", "predictions")
         return [con.execute(f"from {kind}").fetchall() for kind in kinds]
 
-    def refuse(given: object, **options: Any) -> DataError:
+    def refuse(source: object, **options: Any) -> DataError:
         before = state()
         with pytest.raises(DataError) as caught:
-            predictions.add(con, given, **options)
+            predictions.add(con, source, **options)
         assert state() == before
         assert "\n" not in str(caught.value)
         return caught.value

@@ -193,11 +193,11 @@ def test_top5_is_kept(tmp_path: Path) -> None:
     assert expected[0][8] is not None
 
 
-def test_a_new_ingest_keeps_them(store: Store, files: list[Path], given: Path) -> None:
+def test_a_new_ingest_keeps_them(store: Store, files: list[Path], source_folder: Path) -> None:
     realdb.add(files[0])
     was = realdb.models().fetchall()
     with pytest.warns(realdb.RealdbWarning):
-        made = realdb.ingest(given)
+        made = realdb.ingest(source_folder)
     assert made.build_id != store.build_id
     assert realdb.models().fetchall() == was
     assert realdb.query("select count(*) from predictions").fetchall() == [(50_000,)]

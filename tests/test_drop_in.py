@@ -104,10 +104,10 @@ def test_timms_own_class(
     assert ours.is_correct == theirs.is_correct
 
 
-def test_labels_from_a_file(names: list[str], given: Path) -> None:
-    lists = json.loads((given / "real.json").read_text())
+def test_labels_from_a_file(names: list[str], source_folder: Path) -> None:
+    lists = json.loads((source_folder / "real.json").read_text())
     lists[int(names[0][-13:-5]) - 1] = [7, 3]
-    path = shutil.copy(given / "real.json", given / "mine.json")
+    path = shutil.copy(source_folder / "real.json", source_folder / "mine.json")
     Path(path).write_text(json.dumps(lists))
     stand_in = realdb.RealLabelsImagenet(names, real_json=path, topk=[1])
     assert math.isnan(stand_in.get_accuracy(1))

@@ -84,8 +84,8 @@ def test_a_changed_vote_is_found(change: Callable[..., None], ingest: Callable[.
     assert found.largest_difference > 1e-6
 
 
-def test_a_changed_label_is_found(given: Path, ingest: Callable[..., Store]) -> None:
-    path = given / "real.json"
+def test_a_changed_label_is_found(source_folder: Path, ingest: Callable[..., Store]) -> None:
+    path = source_folder / "real.json"
     lists = json.loads(path.read_text())
     rated = realdb.connect(store=ingest().root).execute(
         "select min(image_id) from image_labels where is_rated and label_count > 1"
@@ -100,9 +100,9 @@ def test_a_changed_label_is_found(given: Path, ingest: Callable[..., Store]) -> 
 
 @pytest.mark.parametrize("file", ["raters.npz", "raters_golden.npz", "golden.npz"])
 def test_a_store_without_the_votes_says_which_file(
-    file: str, given: Path, ingest: Callable[..., Store]
+    file: str, source_folder: Path, ingest: Callable[..., Store]
 ) -> None:
-    (given / file).unlink()
+    (source_folder / file).unlink()
     opened = ingest()
     with refused(QueryError, "realdb ingest FOLDER", file=file):
         realdb.verify_scores(store=opened.root)

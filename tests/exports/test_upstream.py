@@ -120,9 +120,9 @@ def test_votes_that_the_store_lacks(export: Callable[..., Path], bare_store: Sto
 
 
 def test_a_round_that_the_store_lacks(
-    export: Callable[..., Path], given: Path, ingest: Callable[..., Store]
+    export: Callable[..., Path], source_folder: Path, ingest: Callable[..., Store]
 ) -> None:
-    (given / "raters_golden.npz").unlink()
+    (source_folder / "raters_golden.npz").unlink()
     with refused(QueryError, file="raters_golden.npz"):
         export("raters-golden-npz", "out.npz", ingest())
 

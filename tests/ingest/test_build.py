@@ -94,9 +94,9 @@ def test_golden_files_with_other_questions_are_refused(change: Change, refusal: 
 @pytest.mark.parametrize("name", ["golden.npz", "raters_golden.npz"])
 @pytest.mark.parametrize("asked_by", ["scores.npz", "raters.npz"])
 def test_a_golden_question_that_nobody_else_was_asked_is_refused(
-    given: Path, change: Change, refusal: Refusal, name: str, asked_by: str
+    source_folder: Path, change: Change, refusal: Refusal, name: str, asked_by: str
 ) -> None:
-    with np.load(given / name) as members:
+    with np.load(source_folder / name) as members:
         image_id = int(members["info"][0, 0][15:23])
         asked = set(members["info"][members["info"][:, 0] == members["info"][0, 0], 1])
     label = next(str(label) for label in range(1000) if str(label) not in asked)
@@ -127,9 +127,9 @@ def test_raters_of_golden_questions_that_are_no_raters_are_refused(
 
 @pytest.mark.parametrize("other", ["raters.npz", "raters_golden.npz"])
 def test_experts_who_are_raters_are_refused(
-    given: Path, change: Change, refusal: Refusal, other: str
+    source_folder: Path, change: Change, refusal: Refusal, other: str
 ) -> None:
-    with np.load(given / "raters_golden.npz") as members:
+    with np.load(source_folder / "raters_golden.npz") as members:
         rater_id = members["ids"][0]
     change("golden.npz", ids=lambda ids: np.array([*ids[1:], rater_id]))
     error = refusal("golden.npz", "scores.npz", other)
@@ -139,19 +139,21 @@ def test_experts_who_are_raters_are_refused(
 
 
 @pytest.mark.parametrize(("one", "other"), [*itertools.combinations(NPZ, 2)])
-def test_swapped_files_are_refused(given: Path, refusal: Refusal, one: str, other: str) -> None:
-    (given / one).rename(given / "aside")
-    (given / other).rename(given / one)
-    (given / "aside").rename(given / other)
+def test_swapped_files_are_refused(
+    source_folder: Path, refusal: Refusal, one: str, other: str
+) -> None:
+    (source_folder / one).rename(source_folder / "aside")
+    (source_folder / other).rename(source_folder / one)
+    (source_folder / "aside").rename(source_folder / other)
     error = refusal()
     assert one in str(error) or other in str(error)
     assert error.remedy
     assert "swapped" in error.remedy or error.file in (one, other)
 
 
-def test_two_damaged_files_give_one_message(given: Path, refusal: Refusal) -> None:
+def test_two_damaged_files_give_one_message(source_folder: Path, refusal: Refusal) -> None:
     for name in ("scores.npz", "raters.npz"):
-        (given / name).write_bytes(b"PK")
+        (source_folder / name).write_bytes(b"PK")
     error = refusal()
     assert (error.file, error.column) == ("scores.npz", None)
     assert "raters.npz" not in str(error)
@@ -172,12 +174,14 @@ def csv_of(labels: list[int]) -> bytes:
     return "\n".join(["file_name,label", *lines]).encode()
 
 
-def test_files_of_original_labels_that_disagree_are_refused(given: Path, refusal: Refusal) -> None:
-    labels = original_labels(given)
+def test_files_of_original_labels_that_disagree_are_refused(
+    source_folder: Path, refusal: Refusal
+) -> None:
+    labels = original_labels(source_folder)
     others = [*labels]
     for image_id in (4, 9):
         others[image_id - 1] = (labels[image_id - 1] + 1) % 1000
-    (given / "filename_label.csv").write_bytes(csv_of(others))
+    (source_folder / "filename_label.csv").write_bytes(csv_of(others))
     error = refusal()
     assert (error.file, error.row, error.column) == ("filename_label.csv", 4, "label")
     assert (error.value, error.count, error.parameter) == (str(others[3]), 2, "original")
@@ -185,9 +189,11 @@ def test_files_of_original_labels_that_disagree_are_refused(given: Path, refusal
     assert f"image 4: {labels[3]} and {others[3]}" in str(error)
 
 
-def test_files_of_original_labels_that_agree_are_all_sources(given: Path, ingest: Ingest) -> None:
-    labels = original_labels(given)
-    (given / "filename_label.csv").write_bytes(csv_of(labels))
+def test_files_of_original_labels_that_agree_are_all_sources(
+    source_folder: Path, ingest: Ingest
+) -> None:
+    labels = original_labels(source_folder)
+    (source_folder / "filename_label.csv").write_bytes(csv_of(labels))
     store = ingest()
     assert column(store, "select original_label from images order by image_id") == labels
     fed = "select file_name from sources where tables = 'images' order by file_name"
@@ -204,10 +210,10 @@ def test_files_of_original_labels_that_agree_are_all_sources(given: Path, ingest
     ],
 )
 def test_original_labels_in_another_order_are_refused(
-    given: Path, refusal: Refusal, tmp_path: Path, reorder: Callable[[list[int]], list[int]]
+    source_folder: Path, refusal: Refusal, tmp_path: Path, reorder: Callable[[list[int]], list[int]]
 ) -> None:
     # With names beside them they are of the right form: only the ReaL labels give them away.
-    (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(given))))
+    (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(source_folder))))
     error = refusal(original=tmp_path / "mine.csv")
     assert (error.file, error.column, error.parameter) == ("mine.csv", "label", "original")
     assert error.value
@@ -229,15 +235,15 @@ def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
 
 @pytest.mark.parametrize("form", ORIGINAL_LABEL_FORMATS)
 def test_original_labels_of_every_form_are_taken(
-    given: Path, ingest: Ingest, tmp_path: Path, form: str
+    source_folder: Path, ingest: Ingest, tmp_path: Path, form: str
 ) -> None:
-    labels = original_labels(given)
-    wordnet_ids = (given / "validation_labels.txt").read_text().split()
-    (given / "validation_labels.txt").unlink()
+    labels = original_labels(source_folder)
+    wordnet_ids = (source_folder / "validation_labels.txt").read_text().split()
+    (source_folder / "validation_labels.txt").unlink()
     if form == "devkit":
-        order = (given / "labels.txt").read_text().split()
+        order = (source_folder / "labels.txt").read_text().split()
         lines = [f"{wordnet_id} {1000 - label} x" for label, wordnet_id in enumerate(order)]
-        (given / "map_clsloc.txt").write_text("\n".join(lines))
+        (source_folder / "map_clsloc.txt").write_text("\n".join(lines))
     path = tmp_path / "val"
     if form == "folders":
         folder_tree(path, wordnet_ids)
@@ -266,10 +272,10 @@ def test_original_labels_of_every_form_are_taken(
 
 
 def test_original_labels_that_are_named_come_before_those_of_the_folder(
-    given: Path, ingest: Ingest, tmp_path: Path
+    source_folder: Path, ingest: Ingest, tmp_path: Path
 ) -> None:
-    labels = original_labels(given)
-    (given / "validation_labels.txt").write_text("not looked at\n")
+    labels = original_labels(source_folder)
+    (source_folder / "validation_labels.txt").write_text("not looked at\n")
     (tmp_path / "mine.csv").write_bytes(csv_of(labels))
     store = ingest(original=tmp_path / "mine.csv")
     assert column(store, "select original_label from images order by image_id") == labels
@@ -277,9 +283,9 @@ def test_original_labels_that_are_named_come_before_those_of_the_folder(
 
 
 def test_original_labels_may_have_the_name_of_another_file(
-    given: Path, ingest: Ingest, tmp_path: Path
+    source_folder: Path, ingest: Ingest, tmp_path: Path
 ) -> None:
-    shutil.copy(given / "validation_labels.txt", tmp_path / "labels.txt")
+    shutil.copy(source_folder / "validation_labels.txt", tmp_path / "labels.txt")
     store = ingest(original=tmp_path / "labels.txt")
     fed = "select file_name, tables from sources where file_name like 'labels.txt%' order by all"
     assert rows(store, fed) == [
@@ -309,57 +315,59 @@ def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("one", ["real.json", "scores.npz"])
 def test_labels_that_are_not_those_of_the_scores_draw_a_warning(
-    one: str, given: Path, change: Callable[..., None], tmp_path: Path
+    one: str, source_folder: Path, change: Callable[..., None], tmp_path: Path
 ) -> None:
     if one == "real.json":
-        lists = json.loads((given / one).read_text())
+        lists = json.loads((source_folder / one).read_text())
         lists[25] = [7]
-        (given / one).write_text(json.dumps(lists))
+        (source_folder / one).write_text(json.dumps(lists))
     else:
         change(one, tensor=lambda scores: 1 - scores)
     with pytest.warns(RealdbWarning) as caught:
-        realdb.ingest(given, store=tmp_path / "store")
+        realdb.ingest(source_folder, store=tmp_path / "store")
     texts = [str(each.message) for each in caught]
     assert any("real.json " in text and "scores.npz " in text and " 0.8" in text for text in texts)
 
 
 def test_published_files_that_are_swapped_are_known_by_their_checksums(
-    given: Path, upstream: Path, refusal: Callable[..., DataError]
+    source_folder: Path, upstream: Path, refusal: Callable[..., DataError]
 ) -> None:
-    shutil.copy(upstream / "golden.npz", given / "raters_golden.npz")
+    shutil.copy(upstream / "golden.npz", source_folder / "raters_golden.npz")
     error = refusal()
     assert (error.file, error.value) == ("raters_golden.npz", "golden.npz")
 
 
-def test_names_that_are_cut_short(given: Path, refusal: Callable[..., DataError]) -> None:
-    path = given / "imagenet_synset_to_lemma.txt"
+def test_names_that_are_cut_short(source_folder: Path, refusal: Callable[..., DataError]) -> None:
+    path = source_folder / "imagenet_synset_to_lemma.txt"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:300]))
     error = refusal()
     assert (error.file, error.column, error.count) == (path.name, "label", 700)
     assert "1,000" in str(error)
 
 
-def test_votes_that_are_not_known_are_not_counted_as_none(given: Path, ingest: Ingest) -> None:
-    (given / "raters.npz").unlink()
+def test_votes_that_are_not_known_are_not_counted_as_none(
+    source_folder: Path, ingest: Ingest
+) -> None:
+    (source_folder / "raters.npz").unlink()
     store = ingest()
     found = realdb.query("select distinct yes_votes from rated_questions", store=store.root)
     assert found.fetchall() == [(None,)]
 
 
 def test_the_devkits_list_is_found_beside_its_labels(
-    given: Path, tmp_path: Path, ingest: Ingest
+    source_folder: Path, tmp_path: Path, ingest: Ingest
 ) -> None:
-    ids = (given / "labels.txt").read_text().split()
+    ids = (source_folder / "labels.txt").read_text().split()
     shuffled = list(reversed(ids))
     (tmp_path / "devkit").mkdir()
     lines = [f"{name} {number} name\n" for number, name in enumerate(shuffled, start=1)]
     (tmp_path / "devkit" / "map_clsloc.txt").write_text("".join(lines))
     numbers = {name: str(number) for number, name in enumerate(shuffled, start=1)}
-    labels = (given / "validation_labels.txt").read_text().split()
+    labels = (source_folder / "validation_labels.txt").read_text().split()
     truth = tmp_path / "devkit" / "ILSVRC2012_validation_ground_truth.txt"
     truth.write_text("".join(numbers[label] + "\n" for label in labels))
     expected = column(ingest(), "select original_label from images order by image_id")
-    (given / "validation_labels.txt").unlink()
+    (source_folder / "validation_labels.txt").unlink()
     store = ingest(original=truth)
     assert column(store, "select original_label from images order by image_id") == expected
 
@@ -367,8 +375,8 @@ def test_the_devkits_list_is_found_beside_its_labels(
 # What is absent is absent -------------------------------------------------------------------------
 
 
-def test_real_json_alone(given: Path, synthetic: Path, ingest: Ingest) -> None:
-    keep(given, "real.json")
+def test_real_json_alone(source_folder: Path, synthetic: Path, ingest: Ingest) -> None:
+    keep(source_folder, "real.json")
     store = ingest()
     assert tables(store) == {"labels"}
     unknown = "select count(*), count(original_label), count(is_rated) from images"
@@ -404,7 +412,7 @@ EVERYTHING = {"classes", "labels", "questions", "raters", "scores", "votes"}
     ids=lambda value: "without " + ", ".join(value) if isinstance(value, list) else "",
 )
 def test_what_no_file_fills_is_not_there(
-    given: Path,
+    source_folder: Path,
     ingest: Ingest,
     absent: list[str],
     lost: set[str],
@@ -412,7 +420,7 @@ def test_what_no_file_fills_is_not_there(
     answered_golden: set[bool | None],
 ) -> None:
     for name in absent:
-        (given / name).unlink()
+        (source_folder / name).unlink()
     store = ingest()
     assert tables(store) == EVERYTHING - lost
 
@@ -433,37 +441,39 @@ def test_what_no_file_fills_is_not_there(
         assert unplaced == [0 if "main" in rounds else 10]
 
 
-def test_without_real_json_nothing_is_scored(given: Path, synthetic: Path, ingest: Ingest) -> None:
-    (given / "real.json").unlink()
+def test_without_real_json_nothing_is_scored(
+    source_folder: Path, synthetic: Path, ingest: Ingest
+) -> None:
+    (source_folder / "real.json").unlink()
     store = ingest()
     with refused(QueryError, "labels", "real.json", value="accuracy"):
         realdb.accuracy(synthetic / "predictions" / "model_a.csv", store=store.root)
 
 
 def test_without_labels_txt_the_original_labels_tell_the_classes(
-    given: Path, ingest: Ingest, synthetic_store: Store
+    source_folder: Path, ingest: Ingest, synthetic_store: Store
 ) -> None:
-    (given / "labels.txt").unlink()
+    (source_folder / "labels.txt").unlink()
     classes = "from classes order by label"
     assert rows(ingest(), classes) == rows(synthetic_store, classes)
 
 
 def test_without_labels_txt_the_devkit_tells_the_classes(
-    given: Path, ingest: Ingest, synthetic_store: Store
+    source_folder: Path, ingest: Ingest, synthetic_store: Store
 ) -> None:
-    order = (given / "labels.txt").read_text().split()
+    order = (source_folder / "labels.txt").read_text().split()
     lines = [f"{wordnet_id} {1000 - label} x" for label, wordnet_id in enumerate(order)]
-    (given / "map_clsloc.txt").write_text("\n".join(lines))
-    (given / "labels.txt").unlink()
-    (given / "validation_labels.txt").unlink()
+    (source_folder / "map_clsloc.txt").write_text("\n".join(lines))
+    (source_folder / "labels.txt").unlink()
+    (source_folder / "validation_labels.txt").unlink()
     classes = "from classes order by label"
     assert rows(ingest(), classes) == rows(synthetic_store, classes)
 
 
-def test_names_alone_make_classes_without_wordnet_ids(given: Path, ingest: Ingest) -> None:
-    keep(given, "real.json")
+def test_names_alone_make_classes_without_wordnet_ids(source_folder: Path, ingest: Ingest) -> None:
+    keep(source_folder, "real.json")
     names = {str(label): f"name {label}" for label in range(1000)}
-    (given / "imagenet1k_label_to_names.json").write_text(json.dumps(names))
+    (source_folder / "imagenet1k_label_to_names.json").write_text(json.dumps(names))
     store = ingest()
     assert tables(store) == {"classes", "labels"}
     classes = "select label, wordnet_id, name, description, is_animal from classes order by label"
@@ -472,8 +482,8 @@ def test_names_alone_make_classes_without_wordnet_ids(given: Path, ingest: Inges
     ]
 
 
-def test_training_files_are_a_table(given: Path, ingest: Ingest) -> None:
-    (given / "fnames_clean.txt").write_text("n01443537_2.JPEG\nn01440764_1.JPEG\n")
+def test_training_files_are_a_table(source_folder: Path, ingest: Ingest) -> None:
+    (source_folder / "fnames_clean.txt").write_text("n01443537_2.JPEG\nn01440764_1.JPEG\n")
     store = ingest()
     assert tables(store) == EVERYTHING | {"train_files"}
     assert rows(store, "from train_files") == [
@@ -482,9 +492,9 @@ def test_training_files_are_a_table(given: Path, ingest: Ingest) -> None:
     ]
 
 
-def test_no_questions_at_all_rate_no_image(given: Path, ingest: Ingest) -> None:
-    keep(given, "real.json")
-    np.savez(given / "scores.npz", tensor=np.zeros(0), info=np.zeros((0, 2), "<U28"))
+def test_no_questions_at_all_rate_no_image(source_folder: Path, ingest: Ingest) -> None:
+    keep(source_folder, "real.json")
+    np.savez(source_folder / "scores.npz", tensor=np.zeros(0), info=np.zeros((0, 2), "<U28"))
     store = ingest()
     assert tables(store) == {"labels", "questions", "scores"}
     assert column(store, "select distinct is_rated from images") == [False]
@@ -494,22 +504,22 @@ def test_no_questions_at_all_rate_no_image(given: Path, ingest: Ingest) -> None:
 
 
 def test_a_well_formed_file_that_is_not_the_published_one_is_taken_with_a_warning(
-    given: Path, tmp_path: Path
+    source_folder: Path, tmp_path: Path
 ) -> None:
-    keep(given, "real.json")
+    keep(source_folder, "real.json")
     with pytest.warns(RealdbWarning) as caught:
-        store = realdb.ingest(given, store=tmp_path / "store")
+        store = realdb.ingest(source_folder, store=tmp_path / "store")
     (text, _) = (str(each.message) for each in caught)  # the other is of what is not there
-    assert text.startswith(str(given / "real.json"))
+    assert text.startswith(str(source_folder / "real.json"))
     assert "(sha256 " in text
-    content = (given / "real.json").read_bytes()
+    content = (source_folder / "real.json").read_bytes()
     assert rows(store, "select * exclude (read_at) from sources") == [
         (
             "real.json",
             hashlib.sha256(content).hexdigest(),
             len(content),
             "labels",
-            str(given / "real.json"),
+            str(source_folder / "real.json"),
             False,
         )
     ]
@@ -530,14 +540,14 @@ def tarred(folder: Path, path: Path) -> Path:
 
 @pytest.mark.parametrize(("pack", "name"), [(zipped, "all.zip"), (tarred, "all.tar.gz")])
 def test_an_archive_gives_the_tables_of_the_folder(
-    given: Path,
+    source_folder: Path,
     ingest: Ingest,
     synthetic_store: Store,
     tmp_path: Path,
     pack: Callable[[Path, Path], Path],
     name: str,
 ) -> None:
-    archive = pack(given, tmp_path / name)
+    archive = pack(source_folder, tmp_path / name)
     store = ingest(archive)
     assert store.tables == synthetic_store.tables
     for table in set(store.tables) - {"build", "sources"}:

@@ -71,18 +71,18 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_list_of_lists_is_refused(
-    given: Path, refusal: Refusal, content: bytes, is_json: bool, count: int | None
+    source_folder: Path, refusal: Refusal, content: bytes, is_json: bool, count: int | None
 ) -> None:
-    (given / "real.json").write_bytes(content)
+    (source_folder / "real.json").write_bytes(content)
     error = refusal("real.json")
     assert (error.file, error.row, error.count) == ("real.json", None, count)
     assert (" JSON" not in error.message) == is_json
     assert error.remedy
 
 
-def test_a_truncated_file_is_refused(given: Path, refusal: Refusal) -> None:
-    content = (given / "real.json").read_bytes()
-    (given / "real.json").write_bytes(content[: len(content) // 2])
+def test_a_truncated_file_is_refused(source_folder: Path, refusal: Refusal) -> None:
+    content = (source_folder / "real.json").read_bytes()
+    (source_folder / "real.json").write_bytes(content[: len(content) // 2])
     error = refusal("real.json")
     assert (error.file, error.row) == ("real.json", None)
     assert " JSON" in error.message
@@ -109,14 +109,14 @@ def test_a_truncated_file_is_refused(given: Path, refusal: Refusal) -> None:
     ids=lambda value: "" if isinstance(value, list) else str(value),
 )
 def test_lists_with_other_things_than_labels_are_refused(
-    given: Path,
+    source_folder: Path,
     refusal: Refusal,
     wrong: Any,
     row: int | None,
     value: str | None,
     count: int | None,
 ) -> None:
-    written(given, wrong)
+    written(source_folder, wrong)
     error = refusal("real.json")
     assert (error.file, error.row, error.value, error.count) == ("real.json", row, value, count)
     assert error.column == (None if row is None else "label")

@@ -108,25 +108,27 @@ def flip(content: bytes, place: int) -> bytes:
     ],
 )
 def test_a_damaged_zip_is_refused(
-    given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
+    source_folder: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], reason: str
 ) -> None:
-    (given / name).write_bytes(damage((given / name).read_bytes()))
+    (source_folder / name).write_bytes(damage((source_folder / name).read_bytes()))
     error = refusal(name)
     assert (error.file, error.column) == (name, None)
     assert reason in str(error)
-    assert str(given) in str(error)
+    assert str(source_folder) in str(error)
     assert error.remedy
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_byte_fails_the_zip_s_checksum(given: Path, refusal: Refusal, name: str) -> None:
+def test_a_flipped_byte_fails_the_zip_s_checksum(
+    source_folder: Path, refusal: Refusal, name: str
+) -> None:
     # Stored, not deflated: nothing but the checksum can tell.
-    with np.load(given / name) as members:
-        np.savez(given / name, **members)
-    with zipfile.ZipFile(given / name) as archive:
+    with np.load(source_folder / name) as members:
+        np.savez(source_folder / name, **members)
+    with zipfile.ZipFile(source_folder / name) as archive:
         after_tensor = archive.getinfo("info.npy").header_offset
-    content = (given / name).read_bytes()
-    (given / name).write_bytes(flip(content, after_tensor - 8))
+    content = (source_folder / name).read_bytes()
+    (source_folder / name).write_bytes(flip(content, after_tensor - 8))
     error = refusal(name)
     assert error.file == name
     assert "(Bad CRC-32 for file 'tensor.npy')" in str(error)  # as zipfile has it
@@ -180,9 +182,9 @@ def test_no_flipped_bit_and_no_cut_gives_other_votes(
     ],
 )
 def test_a_member_that_is_no_whole_array_is_refused(
-    given: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], fact: str
+    source_folder: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], fact: str
 ) -> None:
-    set_member(given / name, "tensor.npy", damage)
+    set_member(source_folder / name, "tensor.npy", damage)
     error = refusal(name)
     assert (error.file, error.column) == (name, "tensor")
     assert (error.row is not None) == fact.startswith("row")
@@ -192,9 +194,9 @@ def test_a_member_that_is_no_whole_array_is_refused(
 
 @pytest.mark.parametrize(("rows", "row"), [(-1, None), (10**17, 9), (10**20, 9)])
 def test_a_header_with_an_absurd_length_is_refused(
-    given: Path, refusal: Refusal, rows: int, row: int | None
+    source_folder: Path, refusal: Refusal, rows: int, row: int | None
 ) -> None:
-    set_member(given / "scores.npz", "tensor.npy", lambda _: header(rows) + bytes(9 * 8))
+    set_member(source_folder / "scores.npz", "tensor.npy", lambda _: header(rows) + bytes(9 * 8))
     error = refusal("scores.npz")
     assert (error.file, error.column, error.row) == ("scores.npz", "tensor", row)
     assert error.value == str((rows,))

@@ -145,7 +145,7 @@ def assert_same(found: Any, wanted: Any) -> None:
 
 @pytest.fixture
 def disordered(
-    given: Path, change: Callable[..., None], ingest: Callable[..., Store]
+    source_folder: Path, change: Callable[..., None], ingest: Callable[..., Store]
 ) -> tuple[Path, Store]:
     """Return files whose golden questions and raters have an order of their own, and a store."""
     for name in ("golden.npz", "raters_golden.npz"):
@@ -153,7 +153,7 @@ def disordered(
     change(
         "raters_golden.npz", ids=lambda ids: ids[::-1], tensor=lambda tensor: tensor[::-1].copy()
     )
-    return given, ingest()
+    return source_folder, ingest()
 
 
 @pytest.fixture(params=["synthetic", "real", "disordered"])
@@ -234,9 +234,11 @@ def test_the_texts_of_the_classes_come_back(
         assert text == texts[wordnet_id].strip()
 
 
-def test_the_training_files_come_back_in_order(given: Path, ingest: Callable[..., Store]) -> None:
+def test_the_training_files_come_back_in_order(
+    source_folder: Path, ingest: Callable[..., Store]
+) -> None:
     text = "n01440764_9.JPEG\nn01440764/n01440764_10.JPEG\nn15075141_1.JPEG\nn01440764_1.JPEG\n"
-    (given / "fnames_clean.txt").write_text(text)
+    (source_folder / "fnames_clean.txt").write_text(text)
     tables = Tables(ingest().folder / "tables")
     rows = tables.ask("select file_name, wordnet_id from {train_files} order by position")
     assert "".join(f"{name}\n" for name in rows["file_name"]) == text

@@ -102,14 +102,14 @@ def test_a_cell_that_is_neither_0_nor_1_is_refused(
 
 
 def test_two_answers_of_a_rater_to_a_question_are_refused(
-    change: Change, refusal: Refusal, name: str, given: Path
+    change: Change, refusal: Refusal, name: str, source_folder: Path
 ) -> None:
     def spoil(tensor: Any) -> Any:
         tensor[1, [4, 8]] = 1
         return tensor
 
     change(name, tensor=spoil)
-    with np.load(given / name) as members:
+    with np.load(source_folder / name) as members:
         rater_id, (file_name, label) = members["ids"][1], members["info"][4]
     image_id = int(file_name[15:23])
     error = refusal(name)
@@ -148,10 +148,10 @@ def test_ids_that_cannot_be_are_refused(
     ],
 )
 def test_a_tensor_of_another_shape_than_ids_and_info_ask_for_is_refused(
-    change: Change, refusal: Refusal, given: Path, name: str, member: str, other: Any
+    change: Change, refusal: Refusal, source_folder: Path, name: str, member: str, other: Any
 ) -> None:
     change(name, **{member: other})
-    with np.load(given / name) as members:
+    with np.load(source_folder / name) as members:
         shape = members["tensor"].shape
         expected = (len(members["ids"]), len(members["info"]), 3)
     error = refusal(name)
