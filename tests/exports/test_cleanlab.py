@@ -55,8 +55,8 @@ def test_cleanlab_takes_it(export: Export, synthetic_store: Store) -> None:
     consensus = multiannotator.get_majority_vote_label(frame, verbose=False)
     expected = votes(synthetic_store)
     for question, answer in zip(frame.index, consensus, strict=True):
-        given = list(expected[question].values())
-        assert given.count(answer) == max(map(given.count, given))
+        answers = list(expected[question].values())
+        assert answers.count(answer) == max(map(answers.count, answers))
     guess = np.full((len(frame), 3), 1 / 3)
     found = multiannotator.get_label_quality_multiannotator(frame, guess, verbose=False)
     assert len(found["label_quality"]) == len(expected)

@@ -29,7 +29,7 @@ SOME = 300  # of 50,000 images
 ANSWERS = ("no", "maybe", "yes")
 
 
-class Given(NamedTuple):
+class Seeded(NamedTuple):
     """Upstream files, the store of them, and a folder with a file for each of the first images."""
 
     files: Path
@@ -38,7 +38,7 @@ class Given(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def given_twice(tmp_path_factory: pytest.TempPathFactory) -> list[Given]:
+def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Seeded]:
     """Return the files of two seeds."""
     found = []
     for seed in (1, 2):
@@ -51,37 +51,37 @@ def given_twice(tmp_path_factory: pytest.TempPathFactory) -> list[Given]:
         with warnings.catch_warnings():  # the checksums are not the published ones
             warnings.simplefilter("ignore", realdb.RealdbWarning)
             store = realdb.ingest(folder / "files", store=folder / "store")
-        found.append(Given(folder / "files", store, folder / "images"))
+        found.append(Seeded(folder / "files", store, folder / "images"))
     return found
 
 
 # What the files say.
 
 
-def lists(given: Given) -> list[list[int]]:
-    found: list[list[int]] = json.loads((given.files / "real.json").read_bytes())
+def lists(seeded: Seeded) -> list[list[int]]:
+    found: list[list[int]] = json.loads((seeded.files / "real.json").read_bytes())
     return found
 
 
-def label_rows(given: Given) -> list[tuple[int, ...]]:
+def label_rows(seeded: Seeded) -> list[tuple[int, ...]]:
     return sorted(
         (image, label, position)
-        for image, labels in enumerate(lists(given), 1)
+        for image, labels in enumerate(lists(seeded), 1)
         for position, label in enumerate(labels)
     )
 
 
-def first_lists(given: Given) -> list[list[int]]:
-    return lists(given)[:SOME]
+def first_lists(seeded: Seeded) -> list[list[int]]:
+    return lists(seeded)[:SOME]
 
 
-def arrays(name: str) -> Callable[[Given], dict[str, Any]]:
-    return lambda given: read_arrays(given.files / name)
+def arrays(name: str) -> Callable[[Seeded], dict[str, Any]]:
+    return lambda seeded: read_arrays(seeded.files / name)
 
 
-def scores_of_the_rated(given: Given) -> list[list[float]]:
+def scores_of_the_rated(seeded: Seeded) -> list[list[float]]:
     """Return a row for each image that was rated: its scores."""
-    with np.load(given.files / "scores.npz") as found:
+    with np.load(seeded.files / "scores.npz") as found:
         pairs = [(int(name[-13:-5]), int(label)) for name, label in found["info"]]
         scores = found["tensor"]
     place = {image: row for row, image in enumerate(sorted({image for image, _ in pairs}))}
@@ -92,19 +92,19 @@ def scores_of_the_rated(given: Given) -> list[list[float]]:
     return rows
 
 
-def tree(given: Given) -> dict[str, list[int]]:
+def tree(seeded: Seeded) -> dict[str, list[int]]:
     """Return the images in the folder of each class: by their first labels."""
-    ids = (given.files / "labels.txt").read_text(encoding="ascii").split()
+    ids = (seeded.files / "labels.txt").read_text(encoding="ascii").split()
     found: dict[str, list[int]] = {wordnet_id: [] for wordnet_id in ids}
-    for image, labels in enumerate(first_lists(given), 1):
+    for image, labels in enumerate(first_lists(seeded), 1):
         if labels:
             found[ids[labels[0]]].append(image)
     return found
 
 
-def votes(given: Given) -> list[tuple[int, int, int, str]]:
+def votes(seeded: Seeded) -> list[tuple[int, int, int, str]]:
     """Return image, label, rater and answer of every vote of the main round."""
-    with given.store.connect() as con:
+    with seeded.store.connect() as con:
         return con.execute(
             "select image_id, label, rater_id, answer from votes where round = 'main' order by all"
         ).fetchall()
@@ -218,7 +218,7 @@ class Way(NamedTuple):
 
     file: str
     read: Callable[[Path], Any]
-    expected: Callable[[Given], Any]
+    expected: Callable[[Seeded], Any]
     what: str | None = None
 
 
@@ -251,18 +251,18 @@ WAYS: dict[str, Way] = {
 
 @pytest.mark.parametrize("name", exports.EXPORT_FORMATS)
 def test_a_format_is_read_back(
-    name: str, given_twice: list[Given], export: Callable[..., Path]
+    name: str, two_seeds: list[Seeded], export: Callable[..., Path]
 ) -> None:
     assert name in WAYS, f"the export format {name!r} needs a reader: add it to WAYS"
     way, found = WAYS[name], []
-    for given in given_twice:
+    for seeded in two_seeds:
         options: dict[str, Any] = {"format": name, "force": True}
         if way.what == "images":
             options["where"] = FIRST
         if "images" in exports.EXPORT_FORMATS[name].options:
-            options["images"] = given.images
-        found.append(way.read(export(way.what or name, way.file, given.store, **options)))
+            options["images"] = seeded.images
+        found.append(way.read(export(way.what or name, way.file, seeded.store, **options)))
         # Not with `==` in the assertion: to show how long lists differ takes pytest minutes.
-        is_same = found[-1] == way.expected(given)
+        is_same = found[-1] == way.expected(seeded)
         assert is_same, f"{name} does not hold what the files say"
     assert found[0] != found[1], f"{name}: the reader finds the same in the files of two seeds"

@@ -300,11 +300,11 @@ def test_original_labels_that_are_not_there_are_refused(refusal: Refusal, tmp_pa
 
 
 def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None:
-    (tmp_path / "given").mkdir()
-    shutil.copy(upstream / "real.json", tmp_path / "given")
+    (tmp_path / "source").mkdir()
+    shutil.copy(upstream / "real.json", tmp_path / "source")
     with pytest.warns(RealdbWarning) as caught:
         store = realdb.ingest(
-            tmp_path / "given",
+            tmp_path / "source",
             store=tmp_path / "store",
             original=upstream / "validation_labels.txt",
         )

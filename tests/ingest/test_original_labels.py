@@ -30,7 +30,7 @@ def wordnet(labels: Sequence[int] | np.ndarray = LABELS) -> list[str]:
 
 def written(tmp_path: Path, content: Sequence[object] | np.ndarray | str | bytes) -> Path:
     # The name says nothing: the content alone tells the form.
-    path = tmp_path / "given"
+    path = tmp_path / "content"
     if isinstance(content, str):
         content = content.encode()
     if not isinstance(content, bytes):
@@ -90,7 +90,7 @@ def shuffled(items: Sequence[Any]) -> list[Any]:
 def write_as(
     form: str, tmp_path: Path, ids: list[str], labels: list[int], devkit_ids: list[int]
 ) -> Path:
-    """Write the labels, given three times in file-name order, in one of ORIGINAL_LABEL_FORMATS."""
+    """Write the labels, three spellings in file-name order, in one of ORIGINAL_LABEL_FORMATS."""
     if form == "folders":
         return tree(tmp_path / "val", ids)
     contents = {
@@ -120,8 +120,8 @@ def test_every_format_gives_the_published_labels(upstream: Path, tmp_path: Path,
 
     path = write_as(form, tmp_path, ids, expected, [devkit_id[name] for name in ids])
     names_ids = form in ("tfds", "folders", "devkit")
-    for given, known in ((None, None), (form, order)):
-        read = read_original_labels(path, format=given, wordnet_ids=known, devkit=devkit)
+    for chosen, known in ((None, None), (form, order)):
+        read = read_original_labels(path, format=chosen, wordnet_ids=known, devkit=devkit)
         assert read.format == form
         assert (read.labels.dtype, read.labels.shape) == (np.int16, (50_000,))
         assert read.labels.tolist() == expected
@@ -194,12 +194,12 @@ def test_unknown_format(tmp_path: Path) -> None:
     assert (caught.value.parameter, caught.value.value) == ("original_format", "csv")
 
 
-@pytest.mark.parametrize("given", ORIGINAL_LABEL_FORMATS)
-def test_given_format_does_not_fit(tmp_path: Path, given: str) -> None:
-    content, found = (wordnet(), "tfds") if given != "tfds" else (pairs(), "val-txt")
-    error = refusal(written(tmp_path, content), format=given)
+@pytest.mark.parametrize("chosen", ORIGINAL_LABEL_FORMATS)
+def test_a_format_that_does_not_fit(tmp_path: Path, chosen: str) -> None:
+    content, found = (wordnet(), "tfds") if chosen != "tfds" else (pairs(), "val-txt")
+    error = refusal(written(tmp_path, content), format=chosen)
     assert (error.parameter, error.value) == ("original_format", found)
-    assert f"'{given}'" in str(error)
+    assert f"'{chosen}'" in str(error)
     assert f"'{found}' ({ORIGINAL_LABEL_FORMATS[found].description})" in str(error)
 
 

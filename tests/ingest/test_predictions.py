@@ -23,7 +23,7 @@ def take(con: duckdb.DuckDBPyConnection, **columns: list[Any]) -> list[Any]:
 
 
 def table(**columns: list[Any]) -> pa.Table:
-    """Return a table of predictions; what is not given is images 1, 2, … of class 0."""
+    """Return a table of predictions; by default of images 1, 2, … and of class 0."""
     rows = range(1, 1 + len(next(iter(columns.values()))))
     return pa.table({"image": list(rows), "label": [0 for _ in rows], **columns})
 

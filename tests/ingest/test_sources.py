@@ -337,7 +337,7 @@ Know = Callable[..., dict[str, KnownFile]]
 
 @pytest.fixture
 def know(monkeypatch: pytest.MonkeyPatch) -> Know:
-    """Replace what sources.toml says by two files with the places given."""
+    """Replace what sources.toml says by two files with the places named."""
 
     def replaced(real: list[dict[str, str]], votes: list[dict[str, str]]) -> dict[str, KnownFile]:
         files = {}

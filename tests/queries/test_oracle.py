@@ -328,8 +328,8 @@ def worlds(draw: st.DrawFn) -> Tables:
                 tables["scores"].append((image, one, score))
         for model in draw(st.sets(st.sampled_from(["a", "b"]))):
             for rank in {1, *draw(st.sets(st.integers(2, 6)) | st.just(set(FIVE)))}:
-                given = draw(label), draw(maybe(st.floats(allow_nan=False)))
-                tables["predictions"].append((model, image, rank, *given))
+                choice = draw(label), draw(maybe(st.floats(allow_nan=False)))
+                tables["predictions"].append((model, image, rank, *choice))
     for one in draw(some_labels):
         tables["classes"].append((one, draw(maybe(st.just("n01440764"))), None, None, one < 398))
     return tables

@@ -218,15 +218,15 @@ def assert_alphas_are_the_librarys(con: duckdb.DuckDBPyConnection) -> int:
     ).fetchall()
     compared = 0
     for group, *alphas in rows:
-        given = groups[group]
+        counts = groups[group]
         # The library wants two different values.
-        assert (None in alphas) == (np.count_nonzero(given.sum(axis=0)) < 2)
+        assert (None in alphas) == (np.count_nonzero(counts.sum(axis=0)) < 2)
         if None not in alphas:
             compared += 1
             assert alphas == pytest.approx(
                 [
                     krippendorff.alpha(
-                        value_counts=given, value_domain=[0, 1, 2], level_of_measurement=level
+                        value_counts=counts, value_domain=[0, 1, 2], level_of_measurement=level
                     )
                     for level in ("nominal", "ordinal")
                 ],

@@ -70,7 +70,7 @@ def heard(tables: Tables, round_: str, rules: Rules) -> Iterator[tuple[Question,
 
 @functools.cache
 def majority(answers: tuple[str, ...]) -> str | None:
-    """Return the answer that was given more often than any other."""
+    """Return the answer that is there more often than any other."""
     counts = Counter(answers)
     most = [answer for answer in counts if counts[answer] == max(counts.values())]
     return most[0] if len(most) == 1 else None
@@ -92,9 +92,9 @@ def rater_quality(tables: Tables, rules: Rules) -> Found:
             golden[rater].append((truths[question], answer))
     for question, rater, answer in heard(tables, "main", rules):
         questions[question].append((rater, answer))
-    for question, given in questions.items():
-        for rater, answer in given:
-            others = sorted(said for other, said in given if other != rater)
+    for question, answered in questions.items():
+        for rater, answer in answered:
+            others = sorted(said for other, said in answered if other != rater)
             right = answer == ("yes" if question in real else "no")
             main[rater].append((answer, majority(tuple(others)), right))
     for rater, _, is_expert, *_ in tables["raters"]:
@@ -267,7 +267,7 @@ def assert_views_hold(
     con: duckdb.DuckDBPyConnection, tables: Tables, rules: Rules = Rules()
 ) -> dict[str, Rows]:
     """Compare every view, under the rules, with its oracle, and return the views' rows."""
-    given = ", ".join(
+    arguments = ", ".join(
         f"{name} := {value!r}"
         for name, value in vars(rules).items()
         if value != getattr(Rules(), name)
@@ -275,7 +275,7 @@ def assert_views_hold(
 
     def ask(view: str, columns: str = "*") -> Rows:
         # As published the views themselves answer, otherwise their macros.
-        source = f"{view}_if({given})" if given else view
+        source = f"{view}_if({arguments})" if arguments else view
         return con.execute(f"select {columns} from {source}").fetchall()
 
     def key(row: tuple[Any, ...]) -> tuple[Any, ...]:

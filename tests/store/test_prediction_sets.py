@@ -53,8 +53,8 @@ def put(held: Held, tmp_path: Path) -> Callable[..., list[str]]:
     """Return a function that stores rows, and returns what became of each model."""
 
     def put(rows: Sequence[Row], root: Path = tmp_path, **options: object) -> list[str]:
-        given = {"provenance": SOURCE, "where": "new.csv"} | options
-        done = prediction_sets.put(root, held(rows), **given)  # type: ignore[arg-type]
+        facts = {"provenance": SOURCE, "where": "new.csv"} | options
+        done = prediction_sets.put(root, held(rows), **facts)  # type: ignore[arg-type]
         return [one.status for one in done]
 
     return put
@@ -245,8 +245,8 @@ def test_shown_beside_what_is_given(
     assert prediction_sets.show(con, tmp_path) == "predictions"
     assert con.execute("select model from predictions").fetchall() == [("mine",)]
     put(VIT)
-    given = prediction_sets.show(con, tmp_path)
-    assert con.execute(f"select model from {given}").fetchall() == [("mine",)]
+    shown = prediction_sets.show(con, tmp_path)
+    assert con.execute(f"select model from {shown}").fetchall() == [("mine",)]
     everything = con.execute("select distinct model from predictions order by 1").fetchall()
     assert everything == [("ViT",), ("mine",)]
     assert con.execute("describe predictions").fetchall()[0][:2] == ("model", "VARCHAR")

@@ -28,8 +28,8 @@ def take(predictions_table: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callab
     """Return a function from a file's content to the images and labels taken from it."""
 
     def take(content: bytes) -> list[tuple[int, int]]:
-        (tmp_path / "given.csv").write_bytes(content)
-        predictions.add(predictions_table, tmp_path / "given.csv")
+        (tmp_path / "mine.csv").write_bytes(content)
+        predictions.add(predictions_table, tmp_path / "mine.csv")
         return predictions_table.execute("select image_id, label from predictions").fetchall()
 
     return take
@@ -112,7 +112,7 @@ def test_refused(
     content: bytes, facts: str | dict[str, object], tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     """`facts` are the fields, or a pattern of what the message names: DuckDB's own where it has."""
-    path = tmp_path / "given.csv"
+    path = tmp_path / "mine.csv"
     path.write_bytes(content)
     error = refuse(path)
     assert error.file == str(path)
@@ -122,7 +122,7 @@ def test_refused(
         assert getattr(error, name) == fields.get(name)
 
 
-@pytest.mark.parametrize("name", ["given.csv", "given.csv.gz"])
+@pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
 def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
     """It may be whole, and 999; or it was 9990 or 999.5, and is cut. So it is said."""
     content = TEXT.rstrip("\n").encode()
@@ -134,7 +134,7 @@ def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
             predictions.add(con, path)
         assert con.execute("select image_id, label from predictions").fetchall() == TAKEN
     (warning,) = said
-    assert str(warning.message).startswith("given.csv ")
+    assert str(warning.message).startswith("mine.csv ")
     assert "'val/ILSVRC2012_val_00000003.JPEG,999'" in str(warning.message)
 
 
@@ -142,7 +142,7 @@ def test_a_quote_that_stays_open_to_the_end_of_a_large_file(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     """What DuckDB takes for the cell is the rest of the file: a message holds none of that."""
-    path = tmp_path / "given.csv"
+    path = tmp_path / "mine.csv"
     rows = "".join(f"{image},{image % 1000}\n" for image in range(1, 50_001))
     path.write_text(f'image,label\n"{rows}', encoding="utf-8")
     assert len(str(refuse(path))) < 500

@@ -316,7 +316,7 @@ def test_what_is_no_prediction_file(
     tmp_path: Path,
     refuse: Callable[..., DataError],
 ) -> None:
-    path = tmp_path / "given"
+    path = tmp_path / "unknown"
     path.write_bytes(content)
     error = refuse(path)
     assert error.file == str(path)

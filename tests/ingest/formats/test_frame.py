@@ -54,7 +54,7 @@ def test_a_stream_of_batches(predictions_table: duckdb.DuckDBPyConnection) -> No
 
 
 @pytest.mark.parametrize(
-    "given",
+    "source",
     [
         dict(zip(NAMES, [394, 0, 999], strict=True)),
         dict(zip(map(Path, NAMES), ["394", "0", "999"], strict=True)),
@@ -63,13 +63,13 @@ def test_a_stream_of_batches(predictions_table: duckdb.DuckDBPyConnection) -> No
     ],
     ids=["names", "paths", "numbers", "NumPy's numbers"],
 )
-def test_a_dict(given: dict[Any, Any], predictions_table: duckdb.DuckDBPyConnection) -> None:
-    assert predictions.add(predictions_table, given, model="mine") == ["mine"]
+def test_a_dict(source: dict[Any, Any], predictions_table: duckdb.DuckDBPyConnection) -> None:
+    assert predictions.add(predictions_table, source, model="mine") == ["mine"]
     assert rows(predictions_table) == [(*row[:3], None) for row in TAKEN]
 
 
 @pytest.mark.parametrize(
-    ("given", "fields"),
+    ("source", "fields"),
     [
         ({}, {"count": 0}),
         ({1: 3, 2: None}, {"row": 2, "column": "label", "value": "None", "count": 1}),
@@ -92,24 +92,24 @@ def test_a_dict(given: dict[Any, Any], predictions_table: duckdb.DuckDBPyConnect
     ],
     ids=["empty", "None", "bool", "from 0", "twice", "a series", "pandas", "Polars", "Arrow"],
 )
-def test_refused(given: Any, fields: dict[str, object], refuse: Callable[..., DataError]) -> None:
-    error = refuse(given() if callable(given) else given)
+def test_refused(source: Any, fields: dict[str, object], refuse: Callable[..., DataError]) -> None:
+    error = refuse(source() if callable(source) else source)
     for name in ("file", "row", "column", "value", "count", "parameter"):
         assert getattr(error, name) == fields.get(name)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "source",
     [None, [1, 2], 394, np.float64(1), lambda: pl.LazyFrame(COLUMNS)],
     ids=["None", "list", "int", "float64", "LazyFrame"],
 )
 def test_what_predictions_cannot_be(
-    given: Any, predictions_table: duckdb.DuckDBPyConnection
+    source: Any, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    given = given() if callable(given) else given
+    source = source() if callable(source) else source
     with pytest.raises(UsageError) as caught:
-        predictions.add(predictions_table, given)
-    assert (caught.value.parameter, caught.value.value) == ("predictions", type(given).__name__)
+        predictions.add(predictions_table, source)
+    assert (caught.value.parameter, caught.value.value) == ("predictions", type(source).__name__)
 
 
 def test_the_table_is_only_read(predictions_table: duckdb.DuckDBPyConnection) -> None:

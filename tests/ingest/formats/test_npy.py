@@ -93,8 +93,8 @@ def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: An
 def test_top_k_is_the_head_of_a_stable_sort(
     logits: Any, layout: Any, k: int, rows: int, threads: int
 ) -> None:
-    given_blocks = blocks(logits.copy(layout), rows)
-    labels, values = top_k(given_blocks, k, "the array", threads)
+    input_blocks = blocks(logits.copy(layout), rows)
+    labels, values = top_k(input_blocks, k, "the array", threads)
     assert np.array_equal(labels, naive(logits, k))
     assert np.array_equal(values, np.take_along_axis(logits, naive(logits, k), axis=1))
     assert labels.dtype == np.int16

@@ -136,7 +136,7 @@ def meaning(rows: Rows) -> dict[int, int] | None:
     return found if is_right and len(found) == len(rows) else None
 
 
-def taken(given: object, where: str, **how: Any) -> tuple[dict[int, int] | None, bool]:
+def taken(source: object, where: str, **how: Any) -> tuple[dict[int, int] | None, bool]:
     """Return the first choice for each image as read, and whether a cut is warned of.
 
     None where it is refused, which a message of one line says, with `where` in it.
@@ -145,7 +145,7 @@ def taken(given: object, where: str, **how: Any) -> tuple[dict[int, int] | None,
         warnings.simplefilter("always")
         create_table(con, "predictions")
         try:
-            predictions.add(con, given, **how)
+            predictions.add(con, source, **how)
         except DataError as error:
             assert "\n" not in str(error)
             assert where in str(error)
@@ -173,7 +173,7 @@ RELAXED = settings(
 @given(rows=sets())
 def test_right_or_refused(form: str, rows: Rows, tmp_path: Path) -> None:
     """A fault is found in every format alike, and what has none is read in every one."""
-    assert taken_from(WRITE[form](rows), tmp_path / "given") == (meaning(rows), False)
+    assert taken_from(WRITE[form](rows), tmp_path / "mine") == (meaning(rows), False)
 
 
 @pytest.mark.parametrize("form", WRITE)
@@ -185,7 +185,7 @@ def test_a_file_that_is_cut_short(
     """What is read of it stood there so, but for a last line that is warned of."""
     content = WRITE[form](rows)
     cut = content[: data.draw(st.integers(0, len(content) - 1))]
-    found, is_warned = taken_from(cut, tmp_path / "given")
+    found, is_warned = taken_from(cut, tmp_path / "mine")
     if found is None:
         return
     if form in HAS_AN_END:
@@ -212,7 +212,7 @@ def test_a_text_cut_at_every_byte(form: str, tmp_path: Path) -> None:
         content = WRITE[form](rows)
     outcomes = set()
     for size in range(len(content)):
-        found, is_warned = taken_from(content[:size], tmp_path / "given")
+        found, is_warned = taken_from(content[:size], tmp_path / "mine")
         if found is not None:
             assert_begins(found, rows, may_end_wrong=is_warned)
             outcomes.add((len(found) - is_warned, is_warned))
@@ -252,8 +252,8 @@ def test_a_dict(rows: Rows) -> None:
 def test_a_table_in_a_database(rows: Rows, data: st.DataObject, tmp_path: Path) -> None:
     """Cut short, DuckDB does not open it; a block that it does not read may be gone."""
     content = database_of(rows, tmp_path)
-    assert taken_from(content, tmp_path / "given.duckdb") == (meaning(rows), False)
-    assert taken(f"{tmp_path / 'given.duckdb'}::held", "given.duckdb") == (meaning(rows), False)
+    assert taken_from(content, tmp_path / "mine.duckdb") == (meaning(rows), False)
+    assert taken(f"{tmp_path / 'mine.duckdb'}::held", "mine.duckdb") == (meaning(rows), False)
     cut = content[: data.draw(st.integers(0, len(content) - 1))]
     assert taken_from(cut, tmp_path / "cut.duckdb")[0] in (None, meaning(rows))
 
@@ -353,7 +353,7 @@ def test_arrays(form: str, array: npt.NDArray[Any], data: st.DataObject, tmp_pat
     if not isinstance(written, bytes):
         assert taken(written, "the array") == (meaning_of_array(array), False)
         return
-    assert taken_from(written, tmp_path / "given") == (meaning_of_array(array), False)
+    assert taken_from(written, tmp_path / "mine") == (meaning_of_array(array), False)
     cut = written[: data.draw(st.integers(0, len(written) - 1))]
     assert taken_from(cut, tmp_path / "cut") == (None, False)
 

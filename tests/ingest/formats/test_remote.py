@@ -60,7 +60,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """A web server as Python has it, which knows no ranges; what is below /closed/ is not given."""
+    """A web server as Python has it, which knows no ranges; what is below /closed/ is not sent."""
 
     def send_head(self) -> Any:
         if self.path.startswith("/closed/"):

@@ -33,8 +33,8 @@ def put(path: Path, text: str = TEXT) -> Path:
     return path
 
 
-def models_of(given: list[Any]) -> list[tuple[Any, str | None]]:
-    return [(source.predictions, source.model) for source in expand(given)]
+def models_of(inputs: list[Any]) -> list[tuple[Any, str | None]]:
+    return [(source.predictions, source.model) for source in expand(inputs)]
 
 
 def test_a_path_is_itself(tmp_path: Path) -> None:

@@ -206,9 +206,9 @@ def test_columns_of_other_names(
     assert without_confidence(taken(con)) == expected(topk or 5)
 
 
-def refused(con: duckdb.DuckDBPyConnection, given: object, **options: Any) -> DataError:
+def refused(con: duckdb.DuckDBPyConnection, source: object, **options: Any) -> DataError:
     with pytest.raises(DataError) as caught:
-        predictions.add(con, given, **options)
+        predictions.add(con, source, **options)
     assert con.execute("select count(*) from predictions").fetchall() == [(0,)]
     assert con.execute("select view_name from duckdb_views() where not internal").fetchall() == []
     assert con.execute("select table_name from duckdb_tables() order by all").fetchall() == [
