@@ -50,7 +50,9 @@ def parse(text: str, file_name: str) -> Header:
         summary.append(lines.pop(0).strip())
     entries: dict[str, str] = {}
     name = None
-    for line in filter(str.strip, lines):
+    for row, line in enumerate(lines, len(summary) + 1):
+        if not line.strip():
+            continue
         entry = _ENTRY.fullmatch(line[1:])
         if entry:
             name = entry[1]
@@ -58,11 +60,22 @@ def parse(text: str, file_name: str) -> Header:
         elif name and line.startswith("   "):
             entries[name] += " " + line.strip()
         else:
-            raise RealdbError(f"{file_name}: header line {line.strip()!r} is not 'name: text'")
+            raise RealdbError(
+                f"{file_name}: header line {line.strip()!r} is not 'name: text'",
+                file=file_name,
+                row=row,
+                value=line.strip(),
+            )
     if not summary or not entries:
-        raise RealdbError(f"{file_name}: no header (a summary, then 'name: text' lines)")
+        raise RealdbError(
+            f"{file_name}: no header (a summary, then 'name: text' lines)", file=file_name, count=0
+        )
     if "key" not in entries:
-        raise RealdbError(f"{file_name}: the header has no line 'key: columns' (or 'key: none')")
+        raise RealdbError(
+            f"{file_name}: the header has no line 'key: columns' (or 'key: none')",
+            file=file_name,
+            column="key",
+        )
     whole = {name: entries.pop(name, "") for name in _WHOLE}
     return Header(
         summary=" ".join(summary),
