@@ -133,7 +133,7 @@ def test_what_is_refused(tmp_path: Path, parameter: str, value: object) -> None:
 
 
 def test_a_store_without_votes_is_told(bare_store: Store) -> None:
-    with refused(QueryError, "agreement", "votes", "raters.npz"):
+    with refused(QueryError, "votes", "raters.npz", value="agreement", count=1):
         realdb.agreement(store=bare_store.root)
 
 
