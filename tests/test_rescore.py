@@ -163,10 +163,11 @@ def test_scores_of_a_method_take_the_place_of_the_published(
     assert judged.scored_images == row["recomputed_images"]
     labels = realdb.query("select count(*) from labels", scores=out, threshold=0.55, store=root)
     assert labels.fetchall() == [(found.labels.recomputed_labels,)]
-    with pytest.raises(DataError, match=str(out)):
+    with refused(DataError, file=out, parameter="force"):
         realdb.scores(method=method, out=out, store=root)
-    with pytest.raises(UsageError, match="parquet"):
-        realdb.scores(method=method, out=out.with_suffix(".csv"), store=root)
+    other = out.with_suffix(".csv")
+    with refused(UsageError, out.name, file=other, parameter="out", value=".csv"):
+        realdb.scores(method=method, out=other, store=root)
 
 
 def test_majority_is_the_share_of_yes(synthetic_store: Store) -> None:
@@ -242,27 +243,42 @@ def test_a_stored_model_is_not_judged_twice(
     assert len(realdb.explain(1, files, store=root).models) == 2
 
 
-FAULTS = {
-    "1 occur twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
-    "1 have no score": lambda table: table.slice(1),
-    "score VARCHAR": lambda table: table.set_column(
-        2, "score", table.column("score").cast(pa.string())
-    ),
-    "column score": lambda table: table.drop_columns("score"),
-    "1 have a score": lambda table: table.set_column(
-        2, "score", pa.array([1.5] + [0.5] * (len(table) - 1))
-    ),
-}
+def with_scores(table: Any, scores: Any) -> Any:
+    return table.set_column(2, "score", scores)
 
 
-@pytest.mark.parametrize("said", FAULTS)
+@pytest.mark.parametrize(
+    ("change", "fact", "fields"),
+    [
+        # Other counts tell one fault from another.
+        (lambda table: pa.concat_tables([table, table.slice(0, 2)]), " 2 ", {"count": 2}),
+        (lambda table: table.slice(3), " 3 ", {"count": 3}),
+        (
+            lambda table: with_scores(table, pa.array([1.5] * 4 + [0.5] * (len(table) - 4))),
+            " 4 ",
+            {"count": 4},
+        ),
+        (
+            lambda table: with_scores(table, table.column("score").cast(pa.string())),
+            "score VARCHAR",
+            {"count": None},
+        ),
+        (lambda table: table.drop_columns("score"), "image_id, label", {"column": "score"}),
+    ],
+    ids=["twice", "missing", "above 1", "text", "no column"],
+)
 def test_a_file_of_scores_that_is_refused(
-    said: str, synthetic_store: Store, synthetic: Path, tmp_path: Path
+    change: Callable[[Any], Any],
+    fact: str,
+    fields: dict[str, Any],
+    synthetic_store: Store,
+    synthetic: Path,
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "scores.parquet"
     realdb.scores(method="majority", out=out, store=synthetic_store.root)
-    pq.write_table(FAULTS[said](pq.read_table(out)), out)
-    with refused(DataError, said, parameter="scores", file=out):
+    pq.write_table(change(pq.read_table(out)), out)
+    with refused(DataError, fact, parameter="scores", file=out, **fields):
         realdb.accuracy(
             synthetic / "predictions" / "model_a.csv", scores=out, store=synthetic_store.root
         )
