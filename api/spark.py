@@ -125,7 +125,12 @@ class SparkSession:
             if types.get(column) not in allowed
         ]
         if wrong:
-            raise DataError(f"{_named(files)}: {'; '.join(wrong)}", file=files[0], remedy=_REMEDY)
+            raise DataError(
+                f"{_named(files)}: {'; '.join(wrong)}",
+                file=files[0],
+                column=next(name for name in _COLUMNS if types.get(name) not in _COLUMNS[name]),
+                remedy=_REMEDY,
+            )
         with _translated_errors(self.name):
             found.select(*_COLUMNS).createOrReplaceTempView(name)
 
