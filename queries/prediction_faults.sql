@@ -9,7 +9,7 @@ with buckets as (
         model,
         rank,
         image_id - image_id % 30 as bucket,
-        count(*) as row_count,
+        count(case when image_id between 1 and 50000 then 1 end) as known_images,
         count(
             case when model is null or image_id is null or rank is null or label is null then 1 end
         ) as missing,
@@ -36,7 +36,7 @@ select
     b.model,
     cast(sum(b.missing) as bigint) as missing,
     cast(sum(b.outside) as bigint) as outside,
-    cast(sum(b.row_count - b.distinct_images) as bigint) as repeated,
+    cast(sum(b.known_images - b.distinct_images) as bigint) as repeated,
     max(b.rank) as ranks
 from buckets as b
 group by b.model
