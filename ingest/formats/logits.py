@@ -64,8 +64,9 @@ def top_k(
     unknown = np.flatnonzero(np.isnan(values[:, 0]))
     if len(unknown):
         raise DataError(
-            f"{where}: the logit of image {unknown[0] + 1}, class {labels[unknown[0], 0]} is NaN "
-            f"({len(unknown):,} of {len(labels):,} images have such)",
+            f"{where}: the logit of class {labels[unknown[0], 0]} in row {unknown[0] + 1} is NaN "
+            f"({len(unknown):,} of {len(labels):,} rows have such; row 1 is the first)",
+            row=int(unknown[0]) + 1,
             column="confidence",
             value="nan",
             count=len(unknown),

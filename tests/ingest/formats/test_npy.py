@@ -121,8 +121,8 @@ def test_a_logit_that_is_nan(image: int, others: float, threads: int) -> None:
     logits[image - 1, [3, 15]] = np.nan
     logits[-1, 5] = np.nan
     count = len({image, 3000})
-    facts = ("a.npy: ", f"image {image}, class 3 ", f"{count} of 3,000 ")
-    with refused(DataError, *facts, column="confidence", value="nan", count=count):
+    facts = ("a.npy: ", "class 3 ", f"row {image} ", f"{count} of 3,000 ")
+    with refused(DataError, *facts, row=image, column="confidence", value="nan", count=count):
         top_k(blocks(logits), 5, "a.npy", threads)
 
 

@@ -335,8 +335,8 @@ def test_nan_among_the_logits(con: duckdb.DuckDBPyConnection) -> None:
     values = PROBABILITIES.copy()
     values[3, 7] = np.nan
     error = refused(con, pd.DataFrame({"filename": FILES, "logit": list(values)}))
-    assert (error.column, error.value, error.count) == ("confidence", "nan", 1)
-    assert "image 4, class 7" in str(error)
+    assert (error.row, error.column, error.value, error.count) == (4, "confidence", "nan", 1)
+    assert "class 7 " in str(error)
 
 
 def test_a_series_with_a_gap(con: duckdb.DuckDBPyConnection) -> None:
