@@ -20,10 +20,10 @@ _EXPECTED = "An image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or i
 _SHOWN = 3
 
 
-def as_array(values: Any) -> NDArray[Any]:
+def as_array(values: Any, parameter: str) -> NDArray[Any]:
     """Return a NumPy array of `values`, which may be a torch tensor on any device.
 
-    Raises DataError where they are no array.
+    Raises DataError, which names the `parameter` of the call, where they are no array.
     """
     import numpy as np
 
@@ -35,29 +35,32 @@ def as_array(values: Any) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
-        raise DataError(f"the values cannot be read as an array: {error}") from None
+        raise DataError(
+            f"`{parameter}` cannot be read as an array: {error}", parameter=parameter
+        ) from None
 
 
-def image_ids(images: Any) -> NDArray[Any]:
+def image_ids(images: Any, parameter: str = "images") -> NDArray[Any]:
     """Return the image ids, int32 (n,), of numbers from 1 or of file names in any usual form.
 
-    Raises DataError where one is neither, or is repeated.
+    Raises DataError, which names the `parameter` of the call, where one is neither, or is
+    repeated.
     """
     import numpy as np
 
     if isinstance(images, str | bytes | os.PathLike):
         raise DataError(
-            f"`images` is {images!r}, one image",
-            parameter="images",
+            f"`{parameter}` is {images!r}, one image",
+            parameter=parameter,
             value=images,
             remedy="Pass a list of them, one for each prediction",
         )
     is_sequence = hasattr(images, "shape") or isinstance(images, list | tuple)
-    found = as_array(images if is_sequence else list(images))
+    found = as_array(images if is_sequence else list(images), parameter)
     if found.ndim != 1:
         raise DataError(
-            f"`images` has shape {found.shape}; it must be (n,), one for each prediction",
-            parameter="images",
+            f"`{parameter}` has shape {found.shape}; it must be (n,), one for each prediction",
+            parameter=parameter,
             value=found.shape,
         )
     if found.dtype.kind in "iu":
@@ -78,15 +81,15 @@ def image_ids(images: Any) -> NDArray[Any]:
             column="image",
             value=values[0][1],
             count=len(wrong),
-            parameter="images",
+            parameter=parameter,
             remedy=f"{_EXPECTED}{hint}",
         )
     distinct, counts = np.unique(ids, return_counts=True)
-    refuse_repeats(distinct[counts > 1], "in one batch")
+    refuse_repeats(distinct[counts > 1], "in one batch", parameter)
     return ids.astype(np.int32)
 
 
-def refuse_repeats(ids: NDArray[Any], where: str) -> None:
+def refuse_repeats(ids: NDArray[Any], where: str, parameter: str = "images") -> None:
     """Raise DataError for the images `ids`, which are repeated; none is fine."""
     if len(ids):
         shown = ", ".join(str(image) for image in ids[:_SHOWN].tolist())
@@ -96,7 +99,7 @@ def refuse_repeats(ids: NDArray[Any], where: str) -> None:
             column="image",
             value=ids[0],
             count=len(ids),
-            parameter="images",
+            parameter=parameter,
             remedy="Each image counts once. A sampler that pads the last batch, as torch's "
             "DistributedSampler does, repeats some",
         )
@@ -111,7 +114,7 @@ def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
     """
     import numpy as np
 
-    values = as_array(predictions)
+    values = as_array(predictions, "predictions")
     kind, shape = values.dtype.kind, values.shape
     if shape and len(values) != count:
         raise DataError(

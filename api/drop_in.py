@@ -33,7 +33,7 @@ class RealLabelsImagenet:
         *,
         store: str | Path | None = None,
     ) -> None:
-        ids = batches.image_ids(filenames)
+        ids = batches.image_ids(filenames, "filenames")
         if len(ids) != IMAGES:
             raise DataError(
                 f"there are {len(ids):,} file names, and the images are {IMAGES:,}",
@@ -51,10 +51,7 @@ class RealLabelsImagenet:
         self.is_correct: dict[int, list[bool]] = {k: [] for k in self.topk}
         self.sample_idx = 0
         if real_json is not None:
-            from ..ingest.labels import read_real_labels
-
-            read = read_real_labels(Path(real_json))
-            found = read.image_id, read.label
+            found = _read(Path(real_json))
         else:
             found = rows(threshold=PUBLISHED_THRESHOLD, store=store)
         self._labels = padded(*found)[ids - 1]
@@ -64,7 +61,7 @@ class RealLabelsImagenet:
 
         Raises DataError for NaN, another shape, or more images than there are.
         """
-        output = batches.as_array(output)
+        output = batches.as_array(output, "output")
         if output.ndim != 2 or output.dtype.kind != "f":
             raise DataError(
                 f"`output` is {output.dtype} {output.shape}; logits are floats (n, {CLASSES})",
@@ -94,3 +91,25 @@ class RealLabelsImagenet:
             require_choice("k", k, self.topk)
         hits = self.is_correct[k]
         return sum(hits) / len(hits) * 100 if hits else float("nan")
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    """Return the images and labels of a file in the form of real.json."""
+    from ..ingest.labels import read_real_labels
+
+    try:
+        read = read_real_labels(path)
+    except DataError as error:
+        text = error.message.removeprefix(f"{path.name}: ")
+        raise DataError(
+            text if error.file == str(path) else f"{path}: {text}",
+            file=path,
+            row=error.row,
+            column=error.column,
+            value=error.value,
+            count=error.count,
+            parameter="real_json",
+            remedy="Pass a file of the form of real.json, or leave `real_json` out to take the "
+            "labels of the store",
+        ) from None
+    return read.image_id, read.label

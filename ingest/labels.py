@@ -35,7 +35,7 @@ def read_real_labels(path: Path) -> RealLabels:
     try:
         lists = json.loads(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}", file=path) from None
+        raise DataError(f"{path} cannot be read: {error.strerror}", file=path) from None
     except (ValueError, RecursionError) as error:
         raise refusal(path, f"damaged or cut short: it is no JSON ({error})") from None
     if not isinstance(lists, list) or not all(isinstance(labels, list) for labels in lists):

@@ -120,13 +120,21 @@ def test_labels_from_a_file(names: list[str], source_folder: Path) -> None:
 def test_what_is_refused(names: list[str], tmp_path: Path) -> None:
     with refused(DataError, "50,000", count=2, parameter="filenames"):
         realdb.RealLabelsImagenet(names[:2])
-    with refused(DataError, count=1, parameter="images", column="image"):
+    with refused(DataError, count=1, parameter="filenames", column="image"):
         realdb.RealLabelsImagenet([*names[:-1], names[0]])
     with refused(UsageError, parameter="topk", value=(0,)):
         realdb.RealLabelsImagenet(names, topk=(0,))
     (tmp_path / "real.json").write_text("[[1]]")
-    with refused(DataError, "real.json", "50,000", count=1, row=None, column=None):
-        realdb.RealLabelsImagenet(names, tmp_path / "real.json")
+    for name, facts, fields in (
+        ("real.json", ["50,000"], {"count": 1, "row": None, "column": None}),
+        ("none.json", ["No such file"], {}),
+    ):
+        path = tmp_path / name
+        with refused(DataError, path, *facts, file=path, parameter="real_json", **fields) as error:
+            realdb.RealLabelsImagenet(names, path)
+        assert str(error.value).count(str(path)) == 1
+    with refused(DataError, parameter="filenames"):
+        realdb.RealLabelsImagenet([[1], [2, 3]])
     stand_in = realdb.RealLabelsImagenet(names)
     for wrong in (np.zeros(1000), np.zeros((1, 1000), int)):
         with refused(DataError, wrong.dtype, parameter="output", value=wrong.shape):

@@ -161,9 +161,6 @@ def test_other_rules_do_not_merge() -> None:
             metric.merge(realdb.RealAccuracy(**{rule: value}))
 
 
-NO_ARRAY = dict.fromkeys(("row", "column", "value", "count", "parameter"))
-
-
 @pytest.mark.parametrize(
     ("predictions", "images", "facts"),
     [
@@ -190,8 +187,8 @@ NO_ARRAY = dict.fromkeys(("row", "column", "value", "count", "parameter"))
         (np.full((1, 1000), np.nan), [1], {"column": "label", "row": 0, "count": 1000}),
         (np.zeros((1, 1, 1000)), [1], {"parameter": "predictions", "value": "(1, 1, 1000)"}),
         (5, [1], {"parameter": "predictions", "value": "()"}),
-        ([[1, 2], [3]], [1, 2], NO_ARRAY),
-        ([1, 2], [[1], [2, 3]], NO_ARRAY),
+        ([[1, 2], [3]], [1, 2], {"parameter": "predictions", "column": None}),
+        ([1, 2], [[1], [2, 3]], {"parameter": "images", "column": None}),
     ],
 )
 def test_what_is_refused_is_not_taken(

@@ -11,13 +11,15 @@ from realdb.errors import RealdbError
 
 
 @contextlib.contextmanager
-def refused(kind: type[RealdbError], *facts: object, **fields: object) -> Iterator[None]:
-    """Expect an error of just this kind, with these fields, whose text holds the facts.
+def refused(
+    kind: type[RealdbError], *facts: object, **fields: object
+) -> Iterator[pytest.ExceptionInfo[RealdbError]]:
+    """Expect an error of just this kind, with these fields, whose text holds the facts; yield it.
 
     Facts are counts, values, names, files and commands.
     """
     with pytest.raises(kind) as caught:
-        yield
+        yield caught
     error = caught.value
     assert type(error) is kind
     text = str(error)
