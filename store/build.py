@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +12,12 @@ from ..errors import RealdbWarning, StoreError
 from ..schema import quoting
 from ..schema.tables import SCHEMA_VERSION, TABLES, comment_on, create_table, header_of
 from . import files
-from .store import Store, current, new_connection, resolve
+from .store import BUILD_ID, Store, current, new_connection, resolve
 
 if TYPE_CHECKING:
     import duckdb
 
 _LOCK_SECONDS = 600
-_BUILD_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(\.partial)?")
 
 
 class Build:
@@ -189,7 +187,7 @@ def _sweep(root: Path, keep: set[str | None]) -> None:
     import shutil
 
     for folder in (root / "builds").iterdir():
-        if _BUILD_NAME.fullmatch(folder.name) and folder.name not in keep:
+        if BUILD_ID.fullmatch(folder.name.removesuffix(".partial")) and folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -198,6 +196,6 @@ def _sweep_partial(root: Path) -> None:
     import shutil
 
     for folder in (root / "builds").glob("*.partial"):
-        if _BUILD_NAME.fullmatch(folder.name):
+        if BUILD_ID.fullmatch(folder.stem):
             shutil.rmtree(folder, ignore_errors=True)
     files.remove_partial(root, ["CURRENT", "realdb.duckdb"])

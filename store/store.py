@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+# What a build is called: when it was made, and a random part.
+BUILD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
 # What DuckDB's optimizer must not do to a query over the views.
 # common_subplan: DuckDB 2.0.0 waits for ever where a LIMIT stands over a plan that it has shared.
@@ -166,7 +169,6 @@ def resolve(root: Path) -> Store:
     """
     try:
         build_id = (root / "CURRENT").read_text(encoding="ascii").strip()
-        text = (root / "builds" / build_id / "manifest.json").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(
             f"there is no store in {root}",
@@ -176,9 +178,20 @@ def resolve(root: Path) -> Store:
             "REALDB_HOME",
         ) from None
     except (OSError, ValueError) as error:
+        raise _unreadable(root, root / "CURRENT", error) from None
+    if not BUILD_ID.fullmatch(build_id):
         raise StoreError(
-            f"realdb cannot read the store in {root}: {error}", file=root, remedy=_REBUILD
-        ) from None
+            f"the store in {root} is damaged: CURRENT names the build {build_id[:40]!r}, which is "
+            "no name that realdb gives to a build",
+            file=root / "CURRENT",
+            value=build_id[:40],
+            remedy=_REBUILD,
+        )
+    path = root / "builds" / build_id / "manifest.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _unreadable(root, path, error) from None
     try:
         manifest = json.loads(text)
         version = manifest["schema_version"]
@@ -203,9 +216,18 @@ def resolve(root: Path) -> Store:
         raise StoreError(
             f"the store in {root} is damaged: builds/{build_id}/manifest.json has another form "
             "than realdb writes",
-            file=root,
+            file=path,
             remedy=_REBUILD,
         ) from None
+
+
+def _unreadable(root: Path, path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"the store in {root} is damaged: realdb cannot read {path.relative_to(root).as_posix()} "
+        f"({getattr(error, 'strerror', None) or error})",
+        file=path,
+        remedy=_REBUILD,
+    )
 
 
 def open_ahead() -> None:

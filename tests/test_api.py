@@ -547,7 +547,7 @@ def test_a_store_that_is_damaged_is_not_built_again(
     tmp_path: Path, files: list[Path], published: list[Any]
 ) -> None:
     (tmp_path / "CURRENT").write_text("nothing", encoding="ascii")
-    with refused(StoreError, file=tmp_path, parameter="store"):
+    with refused(StoreError, "realdb ingest", file=tmp_path / "CURRENT", value="nothing"):
         realdb.accuracy(files[0], store=tmp_path, offline=False)
     assert not published
 

@@ -33,6 +33,7 @@ from realdb.store import build as building
 from realdb.store import store as stores
 from realdb.store.build import Build, new_build
 from realdb.store.store import Store
+from refusals import refused
 
 REBUILD = "realdb ingest [FOLDER]"
 
@@ -235,7 +236,15 @@ def no_store(made: Store) -> None:
 
 
 def no_build(made: Store) -> None:
-    (made.root / "CURRENT").write_text("20200101T000000Z-0\n")
+    (made.root / "CURRENT").write_text("20200101T000000Z-01234567\n")
+
+
+def no_build_id(made: Store) -> None:
+    (made.root / "CURRENT").write_text("../elsewhere\n")
+
+
+def nothing(made: Store) -> None:
+    (made.root / "CURRENT").write_bytes(b"")
 
 
 def no_text(made: Store) -> None:
@@ -247,6 +256,9 @@ def other_version(made: Store) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
 
 
+MANIFESTS = ["", "[]", "{}", '{"schema_version": 1}']
+
+
 def manifest(text: str) -> Callable[[Store], None]:
     def write(made: Store) -> None:
         (made.folder / "manifest.json").write_text(text)
@@ -255,31 +267,28 @@ def manifest(text: str) -> Callable[[Store], None]:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "fact"),
+    ("spoil", "facts", "file", "value"),
     [
-        (no_store, "REALDB_HOME"),
-        (no_build, "REALDB_HOME"),
-        (no_text, "0xff"),
-        (other_version, "realdb 0.0"),
-        (manifest(""), "manifest.json"),
-        (manifest("[]"), "manifest.json"),
-        (manifest("{}"), "manifest.json"),
-        (manifest('{"schema_version": 1}'), "manifest.json"),
+        (no_store, ["REALDB_HOME"], "", None),
+        (no_build, ["No such file"], "builds/20200101T000000Z-01234567/manifest.json", None),
+        (no_build_id, ["../elsewhere"], "CURRENT", "../elsewhere"),
+        (nothing, ["''"], "CURRENT", ""),
+        (no_text, ["0xff"], "CURRENT", None),
+        (other_version, ["realdb 0.0"], "", 99),
+        *((manifest(text), [], "builds/{}/manifest.json", None) for text in MANIFESTS),
     ],
 )
 def test_a_store_that_does_not_fit_is_refused(
-    tmp_path: Path, spoil: Callable[[Store], None], fact: str
+    tmp_path: Path, spoil: Callable[[Store], None], facts: list[str], file: str, value: object
 ) -> None:
-    spoil(publish(tmp_path))
-    with pytest.raises(StoreError) as caught:
+    made = publish(tmp_path)
+    spoil(made)
+    path = tmp_path / file.format(made.build_id)
+    parameter = "store" if spoil is no_store else None
+    with refused(StoreError, *facts, REBUILD, file=path, value=value, parameter=parameter) as error:
         stores.resolve(tmp_path)
-    error = caught.value
-    assert fact in str(error)
-    assert error.file == str(tmp_path)
-    assert error.parameter == ("store" if fact == "REALDB_HOME" else None)
-    assert error.value == ("99" if spoil is other_version else None)
-    assert REBUILD in str(error)
-    assert error.exit_code == 3
+    assert error.value.exit_code == 3
+    assert ("damaged" in str(error.value)) == (spoil not in (no_store, other_version))
     publish(tmp_path, 5)
     assert labels(stores.resolve(tmp_path)) == [5], "the remedy does not help"
 
