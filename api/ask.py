@@ -11,7 +11,7 @@ from ..queries import catalog, statements
 from ..schema.tables import TABLES, source_of
 from ..store import prediction_sets
 from .rules import PUBLISHED_THRESHOLD, Rules
-from .session import Session
+from .session import Session, is_taken
 
 if TYPE_CHECKING:
     import duckdb
@@ -199,8 +199,7 @@ def _names_of(
         *((name, PredictionSource(table, name)) for name, table in tables.items()),
     ]:
         path = _path(source)
-        # DuckDB tells names by their letters, not by their case.
-        if name.lower() in (*TABLES, *catalog.views(), prediction_sets.ADDED):
+        if is_taken(name):
             raise DataError(
                 f"{path}: {name!r} is a table or view of realdb",
                 file=path,

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _ALWAYS = ("images", "classes", "questions")
 
 
+def is_taken(name: str) -> bool:
+    """Say whether a table or view of realdb has this name, which DuckDB tells without its case."""
+    from ..store import prediction_sets
+
+    views = catalog.all_names()
+    other_rules = (f"{view}_if" for view in views)
+    return name.lower() in (*TABLES, *views, *other_rules, prediction_sets.ADDED)
+
+
 class Session:
     """The store, opened for one question.
 
@@ -160,7 +169,7 @@ class Session:
         """
         from ..ingest import tables
 
-        if name.lower() in (*TABLES, *catalog.all_names()):
+        if is_taken(name):
             raise UsageError(
                 f"{name!r} is a table or view of realdb",
                 parameter="tables",

@@ -43,6 +43,13 @@ def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool =
     if explains and kinds == [duckdb.StatementType.EXPLAIN]:
         # EXPLAIN ANALYZE runs what it explains.
         kinds = [statement.type for statement in con.extract_statements(_explained(con, sql))]
+    if kinds == [duckdb.StatementType.MULTI]:
+        # DuckDB asks for the values first, and for the columns that they make afterwards.
+        raise QueryError(
+            "the query is a PIVOT that does not name its columns, which takes two queries",
+            value="PIVOT",
+            remedy="List the values: pivot … on COLUMN in (VALUE, …) using …",
+        )
     if kinds != [duckdb.StatementType.SELECT]:
         also = "FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN" if explains else "FROM, WITH"
         raise QueryError(

@@ -221,6 +221,15 @@ def test_the_connection_is_locked_as_well(secret: Path, monkeypatch: pytest.Monk
     refused(by_query, WRITES[0].format(target=new))
 
 
+@pytest.mark.usefixtures("unchanged")
+def test_a_pivot_reads_where_its_columns_are_named() -> None:
+    named = "pivot labels on label in (1, 2) using count(*) group by position"
+    for query in (named, f"from ({named}) where position = 0"):
+        assert by_query(query)
+    for query in ("pivot labels on label using count(*)", "from (pivot labels on label)"):
+        assert refused(by_query, query).value == "PIVOT"
+
+
 def test_a_locked_connection(store: Store, secret: Path, tmp_path: Path) -> None:
     con = realdb.connect(locked=True)
     assert con.execute("select count(*) from labels").fetchall()[0][0] == store.tables["labels"]
