@@ -43,19 +43,15 @@ def demo(
     """
     if not synthetic:
         return _examples(open_store(store, offline, progress))
-    import tempfile
-
     from ..ingest.synthetic import write_synthetic
+    from ..store.temporary import scratch
 
-    # On Windows a file that is still open cannot be removed: no reason to fail.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        write_synthetic(Path(folder) / "upstream")
+    with scratch() as folder:
+        write_synthetic(folder / "upstream")
         with warnings.catch_warnings():
             # These files are not the published ones, and nobody takes them for those.
             warnings.simplefilter("ignore", RealdbWarning)
-            made = ingest(
-                Path(folder) / "upstream", store=Path(folder) / "store", progress=progress
-            )
+            made = ingest(folder / "upstream", store=folder / "store", progress=progress)
         return _examples(made)
 
 

@@ -6,12 +6,12 @@ import contextlib
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DataError, UsageError
 from ..store.files import exists, replacing
+from ..store.temporary import scratch
 
 # What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
 # of image folders pass over a name that begins so.
@@ -87,6 +87,17 @@ def aside(
         ) from None
 
 
+def require_no_terminal(name: str) -> None:
+    """Raise UsageError where a format that is no text, called `name`, would go to a terminal."""
+    if sys.stdout.isatty():
+        raise UsageError(
+            f"{name} is not for a terminal",
+            value=name,
+            parameter="out",
+            remedy="Send it to a file with > FILE",
+        )
+
+
 @contextlib.contextmanager
 def standard_output(name: str, *, is_text: bool) -> Iterator[Path]:
     """Yield a path for the caller to write and check; then copy the file to standard output.
@@ -94,15 +105,10 @@ def standard_output(name: str, *, is_text: bool) -> Iterator[Path]:
     A query that fails as it runs so prints nothing, and a format that is written back and forth
     goes into a pipe as well.
     """
-    if not is_text and sys.stdout.isatty():
-        raise UsageError(
-            f"{name} is not for a terminal",
-            value=name,
-            parameter="out",
-            remedy="Send it to a file with > FILE",
-        )
-    with tempfile.TemporaryDirectory(prefix="realdb-", ignore_cleanup_errors=True) as folder:
-        made = Path(folder) / "stdout"
+    if not is_text:
+        require_no_terminal(name)
+    with scratch() as folder:
+        made = folder / "stdout"
         yield made
         with made.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, RealdbWarning
+from ..store.temporary import scratch
 from .downloads import download
 from .known import KnownFile, SourceFile, known_files, source_file
 from .progress import Progress, silent
@@ -37,14 +38,11 @@ def locate(
     be read, holds no known file or the same one twice with different bytes, and where real.json can
     be had from nowhere.
     """
-    import tempfile
-
-    # On Windows a file that is still mapped cannot be removed: no reason to fail.
-    with tempfile.TemporaryDirectory(prefix="realdb-", ignore_cleanup_errors=True) as folder:
+    with scratch() as folder:
         if source is None:
-            files = download(cache=cache, scratch=Path(folder), offline=offline, progress=progress)
+            files = download(cache=cache, scratch=folder, offline=offline, progress=progress)
         else:
-            files = _in_folder(source) if source.is_dir() else _in_archive(source, Path(folder))
+            files = _in_folder(source) if source.is_dir() else _in_archive(source, folder)
         yield files
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import DataError, UsageError
+from . import temporary
 
-# The temporary folders of `replacing`.
-_PREFIX, _SUFFIX = ".realdb-", ".partial"
+
+def user_path(path: str | Path) -> Path:
+    """Return a path as the user means it: `~` in front is the home folder, also without a shell."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111, Path.expanduser raises for ~.csv
 
 
 def checksum(path: Path) -> str:
@@ -70,19 +73,15 @@ def replacing(target: Path, check: Callable[[], object] | None = None) -> Iterat
     first, and back if the new one cannot take its place. Where anything fails, what was at `target`
     stays, and nothing is left beside it. What is in a folder is not synced: see sync_tree.
     """
-    import tempfile
-
-    with tempfile.TemporaryDirectory(
-        prefix=_PREFIX, suffix=_SUFFIX, dir=target.parent, ignore_cleanup_errors=True
-    ) as folder:
-        aside = Path(folder) / target.name
+    with temporary.beside(target.parent) as folder:
+        aside = folder / target.name
         yield aside
         if aside.is_file():
             sync(aside)
         if check:
             check()
         if aside.is_dir() and target.is_dir():
-            old = Path(tempfile.mkdtemp(dir=folder)) / target.name
+            old = folder / ("new" if target.name == "old" else "old")
             try:
                 target.replace(old)
                 aside.replace(target)
@@ -93,25 +92,6 @@ def replacing(target: Path, check: Callable[[], object] | None = None) -> Iterat
         else:
             aside.replace(target)
     sync(target.parent)
-
-
-def remove_partial(folder: Path, names: Collection[str] | None = None) -> None:
-    """Remove what a killed `replacing` left in `folder`, of any target or of those called `names`.
-
-    Nobody may be at work on those targets.
-    """
-    import shutil
-
-    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-        # Another process may be at work in it, on a target of another name, and remove it.
-        with contextlib.suppress(OSError):
-            if names is None or {path.name for path in left.iterdir()} <= {*names}:
-                shutil.rmtree(left, ignore_errors=True)
-    # Older versions wrote to a file beside the target, of its name and a random part.
-    for pattern in ["*"] if names is None else [f"{name}.*" for name in names]:
-        for left in folder.glob(f"{pattern}{_SUFFIX}"):
-            if left.is_file():
-                left.unlink(missing_ok=True)
 
 
 def sync_tree(folder: Path) -> None:

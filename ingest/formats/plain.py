@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import DataError
+from ...store.temporary import scratch
 from . import remote
 
 # How compressed content begins, and what Arrow calls the compression.
@@ -43,8 +44,6 @@ def copy(source: str | Path) -> Iterator[Path]:
     Its stem is that of `source`, by which a DataError from inside calls it. Raises DataError where
     what is compressed is damaged, or what is at a URL cannot be had.
     """
-    import tempfile
-
     if remote.is_url(source):
         with (
             fetched(source) as path,
@@ -53,8 +52,8 @@ def copy(source: str | Path) -> Iterator[Path]:
             yield plain
         return
     path = Path(source)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / ("stdin" if str(path) == "-" else unpacked(path).name)
+    with scratch() as folder:
+        target = folder / ("stdin" if str(path) == "-" else unpacked(path).name)
         _unpack(path, target)
         with _called(target, "standard input" if str(path) == "-" else str(source)):
             yield target
@@ -63,10 +62,8 @@ def copy(source: str | Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def fetched(url: str) -> Iterator[Path]:
     """Keep what is at a URL, as it is, in a file inside of the context; else as `copy`."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = remote.fetch(url, Path(folder))
+    with scratch() as folder:
+        path = remote.fetch(url, folder)
         with _called(path, url):
             yield path
 

@@ -108,35 +108,6 @@ def test_a_file_has_the_usual_rights(tmp_path: Path) -> None:
         assert (tmp_path / f"{is_folder}").stat().st_mode == usual.stat().st_mode
 
 
-def left_behind(folder: Path) -> None:
-    """Leave what killed processes leave, and what is not theirs."""
-    for number, name in enumerate(["CURRENT", "thesis.tex"]):
-        left = folder / f".realdb-{number}.partial"
-        left.mkdir()
-        (left / name).write_text("half")
-    for name in ("CURRENT.0.partial", "thesis.tex.0.partial", "CURRENT", "thesis.tex"):
-        (folder / name).write_text("half")
-    (folder / "mine.partial").mkdir()
-
-
-def test_remove_partial(tmp_path: Path) -> None:
-    left_behind(tmp_path)
-    files.remove_partial(tmp_path)
-    assert names(tmp_path) == ["CURRENT", "mine.partial", "thesis.tex"]
-
-
-def test_remove_partial_of_some_targets(tmp_path: Path) -> None:
-    left_behind(tmp_path)
-    files.remove_partial(tmp_path, ["CURRENT"])
-    assert names(tmp_path) == [
-        ".realdb-1.partial",
-        "CURRENT",
-        "mine.partial",
-        "thesis.tex",
-        "thesis.tex.0.partial",
-    ]
-
-
 def test_put(tmp_path: Path) -> None:
     files.put(tmp_path / "a", b"a")
     files.put(tmp_path / "b", tmp_path / "a")
