@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import RealdbWarning, StoreError, UsageError
 from ..queries import catalog
 from ..store import store as stores
+from ..store.files import user_path
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _build(
     stores.require_own_folder(root)
     with (
         sources.locate(
-            Path(source) if source is not None else None,
+            user_path(source) if source is not None else None,
             offline=_is_offline(offline),
             progress=progress,
         ) as files,
@@ -88,13 +89,13 @@ def _build(
         build.load(
             made,
             files,
-            original=Path(original) if original is not None else None,
+            original=user_path(original) if original is not None else None,
             original_format=original_format,
             progress=progress,
         )
         built = made.publish(partial(catalog.install, comment=True))
         if source is not None:
-            sources.tell(Path(source), files)
+            sources.tell(user_path(source), files)
         return built
 
 
@@ -104,7 +105,7 @@ def open_store(
     """Return the store, building it first where there is none."""
     root = root_of(store)
     try:
-        return stores.resolve(root)
+        found = stores.resolve(root)
     except StoreError:
         if (root / "CURRENT").exists():
             raise
@@ -117,6 +118,12 @@ def open_store(
                 parameter="offline",
                 remedy="Build it from files that you have: realdb ingest FOLDER",
             ) from None
+    else:
+        if stores.is_behind(root):
+            from ..store.build import repair
+
+            repair(found)
+        return found
     warnings.warn(
         f"there is no store in {root} yet: building it from the published files, once",
         RealdbWarning,
@@ -127,7 +134,7 @@ def open_store(
 
 def root_of(store: str | Path | None) -> Path:
     """Return the store's folder: the one named, else the default."""
-    return Path(store) if store is not None else stores.default_root()
+    return user_path(store) if store is not None else stores.default_root()
 
 
 def _is_offline(offline: bool | None) -> bool:

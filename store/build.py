@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,13 @@ from ..errors import RealdbWarning, StoreError
 from ..schema import quoting
 from ..schema.tables import SCHEMA_VERSION, TABLES, comment_on, create_table, header_of
 from . import files
-from .store import BUILD_ID, Store, current, new_connection, resolve
+from .store import BEHIND, BUILD_ID, Store, new_connection, resolve, with_checksum
 
 if TYPE_CHECKING:
     import duckdb
 
 _LOCK_SECONDS = 600
+_KEPT_SECONDS = 24 * 3600
 
 
 class Build:
@@ -43,7 +45,7 @@ class Build:
         self.connection.execute("set threads = 2")
         self.parquet_only = parquet_only
         if not parquet_only:
-            path = quoting.literal(str(self.folder / "realdb.duckdb"))
+            path = quoting.literal(quoting.file_name(self.folder / "realdb.duckdb"))
             # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
             self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
             self.connection.execute("use build_file")
@@ -109,21 +111,19 @@ class Build:
                 for table in self.tables
             },
         }
-        text = json.dumps(manifest, indent=2) + "\n"
+        text = json.dumps(with_checksum(manifest), indent=2) + "\n"
         (self.folder / "manifest.json").write_text(text, encoding="utf-8")
+        # Nothing changes them any more, by mistake neither.
+        for path in (self.folder / "tables").iterdir():
+            path.chmod(0o444)
         files.sync_tree(self.folder)
         self.folder.replace(self.root / "builds" / self.build_id)
         files.sync(self.root / "builds")
-        previous = current(self.root)
+        (self.root / BEHIND).touch()
         files.put(self.root / "CURRENT", (self.build_id + "\n").encode("ascii"))
         store = resolve(self.root)
-        # On Windows another client may hold the old copy open; it is a convenience, not the truth.
-        with contextlib.suppress(PermissionError):
-            if self.parquet_only:
-                (self.root / "realdb.duckdb").unlink(missing_ok=True)  # that of an older build
-            else:
-                files.put(self.root / "realdb.duckdb", store.folder / "realdb.duckdb")
-        _sweep(self.root, keep={self.build_id, previous})
+        _copy_database(store)
+        _sweep(self.root, self.build_id)
         return store
 
     def discard(self) -> None:
@@ -182,13 +182,58 @@ def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
     return lock.acquire(timeout=_LOCK_SECONDS)
 
 
-def _sweep(root: Path, keep: set[str | None]) -> None:
-    """Remove the builds that are not to be kept; other folders are not ours."""
-    import shutil
+def repair(store: Store) -> None:
+    """Make realdb.duckdb that of the current build, where an ingest was killed before it did.
 
-    for folder in (root / "builds").iterdir():
-        if BUILD_ID.fullmatch(folder.name.removesuffix(".partial")) and folder.name not in keep:
+    An ingest that is at work does so itself.
+    """
+    import filelock
+
+    # A store that cannot be written is read all the same.
+    with (
+        contextlib.suppress(filelock.Timeout, OSError),
+        filelock.FileLock(store.root / ".lock", timeout=0),
+    ):
+        _copy_database(resolve(store.root))
+
+
+def _copy_database(store: Store) -> None:
+    """Put the build's realdb.duckdb beside it, or remove that of an older build."""
+    made = store.folder / "realdb.duckdb"
+    # On Windows another client may hold the old copy open; it is a convenience, not the truth.
+    with contextlib.suppress(PermissionError):
+        if made.exists():
+            files.put(store.root / "realdb.duckdb", made)
+        else:
+            (store.root / "realdb.duckdb").unlink(missing_ok=True)
+        (store.root / BEHIND).unlink(missing_ok=True)
+
+
+def _sweep(root: Path, current: str) -> None:
+    """Remove the builds that were replaced more than a day ago; other folders are not ours.
+
+    A build was replaced when the next one wrote its manifest.
+    """
+    import shutil
+    import time
+
+    builds = [path for path in (root / "builds").iterdir() if BUILD_ID.fullmatch(path.name)]
+    replaced_at = time.time()
+    for folder in sorted(builds, key=_written_at, reverse=True):
+        if folder.name != current and time.time() - replaced_at > _KEPT_SECONDS:
+            if os.name == "nt":  # which removes no file that nobody may write
+                for path in folder.glob("tables/*"):
+                    path.chmod(0o666)
             shutil.rmtree(folder, ignore_errors=True)
+            continue
+        replaced_at = _written_at(folder)
+
+
+def _written_at(build: Path) -> float:
+    try:
+        return (build / "manifest.json").stat().st_mtime
+    except OSError:
+        return 0
 
 
 def _sweep_partial(root: Path) -> None:
@@ -198,4 +243,3 @@ def _sweep_partial(root: Path) -> None:
     for folder in (root / "builds").glob("*.partial"):
         if BUILD_ID.fullmatch(folder.stem):
             shutil.rmtree(folder, ignore_errors=True)
-    files.remove_partial(root, ["CURRENT", "realdb.duckdb"])

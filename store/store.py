@@ -2,14 +2,14 @@
 
 CURRENT                        the id of the current build, one line
 builds/<id>/tables/*.parquet   the tables, never changed afterwards
-builds/<id>/manifest.json      what the build is
+builds/<id>/manifest.json      what the build is, and the SHA-256 of its files
 builds/<id>/realdb.duckdb      tables, views and comments for any DuckDB client
 realdb.duckdb                  a copy of the build's; realdb itself never reads it
 predictions/                   the stored predictions, of any build: see prediction_sets.py
 
 A build is made in a folder of its own, checked and synced. One atomic rename of CURRENT makes it
-the current one. A reader resolves CURRENT once and keeps that build. The previous build stays until
-the next one, so that its readers may finish; older ones are removed.
+the current one. A reader resolves CURRENT once and keeps that build. A build that was replaced less
+than a day ago stays, so that its readers may finish; older ones are removed by the next ingest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 from ..errors import StoreError
 from ..schema import quoting
 from ..schema.tables import SCHEMA_VERSION, create_table
-from .files import checksum
+from . import temporary
+from .files import checksum, user_path
 
 if TYPE_CHECKING:
     import threading
@@ -35,12 +36,18 @@ if TYPE_CHECKING:
 
 # What a build is called: when it was made, and a random part.
 BUILD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+# A file that is there as long as the realdb.duckdb of the store may be that of an older build.
+BEHIND = ".realdb.duckdb-is-behind"
 _REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
 # What DuckDB's optimizer must not do to a query over the views.
 # common_subplan: DuckDB 2.0.0 waits for ever where a LIMIT stands over a plan that it has shared.
 # partial_aggregate_pushdown: it counts equal votes before they are joined; there are none, and the
 # recomputed scores take twice as long.
 DISABLED_OPTIMIZERS = "common_subplan,partial_aggregate_pushdown"
+# What the manifest of an older realdb holds, which had no checksum of its own.
+_UNCHECKED = {
+    *("build_id", "schema_version", "realdb_version", "built_at", "tables", "checksums"),
+}
 # What open_ahead has begun: the thread, and what it makes.
 _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 
@@ -148,7 +155,7 @@ def default_root() -> Path:
     """Return the store's folder: REALDB_HOME, else the platform's user data folder."""
     home = os.environ.get("REALDB_HOME")
     if home:
-        return Path(home)
+        return user_path(home)
     import platformdirs
 
     return platformdirs.user_data_path("realdb", appauthor=False)
@@ -204,6 +211,9 @@ def resolve(root: Path) -> Store:
                 value=version,
                 remedy=_REBUILD,
             )
+        # Without a checksum an older realdb wrote it, or the name of the checksum is damaged.
+        if manifest != with_checksum(manifest) and not {*manifest} <= _UNCHECKED:
+            raise ValueError
         return Store(
             root=root,
             build_id=build_id,
@@ -219,6 +229,20 @@ def resolve(root: Path) -> Store:
             file=path,
             remedy=_REBUILD,
         ) from None
+
+
+def is_behind(root: Path) -> bool:
+    """Say whether an ingest that made the current build has not copied its realdb.duckdb yet."""
+    return (root / BEHIND).exists()
+
+
+def with_checksum(manifest: Mapping[str, object]) -> dict[str, object]:
+    """Return a manifest with the SHA-256 of all that it says otherwise."""
+    import hashlib
+
+    content = {name: value for name, value in manifest.items() if name != "checksum"}
+    text = json.dumps(content, sort_keys=True)
+    return content | {"checksum": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _unreadable(root: Path, path: Path, error: Exception) -> StoreError:
@@ -256,6 +280,9 @@ def new_connection() -> duckdb.DuckDBPyConnection:
     import duckdb
 
     con = _opened_ahead() or duckdb.connect()
+    # Left to itself DuckDB spills into the working folder, and leaves that there when it is killed.
+    folder = temporary.spill()
+    con.execute("set temp_directory = $1", [str(folder or "")])
     # A later DuckDB that lacks one of these optimizers refuses the setting. It is not essential.
     with contextlib.suppress(duckdb.ParserException):
         con.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")

@@ -46,7 +46,7 @@ def forget_checksums(store: Store) -> None:
     """Make the build one of an older realdb, which kept no checksums."""
     manifest = store.folder / "manifest.json"
     kept = json.loads(manifest.read_text(encoding="utf-8"))
-    del kept["checksums"]
+    del kept["checksums"], kept["checksum"]
     manifest.write_text(json.dumps(kept), encoding="utf-8")
 
 

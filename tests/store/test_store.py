@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import realdb
+from realdb.api.build import open_store
 from realdb.errors import DataError, RealdbWarning, StoreError
 from realdb.queries import catalog
 from realdb.schema import tables
@@ -159,17 +160,38 @@ def test_what_a_killed_ingest_left_is_swept(tmp_path: Path) -> None:
     left = tmp_path / "builds" / "20200101T000000Z-0123abcd.partial"
     (left / "tables").mkdir(parents=True)
     (left / "realdb.duckdb").write_bytes(b"half")
-    (tmp_path / "realdb.duckdb.0.partial").write_bytes(b"half")
     (tmp_path / ".realdb-0.partial").mkdir()
     (tmp_path / ".realdb-0.partial" / "CURRENT").write_bytes(b"half")
+    (tmp_path / ".realdb-0.lock").touch()
     publish(tmp_path)
     assert not [name for name in tree(tmp_path) if "partial" in name]
 
 
-def test_the_previous_build_stays_and_older_ones_go(tmp_path: Path) -> None:
+def test_a_build_goes_a_day_after_it_was_replaced(tmp_path: Path) -> None:
     made = [publish(tmp_path).build_id for _ in range(3)]
-    assert len(set(made)) == 3
-    assert builds(tmp_path) == set(made[1:])
+    for hours, gone in ((23.9, 0), (0.2, 2), (30, 4)):
+        # As if the clock had gone on.
+        for path in tmp_path.glob("builds/*/manifest.json"):
+            written = path.stat().st_mtime - hours * 3600
+            os.utime(path, (written, written))
+        made.append(publish(tmp_path).build_id)
+        assert builds(tmp_path) == set(made[gone:])
+
+
+def test_readers_outlive_two_builds(tmp_path: Path) -> None:
+    publish(tmp_path, 1)
+    con = stores.resolve(tmp_path).connect()
+    held = con.sql("select label from labels")
+    for label in (2, 3, 4):
+        publish(tmp_path, label)
+    assert held.fetchall() == con.sql("select label from labels").fetchall() == [(1,)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_nobody_may_write_the_tables(tmp_path: Path) -> None:
+    made = publish(tmp_path)
+    modes = {path.stat().st_mode & 0o777 for path in (made.folder / "tables").iterdir()}
+    assert modes == {0o444}
 
 
 def test_a_reader_keeps_its_build(tmp_path: Path) -> None:
@@ -415,9 +437,14 @@ def test_a_killed_ingest_leaves_a_whole_store(
     assert (left.build_id != old.build_id) == is_in_force
     assert rows_of(left) == left.tables
     assert rows_of(old) == old.tables, "the old build's readers have lost it"
+    # The next command, of any kind, brings the copy for other clients up to date.
+    open_store(tmp_path, offline=True)
+    assert build_id_of(tmp_path / "realdb.duckdb") == left.build_id
+    assert not stores.is_behind(tmp_path)
     after = publish(tmp_path)
-    assert builds(tmp_path) == {left.build_id, after.build_id}
+    assert {left.build_id, after.build_id} <= builds(tmp_path)
     assert build_id_of(tmp_path / "realdb.duckdb") == after.build_id
+    assert not [name for name in tree(tmp_path) if "partial" in name]
 
 
 def rows_of(opened: Store) -> dict[str, int]:
