@@ -47,6 +47,7 @@ def connect(
     return con
 
 
+@prediction_sets.reading_again
 def query(
     sql: str,
     *files: str | Path,

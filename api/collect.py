@@ -95,6 +95,7 @@ def add(
     return _relation(done)
 
 
+@prediction_sets.reading_again
 def models(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     """Return a row for each stored model: what is stored, read from which file, and when.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from ..errors import RealdbWarning, StoreError
 from ..queries import catalog
-from ..schema.tables import TABLES, header_of, sql_path
+from ..schema.tables import TABLES, create_table, header_of, sql_path
 from ..store import store as stores
 from . import choices
 from .build import root_of
@@ -16,19 +18,39 @@ from .session import Session
 if TYPE_CHECKING:
     import duckdb
 
+    from ..store.store import Store
+
 DIALECTS: tuple[str, ...] = get_args(choices.Dialect)
 
 
 def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
-    """Return what the store holds: a row for each table and each file that fills it."""
-    session = Session(stores.resolve(root_of(store)), tables=["sources"])
-    opened = session.store
-    return session.con.sql(
+    """Return what the store holds: a row for each table and each file that fills it.
+
+    `is_whole` says whether the file of the table is the one that the build wrote, as far as the
+    build kept checksums. Without the table `sources`, if that is damaged, the files are not known.
+    """
+    opened = stores.resolve(root_of(store))
+    whole = {table: _is_whole(opened, table) for table in opened.tables}
+    damaged = [table for table, is_whole in whole.items() if is_whole is False]
+    if damaged:
+        warnings.warn(
+            f"the files of {len(damaged):,} tables are damaged: {', '.join(damaged)}. Rebuild the "
+            "store with: realdb ingest [FOLDER]",
+            RealdbWarning,
+            stacklevel=2,
+        )
+    if "sources" in damaged:
+        con = stores.new_connection()
+        create_table(con, "sources")
+    else:
+        con = Session(opened, tables=["sources"]).con
+    return con.sql(
         """
         with held as (
             select
                 unnest($tables) as name,
                 unnest($rows) as rows,
+                unnest($whole::boolean[]) as is_whole,
                 generate_subscripts($tables, 1) as place
         ),
 
@@ -50,13 +72,29 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
             filled.bytes,
             filled.is_published,
             filled.sha256,
-            filled.origin
+            filled.origin,
+            held.is_whole
         from held
         left join filled on held.name = filled.name
         order by held.place, filled.file_name
         """,
-        params={"tables": list(opened.tables), "rows": list(opened.tables.values())},
+        params={
+            "tables": list(opened.tables),
+            "rows": list(opened.tables.values()),
+            "whole": [whole[table] for table in opened.tables],
+        },
     )
+
+
+def _is_whole(opened: Store, table: str) -> bool | None:
+    """Say whether the file of a table is the one that the build wrote; None where it is unknown."""
+    if table not in opened.checksums:
+        return None
+    try:
+        opened.require_whole(table)
+    except StoreError:
+        return False
+    return True
 
 
 def whereabouts(*, store: str | Path | None = None) -> str:

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..ingest import image_names
 from ..queries import catalog
 from ..schema.tables import IMAGES
+from ..store import prediction_sets
 from .build import open_store
 from .session import Session
 
@@ -89,6 +90,7 @@ class Explanation:
         return asdict(self)
 
 
+@prediction_sets.reading_again
 def explain(
     image: int | str,
     *predictions: object,

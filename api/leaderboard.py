@@ -24,6 +24,7 @@ _BATCH_KEPT = 100
 _BY_RANK = "real_rank nulls last, model"
 
 
+@prediction_sets.reading_again
 def leaderboard(
     *predictions: str | Path,
     engine: str | None = None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import QueryError, StoreError
+from ..errors import QueryError, RealdbWarning, StoreError
 from ..queries import catalog
 from ..schema import quoting
 from ..schema.tables import header_of
@@ -154,12 +155,24 @@ def _recomputation(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Chec
 
 
 def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether every stored model can be read, each image and rank once."""
+    """Ask whether every stored model is what was stored, each image and rank once."""
     files = prediction_sets.files(opened.root)
     if not files:
         return
+    damaged, unknown = prediction_sets.damage(opened.root)
+    if damaged:
+        first = damaged[0].message
+        yield Check(
+            check="stored predictions",
+            is_passed=False,
+            found=f"{len(damaged):,} of {len(files):,} files are damaged: {first}",
+        )
+        return
     try:
-        con = Session(opened).prepare(stored=True).con
+        with warnings.catch_warnings():
+            # That there are no checksums is mended here.
+            warnings.simplefilter("ignore", RealdbWarning)
+            con = Session(opened).prepare(stored=True).con
         rows, keys = con.execute(
             """
             select
@@ -171,8 +184,12 @@ def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]
     except StoreError as error:
         yield Check(check="stored predictions", is_passed=False, found=str(error))
         return
+    written = ""
+    if unknown and rows == keys:
+        prediction_sets.write_checksums(opened.root, unknown)
+        written = f"; wrote the checksums of {len(unknown):,} that had none"
     yield Check(
         check="stored predictions",
         is_passed=rows == keys,
-        found=f"{len(files):,} files, {rows:,} rows, {keys:,} keys",
+        found=f"{len(files):,} files, {rows:,} rows, {keys:,} keys{written}",
     )

@@ -1,25 +1,33 @@
 """The store of predictions: one Parquet file for each model, whatever build is current.
 
-predictions/<model>.parquet    the model's rows of the table `predictions`, by image_id and rank;
-                               where they came from stands in the file's metadata
-predictions/.lock              held while something is put or removed
+predictions/<model>.parquet           the model's rows of the table `predictions`, by image_id and
+                                      rank; where they came from stands in the file's metadata
+predictions/<model>.checksums.json    what that file is: its size, CRC-32 and SHA-256
+predictions/.lock                     held while something is put or removed
 
 A file is written aside, compared with the rows it should hold, synced, and moved into place: a
-reader sees the old one or the new one, whole. A build knows nothing of this folder, so a new ingest
-keeps the models.
+reader sees the old one or the new one, whole. Its checksums are there before it, and during a
+replacement they are those of both. A file is read only if it has one of its CRC-32s, which takes
+half the time of SHA-256. A build knows nothing of this folder, so a new ingest keeps the models.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import DataError, StoreError
+from ..errors import DataError, RealdbWarning, StoreError
 from ..schema import quoting
-from .files import remove_partial, replacing, sync
+from . import temporary
+from .files import put as put_file
+from .files import replacing, sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,9 +35,26 @@ if TYPE_CHECKING:
 # What `show` calls the table of a connection's own predictions.
 ADDED = "added_predictions"
 _LOCK_SECONDS = 600
+_FOLDER = "predictions"
+_SUFFIX = ".checksums.json"
 # What Windows keeps for itself, whatever follows the first dot.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 _LONGEST = 150
+
+
+_Verb = TypeVar("_Verb", bound=Callable[..., Any])
+
+
+class _RemovedError(StoreError):
+    """A stored file is not there any more."""
+
+
+class Checksums(NamedTuple):
+    """What a file is: its size in bytes, and its CRC-32 and SHA-256 in hexadecimal digits."""
+
+    bytes: int
+    crc32: str
+    sha256: str
 
 
 class Put(NamedTuple):
@@ -90,7 +115,8 @@ def put(
     models that nothing may replace, because they have been put just before.
 
     Raises DataError, and stores nothing, where a model is stored with other rows and `replace` is
-    not set; StoreError where the store cannot be written.
+    not set; StoreError where the store cannot be written, or what is stored is damaged and
+    `replace` is not set.
     """
     import duckdb
 
@@ -107,35 +133,44 @@ def put(
         ).fetchall()
     ]
     done = []
-    # Whatever fails before the last file is whole leaves none of them behind.
-    with _locked(root), contextlib.ExitStack() as moved:
-        for rows in models:
-            target = path(root, rows.model)
-            if not target.exists():
-                status = "added"
-            elif _holds(con, rows, target):
-                status = "unchanged"
-            elif replace and rows.model not in fresh:
-                status = "replaced"
-            else:
-                raise _other_rows(root, rows.model, where, rows.model in fresh)
-            done.append(Put(rows.model, status, rows.number, rows.images))
-            if status == "unchanged":
-                continue
-            aside = moved.enter_context(replacing(target))
-            try:
-                _write(con, rows, aside, provenance)
-            except duckdb.Error as error:
-                raise StoreError(
-                    f"realdb cannot write the store in {root}: {error}", file=root
-                ) from None
-            if not _holds(con, rows, aside):
-                raise StoreError(
-                    f"{target} does not hold the {rows.number:,} rows that realdb wrote to it",
-                    file=target,
-                    count=rows.number,
-                    remedy="Check the disk",
-                )
+    written: dict[Path, Checksums] = {}
+    with _locked(root):
+        # Whatever fails before the last file is whole leaves none of them behind.
+        with contextlib.ExitStack() as moved:
+            for rows in models:
+                target = path(root, rows.model)
+                may_replace = replace and rows.model not in fresh
+                if not target.exists():
+                    status = "added"
+                elif _is_whole(target, or_refuse=not may_replace) and _holds(con, rows, target):
+                    status = "unchanged"
+                elif may_replace:
+                    status = "replaced"
+                else:
+                    raise _other_rows(root, rows.model, where, rows.model in fresh)
+                done.append(Put(rows.model, status, rows.number, rows.images))
+                if status == "unchanged":
+                    continue
+                aside = moved.enter_context(replacing(target))
+                try:
+                    _write(con, rows, aside, provenance)
+                except duckdb.Error as error:
+                    raise StoreError(
+                        f"realdb cannot write the store in {root}: {error}", file=root
+                    ) from None
+                if not _holds(con, rows, aside):
+                    raise StoreError(
+                        f"{target} does not hold the {rows.number:,} rows that realdb wrote to it",
+                        file=target,
+                        count=rows.number,
+                        remedy="Check the disk",
+                    )
+                written[target] = _checksums(aside)
+            for target, new in written.items():
+                _write_checksums(target, *_checksums_before(target), new)
+        for target, new in written.items():
+            with contextlib.suppress(OSError):  # the file has one of the two in any case
+                _write_checksums(target, new)
     return done
 
 
@@ -147,6 +182,70 @@ def holds(root: Path, model: str) -> bool:
 def files(root: Path) -> list[Path]:
     """Return the files of the stored models."""
     return sorted(_folder(root).glob("*.parquet"))
+
+
+def require_whole(shown: Collection[Path]) -> None:
+    """Raise StoreError where a stored file is not the one that realdb wrote.
+
+    Warns of files that an older realdb stored, without checksums: damage to them may not be seen.
+    """
+    unknown = [file for file in shown if not _is_whole(file, or_refuse=True, or_unknown=True)]
+    if unknown:
+        import warnings
+
+        warnings.warn(
+            f"{len(unknown):,} stored models, such as {_model_of(unknown[0])!r}, have no "
+            "checksums, because an older realdb stored them: damage to their files may go "
+            "unnoticed. realdb verify writes the checksums",
+            RealdbWarning,
+            stacklevel=4,
+        )
+
+
+def damage(root: Path) -> tuple[list[StoreError], list[Path]]:
+    """Return what is wrong with each damaged file, by its SHA-256; and the files that have none."""
+    errors, unknown = [], []
+    for file in files(root):
+        try:
+            known = _read_checksums(file)
+            if known is None:
+                unknown.append(file)
+            elif _checksums(file) not in known:
+                raise _not_whole(file)
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except StoreError as error:
+            errors.append(error)
+    return errors, unknown
+
+
+def write_checksums(root: Path, unknown: Collection[Path]) -> None:
+    """Write the checksums of files that have none."""
+    with _locked(root):
+        for file in unknown:
+            if file.exists() and _read_checksums(file) is None:
+                _write_checksums(file, _checksums(file))
+
+
+def reading_again(verb: _Verb) -> _Verb:
+    """Have a function ask once more where a stored model was removed while it read the models."""
+
+    @functools.wraps(verb)
+    def ask(*arguments: Any, **options: Any) -> Any:
+        try:
+            return verb(*arguments, **options)
+        except Exception as error:
+            if not is_removal(error):
+                raise
+        return verb(*arguments, **options)
+
+    return ask  # type: ignore[return-value]
+
+
+def is_removal(error: Exception) -> bool:
+    """Say whether an error is that a stored file is not there any more."""
+    text = str(error)  # DuckDB has no other sign of it
+    return isinstance(error, _RemovedError) or (f"/{_FOLDER}/" in text and "No such file" in text)
 
 
 def listed(root: Path) -> duckdb.DuckDBPyRelation:
@@ -174,7 +273,9 @@ def listed(root: Path) -> duckdb.DuckDBPyRelation:
         )
         """
     )
-    if files(root):
+    shown = files(root)
+    require_whole(shown)
+    if shown:
         try:
             con.execute(
                 """
@@ -196,7 +297,7 @@ def listed(root: Path) -> duckdb.DuckDBPyRelation:
                 )
                 order by metadata['model']
                 """,
-                [_pattern(root)],
+                [[quoting.one_file(file) for file in shown]],
             )
         except duckdb.Error as error:
             raise damaged(root, error) from None
@@ -210,7 +311,9 @@ def remove(root: Path, models: Collection[str]) -> None:
             if not holds(root, model):
                 raise _unknown(root, model)
         for model in models:
-            path(root, model).unlink(missing_ok=True)  # it may be named twice
+            file = path(root, model)
+            file.unlink(missing_ok=True)  # it may be named twice
+            _checksums_of(file).unlink(missing_ok=True)
         sync(_folder(root))
 
 
@@ -225,11 +328,13 @@ def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | No
     where other rows stand beside them, it takes a common hash join where an array would do. All
     that is stored came out of a table that takes no image but 1-50000.
     """
-    if not files(root):
+    only = files(root) if only is None else only
+    if not only:
         return "predictions"
     import duckdb
 
-    shown = [_pattern(root)] if only is None else [quoting.one_file(file) for file in only]
+    require_whole(only)
+    shown = [quoting.one_file(file) for file in only]
     ((has_rows,),) = con.execute("select count(*) > 0 from predictions").fetchall()
     con.execute(f"alter table predictions rename to {ADDED}")
     try:
@@ -251,9 +356,12 @@ def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | No
 
 def sweep(root: Path) -> None:
     """Remove what a killed process left."""
-    if _folder(root).exists():
+    temporary.sweep(_folder(root))
+    if any(not _data_of(path).exists() for path in _folder(root).glob(f"*{_SUFFIX}")):
         with _locked(root):
-            remove_partial(_folder(root))
+            for path in _folder(root).glob(f"*{_SUFFIX}"):
+                if not _data_of(path).exists():
+                    path.unlink()
 
 
 def damaged(root: Path, error: Exception) -> StoreError:
@@ -266,13 +374,105 @@ def damaged(root: Path, error: Exception) -> StoreError:
     )
 
 
+def _is_whole(file: Path, *, or_refuse: bool, or_unknown: bool = False) -> bool:
+    """Say whether a stored file has one of its checksums; with `or_unknown` not if it has none.
+
+    With `or_refuse` StoreError where it has another.
+    """
+    # Another process may have replaced the file between the two looks.
+    for is_last in (False, True):
+        try:
+            known = _read_checksums(file)
+            content = file.read_bytes()
+            if known is None:
+                return not or_unknown
+            crc32 = f"{zlib.crc32(content):08x}"
+            if any((len(content), crc32) == (sums.bytes, sums.crc32) for sums in known):
+                return True
+        except FileNotFoundError:
+            raise _RemovedError(
+                f"the stored model {_model_of(file)!r} was removed while realdb read it", file=file
+            ) from None
+        except StoreError:
+            if is_last and or_refuse:
+                raise
+    if or_refuse:
+        raise _not_whole(file)
+    return False
+
+
+def _not_whole(file: Path) -> StoreError:
+    return StoreError(
+        f"the stored model {_model_of(file)!r} is damaged: {file} is not the file that realdb "
+        "wrote",
+        file=file,
+        value=_model_of(file),
+        remedy="Store it again with: realdb add FILE with `replace=True`",
+    )
+
+
+def _model_of(file: Path) -> str:
+    """Return the name of a stored model, as far as the name of its file tells it."""
+    from urllib.parse import unquote
+
+    return unquote(file.stem.partition("~")[0])
+
+
+def _checksums(file: Path) -> Checksums:
+    content = file.read_bytes()
+    return Checksums(
+        len(content), f"{zlib.crc32(content):08x}", hashlib.sha256(content).hexdigest()
+    )
+
+
+def _checksums_before(file: Path) -> list[Checksums]:
+    """Return the checksums of what stands where `file` will, if it is whole."""
+    try:
+        known = _read_checksums(file)
+    except StoreError:
+        return []
+    if known is None:
+        return [_checksums(file)] if file.exists() else []
+    return known
+
+
+def _checksums_of(file: Path) -> Path:
+    return file.with_name(f"{file.stem}{_SUFFIX}")
+
+
+def _data_of(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix(_SUFFIX)}.parquet")
+
+
+def _write_checksums(file: Path, *known: Checksums) -> None:
+    text = json.dumps({"files": [sums._asdict() for sums in known]}, indent=2) + "\n"
+    put_file(_checksums_of(file), text.encode())
+
+
+def _read_checksums(file: Path) -> list[Checksums] | None:
+    """Return the checksums of a stored file; None where an older realdb stored it without any."""
+    path = _checksums_of(file)
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return [
+            Checksums(int(sums["bytes"]), str(sums["crc32"]), str(sums["sha256"]))
+            for sums in json.loads(text)["files"]
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(
+            f"the checksums of the stored model {_model_of(file)!r} are damaged: {path} has "
+            "another form than realdb writes",
+            file=path,
+            value=_model_of(file),
+            remedy="Store it again with: realdb add FILE with `replace=True`",
+        ) from None
+
+
 def _folder(root: Path) -> Path:
-    return root / "predictions"
-
-
-def _pattern(root: Path) -> str:
-    """Return what DuckDB's readers take for all stored files; one half written ends otherwise."""
-    return f"{quoting.one_file(_folder(root))}/*.parquet"
+    return root / _FOLDER
 
 
 @contextlib.contextmanager
@@ -310,7 +510,7 @@ def _write(
     con.execute(
         f"""
         copy (from sorted where rowid between $first and $last order by rowid)
-        to {quoting.literal(str(target))}
+        to {quoting.literal(quoting.file_name(target))}
         (format parquet, compression zstd, kv_metadata $metadata)
         """,
         {"first": rows.first, "last": rows.last, "metadata": metadata},

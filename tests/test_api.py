@@ -566,6 +566,7 @@ def test_info(synthetic_store: Store, synthetic: Path) -> None:
     assert rows.columns[:3] == ["table", "rows", "file"]
     counts = {row[0]: row[1] for row in rows.fetchall()}
     assert counts == synthetic_store.tables
+    assert {row[7] for row in rows.fetchall()} == {True}
     sizes = {row[2]: row[3] for row in rows.fetchall() if row[2]}
     assert sizes == {
         path.name: path.stat().st_size for path in synthetic.iterdir() if path.is_file()

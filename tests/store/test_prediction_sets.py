@@ -11,9 +11,10 @@ import filelock
 import pyarrow.parquet as pq
 import pytest
 
-from realdb.errors import DataError, StoreError
+from realdb.errors import DataError, RealdbWarning, StoreError
 from realdb.schema.tables import create_table
 from realdb.store import prediction_sets
+from refusals import refused
 
 Row = tuple[str, int, int, int, float | None]
 Held = Callable[[Sequence[Row]], duckdb.DuckDBPyConnection]
@@ -69,7 +70,14 @@ def stored(root: Path) -> list[Row]:
 
 
 def names(root: Path) -> set[str]:
-    return {file.name for file in (root / "predictions").iterdir()} - {".lock"}
+    """Return the files of predictions, each of which has one of checksums beside it."""
+    found = {file.name for file in (root / "predictions").iterdir()} - {".lock"}
+    checksums = {name for name in found if name.endswith(".checksums.json")}
+    data = {name for name in found if name.endswith(".parquet")}
+    assert {name.removesuffix(".checksums.json") for name in checksums} == {
+        name.removesuffix(".parquet") for name in data
+    }
+    return found - checksums
 
 
 # The names of files.
@@ -250,9 +258,9 @@ def test_shown_beside_what_is_given(
     everything = con.execute("select distinct model from predictions order by 1").fetchall()
     assert everything == [("ViT",), ("mine",)]
     assert con.execute("describe predictions").fetchall()[0][:2] == ("model", "VARCHAR")
-    # A connection goes with the times.
+    # The files that are shown are those that were checked.
     put([("later", 1, 1, 1, None)])
-    assert con.execute("select count(*) from predictions").fetchall() == [(5,)]
+    assert con.execute("select count(*) from predictions").fetchall() == [(4,)]
 
 
 def test_of_many_files_it_is_known_which_images_they_have(
@@ -292,14 +300,101 @@ def test_remove(put: Callable[..., list[str]], tmp_path: Path) -> None:
 def test_a_damaged_file(content: bytes, put: Callable[..., list[str]], tmp_path: Path) -> None:
     put(VIT)
     prediction_sets.path(tmp_path, "ViT").write_bytes(content)
+    file = prediction_sets.path(tmp_path, "ViT")
     for ask in (prediction_sets.listed, stored, lambda _: put(VIT)):
-        with pytest.raises(StoreError) as caught:
+        with refused(StoreError, "realdb add FILE", "replace", file=file, value="ViT"):
             ask(tmp_path)
-        assert caught.value.file == str(tmp_path / "predictions")
-        assert "ViT~caa40cff511c.parquet" in str(caught.value)
-        assert "realdb add FILE" in str(caught.value)
+    errors, unknown = prediction_sets.damage(tmp_path)
+    assert [error.file for error in errors] == [str(file)]
+    assert unknown == []
     assert put(VIT, replace=True) == ["replaced"]
     assert len(stored(tmp_path)) == 3
+    assert prediction_sets.damage(tmp_path) == ([], [])
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    damaged = bytearray(content)
+    damaged[place // 8] ^= 1 << place % 8
+    return bytes(damaged)
+
+
+def test_no_bit_of_a_stored_model_changes_unseen(
+    put: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    put(VIT)
+    expected = stored(tmp_path), prediction_sets.listed(tmp_path).fetchall()
+    for file in sorted((tmp_path / "predictions").glob("ViT*")):
+        content = file.read_bytes()
+        for place in range(0, 8 * len(content), 37):
+            file.write_bytes(flipped(content, place))
+            try:
+                found = stored(tmp_path), prediction_sets.listed(tmp_path).fetchall()
+            except StoreError as error:
+                assert error.value == "ViT"
+            else:
+                # A bit that changes nothing: of the SHA-256, which is for verify, or of a blank.
+                assert file.suffix == ".json"
+                assert found == expected
+        file.write_bytes(content)
+
+
+def test_models_of_an_older_realdb_have_no_checksums(
+    put: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    put([*VIT, ("b", 1, 1, 3, None)])
+    for file in (tmp_path / "predictions").glob("*.json"):
+        file.unlink()
+    with pytest.warns(RealdbWarning, match="2 .*realdb verify"):
+        assert len(stored(tmp_path)) == 4
+    errors, unknown = prediction_sets.damage(tmp_path)
+    assert (errors, unknown) == ([], prediction_sets.files(tmp_path))
+    prediction_sets.write_checksums(tmp_path, unknown)
+    assert len(stored(tmp_path)) == 4
+    assert len(names(tmp_path)) == 2
+    # One that is replaced has them at once.
+    (tmp_path / "predictions" / "b.checksums.json").unlink()
+    assert put([("b", 1, 1, 4, None)], replace=True) == ["replaced"]
+    assert len(names(tmp_path)) == 2
+
+
+def test_during_a_replacement_both_files_are_whole(
+    put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(VIT)
+    seen: list[list[Row]] = []
+    file = prediction_sets.path(tmp_path, "ViT")
+    replace = Path.replace
+
+    def replacing(path: Path, target: Path) -> Path:
+        is_data = target == file
+        if is_data:
+            seen.append(stored(tmp_path))
+        moved = replace(path, target)
+        if is_data:
+            seen.append(stored(tmp_path))
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    put(OTHER, replace=True)
+    assert seen == [sorted(VIT), sorted(OTHER)]
+
+
+def test_a_model_that_is_removed_meanwhile(
+    put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put([*VIT, ("b", 1, 1, 3, None)])
+    require_whole = prediction_sets.require_whole
+    calls = []
+
+    def removed_first(shown: Sequence[Path]) -> None:
+        calls.append(len(shown))
+        if len(calls) == 1:
+            prediction_sets.remove(tmp_path, ["b"])
+        require_whole(shown)
+
+    monkeypatch.setattr(prediction_sets, "require_whole", removed_first)
+    assert len(prediction_sets.reading_again(stored)(tmp_path)) == 3
+    assert calls == [2, 1]
 
 
 def test_a_folder_that_cannot_be_written(put: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -378,11 +473,12 @@ def test_a_killed_process_leaves_whole_files(stop_at: str, tmp_path: Path) -> No
     before = {row[0] for row in stored(tmp_path)}
     whole = {f"{who}{number}" for who in ("a", "both") for number in range(7)}
     assert whole <= before <= whole | {"a7", "both7"}
-    assert any(name.endswith(".partial") for name in names(tmp_path)), "stopped too late"
+    left = [*(tmp_path / "predictions").glob("*.partial")]
+    assert left, "stopped too late"
     assert {row[0] for row in prediction_sets.listed(tmp_path).fetchall()} == before
     # The lock went with the process: the next one does not wait, and takes up what is left.
     prediction_sets.sweep(tmp_path)
-    assert not any(name.endswith(".partial") for name in names(tmp_path))
+    assert names(tmp_path) == {f"{model}.parquet" for model in before}
     again = start(tmp_path, "a")
     assert again.communicate(timeout=60)
     assert again.returncode == 0
