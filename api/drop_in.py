@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import DataError, UsageError
 from ..schema.tables import CLASSES, IMAGES
+from ..store.files import user_path
 from . import batches
 from .labels import hits_of, padded, rows
 from .rules import PUBLISHED_THRESHOLD, require_choice
@@ -51,7 +52,7 @@ class RealLabelsImagenet:
         self.is_correct: dict[int, list[bool]] = {k: [] for k in self.topk}
         self.sample_idx = 0
         if real_json is not None:
-            found = _read(Path(real_json))
+            found = _read(user_path(real_json))
         else:
             found = rows(threshold=PUBLISHED_THRESHOLD, store=store)
         self._labels = padded(*found)[ids - 1]

@@ -17,7 +17,7 @@ from ..queries import catalog, statements
 from ..schema import header
 from ..schema.tables import TABLES, header_of
 from ..store import prediction_sets
-from ..store.files import checksum
+from ..store.files import checksum, user_path
 from ..version import __version__
 from .ask import explained, missing_table
 from .rules import PUBLISHED_THRESHOLD, Rules
@@ -49,6 +49,7 @@ class Exported:
     counts: str
 
 
+@prediction_sets.reading_again
 def export(
     what: str,
     out: str | Path,
@@ -89,7 +90,7 @@ def export(
 
     what = what.strip()
     rules = Rules(threshold=threshold, scores=scores)
-    target = None if str(out) == "-" else Path(out)
+    target = None if str(out) == "-" else user_path(out)
     name = exports.choose(what, target, format)
     form = exports.find(name)
     chosen = {key: value for key, value in options.items() if value is not None}
@@ -319,7 +320,7 @@ def _notice(
     if rules.threshold != PUBLISHED_THRESHOLD:
         query["threshold"] = rules.threshold
     if rules.scores is not None:
-        query["scores"] = {"file": str(rules.scores), "sha256": checksum(Path(rules.scores))}
+        query["scores"] = {"file": str(rules.scores), "sha256": checksum(user_path(rules.scores))}
     return {
         "realdb_version": __version__,
         "realdb_build": opened.build_id,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, get_args
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema.tables import source_of
-from ..store.files import replacing, require_parquet
+from ..store import prediction_sets
+from ..store.files import replacing, require_parquet, user_path
 from . import choices
 from .build import open_store
 from .rules import require_choice, require_share
@@ -91,6 +92,7 @@ class Recomputation:
         )
 
 
+@prediction_sets.reading_again
 def scores(
     *predictions: object,
     method: str = "pipeline",
@@ -171,7 +173,7 @@ def scores(
         fit=fit,
     )
     if out is not None:
-        _write(found.scores, Path(out), force=force)
+        _write(found.scores, user_path(out), force=force)
     return found
 
 

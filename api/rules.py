@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema import quoting
+from ..store.files import user_path
 from . import choices
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Rules:
     def apply(self, con: duckdb.DuckDBPyConnection) -> None:
         """Have the views on `con` answer by these rules."""
         if self.scores is not None:
-            _use_scores(con, Path(self.scores))
+            _use_scores(con, user_path(self.scores))
         if self.views:
             catalog.substitute(con, "labels", "labels_at", {"threshold": self.threshold})
         if self.empty != "skip":

@@ -27,6 +27,7 @@ from ..errors import DataError, QueryError, RealdbError, UsageError
 from ..queries import catalog, dialects
 from ..schema.tables import TABLES
 from ..store import prediction_sets
+from ..store.files import user_path
 from .rules import Rules
 from .session import Session
 
@@ -361,7 +362,7 @@ def _paths(files: Sequence[object], root: Path) -> list[str]:
                 file=file,
                 remedy=_REMEDY,
             )
-        paths.append(file if _URL.match(file) else str(Path(file).absolute()))
+        paths.append(file if _URL.match(file) else str(user_path(file).absolute()))
     return paths
 
 

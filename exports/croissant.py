@@ -105,7 +105,8 @@ def _write_table(export: Export, table: str) -> int:
     ((rows,),) = export.con.execute(
         f"""
         copy (from {quoting.identifier(table)} order by {key})
-        to {quoting.literal(str(path))} (format parquet, compression zstd, kv_metadata $notice)
+        to {quoting.literal(quoting.file_name(path))}
+        (format parquet, compression zstd, kv_metadata $notice)
         """,
         {"notice": dict(export.notice)},
     ).fetchall()

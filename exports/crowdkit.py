@@ -40,7 +40,7 @@ def write(export: Export) -> int:
             where v.round = 'main'
             order by v.image_id, v.label, v.rater_id
         )
-        to {quoting.literal(str(export.path))} (format csv, header)
+        to {quoting.literal(quoting.file_name(export.path))} (format csv, header)
         """  # noqa: S608, the path is quoted
     ).fetchall()
     if not votes:

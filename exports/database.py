@@ -17,7 +17,7 @@ def write(export: Export) -> int:
     """Write the rows; return how many."""
     con, name = export.con, quoting.identifier(export.name)
     # By default 2.0 writes what older clients refuse.
-    path = quoting.literal(str(export.path))
+    path = quoting.literal(quoting.file_name(export.path))
     con.execute(f"attach {path} as export_file (storage_version 'v1.0.0')")
     try:
         table = f"export_file.{name}"

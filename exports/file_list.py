@@ -26,7 +26,7 @@ def write(export: Export) -> int:
             group by i.image_id, i.file_name
             order by i.image_id
         )
-        to {quoting.literal(str(export.path))} (format csv, header, delimiter '\\t')
+        to {quoting.literal(quoting.file_name(export.path))} (format csv, header, delimiter '\\t')
         """  # noqa: S608, the path is quoted
     ).fetchall()
     return int(images)

@@ -20,6 +20,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import DataError, UsageError
+from ..store.files import user_path
 from . import Export, classes, place
 
 _IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\D.*", re.IGNORECASE)
@@ -46,7 +47,7 @@ def write(export: Export) -> int:
             parameter="images",
             remedy='Name it with `images="DIR"`',
         )
-    folder = Path(export.options["images"])
+    folder = user_path(export.options["images"])
     wanted = export.con.execute(
         """
         select i.image_id, i.file_name, c.wordnet_id

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError, RealdbWarning
-from ..store.files import put
+from ..store.files import put, user_path
 from .known import KnownFile, SourceFile, known_files, repository, source_file
 from .progress import Progress
 
@@ -69,7 +69,7 @@ def _default_cache() -> Path:
     import platformdirs
 
     if folder := os.environ.get("REALDB_CACHE"):
-        return Path(folder).expanduser()
+        return user_path(folder)
     return platformdirs.user_cache_path("realdb", appauthor=False) / "downloads"
 
 

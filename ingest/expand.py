@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError, RealdbWarning, UsageError
+from ..store.files import user_path
 from . import formats
 from .formats import plain, remote
 
@@ -39,7 +40,7 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
         if remote.is_url(each):
             sources += [PredictionSource(url, plain.stem(url)) for url in remote.expand(each)]
             continue
-        path = Path(each)
+        path = user_path(each)
         if path.is_dir() and not any((path / name).exists() for name in _DATASET):
             sources += _of_folder(path)
         elif glob.has_magic(str(path)) and not path.exists():
@@ -49,7 +50,7 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
             sources += expand(found)
         else:
             sources.append(
-                PredictionSource(each, plain.stem(path) if str(path) != "-" else "stdin")
+                PredictionSource(path, plain.stem(path) if str(path) != "-" else "stdin")
             )
     return sources
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError, RealdbError, RealdbWarning, UsageError
 from ..schema.tables import IMAGES
+from ..store.files import user_path
 from . import formats, image_names, refusals, spellings
 from .formats import plain, remote
 
@@ -162,7 +163,7 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
                 remedy="Ingest a folder with their files: realdb ingest FOLDER",
             )
         return np.asarray(rows)
-    path = Path(order)
+    path = user_path(order)
     if not path.is_file():
         raise UsageError(
             f"`order` is {str(order)!r}, which is no file",
@@ -200,7 +201,7 @@ def read(
         relation = remote.read_parquet(con, predictions, options)
         return InputRows(relation, predictions, plain.stem(predictions))
     if isinstance(predictions, str | Path):
-        path = Path(predictions)
+        path = user_path(predictions)
         relation = _read_file(con, path, options, input_format)
         return InputRows(relation, str(predictions), plain.stem(path))
     if isinstance(predictions, tuple) and predictions:

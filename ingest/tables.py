@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, UsageError
 from ..schema import quoting
+from ..store.files import user_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,7 +38,7 @@ def show(con: duckdb.DuckDBPyConnection, name: str, source: object) -> list[Path
             parameter="tables",
             value=type(source).__name__,
         )
-    path = Path(source)
+    path = user_path(source)
     if not path.is_file():
         raise DataError(f"{path} does not exist, or is no file", file=path, parameter="tables")
     try:

@@ -7,6 +7,7 @@ Values are bound everywhere else. DuckDB takes no parameters in `create view`, `
 from __future__ import annotations
 
 import glob
+import os
 from pathlib import Path
 
 
@@ -20,6 +21,12 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def file_name(path: Path) -> str:
+    """Return `path` as DuckDB wants it: to DuckDB a ~ in front is the home folder."""
+    text = str(path)
+    return os.path.join(".", text) if text.startswith("~") else text  # noqa: PTH118, a Path drops it
+
+
 def one_file(path: Path) -> str:
     """Return `path` as DuckDB's readers want it: to them it is a pattern, for this file only."""
-    return glob.escape(str(path))
+    return glob.escape(file_name(path))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UsageError
+from ...store.files import user_path
 from ..session import Session
 from . import mistakes, reading, repair, verdict
 from .report import Diagnosis as Diagnosis
@@ -67,7 +68,7 @@ def doctor(
     tried = mistakes.trials(truth, first["image"], first["label"])
     if fix is not None and out is not None:
         mended = repair.named(where, fix, mistakes.likeliest(tried))
-        repair.write(con, where, mended, Path(out), force=force)
+        repair.write(con, where, mended, user_path(out), force=force)
     rows, ranks = con.execute("select count(*), max(rank) from stated").fetchall()[0]
     return _diagnosis(
         truth,

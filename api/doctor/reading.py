@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError, RealdbWarning
+from ...store.files import user_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,6 +44,8 @@ def named(source: object) -> Iterator[tuple[object, str]]:
     """Yield the predictions and their name; what is no plain file as one, to be read twice."""
     from ...ingest.formats import plain
 
+    if isinstance(source, str | Path) and str(source).startswith("~"):
+        source = user_path(source)
     if not isinstance(source, str | Path):
         yield source, "the predictions"
     elif plain.is_needed(source):
