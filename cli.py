@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -401,7 +402,8 @@ def sql(
 
     with terminal.progress() as progress:
         text = sys.stdin.read() if query == "-" else query
-        rows = ask.query(
+        again = partial(
+            ask.query,
             text,
             *(files or []),
             threshold=threshold,
@@ -413,7 +415,8 @@ def sql(
             tables=_tables(tables),
             unsafe=unsafe,
         )
-    terminal.emit(rows, form)
+        rows = again()
+    terminal.emit(rows, form, again)
 
 
 @app.command()

@@ -10,10 +10,11 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import QueryError, RealdbError
+from .store import temporary
 
 if TYPE_CHECKING:
     import duckdb
@@ -154,6 +155,7 @@ def _end_on_signals() -> None:
             if number in numbers:
                 time.sleep(0.5)
                 say("interrupted")
+                temporary.remove_all()
                 os._exit(128 + number)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -240,6 +242,7 @@ def _leave(code: int) -> NoReturn:
         code = code or 1
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
+    temporary.remove_all()
     os._exit(code)
 
 
@@ -267,41 +270,80 @@ def progress() -> Iterator[Progress | None]:
 # Rows
 
 
-def emit(relation: duckdb.DuckDBPyRelation, form: str | None) -> None:
+def emit(
+    rows: duckdb.DuckDBPyRelation,
+    form: str | None,
+    again: Callable[[], duckdb.DuckDBPyRelation] | None = None,
+) -> None:
     """Print rows as table, json, csv, markdown or parquet; by default a table on a terminal.
 
-    Raises QueryError where the query fails as it runs, UsageError where Parquet would go to a
-    terminal.
+    csv and parquet are printed as the rows come. Where a stored model is removed before the first
+    are there, `again` is called for them. Raises QueryError where the query fails as it runs,
+    UsageError where Parquet would go to a terminal.
     """
     import duckdb
 
+    from .store import prediction_sets
+
     form = form or ("table" if sys.stdout.isatty() else "csv")
-    own = {"table": _table, "markdown": _markdown, "csv": _csv}
+    own = {"table": _table, "markdown": _markdown, "csv": _csv, "parquet": _parquet}
+    write = own.get(form) or _json
     try:
-        if form in own:
-            own[form](relation)
-        else:
-            _file(relation, form)
+        try:
+            write(rows)
+        except duckdb.Error as error:
+            if again is None or not prediction_sets.is_removal(error):
+                raise
+            write(again())
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
 
 
+class _LateError(QueryError):
+    """A query has failed after its first rows were printed."""
+
+
+@contextlib.contextmanager
+def _after_first_rows() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        # pyarrow, which reads the rows in batches, makes an OSError of what DuckDB says.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise _LateError(f"the query failed after its first rows: {error}") from None
+
+
 def _csv(relation: duckdb.DuckDBPyRelation) -> None:
-    """Print rows as they come: the first are there before a long query ends."""
     from .exports import csv
 
-    for batch in csv.batches(relation):
-        sys.stdout.write("".join(f"{line}\n" for line in batch))
+    batches = csv.batches(relation)
+    batch: list[str] | None = next(batches)
+    with _after_first_rows():
+        while batch is not None:
+            sys.stdout.write("".join(f"{line}\n" for line in batch))
+            batch = next(batches, None)
 
 
-def _file(relation: duckdb.DuckDBPyRelation, form: str) -> None:
-    """Print rows as `realdb export` writes them to a file; a query that fails prints nothing."""
+def _parquet(relation: duckdb.DuckDBPyRelation) -> None:
     from . import exports
-    from .exports import place
+    from .exports import parquet, place
 
     exports.require_distinct(relation.columns)
-    with place.standard_output(form, is_text=exports.find(form).is_text) as path:
-        exports.find(form).write_rows(relation, path)
+    place.require_no_terminal("parquet")
+    parquet.write_stream(relation, sys.stdout.buffer, _after_first_rows)
+
+
+def _json(relation: duckdb.DuckDBPyRelation) -> None:
+    """Print one array, or nothing where the query fails."""
+    from . import exports
+    from .exports import json, place
+
+    exports.require_distinct(relation.columns)
+    with place.standard_output("json", is_text=True) as path:
+        json.write_rows(relation, path)
 
 
 def _table(relation: duckdb.DuckDBPyRelation) -> None:
@@ -309,7 +351,7 @@ def _table(relation: duckdb.DuckDBPyRelation) -> None:
 
     # The content of a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
     console = Console(markup=False, emoji=False)
-    found = relation.fetchall()
+    found = relation.limit(_MOST_ROWS + 1).fetchall()
     rows = [[_short(value) for value in row] for row in found[:_MOST_ROWS]]
     is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
     table = _grid(relation.columns, rows, is_number)
@@ -324,7 +366,7 @@ def _table(relation: duckdb.DuckDBPyRelation) -> None:
     console.width = max(console.width, console.measure(table, options=wide).minimum)
     console.print(table)
     if len(found) > len(rows):
-        say(f"{len(found) - len(rows):,} more rows; --format csv prints all")
+        say(f"these are the first {_MOST_ROWS:,} rows; --format csv prints all")
 
 
 def emit_explanation(explanation: Explanation, form: str | None) -> None:

@@ -93,13 +93,6 @@ class ExportFormat:
         return writer
 
     @property
-    def write_rows(self) -> Callable[[duckdb.DuckDBPyRelation, Path], object]:
-        """What writes rows to a path, and nothing about them: json and parquet have one."""
-        writer: Callable[[duckdb.DuckDBPyRelation, Path], object]
-        writer = importlib.import_module(f".{self.module}", __name__).write_rows
-        return writer
-
-    @property
     def count(self) -> Callable[[Path], int] | None:
         """What reads a finished file and counts once more; None where the module has none."""
         counter: Callable[[Path], int] | None = getattr(

@@ -6,14 +6,19 @@ The notice is the file's key-value metadata, which every reader of Parquet shows
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import DataError
 from ..schema import quoting
 from . import Export
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     import duckdb
+
+    Failing = Callable[[], AbstractContextManager[None]]
 
 _BATCH = 100_000
 
@@ -38,7 +43,7 @@ def write(export: Export) -> int:
         partition_by = f", partition_by ({quoting.identifier(column)})"
     ((rows,),) = export.con.execute(
         f"""
-        copy (from exported) to {quoting.literal(str(export.path))}
+        copy (from exported) to {quoting.literal(quoting.file_name(export.path))}
         (format parquet, compression zstd, kv_metadata $notice{partition_by})
         """,
         {"notice": dict(export.notice)},
@@ -46,15 +51,20 @@ def write(export: Export) -> int:
     return int(rows)
 
 
-def write_rows(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
-    """Write rows to one file, without a notice."""
+def write_stream(rows: duckdb.DuckDBPyRelation, file: BinaryIO, failing: Failing) -> None:
+    """Write rows to an open file as they come, without a notice.
+
+    `failing` is entered once the first of them are there, and before anything is written.
+    """
     import pyarrow.parquet as pq
 
     # A connection that may write no file gives its rows all the same.
     reader = rows.to_arrow_reader(_BATCH)
-    with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
-        for batch in reader:
+    batch = next(reader, None)
+    with failing(), pq.ParquetWriter(file, reader.schema, compression="zstd") as writer:
+        while batch is not None:
             writer.write_batch(batch)
+            batch = next(reader, None)
 
 
 def count(path: Path) -> int:

@@ -251,7 +251,7 @@ def test_killed_in_the_middle_it_leaves_nothing(
     query = "select i from range(5000000) t(i)"
     command = [sys.executable, "-m", "realdb", "export", query, str(out), "--force"]
     with subprocess.Popen([*command, "--store", str(synthetic_store.root)]) as process:
-        while not any(path.stat().st_size for path in tmp_path.glob(".realdb-*/out.sqlite")):
+        while not any(path.stat().st_size for path in tmp_path.glob(".realdb-*/out.sqlite*")):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)

@@ -72,7 +72,8 @@ def test_a_table_ends_after_a_thousand_rows(capsys: pytest.CaptureFixture[str]) 
     terminal.emit(duckdb.connect().sql("from range(1234) as r(i)"), "table")
     out, err = capsys.readouterr()
     assert [line.strip() for line in out.splitlines() if line.strip()][-1] == "999"
-    assert err == "realdb: 234 more rows; --format csv prints all\n"
+    assert "1,000 rows" in err
+    assert "--format csv" in err
 
 
 def test_numbers_are_not_broken(
