@@ -600,7 +600,9 @@ def export(
         str,
         typer.Argument(
             help="A table, a view or a subset of the images (realdb views lists them), one SELECT, "
-            f"or a file of its own: {_formats(of_tables=False)}."
+            "or a file of its own: real-json, scores-npz, raters-npz, golden-npz, "
+            "raters-golden-npz, soft-labels, imagefolder, file-list, hf, croissant, fiftyone, "
+            "crowdkit, cleanlab."
         ),
     ],
     out: Annotated[str, typer.Argument(help="The file to write; - is standard output.")],
@@ -608,7 +610,9 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help=f"Told by OUT's suffix where left out: {_formats(of_tables=True)}.",
+            help="Told by OUT's suffix where left out: parquet, csv, tsv, json, jsonl, arrow, "
+            "sqlite, duckdb, soft-labels, imagefolder, file-list, hf, fiftyone, crowdkit, "
+            "cleanlab.",
         ),
     ] = None,
     where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
@@ -707,14 +711,6 @@ def _options(
     ] = False,
 ) -> None:
     """ReaL labels, votes and predictions as a database. Begin with: realdb demo."""
-
-
-def _formats(*, of_tables: bool) -> str:
-    """Name the export formats that take a table, or those that are a file of their own."""
-    from .exports import EXPORT_FORMATS
-
-    other = "store" if of_tables else "rows"
-    return ", ".join(name for name, form in EXPORT_FORMATS.items() if form.takes != other)
 
 
 def _pairs(text: str | None) -> dict[str, str]:

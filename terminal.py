@@ -285,6 +285,7 @@ def emit(
 
     from .store import prediction_sets
 
+    _kept.append(rows)
     form = form or ("table" if sys.stdout.isatty() else "csv")
     own = {"table": _table, "markdown": _markdown, "csv": _csv, "parquet": _parquet}
     write = own.get(form) or _json
@@ -297,6 +298,10 @@ def emit(
             write(again())
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
+
+
+# What was printed: to take its connection down takes 5 ms, and the process ends anyway.
+_kept: list[object] = []
 
 
 class _LateError(QueryError):
@@ -328,20 +333,18 @@ def _csv(relation: duckdb.DuckDBPyRelation) -> None:
 
 
 def _parquet(relation: duckdb.DuckDBPyRelation) -> None:
-    from . import exports
-    from .exports import parquet, place
+    from .exports import parquet, place, registry
 
-    exports.require_distinct(relation.columns)
+    registry.require_distinct(relation.columns)
     place.require_no_terminal("parquet")
     parquet.write_stream(relation, sys.stdout.buffer, _after_first_rows)
 
 
 def _json(relation: duckdb.DuckDBPyRelation) -> None:
     """Print one array, or nothing where the query fails."""
-    from . import exports
-    from .exports import json, place
+    from .exports import json, place, registry
 
-    exports.require_distinct(relation.columns)
+    registry.require_distinct(relation.columns)
     with place.standard_output("json", is_text=True) as path:
         json.write_rows(relation, path)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import exports
 from ..errors import DataError, QueryError, UsageError
+from ..exports import registry
 from ..queries import catalog, statements
 from ..schema import header
 from ..schema.tables import TABLES, header_of
@@ -40,7 +40,7 @@ class Exported:
     """What was written: `count` of what `counts` names (rows, images, votes, …).
 
     `out` is the file or folder, None for standard output; `format` is a key of EXPORT_FORMATS in
-    exports.
+    exports/registry.py.
     """
 
     out: Path | None
@@ -91,8 +91,8 @@ def export(
     what = what.strip()
     rules = Rules(threshold=threshold, scores=scores)
     target = None if str(out) == "-" else user_path(out)
-    name = exports.choose(what, target, format)
-    form = exports.find(name)
+    name = registry.choose(what, target, format)
+    form = registry.find(name)
     chosen = {key: value for key, value in options.items() if value is not None}
     is_folder = form.is_folder or "partition_by" in chosen
     _check_options(name, chosen, where=where, columns=columns, rules=rules)
@@ -115,7 +115,7 @@ def export(
         session.require(read for read in form.reads if read not in TABLES)
         rows, about = None, None
         if form.takes != "store":
-            relation = "image_labels" if exports.is_whole(what) else what
+            relation = "image_labels" if registry.is_whole(what) else what
             # A query of the user's is asked on a connection of its own, which can write no file.
             asking = session
             if _is_query(relation) or where is not None:
@@ -134,8 +134,8 @@ def export(
                 con.register("answer", rows.to_arrow_reader(_BATCH))
                 rows = con.table("answer")
             # A table: the query runs once, and a COPY whose query fails may hang (DuckDB 2.0.0).
-            rows.create(exports.EXPORTED)
-            rows = None if exports.is_whole(what) else con.table(exports.EXPORTED)
+            rows.create(registry.EXPORTED)
+            rows = None if registry.is_whole(what) else con.table(registry.EXPORTED)
         else:
             session.prepare(stored=True)
         notice = _notice(con, opened, what, where, columns, rules)
@@ -146,7 +146,7 @@ def export(
         )
         with placed as path:
             written = form.write(
-                exports.Export(
+                registry.Export(
                     con=con,
                     name=what if about is not None else "rows",
                     rows=rows,
@@ -172,7 +172,7 @@ def _check_options(
     name: str, chosen: dict[str, object], *, where: str | None, columns: object, rules: Rules
 ) -> None:
     """Raise UsageError where an option is set that the format does not use."""
-    form = exports.find(name)
+    form = registry.find(name)
     unknown = [key for key in chosen if key not in form.options]
     if form.takes == "store":
         unknown += [key for key, it in (("where", where), ("columns", columns)) if it is not None]
@@ -215,7 +215,7 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
     elif what in catalog.all_names():
         views = [what]
     else:
-        known = [*TABLES, *catalog.all_names(), *filter(exports.is_whole, exports.EXPORT_FORMATS)]
+        known = [*TABLES, *catalog.all_names(), *filter(registry.is_whole, registry.EXPORT_FORMATS)]
         near = difflib.get_close_matches(what, known) or known
         raise QueryError(
             f"there is no table, view or subset {what!r}, and it is not a SELECT",
@@ -294,7 +294,7 @@ def _narrowed(
 
 def _check_columns(columns: Sequence[str], images: str | None) -> None:
     """Raise QueryError where a column is repeated, or a format of images has no image."""
-    exports.require_distinct(columns)
+    registry.require_distinct(columns)
     if images is not None and "image_id" not in columns:
         raise QueryError(f"{images} needs a column image_id", column="image_id")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import Export
+from .registry import Export
 
 _ROWS = 100_000
 

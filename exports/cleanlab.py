@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import Export, crowdkit
+from . import crowdkit
+from .registry import Export
 
 
 def write(export: Export) -> int:

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..schema import quoting
 from ..schema.tables import TABLES, header_of, summary
 from ..store.files import checksum
-from . import Export
+from .registry import Export
 
 _LEFT_OUT = ("predictions", "build")
 _TYPES = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ..errors import DataError
 from ..schema import quoting
-from . import Export
+from .registry import Export
 
 
 def no_votes() -> DataError:

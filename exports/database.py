@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..schema import quoting
 from ..schema.tables import summary
-from . import Export
+from .registry import Export
 
 
 def write(export: Export) -> int:

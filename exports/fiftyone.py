@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import Export, classes
+from . import classes
+from .registry import Export
 
 
 def write(export: Export) -> int:

@@ -9,7 +9,7 @@ The first line names the columns. There is no room for a notice.
 from __future__ import annotations
 
 from ..schema import quoting
-from . import Export
+from .registry import Export
 
 
 def write(export: Export) -> int:

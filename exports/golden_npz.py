@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import Export, npz
+from . import npz
+from .registry import Export
 
 
 def write(export: Export) -> int:

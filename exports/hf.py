@@ -18,7 +18,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import Export, classes
+from . import classes
+from .registry import Export
 
 _FILE = "data/validation-00000-of-00001.parquet"
 _CARD = """\

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from ..errors import DataError, UsageError
 from ..store.files import user_path
-from . import Export, classes, place
+from . import classes, place
+from .registry import Export
 
 _IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\D.*", re.IGNORECASE)
 _NAMED = 3

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..schema import quoting
-from . import Export, lines
+from . import lines
+from .registry import Export
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import Export, json
+from . import json
+from .registry import Export
 
 
 def write(export: Export) -> int:

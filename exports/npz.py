@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryError
-from . import Export
+from .registry import Export
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import DataError
 from ..schema import quoting
-from . import Export
+from .registry import Export
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import Export
+from .registry import Export
 
 
 def write(export: Export) -> int:

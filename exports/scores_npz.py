@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import Export, npz
+from . import npz
+from .registry import Export
 
 
 def write(export: Export) -> int:

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..schema.tables import CLASSES
-from . import Export, npz
+from . import npz
+from .registry import Export
 
 if TYPE_CHECKING:
     import numpy as np

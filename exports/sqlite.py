@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..schema import quoting
-from . import Export
+from .registry import Export
 
 _ROWS = 20_000
 _MOST = 2**63 - 1

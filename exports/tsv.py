@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import Export, csv
+from . import csv
+from .registry import Export
 
 
 def write(export: Export) -> int:

@@ -18,7 +18,7 @@ import pytest
 
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
-from realdb.exports import EXPORT_FORMATS
+from realdb.exports.registry import EXPORT_FORMATS
 from realdb.store.store import Store
 from refusals import refused
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from realdb import exports
 from realdb.errors import UsageError
+from realdb.exports import registry
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES
 from refusals import refused
 
 
-@pytest.mark.parametrize("name", exports.EXPORT_FORMATS)
+@pytest.mark.parametrize("name", registry.EXPORT_FORMATS)
 def test_a_format_is_what_its_line_says(name: str) -> None:
-    form = exports.find(name)
+    form = registry.find(name)
     assert callable(form.write)
     assert form.summary
     assert form.takes in ("rows", "images", "store")
@@ -23,12 +23,12 @@ def test_a_format_is_what_its_line_says(name: str) -> None:
 
 
 def test_no_format_is_called_like_a_table_or_view() -> None:
-    assert not {*exports.EXPORT_FORMATS} & {*TABLES, *catalog.views()}
+    assert not {*registry.EXPORT_FORMATS} & {*TABLES, *catalog.views()}
 
 
 def test_an_unknown_format_names_those_there_are() -> None:
     with refused(UsageError, "parquet, csv, tsv,", parameter="format", value="xls"):
-        exports.choose("votes", Path("votes.xls"), "xls")
+        registry.choose("votes", Path("votes.xls"), "xls")
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_an_unknown_format_names_those_there_are() -> None:
     ],
 )
 def test_the_suffix_tells_the_format(out: str, form: str) -> None:
-    assert exports.choose("votes", Path(out), None) == form
-    assert exports.choose("votes", Path(out), "csv") == "csv"
+    assert registry.choose("votes", Path(out), None) == form
+    assert registry.choose("votes", Path(out), "csv") == "csv"
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_the_suffix_tells_the_format(out: str, form: str) -> None:
 )
 def test_a_suffix_that_does_not_tell(out: str, choices: str) -> None:
     with refused(UsageError, choices, parameter="format", file=out):
-        exports.choose("votes", Path(out), None)
+        registry.choose("votes", Path(out), None)
 
 
 def test_standard_output_does_not_tell() -> None:
     with refused(UsageError, parameter="format", file="standard output"):
-        exports.choose("votes", None, None)
+        registry.choose("votes", None, None)
 
 
 def test_a_format_of_its_own() -> None:
-    assert exports.choose("real-json", Path("any.thing"), None) == "real-json"
-    assert exports.choose("real-json", None, "real-json") == "real-json"
+    assert registry.choose("real-json", Path("any.thing"), None) == "real-json"
+    assert registry.choose("real-json", None, "real-json") == "real-json"
     with refused(UsageError, '`format="csv"`', value="csv"):
-        exports.choose("real-json", Path("a.csv"), "csv")
+        registry.choose("real-json", Path("a.csv"), "csv")
     with refused(UsageError, "realdb export real-json OUT", value="real-json"):
-        exports.choose("votes", Path("a.json"), "real-json")
+        registry.choose("votes", Path("a.json"), "real-json")

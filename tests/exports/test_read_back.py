@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import realdb
-from realdb import exports
+from realdb.exports import registry
 from realdb.ingest.synthetic import write_synthetic
 from realdb.store.store import Store
 
@@ -249,7 +249,7 @@ WAYS: dict[str, Way] = {
 }
 
 
-@pytest.mark.parametrize("name", exports.EXPORT_FORMATS)
+@pytest.mark.parametrize("name", registry.EXPORT_FORMATS)
 def test_a_format_is_read_back(
     name: str, two_seeds: list[Seeded], export: Callable[..., Path]
 ) -> None:
@@ -259,7 +259,7 @@ def test_a_format_is_read_back(
         options: dict[str, Any] = {"format": name, "force": True}
         if way.what == "images":
             options["where"] = FIRST
-        if "images" in exports.EXPORT_FORMATS[name].options:
+        if "images" in registry.EXPORT_FORMATS[name].options:
             options["images"] = seeded.images
         found.append(way.read(export(way.what or name, way.file, seeded.store, **options)))
         # Not with `==` in the assertion: to show how long lists differ takes pytest minutes.
