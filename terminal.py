@@ -283,8 +283,6 @@ def emit(
     """
     import duckdb
 
-    from .store import prediction_sets
-
     _kept.append(rows)
     form = form or ("table" if sys.stdout.isatty() else "csv")
     own = {"table": _table, "markdown": _markdown, "csv": _csv, "parquet": _parquet}
@@ -293,6 +291,8 @@ def emit(
         try:
             write(rows)
         except duckdb.Error as error:
+            from .store import prediction_sets
+
             if again is None or not prediction_sets.is_removal(error):
                 raise
             write(again())

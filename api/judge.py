@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..errors import DataError, RealdbWarning
 from ..schema.tables import IMAGES
-from . import choices, warm
+from . import choices
 from .build import root_of
 from .results import Accuracy, is_near_chance, is_too_good
 from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
@@ -55,6 +55,8 @@ def accuracy(
     is_published = options == (PUBLISHED_THRESHOLD, "skip", None, None, None, None)
     numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
     if is_published and numpy and type(predictions) is numpy.ndarray:
+        from . import warm
+
         known = warm.accuracy(predictions, root_of(store), model or "predictions")
         if known is not None:
             _warn([known], {known.model: predictions}, require_complete)

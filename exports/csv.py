@@ -50,7 +50,9 @@ def batches(rows: duckdb.DuckDBPyRelation, delimiter: str = ",") -> Iterator[lis
     ]
     # With the first rows: a query that fails before them prints nothing.
     start = [header]
-    for batch in lines.batches(rows, f" || {quoting.literal(delimiter)} || ".join(cells)):
+    for batch in lines.batches(
+        rows, f"concat_ws({quoting.literal(delimiter)}, {', '.join(cells)})"
+    ):
         yield start + batch
         start = []
 
