@@ -268,7 +268,7 @@ def open_ahead() -> None:
     def connect() -> None:
         # What hinders it is said when the connection is asked for.
         with contextlib.suppress(duckdb.Error):
-            made.append(duckdb.connect())
+            made.append(_settled(duckdb.connect()))
 
     thread = threading.Thread(target=connect)
     thread.start()
@@ -279,7 +279,12 @@ def new_connection() -> duckdb.DuckDBPyConnection:
     """Return a connection to a database in memory of its own, with realdb's settings."""
     import duckdb
 
-    con = _opened_ahead() or duckdb.connect()
+    return _opened_ahead() or _settled(duckdb.connect())
+
+
+def _settled(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
     # Left to itself DuckDB spills into the working folder, and leaves that there when it is killed.
     folder = temporary.spill()
     con.execute("set temp_directory = $1", [str(folder or "")])
