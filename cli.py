@@ -231,7 +231,7 @@ def doctor(
             progress=progress,
         )
     if form in (None, "table"):
-        typer.echo(terminal.in_terms_of_the_command(app, str(found)))
+        terminal.print_report(app, found)
     else:
         terminal.emit(diagnosing.tried_table(found), form)
     if out is not None:

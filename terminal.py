@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import QueryError, RealdbError
+from .exports.lines import visible, visible_cell
 from .store import temporary
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from typer import Typer
 
+    from .api.doctor import Diagnosis
     from .api.explain import Explanation
     from .ingest.progress import Progress
 
@@ -92,7 +94,10 @@ def _run(app: Typer) -> int:
             say("interrupted")
         return end.code if isinstance(end.code, int) else 0
     except RealdbError as error:
-        say(in_terms_of_the_command(app, str(error)))
+        text = str(error)
+        if error.file:
+            text = text.replace(error.file, visible_cell(error.file))
+        say(in_terms_of_the_command(app, text))
         return error.exit_code
     except Exception as error:
         return _unforeseen(error)
@@ -163,7 +168,13 @@ def _end_on_signals() -> None:
 
 def say(text: str) -> None:
     """Print a message on stderr."""
-    print(f"realdb: {text}", file=sys.stderr)
+    print(f"realdb: {visible(text)}", file=sys.stderr)
+
+
+def print_report(app: Typer, diagnosis: Diagnosis) -> None:
+    """Print what the doctor has found."""
+    text = str(diagnosis).replace(diagnosis.where, visible_cell(diagnosis.where))
+    print(visible(in_terms_of_the_command(app, text)))
 
 
 def in_terms_of_the_command(app: Typer, text: str) -> str:
@@ -326,9 +337,11 @@ def _csv(relation: duckdb.DuckDBPyRelation) -> None:
 
     batches = csv.batches(relation)
     batch: list[str] | None = next(batches)
+    is_seen = sys.stdout.isatty()
     with _after_first_rows():
         while batch is not None:
-            sys.stdout.write("".join(f"{line}\n" for line in batch))
+            text = "".join(f"{line}\n" for line in batch)
+            sys.stdout.write(visible(text) if is_seen else text)
             batch = next(batches, None)
 
 
@@ -382,8 +395,8 @@ def emit_explanation(explanation: Explanation, form: str | None) -> None:
     elif form == "json":
         import json
 
-        json.dump(explanation.as_dict(), sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        text = json.dumps(explanation.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
     else:
         emit(vote_table(explanation), form)
         if not explanation.questions:
@@ -448,7 +461,7 @@ def _explain(explanation: Explanation) -> None:
     if e.models:
         said = [
             [
-                *(c.model, named(c.label, c.name), _short(c.confidence)),
+                *(_short(c.model), named(c.label, c.name), _short(c.confidence)),
                 *(_short(c.is_real_correct), _short(c.is_original_correct)),
             ]
             for c in e.models
@@ -470,7 +483,7 @@ def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], is_number: list[
         # Sentences and paths may be folded, numbers and names may not.
         is_short = all(len(row[place]) <= _SHORT_TEXT for row in rows)
         table.add_column(
-            name,
+            visible_cell(name),
             justify="right" if right else "left",
             overflow="fold",
             no_wrap=is_short,
@@ -486,10 +499,10 @@ def _markdown(relation: duckdb.DuckDBPyRelation) -> None:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
     rows = relation.fetchall()
-    sys.stdout.write(line(relation.columns))
+    sys.stdout.write(line([visible_cell(name) for name in relation.columns]))
     sys.stdout.write(line(["---"] * len(relation.columns)))
     for row in rows:
-        sys.stdout.write(line([_short(value).replace("\n", " ") for value in row]))
+        sys.stdout.write(line([_short(value) for value in row]))
 
 
 def _short(value: Any) -> str:
@@ -499,4 +512,4 @@ def _short(value: Any) -> str:
         return value[:12] + "…"
     if isinstance(value, float) and (value == 0 or 1e-4 <= abs(value) < 1e9):
         return f"{value:.6f}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else visible_cell(str(value))

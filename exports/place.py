@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import DataError, UsageError
 from ..store.files import exists, replacing
 from ..store.temporary import scratch
+from . import lines
 
 # What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
 # of image folders pass over a name that begins so.
@@ -110,6 +111,9 @@ def standard_output(name: str, *, is_text: bool) -> Iterator[Path]:
     with scratch() as folder:
         made = folder / "stdout"
         yield made
+        if sys.stdout.isatty():
+            sys.stdout.write(lines.visible(made.read_text(encoding="utf-8")))
+            return
         with made.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()

@@ -55,8 +55,23 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
     return sources
 
 
+def require_name(model: str | None) -> None:
+    """Raise UsageError where the name of a model is empty, or blank; None is no name."""
+    if model is not None and not model.strip():
+        raise UsageError(
+            "`model` is empty, and a model needs a name",
+            parameter="model",
+            value=model,
+            remedy="Leave it out to take the file's stem",
+        )
+
+
 def expand_for(model: str | None, predictions: Iterable[object]) -> list[PredictionSource]:
-    """Return what `expand` does; raise UsageError where `model` would name several of them."""
+    """Return what `expand` does.
+
+    Raises UsageError where `model` is empty, or would name several of them.
+    """
+    require_name(model)
     sources = expand(predictions)
     if model is not None and len(sources) > 1:
         raise UsageError(

@@ -14,6 +14,7 @@ from ..errors import DataError, RealdbError, RealdbWarning, UsageError
 from ..schema.tables import IMAGES
 from ..store.files import user_path
 from . import formats, image_names, refusals, spellings
+from .expand import require_name
 from .formats import plain, remote
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def add(
             parameter="columns",
             remedy=f"Its keys are {', '.join(formats.ROLES)}",
         )
+    require_name(model)
     in_place = order is None and remote.is_in_place(predictions, input_format)
     if isinstance(predictions, str | Path) and plain.is_needed(predictions) and not in_place:
         with plain.copy(predictions) as path:

@@ -50,6 +50,32 @@ def require_models(
     if not found:
         raise DataError(f"{where} has no rows and so no predictions", count=0)
     for model, *_ in found:
+        if not model.strip():
+            ((count, row),) = con.execute(
+                """
+                select
+                    count(*),
+                    min(row)
+                from (
+                    select
+                        model,
+                        row_number() over (order by rowid) as row
+                    from predictions
+                    where rowid >= $1
+                )
+                where model = $2
+                """,
+                [before, model],
+            ).fetchall()
+            raise DataError(
+                f"{where}: {count:,} rows have an empty name for their model, the first is row "
+                f"{row} (row 1 is the first prediction)",
+                row=row,
+                column="model",
+                value=model,
+                count=count,
+                remedy="Name the model, or leave the cell without a value to take the file's stem",
+            )
         if model in known:
             raise DataError(
                 f"{where}: the model {model!r} already has predictions",

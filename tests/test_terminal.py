@@ -103,7 +103,7 @@ def test_markdown(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[s
     assert header.split(" | ")[1:-1] == rows.columns[1:-1]
     assert line == "| " + " | ".join(["---"] * len(rows.columns)) + " |"
     assert row == (
-        '| a, "b" | a\\|b | a b | [/x] [bold] :smile: | Grüße, 鶴 |  | 0.333333 | 50000 | True '
+        '| a, "b" | a\\|b | a\\nb | [/x] [bold] :smile: | Grüße, 鶴 |  | 0.333333 | 50000 | True '
         "| 0123456789ab… | 2020-06-12 |"
     )
 
