@@ -13,7 +13,6 @@ from ..store import store as stores
 from . import choices
 from .build import root_of
 from .rules import require_choice
-from .session import Session
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +42,7 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
         con = stores.new_connection()
         create_table(con, "sources")
     else:
-        con = Session(opened, tables=["sources"]).con
+        con = opened.connect(["sources"])
     return con.sql(
         """
         with held as (

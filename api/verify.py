@@ -79,6 +79,17 @@ def _files(opened: Store) -> Iterator[Check]:
         except (StoreError, OSError, pa.ArrowException) as error:
             counted, found = -1, str(getattr(error, "message", error)).splitlines()[0]
         yield Check(check=f"file of {table}", is_passed=counted == rows, found=found)
+    expected = opened.checksums.get(stores.DATABASE)
+    if expected is not None:
+        try:
+            found = checksum(opened.folder / stores.DATABASE)
+        except OSError as error:
+            found = error.strerror or str(error)
+        yield Check(
+            check=f"file of {stores.DATABASE}",
+            is_passed=found == expected,
+            found=f"sha256 {found[:12]}…" if found == expected else f"{found}, not {expected}",
+        )
 
 
 def _keys(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:

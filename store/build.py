@@ -13,7 +13,7 @@ from ..errors import RealdbWarning, StoreError
 from ..schema import quoting
 from ..schema.tables import SCHEMA_VERSION, TABLES, comment_on, create_table, header_of
 from . import files
-from .store import BEHIND, BUILD_ID, Store, new_connection, resolve, with_checksum
+from .store import BEHIND, BUILD_ID, DATABASE, Store, new_connection, resolve, with_checksum
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +45,7 @@ class Build:
         self.connection.execute("set threads = 2")
         self.parquet_only = parquet_only
         if not parquet_only:
-            path = quoting.literal(quoting.file_name(self.folder / "realdb.duckdb"))
+            path = quoting.literal(quoting.file_name(self.folder / DATABASE))
             # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
             self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
             self.connection.execute("use build_file")
@@ -100,15 +100,18 @@ class Build:
             con.commit()
             con.execute("use memory")
             con.execute("detach build_file")
+        hashed = [*(self.folder / "tables").iterdir(), self.folder / DATABASE]
         manifest = {
             "build_id": self.build_id,
             "schema_version": SCHEMA_VERSION,
             "realdb_version": self.realdb_version,
             "built_at": self.built_at.isoformat() + "Z",
             "tables": {table: self.rows[table] for table in self.tables},
+            # By table; that of realdb.duckdb stands beside them.
             "checksums": {
-                table: files.checksum(self.folder / "tables" / f"{table}.parquet")
-                for table in self.tables
+                path.name.removesuffix(".parquet"): files.checksum(path)
+                for path in sorted(hashed)
+                if path.exists()
             },
         }
         text = json.dumps(with_checksum(manifest), indent=2) + "\n"
@@ -199,13 +202,13 @@ def repair(store: Store) -> None:
 
 def _copy_database(store: Store) -> None:
     """Put the build's realdb.duckdb beside it, or remove that of an older build."""
-    made = store.folder / "realdb.duckdb"
+    made = store.folder / DATABASE
     # On Windows another client may hold the old copy open; it is a convenience, not the truth.
     with contextlib.suppress(PermissionError):
         if made.exists():
-            files.put(store.root / "realdb.duckdb", made)
+            files.put(store.root / DATABASE, made)
         else:
-            (store.root / "realdb.duckdb").unlink(missing_ok=True)
+            (store.root / DATABASE).unlink(missing_ok=True)
         (store.root / BEHIND).unlink(missing_ok=True)
 
 

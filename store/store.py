@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # What a build is called: when it was made, and a random part.
 BUILD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+# What other clients read: of each build one, and a copy of the current build's beside the builds.
+DATABASE = "realdb.duckdb"
 # A file that is there as long as the realdb.duckdb of the store may be that of an older build.
 BEHIND = ".realdb.duckdb-is-behind"
 _REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
@@ -56,7 +58,8 @@ _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 class Store:
     """The current build: `tables` maps each table it holds to its number of rows.
 
-    `checksums` maps it to the SHA-256 of its Parquet file; older builds have none.
+    `checksums` maps it to the SHA-256 of its Parquet file, and realdb.duckdb to its own; older
+    builds have none.
     """
 
     root: Path
