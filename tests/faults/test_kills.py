@@ -1,0 +1,154 @@
+"""Commands that are killed at random moments: what they write is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from campaigns import number
+
+import realdb
+from realdb.store.store import Store
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows kills in another way")
+QUERY = "select count(*), sum(label), sum(score) from rated_questions"
+
+
+@pytest.fixture
+def place(synthetic_store: Store, synthetic: Path, tmp_path: Path) -> Path:
+    """Return a folder with a store, two versions of two models, and a folder for TMPDIR."""
+    shutil.copytree(synthetic_store.root, tmp_path / "store")
+    rows = {"model_a": "model_b", "model_b": "model_a"}
+    for version in ("old", "new"):
+        (tmp_path / version).mkdir()
+        for name, other in rows.items():
+            source = name if version == "old" else other
+            shutil.copy(
+                synthetic / "predictions" / f"{source}.csv", tmp_path / version / f"{name}.csv"
+            )
+    (tmp_path / "tmp").mkdir()
+    realdb.add(tmp_path / "old", store=tmp_path / "store")
+    return tmp_path
+
+
+def start(place: Path, *words: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "REALDB_HOME": str(place / "store"),
+        "TMPDIR": str(place / "tmp"),
+    }
+    command = [sys.executable, "-m", "realdb", *words]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def builds(place: Path) -> set[str]:
+    names = {path.name for path in (place / "store" / "builds").iterdir()}
+    return {name for name in names if not name.endswith(".partial")}
+
+
+def kill_near_the_rename(place: Path, process: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """Kill an ingest within 50 ms of the rename of CURRENT: its build is in place just before.
+
+    It ends about 20 ms afterwards.
+    """
+    before = builds(place)
+    while process.poll() is None and builds(place) == before:
+        time.sleep(0.0005)
+    time.sleep(rng.uniform(0, 0.02))
+    process.kill()
+
+
+def build_id_in(database: Path) -> Any:
+    with duckdb.connect(str(database), read_only=True) as con:
+        return con.execute("select build_id from build").fetchall()[0][0]
+
+
+def left_behind(place: Path) -> list[str]:
+    """Return what is half written, beside the store's own locks."""
+    found = [path for path in place.rglob("*") if path.name.endswith((".partial", ".lock"))]
+    found += (place / "tmp").iterdir()
+    return sorted(
+        path.relative_to(place).as_posix() for path in found if path.name not in (".lock", "tmp")
+    )
+
+
+def ask(place: Path) -> list[Any]:
+    model = place / "old" / "model_a.csv"
+    return [realdb.accuracy(model), realdb.query(QUERY).fetchall()]
+
+
+def test_kills(place: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALDB_HOME", str(place / "store"))
+    expected = ask(place)
+    versions = {
+        name: [realdb.accuracy(place / version / f"{name}.csv") for version in ("old", "new")]
+        for name in ("model_a", "model_b")
+    }
+    out = place / "labels.parquet"
+    exported = realdb.query("select count(*) from labels").fetchall()
+    commands: dict[str, Callable[[random.Random], list[str]]] = {
+        "ingest": lambda _: ["ingest", str(synthetic)],
+        "add": lambda rng: ["add", str(place / rng.choice(["old", "new"])), "--replace"],
+        "remove": lambda rng: ["remove", rng.choice(["model_a", "model_b"])],
+        "export": lambda _: ["export", "labels", str(out), "--force"],
+    }
+    rng = random.Random(0)
+    killed = dict.fromkeys([*commands, "ingest near the rename"], 0)
+    seconds = {name: run(place, *command(rng)) for name, command in commands.items()}
+    for turn in range(number(8, 200)):
+        near = turn % 2 == 0
+        name = "ingest" if near else [*commands][turn // 2 % len(commands)]
+        with start(place, *commands[name](rng)) as process:
+            if near:
+                kill_near_the_rename(place, process, rng)
+            else:
+                time.sleep(rng.uniform(0.1, 0.95) * seconds[name])
+                process.kill()
+            _, complaint = process.communicate(timeout=60)
+        assert b"Traceback" not in complaint
+        killed["ingest near the rename" if near else name] += process.returncode == -9
+
+        # At once: all answers are right.
+        assert ask(place) == expected
+        current = (place / "store" / "CURRENT").read_text().strip()
+        assert build_id_in(place / "store" / "realdb.duckdb") == current
+        assert not [check for check in realdb.verify() if check.is_passed is False]
+        for model, *_ in realdb.models().fetchall():
+            ((found,),) = realdb.query(
+                f"select correct_images from accuracy where model = '{model}'"
+            ).fetchall()
+            assert found in [each.correct_images for each in versions[model]]
+        if out.exists():
+            with duckdb.connect() as con:
+                assert con.read_parquet(str(out)).count("*").fetchall() == exported
+
+        # After the next command of its kind: nothing is left of it.
+        run(place, *commands[name](rng))
+        assert left_behind(place) == []
+        for path in sorted((place / "store" / "builds").iterdir())[:-3]:
+            shutil.rmtree(path)  # they would stay for a day
+        if name == "remove":
+            run(place, *commands["add"](rng))
+    print(f"killed: {killed}")
+    assert sum(killed.values()) >= number(3, 100)
+
+
+def run(place: Path, *words: str) -> float:
+    """Run a command to its end; return how many seconds it took."""
+    began = time.monotonic()
+    with start(place, *words) as process:
+        _, complaint = process.communicate(timeout=120)
+    # A model may be gone already.
+    assert process.returncode in ((0, 1) if words[0] == "remove" else (0,)), complaint
+    return time.monotonic() - began
