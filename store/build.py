@@ -163,8 +163,15 @@ def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) ->
             file=root,
             remedy="Try again when it has ended",
         ) from None
-    except (OSError, duckdb.IOException) as error:
-        raise StoreError(f"realdb cannot write the store in {root}: {error}", file=root) from error
+    # A commit that cannot be written is an error of the transaction to DuckDB.
+    except (
+        OSError,
+        duckdb.IOException,
+        duckdb.TransactionException,
+        duckdb.FatalException,
+    ) as error:
+        text = " ".join(str(error).split())
+        raise StoreError(f"realdb cannot write the store in {root}: {text}", file=root) from error
 
 
 def _lock(root: Path) -> contextlib.AbstractContextManager[object]:

@@ -61,7 +61,7 @@ def test_damage_gives_no_other_figure(root: Path, synthetic: Path) -> None:
     assert len(files) >= 1 + 1 + 9 + 4 + 2
     rng = random.Random(0)
     refused = 0
-    for turn in range(number(60, 500)):
+    for turn in range(number(18, 500)):
         path = files[turn % len(files)]
         content = path.read_bytes()
         path.chmod(0o644)
@@ -91,7 +91,7 @@ def test_damage_gives_no_other_figure(root: Path, synthetic: Path) -> None:
                 assert rows in (None, info)
         finally:
             path.write_bytes(content)
-    assert refused > number(60, 500) * 0.5
+    assert refused > number(18, 500) * 0.5
     assert {name: ask() for name, ask in asked} == expected
     assert False not in verified(root).values()
 

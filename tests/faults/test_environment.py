@@ -103,3 +103,104 @@ def test_a_signal_ends_a_query(query: str, number: signal.Signals) -> None:
     assert process.returncode == 128 + number
     assert (out, complaint) == (b"", b"realdb: interrupted\n")
     assert took < 10, "the watcher leaves after half a second, on a busy machine a little later"
+
+
+def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
+    """`~` is expanded by realdb, once, where no shell has done so; a file may begin with one."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    (home / "ViT.csv").write_bytes(model.read_bytes())
+    (work / "~.csv").write_bytes(model.read_bytes())
+    (work / "~nobody.parquet").mkdir()
+    environment = {**os.environ, "HOME": str(home), "REALDB_HOME": "~/store"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "realdb", *words]
+        return subprocess.run(
+            command, cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def done(*words: str) -> str:
+        found = run(*words)
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    done("ingest", str(synthetic))
+    assert (home / "store" / "CURRENT").is_file()
+    for file in ("~/ViT.csv", "~.csv", "./~.csv"):
+        assert "50000" in done("accuracy", file)
+    assert "50000" in done("accuracy", "~/ViT.csv", "--store=~/store", "--offline")
+    assert done("sql", "select count(*) from t", "--table", "t=~/ViT.csv").split()[1] == "50000"
+    assert done("sql", "select count(*) from t", "--table", "t=~.csv").split()[1] == "50000"
+    assert str(home / "ViT.csv") in done("doctor", "~/ViT.csv")
+    done("add", "~/ViT.csv")
+    for out in ("~/labels.csv", "~.csv.out.csv", "~/labels.parquet", "~x.parquet", "~y.sqlite"):
+        done("export", "labels", out)
+    assert sorted(path.name for path in home.iterdir()) == [
+        *("ViT.csv", "labels.csv", "labels.parquet", "store"),
+    ]
+    assert sorted(path.name for path in work.iterdir()) == [
+        *("~.csv", "~.csv.out.csv", "~nobody.parquet", "~x.parquet", "~y.sqlite"),
+    ]
+    assert "50179" in done("sql", "select count(*) from t", "--table", "t=~x.parquet")
+    assert run("accuracy", "~/none.csv").returncode == 1
+    assert str(home / "none.csv") in run("accuracy", "~/none.csv").stderr
+
+
+def test_a_long_name(tmp_path: Path, model: Path) -> None:
+    name = "x" * 248 + ".csv"
+    try:
+        (tmp_path / name).write_bytes(model.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    for words in (
+        ["accuracy", str(tmp_path / name)],
+        ["export", "labels", str(tmp_path / f"y{name[1:]}")],
+        ["export", "labels", str(tmp_path / ("z" * 300 + ".csv"))],
+        ["add", str(tmp_path / name), "--store", str(tmp_path / "none")],
+    ):
+        done = shell(words, model, "")
+        assert "Traceback" not in done.stderr
+        assert done.returncode in (0, 1, 3), done.stderr
+        assert "z" in words[-1] or "none" in words[-1] or done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("model")
+def test_spilling_stays_out_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query that needs more than memory is stopped: nothing of it is left anywhere."""
+    work, scratch = tmp_path / "work", tmp_path / "scratch"
+    work.mkdir()
+    scratch.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    query = "select hash(i) as a from range(60000000) as t(i) order by a"
+    # As on a machine with little memory.
+    code = (
+        "import sys; from realdb.store import store; settled = store._settled\n"
+        "def small(con): con.execute(\"set memory_limit = '100MB'\"); return settled(con)\n"
+        "store._settled = small\n"
+        f"sys.argv = ['realdb', 'sql', {query!r}]\n"
+        "from realdb.__main__ import main; main()"
+    )
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process:
+            until = time.monotonic() + 30
+            while not any(path.is_file() for path in scratch.glob("realdb-*/*/*")):
+                assert process.poll() is None, "it ended without spilling"
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        assert [*work.iterdir()] == []
+        if number == signal.SIGTERM:
+            assert process.returncode == 143
+            assert [*scratch.iterdir()] == []
+    # What was killed could remove nothing: the next command does.
+    assert [*scratch.iterdir()] != []
+    subprocess.run([sys.executable, "-m", "realdb", "sql", "select 1"], check=True)
+    assert [*scratch.iterdir()] == []

@@ -67,10 +67,10 @@ def test_readers(synthetic: Path, synthetic_store: Store, tmp_path: Path) -> Non
             running.enter_context(
                 subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             )
-            for _ in range(number(3, 16))
+            for _ in range(number(2, 16))
         ]
         try:
-            for _ in range(number(4, 20)):
+            for _ in range(number(3, 20)):
                 build(synthetic, store)
                 realdb.add(second, store=store)
                 realdb.remove(second.stem, store=store)
