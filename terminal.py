@@ -325,10 +325,7 @@ def _after_first_rows() -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.Error, OSError) as error:
-        # pyarrow, which reads the rows in batches, makes an OSError of what DuckDB says.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+    except duckdb.Error as error:
         raise _LateError(f"the query failed after its first rows: {error}") from None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 # What a terminal obeys instead of showing it, or what turns the text around it: control characters,
 # marks of direction, other line ends, and halves of characters.
@@ -42,5 +43,18 @@ def batches(rows: duckdb.DuckDBPyRelation, line: str) -> Iterator[list[str]]:
     if len(few) <= _BATCH:  # without pyarrow, whose import takes longer than most answers
         yield [text for (text,) in few]
         return
-    for batch in lines.to_arrow_reader(_BATCH):
+    for batch in arrow_batches(lines.to_arrow_reader(_BATCH)):
         yield batch.column(0).to_pylist()
+
+
+def arrow_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an answer; duckdb.Error where the query fails while it runs.
+
+    pyarrow makes an OSError of that.
+    """
+    import duckdb
+
+    try:
+        yield from reader
+    except OSError as error:
+        raise duckdb.Error(str(error)) from None

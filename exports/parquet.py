@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import DataError
 from ..schema import quoting
+from . import lines
 from .registry import Export
 
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ def write_stream(rows: duckdb.DuckDBPyRelation, file: BinaryIO, failing: Failing
 
     # A connection that may write no file gives its rows all the same.
     reader = rows.to_arrow_reader(_BATCH)
-    batch = next(reader, None)
+    batches = lines.arrow_batches(reader)
+    batch = next(batches, None)
     with failing(), pq.ParquetWriter(file, reader.schema, compression="zstd") as writer:
         while batch is not None:
             writer.write_batch(batch)
-            batch = next(reader, None)
+            batch = next(batches, None)
 
 
 def count(path: Path) -> int:

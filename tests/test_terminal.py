@@ -181,3 +181,35 @@ def test_a_query_that_fails_as_it_runs(form: str, capsys: pytest.CaptureFixture[
     with pytest.raises(QueryError, match="no"):
         terminal.emit(failing, form)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("rows", [20_000, 600_000])
+def test_a_query_that_fails_late(
+    form: str, rows: int, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """What is streamed has begun by then; of the others nothing is printed."""
+    query = f"select case when i = {rows - 1} then error('late') else i end as i from range({rows})"
+    failing = duckdb.connect().sql(f"{query} as t(i)")
+    if form == "table":
+        return  # it has its rows by then
+    with pytest.raises(QueryError, match="late"):
+        terminal.emit(failing, form)
+    out = capfdbinary.readouterr().out
+    assert not out or form in ("csv", "parquet")
+    assert out or rows < 600_000 or form in ("json", "markdown")
+
+
+def test_a_query_that_a_removal_disturbs(capsys: pytest.CaptureFixture[str]) -> None:
+    con = duckdb.connect()
+    con.execute(
+        "create macro gone(x) as error('Cannot open /predictions/' || x || ': No such file')"
+    )
+    failing = con.sql("select gone('vit.parquet') as a")
+    for form in ("csv", "json", "table", "markdown"):
+        terminal.emit(failing, form, lambda: con.sql("select 'again' as a"))
+        assert "again" in capsys.readouterr().out
+    with pytest.raises(QueryError, match="No such file"):
+        terminal.emit(failing, "csv", lambda: failing)
+    with pytest.raises(QueryError, match="No such file"):
+        terminal.emit(failing, "csv")
