@@ -244,8 +244,10 @@ def reading_again(verb: _Verb) -> _Verb:
 
 def is_removal(error: Exception) -> bool:
     """Say whether an error is that a stored file is not there any more."""
+    if isinstance(error, _RemovedError):
+        return True
     text = str(error)  # DuckDB has no other sign of it
-    return isinstance(error, _RemovedError) or (f"/{_FOLDER}/" in text and "No such file" in text)
+    return f"/{_FOLDER}/" in text and ("No such file" in text or "No files found" in text)
 
 
 def listed(root: Path) -> duckdb.DuckDBPyRelation:
