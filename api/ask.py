@@ -78,6 +78,9 @@ def query(
     other file, so that the answer cannot write one either: use `.to_arrow_table()`, `.df()`,
     `.pl()` or `.fetchall()`. `unsafe` runs the query in plain DuckDB instead.
 
+    The answer is computed when it is read. If a stored model is removed before that, DuckDB raises
+    an IOException: ask again.
+
     Raises DataError where a file is refused, or holds a model that is stored; QueryError where the
     query is no SELECT (the store is only read) or DuckDB refuses it.
     """

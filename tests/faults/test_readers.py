@@ -16,6 +16,7 @@ from realdb.store.store import Store
 READER = """
 import pathlib, sys, warnings
 import realdb
+from realdb.store.prediction_sets import reading_again
 warnings.simplefilter("ignore", realdb.RealdbWarning)
 model, store, stop = sys.argv[1:]
 answers = turns = 0
@@ -28,7 +29,9 @@ while not pathlib.Path(stop).exists():
     assert held.fetchall() == [({labels},)]
     ranked = realdb.leaderboard(store=store).fetchall()
     assert {{row[0] for row in ranked} <= {models}, ranked
-    assert set(realdb.query("select distinct model from predictions", store=store).fetchall())
+    # A relation is computed when it is read, and then cannot look for the files again.
+    query = lambda: realdb.query("select distinct model from predictions", store=store).fetchall()
+    assert reading_again(query)()
     assert realdb.models(store=store).fetchall()
     turns += 1
     # Held over several builds.
