@@ -63,6 +63,17 @@ TablesOption = Annotated[
         "--table", help="NAME=FILE: a csv, json or Parquet file to join; may be repeated."
     ),
 ]
+GroundTruthOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-ground-truth",
+        help="Judge predictions that agree with the original labels as only these do.",
+    ),
+]
+WithStoredOption = Annotated[
+    bool,
+    typer.Option("--with-stored", help="Take the stored models as well as the files."),
+]
 OfflineOption = Annotated[
     bool | None, typer.Option("--offline", help="Download nothing. [REALDB_OFFLINE]")
 ]
@@ -147,6 +158,7 @@ def accuracy(
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Refuse a file that lacks images.")
     ] = False,
+    allow_ground_truth: GroundTruthOption = False,
     model: ModelOption = None,
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
@@ -174,6 +186,7 @@ def accuracy(
             input_format=input_format,
             order=order,
             require_complete=require_complete,
+            allow_ground_truth=allow_ground_truth,
             scores=scores,
             store=store,
             offline=offline,
@@ -247,6 +260,7 @@ def add(
     replace: Annotated[
         bool, typer.Option("--replace", help="Take them in place of those stored for the model.")
     ] = False,
+    allow_ground_truth: GroundTruthOption = False,
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
     order: OrderOption = None,
@@ -265,6 +279,7 @@ def add(
             *files,
             model=model,
             replace=replace,
+            allow_ground_truth=allow_ground_truth,
             columns=_pairs(columns),
             input_format=input_format,
             order=order,
@@ -308,19 +323,23 @@ def remove(
 def leaderboard(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="With --engine: Parquet files, in place of the stored models."),
+        typer.Argument(
+            help="Prediction files or stored models, in place of all stored models; with --engine "
+            "Parquet files."
+        ),
     ] = None,
     threshold: Annotated[
         float, typer.Option(help="Judge by the labels whose score is at least this.")
     ] = 0.8,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     scores: ScoresOption = None,
+    allow_ground_truth: GroundTruthOption = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Rank the models kept in the store by their ReaL accuracy.
+    """Rank models by their ReaL accuracy: those of files, or those kept in the store.
 
     rank_change is how many places a model wins by being judged with the ReaL labels.
 
@@ -335,6 +354,7 @@ def leaderboard(
             threshold=threshold,
             empty=empty,
             scores=scores,
+            allow_ground_truth=allow_ground_truth,
             store=store,
             offline=offline,
             progress=progress,
@@ -378,8 +398,12 @@ def sql(
     query: Annotated[str, typer.Argument(help="One SELECT; - reads it from standard input.")],
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Prediction files: each a table named by its stem."),
+        typer.Argument(
+            help="Prediction files or stored models, in place of all stored models: each is also a "
+            "table, named by its stem."
+        ),
     ] = None,
+    with_stored: WithStoredOption = False,
     threshold: Annotated[
         float, typer.Option(help="Ask of the labels whose score is at least this.")
     ] = 0.8,
@@ -413,6 +437,7 @@ def sql(
             progress=progress,
             engine=engine,
             tables=_tables(tables),
+            with_stored=with_stored,
             unsafe=unsafe,
         )
         rows = again()

@@ -59,13 +59,16 @@ def query(
     progress: Progress | None = None,
     engine: str | None = None,
     tables: Mapping[str, object] | None = None,
+    with_stored: bool = False,
     unsafe: bool = False,
 ) -> duckdb.DuckDBPyRelation:
     """Return the answer of one query over the tables, the views and predictions.
 
-    Each file (a folder or a pattern stands for its files) is a table of its own, named by its stem,
-    and all of them stand in `predictions`, beside the stored models. `predictions` are more files,
-    or a dict of names to predictions: a path, or whatever `realdb.accuracy` takes from memory.
+    The table `predictions` holds the files, or without any the stored models; `with_stored` adds
+    these to the files. A folder or a pattern means its files, and where no file has a name it is
+    that of a stored model. Each file is also a table of its own, named by its stem. `predictions`
+    are more files, or a dict of names to predictions: a path, or whatever `realdb.accuracy` takes
+    from memory.
 
     >>> realdb.query("from accuracy", predictions={"vit": logits}).df()  # doctest: +SKIP
 
@@ -81,8 +84,8 @@ def query(
     The answer is computed when it is read. If a stored model is removed before that, DuckDB raises
     an IOException: ask again.
 
-    Raises DataError where a file is refused, or holds a model that is stored; QueryError where the
-    query is no SELECT (the store is only read) or DuckDB refuses it.
+    Raises DataError where a file is refused, or `with_stored` a model of it is stored with other
+    rows; QueryError where the query is no SELECT (the store is only read) or DuckDB refuses it.
     """
     import duckdb
 
@@ -96,9 +99,10 @@ def query(
                 parameter="predictions",
                 remedy="Name the files instead",
             )
-        if tables or unsafe:
-            option = "tables" if tables else "unsafe"
-            raise UsageError(f"`{option}` cannot be used with `engine`", parameter=option)
+        unfit = {"tables": tables, "with_stored": with_stored, "unsafe": unsafe}
+        for option, is_set in unfit.items():
+            if is_set:
+                raise UsageError(f"`{option}` cannot be used with `engine`", parameter=option)
         try:
             statements.require_select(duckdb.connect(), sql, explains=False)
             statements.require_reading(duckdb.connect(), sql)
@@ -109,9 +113,17 @@ def query(
         )
     from ..ingest.expand import expand
 
-    sources = _names_of([*expand(files), *_sources(predictions)], tables or {})
     session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
     con, opened = session.con, session.store
+    sources = _names_of(
+        [*expand(files, opened.root), *_sources(predictions, opened.root)], tables or {}
+    )
+    if with_stored and not sources:
+        raise UsageError(
+            "`with_stored` adds the stored models to those of files, and there are none",
+            parameter="with_stored",
+            remedy="Leave it out: without files the predictions are those of the stored models",
+        )
     try:
         statements.require_select(con, sql)
         if not unsafe:
@@ -123,18 +135,8 @@ def query(
         name: session.add_one(source.predictions, model=source.model)
         for name, source in sources.items()
     }
-    for path, names in zip(map(_path, sources.values()), models.values(), strict=True):
-        for model in names:
-            if prediction_sets.holds(opened.root, model):
-                raise DataError(
-                    f"{path}: predictions of a model {model!r} are stored already, and are part of "
-                    "the table predictions without the file",
-                    file=path,
-                    column="model",
-                    value=model,
-                    remedy="Leave the file out, or rename it (or the model in its column model)",
-                )
-    session.prepare(stored=True)
+    added = {model: _path(source) for name, source in sources.items() for model in models[name]}
+    session.prepare(stored=with_stored or not sources, beside=added)
     for name, names in models.items():
         is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, names))
         con.table(session.added).filter(is_of_file).create_view(name)
@@ -153,7 +155,7 @@ def query(
         raise explained(error, opened) from None
 
 
-def _sources(predictions: object) -> list[PredictionSource]:
+def _sources(predictions: object, root: Path) -> list[PredictionSource]:
     """Return the predictions that `query` takes by keyword; UsageError where one has no name."""
     from ..ingest.expand import expand
 
@@ -164,7 +166,7 @@ def _sources(predictions: object) -> list[PredictionSource]:
     if isinstance(predictions, Mapping):
         sources = []
         for name, rows in predictions.items():
-            found = expand([rows])
+            found = expand([rows], root)
             if not isinstance(name, str) or not name or isinstance(rows, int) or len(found) != 1:
                 raise UsageError(
                     f"`predictions` has the entry {name!r}, which does not name one set of "
@@ -178,7 +180,7 @@ def _sources(predictions: object) -> list[PredictionSource]:
     if isinstance(predictions, list | tuple) and all(
         isinstance(each, str | Path) for each in predictions
     ):
-        return expand(predictions)
+        return expand(predictions, root)
     raise UsageError(
         f"`predictions` is a {type(predictions).__name__}, and a query needs a name for it",
         parameter="predictions",
@@ -224,6 +226,10 @@ def _names_of(
 
 def _path(source: PredictionSource) -> object:
     """Return what to name in a message: a path, of a set in several files their folder."""
+    from ..ingest.expand import StoredModel
+
+    if isinstance(source.predictions, StoredModel):
+        return source.predictions.name
     if isinstance(source.predictions, tuple):
         return source.predictions[0].parent
     is_path = isinstance(source.predictions, str | Path)

@@ -12,7 +12,9 @@ from ..store import prediction_sets
 from ..store import store as stores
 from ..store.files import checksum
 from ..version import __version__
+from . import doubts
 from .build import open_store, root_of
+from .results import accuracies
 from .session import Session
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..ingest.progress import Progress
 
+_JUDGED = ("accuracy", doubts.VIEW)
 # What `ingest.predictions` calls a model for want of a name; good for a look, but not to be kept.
 _NAMELESS = ("predictions", "stdin")
 _SHOWN = 3
@@ -29,6 +32,7 @@ def add(
     *predictions: object,
     model: str | None = None,
     replace: bool = False,
+    allow_ground_truth: bool = True,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
@@ -41,11 +45,12 @@ def add(
     `predictions`, `model`, `columns`, `input_format` and `order` are as in `accuracy_table`; of a
     folder or a pattern each file is taken. The columns are model, status (added, unchanged or
     replaced), rows, images and file. Rows that are stored already change nothing. A new ingest
-    keeps what is stored.
+    keeps what is stored. Warns of the same as `accuracy_table`.
 
-    Raises DataError where predictions are refused, or a model is stored with other rows and
-    `replace` is not set; UsageError where `model` would name several sets of predictions. A file
-    that is refused is left out whole; the others are stored.
+    Raises DataError where predictions are refused (the original labels too unless
+    `allow_ground_truth`), or a model is stored with other rows and `replace` is not set; UsageError
+    where `model` would name several sets of predictions. A file that is refused is left out whole;
+    the others are stored.
     """
     from ..ingest.expand import expand_for
 
@@ -61,7 +66,7 @@ def add(
             progress("adding predictions", place, len(sources))
         where = _where(source)
         try:
-            with _local(source) as local, Session(opened) as session:
+            with _local(source) as local, Session(opened, views=_JUDGED) as session:
                 found = session.add_one(
                     local,
                     model=model or name,
@@ -77,6 +82,14 @@ def add(
                         parameter="model",
                         remedy='Name the model with `model="NAME"`, or in a column model',
                     )
+                session.prepare()
+                doubts.warn(
+                    accuracies(session.view("accuracy")),
+                    doubts.agreements(session),
+                    dict.fromkeys(found, where),
+                    has_rated="votes" in opened.tables,
+                    allow_ground_truth=allow_ground_truth,
+                )
                 put = prediction_sets.put(
                     opened.root,
                     session.con,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import DataError, RealdbWarning
-from ..schema.tables import IMAGES
-from . import choices
+from ..errors import DataError
+from . import choices, doubts
 from .build import root_of
-from .results import Accuracy, is_near_chance, is_too_good
+from .results import Accuracy, accuracies
 from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
 from .session import Session
 
@@ -37,6 +35,7 @@ def accuracy(
     input_format: str | None = None,
     order: str | Path | None = None,
     require_complete: bool = False,
+    allow_ground_truth: bool = True,
     scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
@@ -59,8 +58,16 @@ def accuracy(
 
         known = warm.accuracy(predictions, root_of(store), model or "predictions")
         if known is not None:
-            _warn([known], {known.model: predictions}, require_complete)
-            return known
+            result, agreement = known
+            doubts.warn(
+                [result],
+                {result.model: agreement},
+                {},
+                has_rated=agreement.rated_images > 0,
+                require_complete=require_complete,
+                allow_ground_truth=allow_ground_truth,
+            )
+            return result
     rows = accuracy_table(
         predictions,
         model=model,
@@ -70,11 +77,12 @@ def accuracy(
         input_format=input_format,
         order=order,
         require_complete=require_complete,
+        allow_ground_truth=allow_ground_truth,
         scores=scores,
         store=store,
         offline=offline,
     )
-    found = _accuracies(rows)
+    found = accuracies(rows)
     if len(found) != 1:
         names = ", ".join(each.model for each in found[:5])
         raise DataError(
@@ -97,6 +105,7 @@ def accuracy_table(
     input_format: str | None = None,
     order: str | Path | None = None,
     require_complete: bool = False,
+    allow_ground_truth: bool = True,
     scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
@@ -113,8 +122,10 @@ def accuracy_table(
     `ingest.predictions.add`; a folder or a pattern stands for its files. With `engine` (see
     `api.spark`) the views run there, over flat Parquet files that it can see.
 
-    Raises DataError where predictions are refused, or do not cover all 50,000 images although
-    `require_complete`. Warns where they cover only part, and where a figure looks like a mistake.
+    Raises DataError where predictions are refused, do not cover all 50,000 images although
+    `require_complete`, or are the original labels (they agree with them on 95 % of at least 500
+    rated images) unless `allow_ground_truth`. Warns of the latter where it is allowed, of
+    predictions that cover only part, and where a figure looks like a mistake.
     """
     rules = Rules(threshold=threshold, empty=empty, scores=scores)
     if by is not None:
@@ -128,17 +139,25 @@ def accuracy_table(
         with spark.judging(
             engine,
             predictions,
-            views,
+            [*views, doubts.VIEW],
             rules=rules,
             store=store,
             offline=offline,
             progress=progress,
             original_for=original_for,
         ) as there:
-            answers = [there.table(view) for view in views]
-        _warn(_accuracies(answers[0]), {}, require_complete)
+            answers = [there.table(view) for view in (*views, doubts.VIEW)]
+        doubts.warn(
+            accuracies(answers[0]),
+            {row[0]: doubts.Agreement(*row) for row in answers.pop().fetchall()},
+            {},
+            require_complete=require_complete,
+            allow_ground_truth=allow_ground_truth,
+        )
         return answers[-1].order("all")
-    session = Session(store, views=views, rules=rules, offline=offline, progress=progress)
+    session = Session(
+        store, views=[*views, doubts.VIEW], rules=rules, offline=offline, progress=progress
+    )
     read_from = session.add(
         predictions, model=model, columns=columns, input_format=input_format, order=order
     )
@@ -148,56 +167,12 @@ def accuracy_table(
         "create table answer as from accuracy order by list_position($1, model)", [list(read_from)]
     )
     answer = session.con.table("answer")
-    _warn(_accuracies(answer), read_from, require_complete)
+    doubts.warn(
+        accuracies(answer),
+        doubts.agreements(session),
+        read_from,
+        has_rated="votes" in session.store.tables,
+        require_complete=require_complete,
+        allow_ground_truth=allow_ground_truth,
+    )
     return session.view(BY[by]).order("all") if by else answer
-
-
-def _accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
-    columns = rows.columns
-    return [Accuracy(**dict(zip(columns, row, strict=True))) for row in rows.fetchall()]
-
-
-def _warn(
-    accuracies: list[Accuracy], read_from: Mapping[str, object], require_complete: bool
-) -> None:
-    """Warn of what the reader of these figures should know."""
-    for result in accuracies:
-        if result.predicted_images < IMAGES:
-            text = (
-                f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
-                f"is scored on the {result.scored_images:,} of them that have ReaL labels"
-            )
-            if require_complete:
-                raise DataError(
-                    text + ", and `require_complete=True` asks for all",
-                    count=IMAGES - result.predicted_images,
-                    parameter="require_complete",
-                )
-            warnings.warn(text, RealdbWarning, stacklevel=3)
-        if result.original_accuracy is None:
-            text = "the store has no original labels, so there is no original accuracy"
-            warnings.warn(text, RealdbWarning, stacklevel=3)
-        elif is_too_good(result.original_accuracy, result.predicted_images):
-            warnings.warn(
-                f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} "
-                "of the images. These may be the original labels, not predictions",
-                RealdbWarning,
-                stacklevel=3,
-            )
-        if is_near_chance(result.real_accuracy_high):
-            warnings.warn(
-                f"{result.model} is near chance. Its images may be in another order, or its class "
-                "ids may not be 0-999 in the order of the sorted WordNet ids. To find out, run: "
-                + _doctor_of(read_from.get(result.model)),
-                RealdbWarning,
-                stacklevel=3,
-            )
-
-
-def _doctor_of(predictions: object) -> str:
-    """Return the command, or the call, that finds out what is wrong with predictions."""
-    if not isinstance(predictions, str | Path):
-        return "realdb.doctor"
-    import shlex
-
-    return f"realdb doctor {shlex.quote(str(predictions))}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, RealdbWarning, UsageError
+from ..errors import DataError, RealdbWarning
 from ..queries import catalog
 from ..store import prediction_sets
+from . import doubts
+from .results import accuracies
 from .rules import PUBLISHED_THRESHOLD, Rules
 from .session import Session
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # without labels keeps every row.
 _BATCH = 1_000
 _BATCH_KEPT = 100
+_MAY_BE_GROUND_TRUTH = 0.9
 _BY_RANK = "real_rank nulls last, model"
 
 
@@ -31,15 +34,18 @@ def leaderboard(
     threshold: float = PUBLISHED_THRESHOLD,
     empty: str = "skip",
     scores: str | Path | None = None,
+    allow_ground_truth: bool = True,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the view `leaderboard`: the stored models by ReaL accuracy, the best first.
+    """Return the view `leaderboard`: the models by ReaL accuracy, the best first.
 
-    `threshold`, `empty`, `scores` and `engine` are as in `accuracy_table`; only an engine takes
-    `predictions`, in place of the stored models. Raises DataError where no model is stored.
-    Warns where the models were not scored on the same number of images.
+    The models are those of `predictions`, or without any the stored ones. `threshold`, `empty`,
+    `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`. A column
+    `is_ground_truth` marks models that are the original labels; one that is stored is no error.
+    Raises DataError where there are no models. Warns where the models were not scored on the same
+    number of images.
     """
     import duckdb
 
@@ -57,14 +63,22 @@ def leaderboard(
             progress=progress,
         ) as there:
             return _same_images(there.table("leaderboard").order(_BY_RANK))
-    if predictions:
-        raise UsageError(
-            "files are ranked by an engine, and without `engine` the stored models are ranked",
-            parameter="engine",
-            remedy="Store the files with realdb add, or judge them with realdb accuracy",
-        )
     session = Session(store, views=["leaderboard"], rules=rules, offline=offline, progress=progress)
     opened = session.store
+    if predictions:
+        read_from = session.add(predictions)
+        session.require([doubts.VIEW])
+        session.prepare()
+        judged = accuracies(session.view("accuracy"))
+        found = doubts.agreements(session)
+        doubts.warn(
+            judged,
+            found,
+            read_from,
+            has_rated="votes" in opened.tables,
+            allow_ground_truth=allow_ground_truth,
+        )
+        return _answer(session, [name for name, each in found.items() if each.is_ground_truth])
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(
@@ -73,20 +87,59 @@ def leaderboard(
             remedy="Store one with: realdb add FILE",
         )
     batch = _BATCH if empty == "skip" else _BATCH_KEPT
-    rows = []
+    rows: list[tuple[Any, ...]] = []
+    truths: list[str] = []
     try:
         for begin in range(0, len(files), batch):
             if progress:
                 progress("judging", begin, len(files))
-            with Session(opened, views=["accuracy"], rules=rules) as part:
+            with Session(opened, views=["accuracy", doubts.VIEW], rules=rules) as part:
                 part.prepare(stored=True, only=files[begin : begin + batch])
-                rows += part.view("accuracy").fetchall()
+                found_rows = part.view("accuracy").fetchall()
+                truths += _ground_truths(part, found_rows)
+                rows += found_rows
     except duckdb.Error as error:
         raise prediction_sets.damaged(opened.root, error) from None
+    if truths:
+        warnings.warn(
+            f"{len(truths):,} stored models are the original labels, not predictions: "
+            f"{', '.join(truths)} (is_ground_truth)",
+            RealdbWarning,
+            stacklevel=4,
+        )
     catalog.install(session.con, opened.names, ["leaderboard"])
     catalog.stand_in(session.con, "accuracy", rows)
-    session.view("leaderboard").order(_BY_RANK).create("answer")
-    return _same_images(session.con.table("answer"))
+    return _answer(session, truths)
+
+
+def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]:
+    """Return the models, of the rows of `accuracy`, that are the original labels."""
+    # To look at all takes as long as to judge them. The labels themselves agree on all images.
+    place = session.view("accuracy").columns.index("original_accuracy")
+    names = [row[0] for row in judged if (row[place] or 0) >= _MAY_BE_GROUND_TRUTH]
+    if not names:
+        return []
+    rows = session.con.execute(
+        f"from {doubts.VIEW} where list_contains($1, model)",
+        [names],
+    ).fetchall()
+    return sorted(row[0] for row in rows if doubts.Agreement(*row).is_ground_truth)
+
+
+def _answer(session: Session, truths: list[str]) -> duckdb.DuckDBPyRelation:
+    """Return the rows of the view `leaderboard`, with those that are no predictions marked."""
+    session.con.execute(
+        f"""
+        create table answer as
+        select
+            *,
+            list_contains($1::varchar[], model) as is_ground_truth
+        from leaderboard
+        order by {_BY_RANK}
+        """,  # noqa: S608, a constant
+        [truths],
+    )
+    return _same_images(session.view("answer"))
 
 
 def _same_images(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
 
 # A guess is right on about one image in a thousand; the worst real models on about half.
 NEAR_CHANCE = 0.02
@@ -30,6 +34,12 @@ class Accuracy:
     real_top5_accuracy: float | None
     original_top5_accuracy: float | None
     predicted_images: int
+
+
+def accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
+    """Return the rows of the view `accuracy`."""
+    columns = rows.columns
+    return [Accuracy(**dict(zip(columns, row, strict=True))) for row in rows.fetchall()]
 
 
 def is_near_chance(high: float | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..queries import catalog
 from ..schema.tables import TABLES
 from ..store import store as stores
@@ -112,15 +112,15 @@ class Session:
     ) -> dict[str, object]:
         """Read predictions into the table `predictions`; return what each model was read from.
 
-        A folder or a pattern means its files. The options are those of
-        `ingest.predictions.add`, and so are the errors; UsageError where `model` would name several
-        sets of predictions.
+        A folder or a pattern means its files, and the name of a stored model its predictions where
+        no file is called so. The options are those of `ingest.predictions.add`, and so are the
+        errors; UsageError where `model` would name several sets of predictions.
         """
         from ..ingest.expand import expand_for
 
         return {
             name: source.predictions
-            for source in expand_for(model, predictions)
+            for source in expand_for(model, predictions, self.store.root)
             for name in self.add_one(
                 source.predictions,
                 model=model or source.model,
@@ -133,7 +133,14 @@ class Session:
     def add_one(self, predictions: object, **options: Any) -> list[str]:
         """Read one set of predictions, as `ingest.predictions.add` does; return its models."""
         from ..ingest import predictions as reading
+        from ..ingest.expand import StoredModel
 
+        if isinstance(predictions, StoredModel):
+            from ..store import prediction_sets
+
+            name = options.get("model") or predictions.name
+            prediction_sets.take(self.con, self.store.root, predictions.name, name)
+            return [name]
         return reading.add(self.con, predictions, **options)
 
     def prepare(
@@ -141,19 +148,22 @@ class Session:
         *,
         stored: bool = False,
         only: Collection[Path] | None = None,
+        beside: Mapping[str, object] | None = None,
         original_for: str | None = None,
     ) -> Session:
         """Create the views and apply the rules; return the session.
 
         With `stored` the table `predictions` shows the stored models beside what was added, or
-        `only` the files named. `original_for` says what needs the original labels, if anything
-        does: QueryError where the store has none. What is added afterwards may not be seen.
+        `only` the files named. `beside` are the models that were added, and what each was read
+        from: the same rows count once, and DataError where one is stored with other rows.
+        `original_for` says what needs the original labels, if anything does: QueryError where the
+        store has none. What is added afterwards may not be seen.
         """
         catalog.install(self.con, self.store.names, self._views)
         if stored:
             from ..store import prediction_sets
 
-            shown = prediction_sets.files(self.store.root) if only is None else [*only]
+            shown = self._others(beside or {}) if only is None else [*only]
             self.added = prediction_sets.show(self.con, self.store.root, shown)
             self._files += shown
         original_for = original_for or self.rules.original_for
@@ -161,6 +171,28 @@ class Session:
             require_original_labels(self.con, original_for)
         self.rules.apply(self.con)
         return self
+
+    def _others(self, added: Mapping[str, object]) -> list[Path]:
+        """Return the files of the stored models that are not among those that were added."""
+        from ..store import prediction_sets
+
+        root = self.store.root
+        same = set()
+        for model, source in added.items():
+            if not prediction_sets.holds(root, model):
+                continue
+            if not prediction_sets.is_same(self.con, root, model):
+                raise DataError(
+                    f"{source} has other predictions of the model {model!r} than the store",
+                    file=source,
+                    column="model",
+                    value=model,
+                    parameter="with_stored",
+                    remedy="Rename the file (or the model in its column model), or leave out "
+                    "`with_stored`",
+                )
+            same.add(prediction_sets.path(root, model))
+        return [file for file in prediction_sets.files(root) if file not in same]
 
     def join(self, name: str, source: object) -> None:
         """Have the table `name` show a file or frame of the user's own.

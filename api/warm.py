@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..schema.tables import CLASSES, IMAGES
 from ..stats.intervals import wilson
 from ..store import store as stores
+from .doubts import Agreement
 from .results import Accuracy
 from .session import Session
 
@@ -30,15 +31,19 @@ class _Labels(NamedTuple):
     """
 
     original: NDArray[Any]
+    rated: NDArray[Any]
     first: NDArray[Any]
     others: NDArray[Any]
     other_rows: NDArray[Any]
     scored_images: int
     original_images: int
+    rated_images: int
 
 
-def accuracy(predictions: Any, root: Path, model: str) -> Accuracy | None:
-    """Return what the view `accuracy` says of `predictions`, an array in file-name order.
+def accuracy(predictions: Any, root: Path, model: str) -> tuple[Accuracy, Agreement] | None:
+    """Return what the views say of `predictions`, an array in file-name order.
+
+    The views are `accuracy` and `original_agreement`.
 
     None where it is not (50000,) integers 0-999, or there is no build in `root`.
     """
@@ -56,9 +61,10 @@ def accuracy(predictions: Any, root: Path, model: str) -> Accuracy | None:
     # An image's labels differ: of all of them a prediction meets one at most.
     correct = int(np.count_nonzero(labels == kept.first))
     correct += int(np.count_nonzero(labels.take(kept.other_rows) == kept.others))
-    original = int(np.count_nonzero(labels == kept.original))
+    is_original = labels == kept.original
+    original = int(np.count_nonzero(is_original))
     low, high = wilson(correct, kept.scored_images)
-    return Accuracy(
+    result = Accuracy(
         model=model,
         real_accuracy=correct / kept.scored_images,
         real_accuracy_low=low,
@@ -69,6 +75,9 @@ def accuracy(predictions: Any, root: Path, model: str) -> Accuracy | None:
         real_top5_accuracy=None,
         original_top5_accuracy=None,
         predicted_images=IMAGES,
+    )
+    return result, Agreement(
+        model, kept.rated_images, int(np.count_nonzero(is_original & kept.rated))
     )
 
 
@@ -82,7 +91,13 @@ def _labels(root: Path, build_id: str) -> _Labels | None:
     with Session(opened, tables=["labels"]) as session:
         con = session.con
         images = con.execute(
-            "select coalesce(original_label, -1) as original from images order by image_id"
+            """
+            select
+                coalesce(original_label, -1) as original,
+                coalesce(is_rated and original_label is not null, false) as rated
+            from images
+            order by image_id
+            """
         ).fetchnumpy()
         rows = con.execute("select image_id - 1 as row, position, label from labels").fetchnumpy()
     is_first = rows["position"] == 0
@@ -93,9 +108,11 @@ def _labels(root: Path, build_id: str) -> _Labels | None:
         return None
     return _Labels(
         original=original,
+        rated=images["rated"],
         first=first,
         others=rows["label"][~is_first],
         other_rows=rows["row"][~is_first].astype(np.intp),
         scored_images=int(is_first.sum()),
         original_images=int((original >= 0).sum()),
+        rated_images=int(images["rated"].sum()),
     )

@@ -18,6 +18,12 @@ _SHOWN = 3
 _DATASET = ("state.json", "dataset_dict.json")
 
 
+class StoredModel(NamedTuple):
+    """The name of a stored model, where predictions are expected."""
+
+    name: str
+
+
 class PredictionSource(NamedTuple):
     """Predictions to `add`, and the name of those that have no model column; None: no such name."""
 
@@ -25,12 +31,13 @@ class PredictionSource(NamedTuple):
     model: str | None
 
 
-def expand(predictions: Iterable[object]) -> list[PredictionSource]:
+def expand(predictions: Iterable[object], root: Path | None = None) -> list[PredictionSource]:
     """Return what to add for each of `predictions`: a folder or a pattern becomes its files.
 
     A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
-    of that model. Other files in it are warned of. What is no path stays as it is. Raises DataError
-    where nothing is found.
+    of that model. Other files in it are warned of. Where there is no file of a name, it may be that
+    of a model stored in the store `root`. What is no path stays as it is. Raises DataError where
+    nothing is found.
     """
     sources: list[PredictionSource] = []
     for each in predictions:
@@ -41,6 +48,14 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
             sources += [PredictionSource(url, plain.stem(url)) for url in remote.expand(each)]
             continue
         path = user_path(each)
+        if root is not None and isinstance(each, str) and not path.exists():
+            from ..store import prediction_sets
+
+            if prediction_sets.holds(root, each):
+                sources.append(PredictionSource(StoredModel(each), each))
+                continue
+            if not glob.has_magic(each) and "::" not in each and each != "-":
+                raise _nothing_of(each, path, root)
         if path.is_dir() and not any((path / name).exists() for name in _DATASET):
             sources += _of_folder(path)
         elif glob.has_magic(str(path)) and not path.exists():
@@ -55,6 +70,19 @@ def expand(predictions: Iterable[object]) -> list[PredictionSource]:
     return sources
 
 
+def _nothing_of(name: str, path: Path, root: Path) -> DataError:
+    from ..store import prediction_sets
+
+    near = prediction_sets.near(root, name)
+    return DataError(
+        f"{path}: no such file, nor is a model of this name stored",
+        file=path,
+        value=name,
+        parameter="predictions",
+        remedy=f"Stored models of a similar name: {', '.join(near)}" if near else None,
+    )
+
+
 def require_name(model: str | None) -> None:
     """Raise UsageError where the name of a model is empty, or blank; None is no name."""
     if model is not None and not model.strip():
@@ -66,13 +94,15 @@ def require_name(model: str | None) -> None:
         )
 
 
-def expand_for(model: str | None, predictions: Iterable[object]) -> list[PredictionSource]:
+def expand_for(
+    model: str | None, predictions: Iterable[object], root: Path | None = None
+) -> list[PredictionSource]:
     """Return what `expand` does.
 
     Raises UsageError where `model` is empty, or would name several of them.
     """
     require_name(model)
-    sources = expand(predictions)
+    sources = expand(predictions, root)
     if model is not None and len(sources) > 1:
         raise UsageError(
             f"`model` names one set of predictions, and there are {len(sources)}",

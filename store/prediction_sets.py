@@ -184,6 +184,67 @@ def files(root: Path) -> list[Path]:
     return sorted(_folder(root).glob("*.parquet"))
 
 
+def take(con: duckdb.DuckDBPyConnection, root: Path, model: str, name: str) -> None:
+    """Put the rows of a stored model into the table `predictions` of `con`, as those of `name`.
+
+    Raises DataError where the table has predictions of that name, StoreError where the file is
+    damaged.
+    """
+    file = path(root, model)
+    require_whole([file])
+    ((is_there,),) = con.execute(
+        "select count(*) > 0 from predictions where model = $1", [name]
+    ).fetchall()
+    if is_there:
+        raise DataError(
+            f"the model {name!r} is named twice: as a stored model, and by a file",
+            column="model",
+            value=name,
+            parameter="model",
+            remedy='Leave one of them out, or name the file\'s model with `model="NAME"`',
+        )
+    con.execute(
+        """
+        insert into predictions
+        select
+            $name,
+            image_id,
+            rank,
+            label,
+            confidence
+        from read_parquet($file, hive_partitioning = false)
+        """,
+        {"name": name, "file": quoting.one_file(file)},
+    )
+
+
+def is_same(con: duckdb.DuckDBPyConnection, root: Path, model: str) -> bool:
+    """Say whether the rows of `model` in the table `predictions` of `con` are those stored."""
+    file = path(root, model)
+    require_whole([file])
+    ((is_same,),) = con.execute(
+        """
+        with stored as (from read_parquet($file, hive_partitioning = false)),
+
+        added as (from predictions where model = $model)
+
+        select
+            (select count(*) from stored) = (select count(*) from added)
+            and not exists ((from stored) except (from added))
+        """,
+        {"model": model, "file": quoting.one_file(file)},
+    ).fetchall()
+    return bool(is_same)
+
+
+def near(root: Path, name: str) -> list[str]:
+    """Return the names of stored models that are like `name`."""
+    import difflib
+
+    known = {model.lower(): model for model in map(_model_of, files(root))}
+    return [known[each] for each in difflib.get_close_matches(name.lower(), known)]
+
+
 def require_whole(shown: Collection[Path]) -> None:
     """Raise StoreError where a stored file is not the one that realdb wrote.
 

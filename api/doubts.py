@@ -1,0 +1,150 @@
+"""What the reader of a figure should know: predictions that look like a mistake."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import DataError, RealdbWarning
+from ..schema.tables import IMAGES
+from .results import Accuracy, is_near_chance, is_too_good
+
+if TYPE_CHECKING:
+    from .session import Session
+
+# The view that says how often a model agrees with the original labels where that says something.
+VIEW = "original_agreement"
+# The best models agree on four rated images in five.
+_GROUND_TRUTH = 0.95
+_ENOUGH_RATED = 500
+# On fewer images than these it says nothing.
+_FEWEST_RATED = 10
+
+
+class Agreement(NamedTuple):
+    """On how many rated images a model's first choice is the original label."""
+
+    model: str
+    rated_images: int
+    agreeing_images: int
+
+    @property
+    def is_doubtful(self) -> bool:
+        """The predictions may be the original labels."""
+        return (
+            self.rated_images >= _FEWEST_RATED
+            and self.agreeing_images >= _GROUND_TRUTH * self.rated_images
+        )
+
+    @property
+    def is_ground_truth(self) -> bool:
+        """The predictions are the original labels, or are made of them."""
+        return self.is_doubtful and self.rated_images >= _ENOUGH_RATED
+
+
+def agreements(session: Session) -> dict[str, Agreement]:
+    """Return the rows of the view, by model; the session was prepared with it."""
+    found = (Agreement(*row) for row in session.view(VIEW).fetchall())
+    return {row.model: row for row in found}
+
+
+def warn(
+    accuracies: Iterable[Accuracy],
+    agreements: Mapping[str, Agreement],
+    read_from: Mapping[str, object],
+    *,
+    has_rated: bool = True,
+    require_complete: bool = False,
+    allow_ground_truth: bool = True,
+    stacklevel: int = 3,
+) -> None:
+    """Warn of what the reader of these figures should know.
+
+    `read_from` says what each model was read from; `has_rated` whether the store knows which images
+    were rated. Raises DataError where a model does not cover all images although
+    `require_complete`, or is the ground truth and that is not allowed.
+    """
+    for result in accuracies:
+        for doubt in _doubts(
+            result,
+            agreements.get(result.model),
+            read_from.get(result.model),
+            has_rated=has_rated,
+            require_complete=require_complete,
+            allow_ground_truth=allow_ground_truth,
+        ):
+            warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
+
+
+def _doubts(
+    result: Accuracy,
+    agreement: Agreement | None,
+    source: object,
+    *,
+    has_rated: bool,
+    require_complete: bool,
+    allow_ground_truth: bool,
+) -> Iterable[str]:
+    if result.predicted_images < IMAGES:
+        text = (
+            f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
+            f"is scored on the {result.scored_images:,} of them that have ReaL labels"
+        )
+        if require_complete:
+            raise DataError(
+                text + ", and `require_complete=True` asks for all",
+                count=IMAGES - result.predicted_images,
+                parameter="require_complete",
+            )
+        yield text
+    if result.original_accuracy is None:
+        yield "the store has no original labels, so there is no original accuracy"
+    elif agreement and agreement.is_doubtful:
+        yield _ground_truth(agreement, source, allow_ground_truth=allow_ground_truth)
+    elif not has_rated and is_too_good(result.original_accuracy, result.predicted_images):
+        yield (
+            f"{result.model} agrees with the original labels on {result.original_accuracy:.1%} "
+            "of the images. These may be the original labels, not predictions"
+        )
+    if is_near_chance(result.real_accuracy_high):
+        yield (
+            f"{result.model} is near chance. Its images may be in another order, or its class "
+            "ids may not be 0-999 in the order of the sorted WordNet ids. To find out, run: "
+            + _doctor_of(source)
+        )
+
+
+def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: bool) -> str:
+    """Return the warning; DataError where that many images are not allowed to agree."""
+    text = (
+        f"{agreement.model} agrees with the original labels on {agreement.agreeing_images:,} of "
+        f"{agreement.rated_images:,} rated images"
+    )
+    if agreement.is_ground_truth and not allow_ground_truth:
+        raise DataError(
+            f"{text}. These are the original labels, not predictions",
+            file=source if isinstance(source, str | Path) else None,
+            column="label",
+            value=agreement.model,
+            count=agreement.agreeing_images,
+            parameter="allow_ground_truth",
+            remedy="Name the column of the predictions with `columns`; to judge the original "
+            "labels, use `allow_ground_truth=True`",
+        )
+    is_sure = "These are" if agreement.is_ground_truth else "These may be"
+    return f"{text}. {is_sure} the original labels, not predictions"
+
+
+def _doctor_of(predictions: object) -> str:
+    """Return the command, or the call, that finds out what is wrong with predictions."""
+    from ..ingest.expand import StoredModel
+
+    if isinstance(predictions, StoredModel):
+        predictions = predictions.name
+    if not isinstance(predictions, str | Path):
+        return "realdb.doctor"
+    import shlex
+
+    return f"realdb doctor {shlex.quote(str(predictions))}"
