@@ -1,4 +1,4 @@
-"""What only a terminal needs: tables, progress bars, signals, exit codes, and a fast exit."""
+"""What only a terminal needs: messages, progress bars, signals, exit codes, and a fast exit."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from . import tables
 from .errors import QueryError, RealdbError
 from .exports.lines import visible, visible_cell
 from .store import temporary
 
 if TYPE_CHECKING:
     import duckdb
-    from rich.table import Table
     from typer import Typer
 
     from .api.doctor import Diagnosis
@@ -34,11 +34,6 @@ _PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 # Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
 _COMMAND = re.compile(r"(realdb [a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
 _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
-# For a person's eye the beginning of a checksum is enough; the other formats have it whole.
-_CHECKSUM = re.compile("[0-9a-f]{64}")
-# A table is for the eye, which has seen enough by then.
-_MOST_ROWS = 1000
-_SHORT_TEXT = 24
 
 
 # Start and end of a command
@@ -360,26 +355,8 @@ def _json(relation: duckdb.DuckDBPyRelation) -> None:
 
 
 def _table(relation: duckdb.DuckDBPyRelation) -> None:
-    from rich.console import Console
-
-    # The content of a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
-    console = Console(markup=False, emoji=False)
-    found = relation.limit(_MOST_ROWS + 1).fetchall()
-    rows = [[_short(value) for value in row] for row in found[:_MOST_ROWS]]
-    is_number = [str(kind) not in ("VARCHAR", "BOOLEAN") for kind in relation.types]
-    table = _grid(relation.columns, rows, is_number)
-    wide = console.options.update(width=10_000)
-    if rows and console.measure(table, options=wide).maximum > console.width:
-        # Few wide rows read better from top to bottom.
-        header, *lines = zip(relation.columns, *rows, strict=True)
-        turned = _grid(header, lines, [False] * len(header))
-        if console.measure(turned, options=wide).maximum <= console.width:
-            table = turned
-    # Too wide all the same: a line that the terminal breaks is better than a number that we break.
-    console.width = max(console.width, console.measure(table, options=wide).minimum)
-    console.print(table)
-    if len(found) > len(rows):
-        say(f"these are the first {_MOST_ROWS:,} rows; --format csv prints all")
+    for note in tables.print_rows(relation):
+        say(note)
 
 
 def emit_explanation(explanation: Explanation, form: str | None) -> None:
@@ -388,7 +365,8 @@ def emit_explanation(explanation: Explanation, form: str | None) -> None:
 
     form = form or ("table" if sys.stdout.isatty() else "csv")
     if form == "table":
-        _explain(explanation)
+        for note in tables.print_explanation(explanation, _why_no_questions(explanation)):
+            say(note)
     elif form == "json":
         import json
 
@@ -406,91 +384,6 @@ def _why_no_questions(explanation: Explanation) -> str:
     return "This store has no votes on it: they come from raters.npz."
 
 
-def _explain(explanation: Explanation) -> None:
-    from rich.console import Console
-
-    console = Console(markup=False, emoji=False)
-
-    def named(label: int | None, name: str | None) -> str:
-        return f"{label} {name}" if name else str(label)
-
-    e = explanation
-    names = {q.label: q.name for q in e.questions} | {e.original_label: e.original_name}
-    real = ", ".join(named(label, names.get(label)) for label in e.labels) or "none"
-    console.print(
-        f"image {e.image_id}, {e.file_name}\noriginal label: "
-        f"{named(e.original_label, e.original_name)}\nReaL labels: {real}"
-    )
-    if e.questions:
-        console.print(
-            "\nThe evidence is in nats; its sum s gives the score 1 / (1 + exp(-s)). Labels with a "
-            f"score of at least {e.threshold:g} are ReaL labels."
-        )
-        header = ["label", "rater: answer, evidence", "raters", "original", "prior", "sum", "score"]
-        rows = []
-        for q in e.questions:
-            parts = (q.raters_evidence, q.original_evidence, q.prior_evidence)
-            votes = [
-                f"{v.rater_id}: {v.answer} {_signed(v.log_likelihood_ratio)}"
-                f"{'*' if v.is_average else ''}"
-                for v in q.votes
-            ]
-            total = None if None in parts else sum(part or 0 for part in parts)
-            score = q.published_score if q.recomputed_score is None else q.recomputed_score
-            marks = [
-                *(["ReaL label"] if q.is_real else []),
-                *(["original label"] if q.is_original else []),
-                *([f"experts: {q.yes_experts} yes"] if q.yes_experts is not None else []),
-            ]
-            rows.append(
-                [
-                    "\n".join([named(q.label, q.name), *marks]),
-                    "\n".join([*votes, ""]),
-                    *map(_signed, (*parts, total)),
-                    "" if score is None else f"{score:.6f}",
-                ]
-            )
-        console.print(_grid(header, rows, [False, False, *[True] * 5]))
-        if any(v.is_average for q in e.questions for v in q.votes):
-            console.print("* answered no golden question: weighs as the others do on average\n")
-    else:
-        console.print(f"\n{_why_no_questions(e)}")
-    if e.models:
-        said = [
-            [
-                *(_short(c.model), named(c.label, c.name), _short(c.confidence)),
-                *(_short(c.is_real_correct), _short(c.is_original_correct)),
-            ]
-            for c in e.models
-        ]
-        header = ["model", "first choice", "confidence", "is_real_correct", "is_original_correct"]
-        console.print(_grid(header, said, [False, False, True, False, False]))
-
-
-def _signed(nats: float | None) -> str:
-    return "" if nats is None else f"{nats:+.3f}"
-
-
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], is_number: list[bool]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for place, (name, right) in enumerate(zip(header, is_number, strict=True)):
-        # Sentences and paths may be folded, numbers and names may not.
-        is_short = all(len(row[place]) <= _SHORT_TEXT for row in rows)
-        table.add_column(
-            visible_cell(name),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=is_short,
-            min_width=min(_SHORT_TEXT, len(name)),
-        )
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
 def _markdown(relation: duckdb.DuckDBPyRelation) -> None:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
@@ -499,14 +392,4 @@ def _markdown(relation: duckdb.DuckDBPyRelation) -> None:
     sys.stdout.write(line([visible_cell(name) for name in relation.columns]))
     sys.stdout.write(line(["---"] * len(relation.columns)))
     for row in rows:
-        sys.stdout.write(line([_short(value) for value in row]))
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str) and _CHECKSUM.fullmatch(value):
-        return value[:12] + "…"
-    if isinstance(value, float) and (value == 0 or 1e-4 <= abs(value) < 1e9):
-        return f"{value:.6f}"
-    return f"{value:.6g}" if isinstance(value, float) else visible_cell(str(value))
+        sys.stdout.write(line([tables.short(value) for value in row]))
