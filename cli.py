@@ -588,7 +588,10 @@ def verify(store: StoreOption = None, form: FormOption = None) -> None:
     with terminal.progress() as progress:
         checks = verify.verify(store=store, progress=progress)
     terminal.emit(verify.check_table(checks), form)
-    if any(check.is_passed is False for check in checks):
+    failed = [check for check in checks if check.is_passed is False]
+    for check in failed:  # whole, which a table may not show it
+        terminal.say(f"{check.check}: {check.found}")
+    if failed:
         raise typer.Exit(1)
 
 

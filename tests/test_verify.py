@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import realdb
+from realdb import cli
 from realdb.api.verify import check_table
 from realdb.store.store import Store, resolve
 
@@ -67,6 +68,21 @@ def test_a_changed_file_is_found(copied: Store) -> None:
     ]
     assert expected[:12] in found["file of scores"].found
     assert "scores by votes" not in found
+
+
+def test_a_failed_check_is_a_message(
+    copied: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table may have to shorten it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    change_a_score(copied)
+    words = ["verify", "--store", str(copied.root), "--format", "table"]
+    assert cli.app(words, standalone_mode=False) == 1
+    found = by_name(copied.root)["file of scores"].found
+    out, err = capsys.readouterr()
+    assert found not in out
+    assert found in err
+    assert len(err.splitlines()) == 1
 
 
 def test_without_checksums_the_votes_tell(copied: Store) -> None:
