@@ -1,8 +1,8 @@
 """Rows as people read them: tables that fit the terminal and never cut a number.
 
-Where rows do not fit beside their columns' names, the names are folded, then the columns move
-together, then texts are shortened and end in `…`. Where even that does not fit, each row becomes a
-block of lines, a column in each.
+Where rows do not fit, the columns move together, then their names are folded, then texts are
+shortened and end in `…`. Where even that does not fit, each row becomes a block of lines, with a
+line for each column.
 """
 
 from __future__ import annotations
@@ -169,7 +169,9 @@ def _print(
     layout = _layout(full, console.width)
     # The terminal breaks a number that is wider than itself; we do not.
     console.width = max(console.width, layout.width)
-    console.print(layout.table())
+    # A tight table has no edge, which would be an empty line.
+    edge = "" if any(layout.padding) else "\n"
+    console.print(edge, layout.table(), edge, sep="", end="")
     empty = [column[0][0] for column in columns if column not in full]
     return [f"columns without a value are left out: {', '.join(empty)}"] if empty else []
 
@@ -212,15 +214,12 @@ def _fitting(
     for measure in measures:
         widths = [_measured(cells, measure) for cells in columns]
         for padding in paddings:
-            layout = _Layout(columns, widths, padding)
-            if layout.width > room:
-                continue
-            for _ in range(room - layout.width):
-                growing = [i for i, width in enumerate(widths) if width < most[i]]
-                if not growing:
-                    break
-                widths[min(growing, key=lambda i: (not is_text[i], widths[i]))] += 1
-            return layout
+            free = room - _Layout(columns, widths, padding).width
+            if free >= 0:
+                for _ in range(min(free, sum(most) - sum(widths))):
+                    growing = [i for i, width in enumerate(widths) if width < most[i]]
+                    widths[min(growing, key=lambda i: (not is_text[i], widths[i]))] += 1
+                return _Layout(columns, widths, padding)
     return None
 
 
@@ -281,9 +280,9 @@ def _is_right(cells: _Cells) -> bool:
 
 def _measured(cells: _Cells, measure: _Measure) -> int:
     """Return how wide a column is, by a measure."""
-    keys = cells[1:]
-    if measure is not _LEAST or cells[0][1] != _NAME or keys[:1] == [] or keys[0][1] != _KEY:
+    if measure is not _LEAST or [kind for _, kind in cells[:2]] != [_NAME, _KEY]:
         return max(1, *(_measured_cell(cell, measure) for cell in cells))
+    keys = cells[1:]
     numbers = [_width(text) for text, _ in keys if _DIGITS.fullmatch(text)]
     least = max(_least_of_name(cells[0][0]), min(_SHORTEST, _measured(keys, _WHOLE)), *numbers)
     different = len({*keys})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -20,11 +23,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from shown import cell, shows
 
 import realdb
 from realdb import cli, terminal
 from realdb.store.store import Store
+from shown import cell, shows
 
 Capture = pytest.CaptureFixture[str]
 Table = Callable[..., tuple[str, str]]
@@ -36,13 +39,31 @@ def table(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> Table:
 
     def table(rows: Any, width: int = 80) -> tuple[str, str]:
         monkeypatch.setenv("COLUMNS", str(width))
-        terminal.emit(duckdb.sql(rows) if isinstance(rows, str) else rows, "table")
+        terminal.emit(duckdb.query(rows) if isinstance(rows, str) else rows, "table")
         return tuple(capsys.readouterr())  # type: ignore[return-value]
 
     return table
 
 
 # Any rows
+
+
+def test_the_example_of_six_columns(table: Table) -> None:
+    """It showed `1` for 123456 on 80 columns."""
+    query = """
+        select
+            'two short words' as a,
+            'three short words' as b,
+            123456 as n,
+            987654321 as c,
+            'and another few words' as d,
+            'and yet some more text' as e
+    """
+    for width in range(40, 201):
+        out, _ = table(query, width)
+        for value in duckdb.query(query).fetchall()[0]:
+            assert in_full(str(value), out)
+
 
 # Without digits and spaces, so that the numbers of the output are the table's numbers.
 LETTERS = st.sampled_from("abcxyzÄßя鶴亀한😀é")
@@ -267,6 +288,28 @@ def same(text: str, value: Any) -> Any:
     if isinstance(value, float):
         return value if float(text) == pytest.approx(value, abs=1e-12) else text
     return value if text == ("" if value is None else str(value)) else text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_has_a_width(width: int, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without COLUMNS, that of the terminal itself counts."""
+    pty = pytest.importorskip("pty", reason="there are no terminals like this on Windows")
+    termios = pytest.importorskip("termios")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, width))
+    command = [sys.executable, "-m", "realdb", "models", "--store", str(store)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        out = ""
+        with contextlib.suppress(OSError), os.fdopen(ours, encoding="utf-8") as file:
+            for line in file:
+                out += line
+    assert process.returncode == 0
+    lines = re.sub("\x1b\\[[0-9;]*m", "", out).splitlines()
+    assert sum(line.split().count("50000") for line in lines) == 2 * 20
+    assert max(map(cell_len, lines)) in range(width - 30, width + 1)
 
 
 @pytest.mark.usefixtures("at_80_columns")
