@@ -1,20 +1,35 @@
 """The comment at the top of every .sql file, read as data.
 
 Tables and views begin with the same form: a summary, an empty comment line, then one `name: text`
-line for each thing there is to say. `grain`, `key`, `reads`, `rule` and `source` are about the
-whole; `$name` is a parameter; every other name is a column. A line indented further continues the
-one before it. The `key` line is required; `key: none` means that there is one row.
+line for each thing there is to say. `grain`, `key`, `references`, `reads`, `rule` and `source` are
+about the whole; `$name` is a parameter; every other name is a column. A line indented further
+continues the one before it. The `key` line is required; `key: none` means that there is one row.
+`references` are a table's foreign keys: columns, `->`, and the table whose key they are, with `;`
+between them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import RealdbError
 
 _ENTRY = re.compile(r"(\$?[a-z_][a-z0-9_]*): (.+)")
-_WHOLE = ("grain", "key", "reads", "rule", "source")
+_REFERENCE = re.compile(r"([a-z0-9_, ]+) -> ([a-z0-9_]+)")
+_WHOLE = ("grain", "key", "references", "reads", "rule", "source")
+
+
+class Reference(NamedTuple):
+    """A foreign key: the values of `columns` are a key of `table`."""
+
+    columns: tuple[str, ...]
+    table: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.columns)} -> {self.table}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +48,7 @@ class Header:
     source: str
     parameters: dict[str, str]
     columns: dict[str, str]
+    references: tuple[Reference, ...] = ()
 
 
 def parse(text: str, file_name: str) -> Header:
@@ -81,12 +97,26 @@ def parse(text: str, file_name: str) -> Header:
         summary=" ".join(summary),
         grain=whole["grain"],
         key=() if whole["key"] == "none" else _names(whole["key"]),
+        references=tuple(_references(whole["references"], file_name)),
         reads=_names(whole["reads"]),
         rule=whole["rule"],
         source=whole["source"],
         parameters={name[1:]: text for name, text in entries.items() if name.startswith("$")},
         columns={name: text for name, text in entries.items() if not name.startswith("$")},
     )
+
+
+def _references(text: str, file_name: str) -> Iterator[Reference]:
+    for part in filter(None, map(str.strip, text.split(";"))):
+        found = _REFERENCE.fullmatch(part)
+        if not found:
+            raise RealdbError(
+                f"{file_name}: the reference {part!r} is not 'columns -> table'",
+                file=file_name,
+                column="references",
+                value=part,
+            )
+        yield Reference(_names(found[1]), found[2])
 
 
 def _names(text: str) -> tuple[str, ...]:

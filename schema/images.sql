@@ -2,6 +2,7 @@
 --
 -- grain: one row per validation image
 -- key: image_id
+-- references: original_label -> classes
 -- source: the original labels' file; is_rated from scores.npz or raters.npz
 -- image_id: the number in the file name, from 1
 -- file_name: ILSVRC2012_val_ and image_id in eight digits, .JPEG

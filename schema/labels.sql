@@ -2,6 +2,7 @@
 --
 -- grain: one row per image and label; an image without labels has no row
 -- key: image_id, label
+-- references: image_id -> images; label -> classes
 -- source: real.json
 -- image_id: the image
 -- label: the class id of a label that the image has

@@ -2,7 +2,8 @@
 --
 -- grain: one row per model, image and rank
 -- key: model, image_id, rank
--- source: the prediction files given, and those stored by realdb add; empty in realdb.duckdb
+-- references: image_id -> images; label -> classes
+-- source: prediction files: those of the call, and those stored by realdb add
 -- model: the prediction set's name
 -- image_id: the image
 -- rank: 1 for the model's first choice

@@ -2,6 +2,7 @@
 --
 -- grain: one row per question, an (image, label) pair
 -- key: image_id, label
+-- references: image_id -> images; label -> classes
 -- source: info in scores.npz and raters.npz (equal); golden_position from golden.npz
 -- image_id: the image asked about
 -- label: the class id asked about

@@ -2,6 +2,7 @@
 --
 -- grain: one row per question, an (image, label) pair
 -- key: image_id, label
+-- references: image_id -> images; label -> classes; image_id, label -> questions
 -- source: scores.npz
 -- image_id: the image asked about
 -- label: the class id asked about

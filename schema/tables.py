@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ def create_table(con: duckdb.DuckDBPyConnection, table: str) -> None:
     con.execute(sql_path(table).read_text(encoding="utf-8"))
 
 
+def with_constraints(statement: str, constraints: Iterable[str]) -> str:
+    """Return the text of a table's .sql file with more constraints behind the columns."""
+    columns = statement.rstrip().removesuffix("\n);")
+    return ",\n    ".join([columns, *constraints]) + "\n);"
+
+
 def sql_path(table: str) -> Path:
     """Return the path of a table's .sql file."""
     return _FOLDER / f"{table}.sql"
@@ -55,10 +62,13 @@ def source_of(table: str) -> str:
     return header_of(table).source
 
 
-def comment_on(con: duckdb.DuckDBPyConnection, kind: str, name: str, about: header.Header) -> None:
-    """Write a header's summary and column lines into the database, by COMMENT ON."""
+def comment_on(
+    con: duckdb.DuckDBPyConnection, kind: str, name: str, about: header.Header, note: str = ""
+) -> None:
+    """Write a header's summary, a note, and the column lines into the database, by COMMENT ON."""
     target = quoting.identifier(name)
-    con.execute(f"comment on {kind} {target} is {quoting.literal(summary(about))}")
+    text = f"{summary(about)} {note}".rstrip()
+    con.execute(f"comment on {kind} {target} is {quoting.literal(text)}")
     for column, meaning in about.columns.items():
         place = f"{target}.{quoting.identifier(column)}"
         con.execute(f"comment on column {place} is {quoting.literal(meaning)}")
@@ -71,6 +81,7 @@ def summary(about: header.Header) -> str:
         for label, text in (
             ("Grain", about.grain),
             ("Key", ", ".join(about.key)),
+            ("References", "; ".join(map(str, about.references))),
             ("Rule", about.rule),
             ("Source", about.source),
         )

@@ -2,6 +2,8 @@
 --
 -- grain: one row per answer: a rater answers a question at most once in a round
 -- key: round, image_id, label, rater_id
+-- references: image_id -> images; label -> classes; image_id, label -> questions;
+--   rater_id -> raters
 -- source: raters.npz, raters_golden.npz, golden.npz
 -- round: main (raters.npz), golden (the raters' answers to the golden questions,
 --   raters_golden.npz) or expert (the experts' answers to them, golden.npz)

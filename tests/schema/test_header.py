@@ -4,6 +4,7 @@ import pytest
 
 from realdb.errors import RealdbError
 from realdb.schema import header
+from refusals import refused
 
 WHOLE = """\
 -- Cats, and what they
@@ -11,6 +12,7 @@ WHOLE = """\
 --
 -- grain: one row per cat
 -- key: cat_id, day
+-- references: cat_id -> animals; cat_id, day -> visits
 -- reads: cats,  meals
 -- rule: a cat that was not fed is hungry: it
 --   has no row
@@ -35,6 +37,10 @@ def test_whole_header() -> None:
         source="the cats themselves",
         parameters={"least": "the smallest meal"},
         columns={"cat_id": "the cat", "day": "when; NULL where nobody knows"},
+        references=(
+            header.Reference(("cat_id",), "animals"),
+            header.Reference(("cat_id", "day"), "visits"),
+        ),
     )
 
 
@@ -47,7 +53,14 @@ def test_columns_keep_their_order() -> None:
 def test_what_is_not_said_is_empty() -> None:
     said = header.parse("-- Cats.\n--\n-- key: name\n-- name: the cat's\n", "cats.sql")
     assert (said.grain, said.key, said.reads, said.rule, said.source) == ("", ("name",), (), "", "")
-    assert said.parameters == {}
+    assert (said.parameters, said.references) == ({}, ())
+
+
+@pytest.mark.parametrize("reference", ["a", "a ->", "-> b", "a -> b -> c", "a -> b, c"])
+def test_another_form_of_a_reference_is_refused(reference: str) -> None:
+    text = f"-- Cats.\n--\n-- key: a\n-- references: x -> y; {reference}\n-- a: one\n"
+    with refused(RealdbError, "cats.sql", column="references", value=reference):
+        header.parse(text, "cats.sql")
 
 
 def test_one_row_has_no_key() -> None:
