@@ -72,7 +72,7 @@ def _build(
     """Build the store; if it `is_wanted_once`, not where another process has built it meanwhile."""
     from ..ingest import build, sources
     from ..ingest.progress import silent
-    from ..store.build import new_build
+    from ..store.build import NOTES, new_build
 
     progress = progress or silent
     stores.require_own_folder(root)
@@ -93,7 +93,7 @@ def _build(
             original_format=original_format,
             progress=progress,
         )
-        built = made.publish(partial(catalog.install, comment=True))
+        built = made.publish(partial(catalog.install, comment=True, notes=NOTES))
         if source is not None:
             sources.tell(user_path(source), files)
         return built

@@ -89,11 +89,13 @@ def install(
     names: Iterable[str] | None = None,
     *,
     comment: bool = False,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Create the views `names`, and those they read, on `con`; all that `tables` allow if None.
 
-    With `comment` each view and column gets its header's text by COMMENT ON. Raises QueryError,
-    naming the sources, where a view is named that reads a table the store lacks.
+    With `comment` each view and column gets its header's text by COMMENT ON; `notes` maps a table
+    to what the comments of the views that read it say as well. Raises QueryError, naming the
+    sources, where a view is named that reads a table the store lacks.
     """
     if names is None:
         names = allowed(tables)
@@ -101,12 +103,13 @@ def install(
     for view in order.values():
         con.execute(definition(view))
         if comment:
-            _comment(con, view)
+            _comment(con, view, _note(view.name, notes or {}))
     if OTHER_RULES in order:
         for name in filter(is_under_rules, order):
             con.execute(definition_if(name))
             if comment:
-                _comment_macro(con, f"{name}_if", f"{name} under other rules: {RULES} says which.")
+                about = f"{name} under other rules: {RULES} says which."
+                _comment_macro(con, f"{name}_if", about, _note(name, notes or {}))
 
 
 def in_order(names: Iterable[str], tables: Collection[str]) -> list[View]:
@@ -265,13 +268,19 @@ def _order(name: str, order: dict[str, View]) -> None:
     order.setdefault(name, find(name))
 
 
-def _comment(con: duckdb.DuckDBPyConnection, view: View) -> None:
+def _note(name: str, notes: Mapping[str, str]) -> str:
+    """Return the notes on the tables that the view `name` reads."""
+    return " ".join(notes[table] for table in sorted(tables_of(name) & {*notes}))
+
+
+def _comment(con: duckdb.DuckDBPyConnection, view: View, note: str) -> None:
     if view.about.parameters:
-        _comment_macro(con, view.name, view.about.summary)
+        _comment_macro(con, view.name, view.about.summary, note)
     else:
-        comment_on(con, "view", view.name, view.about)
+        comment_on(con, "view", view.name, view.about, note)
 
 
-def _comment_macro(con: duckdb.DuckDBPyConnection, name: str, comment: str) -> None:
+def _comment_macro(con: duckdb.DuckDBPyConnection, name: str, about: str, note: str) -> None:
     # A macro has no columns to comment on.
-    con.execute(f"comment on macro table {quoting.identifier(name)} is {quoting.literal(comment)}")
+    text = quoting.literal(f"{about} {note}".rstrip())
+    con.execute(f"comment on macro table {quoting.identifier(name)} is {text}")

@@ -18,6 +18,12 @@ from .store import BEHIND, BUILD_ID, DATABASE, Store, new_connection, resolve, w
 if TYPE_CHECKING:
     import duckdb
 
+# What the comments of a build's realdb.duckdb say of `predictions` and of the views that read it.
+NOTES = {
+    "predictions": "The table predictions is empty in this file: the stored models are in the "
+    "folder predictions of the store, one Parquet file for each. realdb export store OUT.duckdb "
+    "writes a database with them."
+}
 _LOCK_SECONDS = 600
 _KEPT_SECONDS = 24 * 3600
 
@@ -96,7 +102,7 @@ class Build:
             con.begin()
             install(con, (*self.tables, "predictions"))
             for table in (*self.tables, "predictions"):
-                comment_on(con, "table", table, header_of(table))
+                comment_on(con, "table", table, header_of(table), NOTES.get(table, ""))
             con.commit()
             con.execute("use memory")
             con.execute("detach build_file")

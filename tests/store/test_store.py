@@ -534,6 +534,11 @@ def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
     for name, comment in functions:
         under_rules = catalog.is_under_rules(name.removesuffix("_if"))
         assert comment.startswith(name.removesuffix("_if") if under_rules else about(name).summary)
+    # Those that read stored models say where these are.
+    for name, comment in [*wholes, *functions]:
+        read = name if name in TABLES or name in catalog.views() else name.removesuffix("_if")
+        reads = {read} if read in TABLES else catalog.tables_of(read)
+        assert ("predictions" in reads) == (building.NOTES["predictions"] in comment), name
     columns = listed(client, "columns", "table_name, column_name, comment")
     assert {name for name, _, _ in columns} == {name for name, _ in wholes}
     for name, column, comment in columns:
