@@ -628,7 +628,8 @@ def export(
         str,
         typer.Argument(
             help="A table, a view or a subset of the images (realdb views lists them), one SELECT, "
-            "or a file of its own: real-json, scores-npz, raters-npz, golden-npz, "
+            "or a file of its own, of which store is a database of all tables, views and stored "
+            "models: store, real-json, scores-npz, raters-npz, golden-npz, "
             "raters-golden-npz, soft-labels, imagefolder, file-list, hf, croissant, fiftyone, "
             "crowdkit, cleanlab."
         ),
@@ -672,7 +673,11 @@ def export(
     store: StoreOption = None,
     offline: OfflineOption = None,
 ) -> None:
-    """Write a table, a view, a subset, a query's answer or a file of upstream's, for other tools.
+    """Write a table, a view, a query's answer, the whole store or a file of upstream's.
+
+    The store is written as DuckDB or as SQLite, as OUT's suffix or --format says.
+
+    Example: realdb export store imagenet.duckdb
 
     Example: realdb export contested contested.parquet --columns image_id,file_name
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +67,12 @@ def export(
     progress: Progress | None = None,
     **options: object,
 ) -> Exported:
-    """Write a table, a view, a subset of the images, a query's answer or a file of upstream's.
+    """Write a table, a view, a subset of the images, a query's answer, the store or a file of it.
 
-    `what` is the name of a table or view (`predictions` are the stored models'), one SELECT, or a
-    format of its own such as real-json. `out` is the file; "-" is standard output. `format` is told
-    by its suffix where left out. `where` is a condition in SQL; `columns` are those to keep, in
+    `what` is the name of a table or view (`predictions` are the stored models'), one SELECT,
+    `store` for all tables, views and stored models as one database (DuckDB or SQLite), or a format
+    of its own such as real-json. `out` is the file; "-" is standard output. `format` is told by its
+    suffix where left out. `where` is a condition in SQL; `columns` are those to keep, in
     their order (a list, or text with commas between). `threshold` and `scores` make the labels, as
     in `accuracy_table`; `tables` are files and frames of your own for a SELECT, as in
     `realdb.query`. `options` are the format's own: partition_by="label" for Parquet.
@@ -114,6 +116,7 @@ def export(
         _require_tables(opened, form.reads)
         session.require(read for read in form.reads if read not in TABLES)
         rows, about = None, None
+        stored = prediction_sets.files(opened.root)
         if form.takes != "store":
             relation = "image_labels" if registry.is_whole(what) else what
             # A query of the user's is asked on a connection of its own, which can write no file.
@@ -121,7 +124,7 @@ def export(
             if _is_query(relation) or where is not None:
                 asking = Session(opened, tables=None, rules=rules)
             asking.require(_views_of(asking, relation, condition=where))
-            asking.prepare(stored=True)
+            asking.prepare(stored=True, only=stored)
             if asking is not session:
                 for table, source in (tables or {}).items():
                     asking.join(table, source)
@@ -130,14 +133,14 @@ def export(
             rows = _narrowed(rows, about, where, _listed(columns))
             _check_columns(rows.columns, name if form.takes == "images" else None)
             if asking is not session:
-                session.prepare(stored=True)
+                session.prepare(stored=True, only=stored)
                 con.register("answer", rows.to_arrow_reader(_BATCH))
                 rows = con.table("answer")
             # A table: the query runs once, and a COPY whose query fails may hang (DuckDB 2.0.0).
             rows.create(registry.EXPORTED)
             rows = None if registry.is_whole(what) else con.table(registry.EXPORTED)
         else:
-            session.prepare(stored=True)
+            session.prepare(stored=True, only=stored)
         notice = _notice(con, opened, what, where, columns, rules)
         placed = (
             place.standard_output(name, is_text=form.is_text)
@@ -153,6 +156,8 @@ def export(
                     about=about,
                     path=path,
                     target=target,
+                    install=partial(catalog.install, comment=True),
+                    stored=stored,
                     notice=notice,
                     options=chosen,
                 )
@@ -215,7 +220,7 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
     elif what in catalog.all_names():
         views = [what]
     else:
-        known = [*TABLES, *catalog.all_names(), *filter(registry.is_whole, registry.EXPORT_FORMATS)]
+        known = [*TABLES, *catalog.all_names(), *registry.own_names()]
         near = difflib.get_close_matches(what, known) or known
         raise QueryError(
             f"there is no table, view or subset {what!r}, and it is not a SELECT",

@@ -9,7 +9,7 @@ module and its line here; a test asks for what it writes to be read back.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,8 @@ class Export:
     about: what the table or view asked for says of itself; None for a query
     path: where to write; nothing stands there yet
     target: where it will stand; None for standard output
+    install: creates, on a connection, the views that tables of these names allow, with comments
+    stored: the files of the models that `predictions` shows
     notice: what a file should say of itself where its format has room: the version of realdb, the
         store's build and the checksums of its sources, what was asked for, licence and paper
     options: what the user gave of the format's options
@@ -48,6 +50,8 @@ class Export:
     about: Header | None
     path: Path
     target: Path | None
+    install: Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
+    stored: Sequence[Path]
     notice: Mapping[str, str]
     options: Mapping[str, Any]
 
@@ -69,6 +73,8 @@ class ExportFormat:
     takes: rows, where WHAT is a table, view, subset or SELECT; images, where WHAT is the format's
         own name, which stands for all images, or with --format anything with a column image_id;
         store, where WHAT is the format's own name
+    what: the WHAT, where several formats share one, which are called `WHAT-FORMAT`; OUT's suffix or
+        --format FORMAT tells which of them
     reads: the tables and views that it asks for beyond what is asked for
     options: what it takes beside where, columns, threshold and force
     has_threshold: it holds labels, and so may hold those of another operating point
@@ -79,6 +85,7 @@ class ExportFormat:
     module: str
     suffixes: tuple[str, ...] = ()
     takes: str = "rows"
+    what: str | None = None
     reads: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     is_folder: bool = False
@@ -149,6 +156,23 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         summary="DuckDB database that clients from 1.0 on read, with comments",
         module="database",
         suffixes=(".duckdb", ".db"),
+    ),
+    # The whole store.
+    "store-duckdb": ExportFormat(
+        summary="DuckDB database of all tables, views and stored models, with keys and comments",
+        module="store_duckdb",
+        suffixes=(".duckdb", ".db"),
+        takes="store",
+        what="store",
+        has_threshold=False,
+    ),
+    "store-sqlite": ExportFormat(
+        summary="SQLite database of all tables and stored models, with keys, ready for Datasette",
+        module="store_sqlite",
+        suffixes=(".sqlite", ".sqlite3", ".db"),
+        takes="store",
+        what="store",
+        has_threshold=False,
     ),
     # What upstream ships.
     "real-json": ExportFormat(
@@ -273,9 +297,16 @@ def find(name: str) -> ExportFormat:
     return EXPORT_FORMATS[name]
 
 
+def own_names() -> dict[str, ExportFormat]:
+    """Return what may be a WHAT and is no table: names of formats, or what several share."""
+    return {
+        form.what or name: form for name, form in EXPORT_FORMATS.items() if form.takes != "rows"
+    }
+
+
 def is_whole(what: str) -> bool:
     """Say whether WHAT names a format that needs no table: a whole-store export."""
-    return what in EXPORT_FORMATS and EXPORT_FORMATS[what].takes != "rows"
+    return what in own_names()
 
 
 def require_distinct(columns: Sequence[str]) -> None:
@@ -300,7 +331,8 @@ def choose(what: str, target: Path | None, name: str | None) -> str:
     Raises UsageError, naming the choices, where that is none or several, and where WHAT and format
     do not fit.
     """
-    if is_whole(what):
+    own = own_names().get(what)
+    if own is not None and own.what is None:
         if name in (None, what):
             return what
         raise UsageError(
@@ -309,22 +341,55 @@ def choose(what: str, target: Path | None, name: str | None) -> str:
             value=name,
             remedy=f'Leave out `format="{name}"`',
         )
+    if own is not None:
+        return _choose_form(what, target, name)
     if name is not None:
-        if find(name).takes == "store":
+        form = find(name)
+        if form.takes == "store":
             raise UsageError(
                 f"{name} holds the whole store and takes no table",
                 parameter="format",
                 value=name,
-                remedy=f"Use: realdb export {name} OUT",
+                remedy=f"Use: realdb export {form.what or name} OUT",
             )
         return name
-    suffix = target.suffix.lower() if target is not None else ""
-    fitting = [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
+    fitting = [key for key in _fitting(target) if EXPORT_FORMATS[key].takes == "rows"]
     if len(fitting) == 1:
         return fitting[0]
     choices = fitting or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
-    where = "standard output" if target is None else str(target)
+    raise _untold(target, choices)
+
+
+def _choose_form(what: str, target: Path | None, name: str | None) -> str:
+    """Return which of the formats that share the name WHAT is to be written."""
+    forms = [key for key, form in EXPORT_FORMATS.items() if form.what == what]
+    if name is not None:
+        fitting = [key for key in forms if name in (key, key.removeprefix(f"{what}-"))]
+    else:
+        fitting = [key for key in _fitting(target) if key in forms]
+    if len(fitting) == 1:
+        return fitting[0]
+    choices = [key.removeprefix(f"{what}-") for key in forms]
+    if name is None:
+        raise _untold(target, choices)
     raise UsageError(
+        f"{what} is not written as {name}",
+        parameter="format",
+        value=name,
+        remedy=f"Name one of: {', '.join(choices)}",
+    )
+
+
+def _fitting(target: Path | None) -> list[str]:
+    """Return the formats that the suffix of `target` may mean."""
+    suffix = target.suffix.lower() if target is not None else ""
+    return [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
+
+
+def _untold(target: Path | None, choices: Sequence[str]) -> UsageError:
+    """Return the error that the name of `target` does not tell the format."""
+    where = "standard output" if target is None else str(target)
+    return UsageError(
         f"the format of {where} is not known from its name",
         file=where,
         parameter="format",

@@ -6,16 +6,24 @@ statement that Datasette shows below a table. Booleans are 0 and 1, times ISO 86
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..schema import quoting
+from . import lines
 from .registry import Export
 
+if TYPE_CHECKING:
+    import sqlite3
+
+    import duckdb
+    import pyarrow as pa
+
 _ROWS = 20_000
-_MOST = 2**63 - 1
 
 
 def write(export: Export) -> int:
@@ -23,30 +31,48 @@ def write(export: Export) -> int:
 
     Raises DataError where an integer has more than the 64 bits that SQLite gives it.
     """
+    with writing(export) as con:
+        kinds = dict(zip(export.asked.columns, map(str, export.asked.types), strict=True))
+        meanings = {column: export.meaning(column) or "" for column in kinds}
+        key = export.about.key if export.about else ()
+        constraints = []
+        if key and {*key} <= {*kinds}:
+            constraints = [f"primary key ({', '.join(map(quoting.identifier, key))})"]
+        con.execute(definition(export.name, kinds, meanings, constraints))
+        rows = insert(con, export.name, export.asked)
+        about = {"table": export.name, **export.notice}
+        if export.about:
+            about |= {"about": export.about.summary, "grain": export.about.grain}
+        write_notice(con, about)
+    return rows
+
+
+def count(path: Path) -> int:
+    """Count the rows of the file at `path`, in the table that `_realdb` names."""
     import sqlite3
 
-    batches = export.asked.to_arrow_reader(_ROWS)
-    name = quoting.identifier(export.name)
-    marks = ", ".join("?" for _ in export.asked.columns)
-    rows = 0
+    con = sqlite3.connect(path)
+    try:
+        ((name,),) = con.execute("select value from _realdb where name = 'table'").fetchall()
+        return count_table(con, name)
+    finally:
+        con.close()
+
+
+@contextlib.contextmanager
+def writing(export: Export) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to the new database, and commit what is written.
+
+    Raises DataError where SQLite cannot hold it.
+    """
+    import sqlite3
+
     con = sqlite3.connect(export.path)
     try:
         # Nobody else sees the file yet, and what fails is thrown away: no journal is needed.
         con.execute("pragma journal_mode = off")
         con.execute("pragma synchronous = off")
-        con.execute(_definition(export))
-        for batch in batches:
-            columns = (map(_value, column.to_pylist()) for column in batch.columns)
-            con.executemany(
-                f"insert into {name} values ({marks})",  # noqa: S608, the name is quoted
-                zip(*columns, strict=True),
-            )
-            rows += batch.num_rows
-        about = {"table": export.name, **export.notice}
-        if export.about:
-            about |= {"about": export.about.summary, "grain": export.about.grain}
-        con.execute("create table _realdb (name text primary key, value text not null)")
-        con.executemany("insert into _realdb values (?, ?)", about.items())
+        yield con
         con.commit()
     except OverflowError:
         raise DataError(
@@ -58,40 +84,57 @@ def write(export: Export) -> int:
         raise DataError(f"SQLite cannot hold these rows: {error}", file=export.target) from None
     finally:
         con.close()
-    return rows
 
 
-def count(path: Path) -> int:
-    """Count the rows of the file at `path`, in the table that `_realdb` names."""
-    import sqlite3
+def insert(con: sqlite3.Connection, table: str, rows: duckdb.DuckDBPyRelation) -> int:
+    """Insert the rows as they come; return how many."""
+    name = quoting.identifier(table)
+    marks = ", ".join("?" for _ in rows.columns)
+    inserted = 0
+    for batch in lines.arrow_batches(rows.to_arrow_reader(_ROWS)):
+        con.executemany(
+            f"insert into {name} values ({marks})",  # noqa: S608, the name is quoted
+            zip(*map(_values, batch.columns), strict=True),
+        )
+        inserted += batch.num_rows
+    return inserted
 
-    con = sqlite3.connect(path)
-    try:
-        ((name,),) = con.execute("select value from _realdb where name = 'table'").fetchall()
-        ((rows,),) = con.execute(
-            f"select count(*) from {quoting.identifier(name)}"  # noqa: S608, quoted
-        ).fetchall()
-    finally:
-        con.close()
+
+def write_notice(con: sqlite3.Connection, notice: Mapping[str, str]) -> None:
+    """Write what the file says of itself."""
+    con.execute("create table _realdb (name text primary key, value text not null)")
+    con.executemany("insert into _realdb values (?, ?)", notice.items())
+
+
+def count_table(con: sqlite3.Connection, table: str) -> int:
+    """Count the rows of a table."""
+    ((rows,),) = con.execute(
+        f"select count(*) from {quoting.identifier(table)}"  # noqa: S608, quoted
+    ).fetchall()
     return int(rows)
 
 
-def _definition(export: Export) -> str:
-    """Return the statement that creates the table."""
-    columns = export.asked.columns
-    key = export.about.key if export.about else ()
-    lines = []
-    for column, kind in zip(columns, map(str, export.asked.types), strict=True):
-        meaning = export.meaning(column)
-        lines.append((f"{quoting.identifier(column)} {_type(kind)}", meaning))
-    if key and set(key) <= set(columns):
-        lines.append((f"primary key ({', '.join(map(quoting.identifier, key))})", None))
-    last = len(lines) - 1
+def definition(
+    table: str,
+    kinds: Mapping[str, str],
+    meanings: Mapping[str, str],
+    constraints: Sequence[str],
+) -> str:
+    """Return the statement that creates a table; `kinds` maps its columns to DuckDB's types.
+
+    What a column means is a comment in it.
+    """
+    parts = [
+        (f"{quoting.identifier(column)} {_type(kind)}", meanings[column])
+        for column, kind in kinds.items()
+    ]
+    parts += [(constraint, "") for constraint in constraints]
+    last = len(parts) - 1
     text = "\n".join(
-        f"  {line}{',' if place < last else ''}{f' -- {meaning}' if meaning else ''}"
-        for place, (line, meaning) in enumerate(lines)
+        f"  {part}{',' if place < last else ''}{f' -- {meaning}' if meaning else ''}"
+        for place, (part, meaning) in enumerate(parts)
     )
-    return f"create table {quoting.identifier(export.name)} (\n{text}\n)"
+    return f"create table {quoting.identifier(table)} (\n{text}\n)"
 
 
 def _type(kind: str) -> str:
@@ -105,6 +148,16 @@ def _type(kind: str) -> str:
     if kind.startswith("DECIMAL"):
         return "numeric"
     return "blob" if kind == "BLOB" else "text"
+
+
+def _values(column: pa.Array) -> Iterable[Any]:
+    """Return the values of a column as sqlite3 takes them."""
+    import pyarrow as pa
+
+    values: list[Any] = column.to_pylist()
+    is_plain = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    is_plain = is_plain or pa.types.is_string(column.type) or pa.types.is_boolean(column.type)
+    return values if is_plain else map(_value, values)
 
 
 def _value(value: Any) -> Any:

@@ -32,6 +32,8 @@ from .files import replacing, sync
 if TYPE_CHECKING:
     import duckdb
 
+# The table of the stored models: a header and a statement, as in schema/.
+MODELS = Path(__file__).parent / "models.sql"
 # What `show` calls the table of a connection's own predictions.
 ADDED = "added_predictions"
 _LOCK_SECONDS = 600
@@ -312,59 +314,54 @@ def is_removal(error: Exception) -> bool:
 
 
 def listed(root: Path) -> duckdb.DuckDBPyRelation:
-    """Return a row for each stored model, from the files' metadata alone.
+    """Return the table `models`: a row for each stored model.
 
-    `rows`, `images` and `ranks` count what is stored; `file`, `format`, `bytes` and `sha256` say
-    what it was read from (NULL for what was no file); `added_at` is in UTC.
     Raises StoreError where a file is damaged.
     """
     import duckdb
 
     con = duckdb.connect()
-    con.execute(
-        """
-        create table models (
-            model varchar,
-            rows bigint,
-            images integer,
-            ranks smallint,
-            file varchar,
-            format varchar,
-            bytes bigint,
-            sha256 varchar,
-            added_at timestamp
-        )
-        """
-    )
     shown = files(root)
     require_whole(shown)
-    if shown:
-        try:
-            con.execute(
-                """
-                insert into models
-                select
-                    metadata['model'],
-                    metadata['rows'],
-                    metadata['images'],
-                    metadata['ranks'],
-                    metadata['file'],
-                    metadata['format'],
-                    metadata['bytes'],
-                    metadata['sha256'],
-                    metadata['added_at']
-                from (
-                    select map_from_entries(list((decode(key), decode(value)))) as metadata
-                    from parquet_kv_metadata($1)
-                    group by file_name
-                )
-                order by metadata['model']
-                """,
-                [[quoting.one_file(file) for file in shown]],
-            )
-        except duckdb.Error as error:
-            raise damaged(root, error) from None
+    create_models(con, shown)
     return con.table("models")
+
+
+def create_models(con: duckdb.DuckDBPyConnection, shown: Collection[Path]) -> None:
+    """Create the table `models` on `con`, from the metadata of the files `shown` alone.
+
+    Raises StoreError where a file is damaged.
+    """
+    import duckdb
+
+    con.execute(MODELS.read_text(encoding="utf-8"))
+    if not shown:
+        return
+    try:
+        con.execute(
+            """
+            insert into models
+            select
+                metadata['model'],
+                metadata['rows'],
+                metadata['images'],
+                metadata['ranks'],
+                metadata['file'],
+                metadata['format'],
+                metadata['bytes'],
+                metadata['sha256'],
+                metadata['added_at']
+            from (
+                select map_from_entries(list((decode(key), decode(value)))) as metadata
+                from parquet_kv_metadata($1)
+                group by file_name
+            )
+            order by metadata['model']
+            """,
+            [[quoting.one_file(file) for file in shown]],
+        )
+    except duckdb.Error as error:
+        raise damaged(next(iter(shown)).parent.parent, error) from None
 
 
 def remove(root: Path, models: Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import realdb
-from realdb.store.store import Store
+from realdb.store.store import Store, resolve
 
 # A row for what a format may stumble over, in columns that have awkward names.
 AWKWARD = """
@@ -68,3 +69,26 @@ def export(synthetic_store: Store, folder: Path) -> Callable[..., Path]:
 def awkward() -> tuple[str, list[str], list[tuple[Any, ...]]]:
     """Return a query, its columns and its rows."""
     return AWKWARD, COLUMNS, ROWS
+
+
+@pytest.fixture(scope="session")
+def modelled_store(
+    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Store:
+    """Return a store of the generated files with two models."""
+    root = tmp_path_factory.mktemp("modelled") / "store"
+    store = resolve(Path(shutil.copytree(synthetic_store.root, root)))
+    realdb.add(*sorted((synthetic / "predictions").glob("*.csv")), store=root)
+    return store
+
+
+@pytest.fixture(scope="session")
+def real_modelled_store(
+    real_store: Store, real_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Store:
+    """Return a store of the real files with the models ViT and ResNet50."""
+    root = tmp_path_factory.mktemp("modelled") / "store"
+    store = resolve(Path(shutil.copytree(real_store.root, root)))
+    models = (real_data / "predictions" / name for name in ("ViT.csv", "ResNet50.csv"))
+    realdb.add(*models, store=root)
+    return store

@@ -17,13 +17,16 @@ def test_a_format_is_what_its_line_says(name: str) -> None:
     assert callable(form.write)
     assert form.summary
     assert form.takes in ("rows", "images", "store")
-    assert bool(form.suffixes) <= (form.takes == "rows")
+    # Where WHAT is a format, OUT may have any suffix, unless several formats share it.
+    assert bool(form.suffixes) <= (form.takes == "rows" or form.what is not None)
+    assert form.what is None or name.startswith(f"{form.what}-")
     for read in form.reads:
         assert read in (*TABLES, *catalog.views())
 
 
 def test_no_format_is_called_like_a_table_or_view() -> None:
-    assert not {*registry.EXPORT_FORMATS} & {*TABLES, *catalog.views()}
+    names = {*registry.EXPORT_FORMATS, *registry.own_names()}
+    assert not names & {*TABLES, *catalog.views()}
 
 
 def test_an_unknown_format_names_those_there_are() -> None:
@@ -69,3 +72,36 @@ def test_a_format_of_its_own() -> None:
         registry.choose("real-json", Path("a.csv"), "csv")
     with refused(UsageError, "realdb export real-json OUT", value="real-json"):
         registry.choose("votes", Path("a.json"), "real-json")
+
+
+@pytest.mark.parametrize(
+    ("out", "named", "form"),
+    [
+        ("a.duckdb", None, "store-duckdb"),
+        ("a b.SQLITE", None, "store-sqlite"),
+        ("a.sqlite3", None, "store-sqlite"),
+        ("a.db", "duckdb", "store-duckdb"),
+        ("a.duckdb", "sqlite", "store-sqlite"),
+        ("a", "store-sqlite", "store-sqlite"),
+        (None, "duckdb", "store-duckdb"),
+    ],
+)
+def test_the_store_has_several_formats(out: str | None, named: str | None, form: str) -> None:
+    assert registry.choose("store", Path(out) if out else None, named) == form
+
+
+@pytest.mark.parametrize("out", ["a.db", "a.csv", "a", None])
+def test_a_suffix_that_does_not_tell_the_format_of_the_store(out: str | None) -> None:
+    with refused(UsageError, ": duckdb, sqlite", parameter="format"):
+        registry.choose("store", Path(out) if out else None, None)
+
+
+@pytest.mark.parametrize("named", ["csv", "nope", "real-json", "store"])
+def test_formats_that_the_store_does_not_have(named: str) -> None:
+    with refused(UsageError, "duckdb, sqlite", parameter="format", value=named):
+        registry.choose("store", Path("a.duckdb"), named)
+
+
+def test_the_store_takes_no_table() -> None:
+    with refused(UsageError, "realdb export store OUT", value="store-duckdb"):
+        registry.choose("votes", Path("a.duckdb"), "store-duckdb")

@@ -233,6 +233,8 @@ WAYS: dict[str, Way] = {
     "arrow": Way("a.arrow", read_arrow, label_rows, "labels"),
     "sqlite": Way("a.sqlite", read_sqlite, label_rows, "labels"),
     "duckdb": Way("a.duckdb", read_duckdb, label_rows, "labels"),
+    "store-duckdb": Way("a.duckdb", read_duckdb, label_rows, "store"),
+    "store-sqlite": Way("a.sqlite", read_sqlite, label_rows, "store"),
     "real-json": Way("a.json", lambda path: json.loads(path.read_bytes()), lists),
     "scores-npz": Way("a.npz", read_arrays, arrays("scores.npz")),
     "raters-npz": Way("a.npz", read_arrays, arrays("raters.npz")),

@@ -54,7 +54,10 @@ def listing(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("name", ["ingest", "add", "export", "export sqlite", "pipe", "json"])
+@pytest.mark.parametrize(
+    "name",
+    ["ingest", "add", "export", "export sqlite", "store duckdb", "store sqlite", "pipe", "json"],
+)
 def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: Store) -> None:
     model = synthetic / "predictions" / "model_a.csv"
     other = synthetic / "predictions" / "model_b.csv"
@@ -66,6 +69,8 @@ def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: St
         "add": (["add", str(model)], MEGABYTE // 4),
         "export": (["export", "labels", str(disk / "labels.csv")], MEGABYTE),
         "export sqlite": (["export", "labels", str(disk / "labels.sqlite")], 2 * MEGABYTE),
+        "store duckdb": (["export", "store", str(disk / "store.duckdb")], 4 * MEGABYTE),
+        "store sqlite": (["export", "store", str(disk / "store.sqlite")], 6 * MEGABYTE),
         # Temporary files: an answer that is not printed before it is whole.
         "json": (["sql", "from labels", "--format", "json"], 2 * MEGABYTE),
         "pipe": (["accuracy", "-"], MEGABYTE),
@@ -104,7 +109,7 @@ def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: St
         assert not [check for check in realdb.verify(store=store) if check.is_passed is False], (
             done.stderr
         )
-        for made in ("labels.csv", "labels.sqlite"):
+        for made in ("labels.csv", "labels.sqlite", "store.duckdb", "store.sqlite"):
             (disk / made).unlink(missing_ok=True)
         if name == "add" and done.returncode == 0:
             realdb.remove("model_a", store=store)

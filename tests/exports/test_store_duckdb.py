@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import realdb
+from realdb.errors import UsageError
+from realdb.queries import catalog
+from realdb.schema.tables import TABLES, header_of
+from realdb.store.build import NOTES
+from realdb.store.store import Store
+from refusals import refused
+
+# The tables that an export adds.
+OWN = {"models", "_realdb"}
+
+
+@pytest.fixture
+def client(
+    export: Callable[..., Path], modelled_store: Store
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield what plain DuckDB makes of an exported store."""
+    path = export("store", "it's all.duckdb", modelled_store)
+    with duckdb.connect(str(path), read_only=True) as con:
+        yield con
+
+
+def names(con: duckdb.DuckDBPyConnection, what: str, column: str) -> set[str]:
+    rows = con.execute(f"select {column} from duckdb_{what}() where not internal").fetchall()
+    return {name for (name,) in rows}
+
+
+def test_it_holds_every_table_view_and_macro(
+    client: duckdb.DuckDBPyConnection, modelled_store: Store
+) -> None:
+    assert names(client, "tables", "table_name") == {*modelled_store.names, *OWN}
+    macros = {name for name, view in catalog.views().items() if view.about.parameters}
+    assert names(client, "views", "view_name") == {*catalog.views()} - macros
+    under_rules = {f"{name}_if" for name in catalog.views() if catalog.is_under_rules(name)}
+    assert names(client, "functions", "function_name") == macros | under_rules
+    for name in {*catalog.views()} - macros:
+        client.execute(f"from {name} limit 1").fetchall()
+
+
+def test_the_tables_are_those_of_the_store(
+    client: duckdb.DuckDBPyConnection, modelled_store: Store
+) -> None:
+    con = realdb.connect(store=modelled_store.root)
+    for table in modelled_store.names:
+        query = f"from {table} order by all"
+        is_same = client.execute(query).fetchall() == con.execute(query).fetchall()
+        assert is_same, table
+    assert (
+        client.execute("from models").fetchall()
+        == realdb.models(store=modelled_store.root).fetchall()
+    )
+
+
+@pytest.mark.parametrize("view", ["accuracy", "leaderboard", "accuracy_by_class", "hard"])
+def test_views_answer_with_the_stored_models(
+    view: str, client: duckdb.DuckDBPyConnection, modelled_store: Store
+) -> None:
+    query = f"from {view} order by all"
+    expected = realdb.query(query, store=modelled_store.root).fetchall()
+    assert expected
+    assert client.execute(query).fetchall() == expected
+
+
+def test_macros_answer_with_the_stored_models(
+    client: duckdb.DuckDBPyConnection, modelled_store: Store
+) -> None:
+    for call in ("scored_with_unlabeled_rule('wrong')", "accuracy_moves_if(golden_majority := 4)"):
+        query = f"from {call} order by all"
+        expected = realdb.query(query, store=modelled_store.root).fetchall()
+        assert expected
+        assert client.execute(query).fetchall() == expected
+
+
+def test_real_models(export: Callable[..., Path], real_modelled_store: Store) -> None:
+    """Without realdb: a process that knows DuckDB alone."""
+    path = export("store", "all.duckdb", real_modelled_store)
+    program = """
+import json, sys, duckdb
+con = duckdb.connect(sys.argv[1], read_only=True)
+print(json.dumps([
+    con.execute("from leaderboard order by real_rank").fetchall(),
+    con.execute("select model, correct_images from accuracy order by all").fetchall(),
+]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(path)], capture_output=True, check=True
+    )
+    leaderboard, accuracy = json.loads(done.stdout)
+    expected = realdb.leaderboard(store=real_modelled_store.root).fetchall()
+    assert leaderboard == [list(row) for row in expected]
+    assert accuracy == [["ResNet50", 38_855], ["ViT", 39_337]]
+
+
+def keys(con: duckdb.DuckDBPyConnection, kind: str, columns: str) -> set[tuple[Any, ...]]:
+    rows = con.execute(
+        f"select table_name, {columns} from duckdb_constraints() where constraint_type = '{kind}'"
+    ).fetchall()
+    return {tuple(tuple(it) if isinstance(it, list) else it for it in row) for row in rows}
+
+
+def test_keys(export: Callable[..., Path], real_modelled_store: Store) -> None:
+    path = export("store", "all.duckdb", real_modelled_store)
+    with duckdb.connect(str(path), read_only=True) as con:
+        columns = "constraint_column_names"
+        declared = {*real_modelled_store.names, "models"} - {"predictions"}
+        found = {row for row in keys(con, "PRIMARY KEY", columns) if row[0] in declared}
+        assert found == {
+            (name, ("model",) if name == "models" else header_of(name).key) for name in declared
+        }
+        assert keys(con, "FOREIGN KEY", f"{columns}, referenced_table") == {
+            ("images", ("original_label",), "classes"),
+            ("labels", ("image_id",), "images"),
+            ("labels", ("label",), "classes"),
+            ("questions", ("image_id",), "images"),
+            ("questions", ("label",), "classes"),
+            ("scores", ("image_id",), "images"),
+            ("scores", ("label",), "classes"),
+            ("scores", ("image_id", "label"), "questions"),
+            ("votes", ("image_id",), "images"),
+            ("votes", ("label",), "classes"),
+            ("votes", ("image_id", "label"), "questions"),
+            ("votes", ("rater_id",), "raters"),
+        }
+
+
+def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
+    for kind in ("table", "view"):
+        rows = client.execute(
+            f"select {kind}_name, comment from duckdb_{kind}s() where not internal"
+        ).fetchall()
+        assert rows
+        for name, comment in rows:
+            if name in OWN:
+                continue
+            about = header_of(name) if name in TABLES else catalog.find(name).about
+            assert comment.startswith(about.summary)
+            # The models are here.
+            assert NOTES["predictions"] not in comment
+    columns = client.execute(
+        "select table_name, column_name, comment from duckdb_columns() where not internal"
+    ).fetchall()
+    assert ("labels", "image_id", "the image") in columns
+    assert {name for name, _, comment in columns if comment is None} == {"_realdb"}
+
+
+def test_it_says_what_it_is(client: duckdb.DuckDBPyConnection, modelled_store: Store) -> None:
+    notice = dict(client.execute("from _realdb").fetchall())
+    assert notice["realdb_build"] == modelled_store.build_id
+    assert "Apache-2.0" in notice["license"]
+    ((tags,),) = client.execute("select tags from duckdb_databases() where not internal").fetchall()
+    assert tags["storage_version"].startswith("v1.0.0")
+
+
+def test_a_store_without_models_and_votes(export: Callable[..., Path], bare_store: Store) -> None:
+    path = export("store", "all.duckdb", bare_store)
+    with duckdb.connect(str(path), read_only=True) as con:
+        assert names(con, "tables", "table_name") == {*bare_store.names, *OWN}
+        assert con.execute("select count(*) from labels").fetchall() == [
+            (bare_store.tables["labels"],)
+        ]
+        assert con.execute("from leaderboard").fetchall() == []
+        assert keys(con, "FOREIGN KEY", "constraint_column_names") == {("labels", ("image_id",))}
+
+
+def test_rows_are_counted(modelled_store: Store, tmp_path: Path) -> None:
+    done = realdb.export("store", tmp_path / "all.db", format="duckdb", store=modelled_store.root)
+    assert (done.format, done.counts) == ("store-duckdb", "rows")
+    assert done.count == sum(modelled_store.tables.values()) + 100_000 + 2  # predictions, models
+
+
+@pytest.mark.parametrize(
+    "options", [{"where": "true"}, {"columns": "label"}, {"threshold": 0.5}, {"partition_by": "a"}]
+)
+def test_options_that_it_does_not_use(
+    options: dict[str, Any], export: Callable[..., Path], modelled_store: Store
+) -> None:
+    (name,) = options
+    with refused(UsageError, parameter=name):
+        export("store", "all.duckdb", modelled_store, **options)

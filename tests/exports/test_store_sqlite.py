@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import realdb
+from realdb.schema.tables import header_of
+from realdb.store.store import Store
+
+# The foreign keys of the tables of the real store: table, columns, table.
+KEYS = {
+    ("images", ("original_label",), "classes"),
+    *((table, ("image_id",), "images") for table in ("labels", "questions", "scores", "votes")),
+    *((table, ("label",), "classes") for table in ("labels", "questions", "scores", "votes")),
+    *((table, ("image_id", "label"), "questions") for table in ("scores", "votes")),
+    ("votes", ("rater_id",), "raters"),
+    ("predictions", ("model",), "models"),
+    ("predictions", ("image_id",), "images"),
+    ("predictions", ("label",), "classes"),
+}
+# The tables that an export adds.
+OWN = {"models", "about", "_realdb"}
+
+
+@pytest.fixture
+def con(export: Callable[..., Path], modelled_store: Store) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to an exported store."""
+    with closing(sqlite3.connect(export("store", "it's all.sqlite", modelled_store))) as con:
+        yield con
+
+
+def tables(con: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in con.execute("select name from sqlite_master where type = 'table'")}
+
+
+def references(con: sqlite3.Connection) -> set[tuple[Any, ...]]:
+    found: dict[tuple[str, int], list[tuple[str, str, str]]] = {}
+    for table in tables(con):
+        for number, _, other, here, there, *_ in con.execute(
+            "select * from pragma_foreign_key_list(?)", [table]
+        ):
+            found.setdefault((table, number), []).append((other, here, there))
+    assert all(there in (here, "label") for parts in found.values() for _, here, there in parts), (
+        "a key refers to another column"
+    )
+    return {
+        (table, tuple(here for _, here, _ in parts), parts[0][0])
+        for (table, _), parts in found.items()
+    }
+
+
+def test_the_tables_are_those_of_the_store(con: sqlite3.Connection, modelled_store: Store) -> None:
+    assert tables(con) == {*modelled_store.names, *OWN}
+    stored = realdb.connect(store=modelled_store.root)
+    for table in {*modelled_store.names} - {"sources", "build"}:  # these have times
+        key = ", ".join(header_of(table).key)
+        rows = con.execute(f"select * from {table} order by {key}").fetchall()
+        is_same = rows == stored.execute(f"from {table} order by {key}").fetchall()
+        assert is_same, table
+    models = realdb.models(store=modelled_store.root)
+    expected = models.project("model, images, added_at::varchar").order("model").fetchall()
+    assert con.execute("select model, images, added_at from models").fetchall() == expected
+
+
+def test_keys_hold(con: sqlite3.Connection) -> None:
+    assert con.execute("pragma integrity_check").fetchall() == [("ok",)]
+    assert con.execute("pragma foreign_key_check").fetchall() == []
+    assert references(con) == KEYS
+    ((indexed,),) = con.execute(
+        "select count(*) from sqlite_master where name = 'predictions_label' and type = 'index'"
+    ).fetchall()
+    assert indexed == 1
+
+
+def test_keys_of_the_real_data(export: Callable[..., Path], real_modelled_store: Store) -> None:
+    path = export("store", "all.sqlite", real_modelled_store)
+    with closing(sqlite3.connect(path)) as con:
+        assert con.execute("pragma foreign_key_check").fetchall() == []
+        assert references(con) == KEYS
+        # What Datasette shows for a label: the column `name` of the table that it refers to.
+        assert con.execute(
+            """
+            select p.model, c.name
+            from predictions as p
+            inner join classes as c on p.label = c.label
+            where p.image_id = 26 and p.rank = 1
+            order by p.model
+            """
+        ).fetchall() == [("ResNet50", "guillotine"), ("ViT", "table lamp")]
+
+
+def test_every_column_is_explained(con: sqlite3.Connection) -> None:
+    about = {
+        (table, column): meaning for table, column, meaning in con.execute("select * from about")
+    }
+    for table in tables(con) - {"about", "_realdb"}:
+        columns = [
+            name for (name,) in con.execute("select name from pragma_table_info(?)", [table])
+        ]
+        assert all(about[table, column] for column in [None, *columns])
+    assert about["labels", "image_id"] == "the image"
+    assert about["labels", None].startswith(header_of("labels").summary)
+    ((statement,),) = con.execute("select sql from sqlite_master where name = 'labels'").fetchall()
+    assert "-- the image\n" in statement
+
+
+def test_it_says_what_it_is(con: sqlite3.Connection, modelled_store: Store) -> None:
+    notice = dict(con.execute("select * from _realdb").fetchall())
+    assert notice["realdb_build"] == modelled_store.build_id
+    assert "Apache-2.0" in notice["license"]
+
+
+def test_a_store_without_models_and_classes(export: Callable[..., Path], bare_store: Store) -> None:
+    with closing(sqlite3.connect(export("store", "all.sqlite", bare_store))) as con:
+        assert tables(con) == {*bare_store.names, *OWN}
+        assert con.execute("pragma foreign_key_check").fetchall() == []
+        assert references(con) == {
+            ("labels", ("image_id",), "images"),
+            ("predictions", ("image_id",), "images"),
+            ("predictions", ("model",), "models"),
+        }
+
+
+def test_rows_are_counted(modelled_store: Store, tmp_path: Path) -> None:
+    done = realdb.export("store", tmp_path / "all.db", format="sqlite", store=modelled_store.root)
+    assert (done.format, done.counts) == ("store-sqlite", "rows")
+    assert done.count == sum(modelled_store.tables.values()) + 100_000 + 2  # predictions, models
