@@ -319,7 +319,8 @@ def _compare_labels_with_scores(inputs: Inputs) -> None:
     if inputs.real is None or inputs.scores is None:
         return
     questions = inputs.scores.questions
-    kept = questions.keys[inputs.scores.score >= _THRESHOLD]
+    # As the view labels_at compares them.
+    kept = questions.keys[inputs.scores.score.round(12) >= round(_THRESHOLD, 12)]
     is_rated = np.zeros(IMAGES + 1, np.bool_)
     is_rated[questions.image_id] = True
     if inputs.original:

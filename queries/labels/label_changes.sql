@@ -3,9 +3,9 @@
 -- grain: one row per image and label that only one of the two has
 -- key: image_id, label
 -- reads: labels, recomputed_scores, images, pipeline_rules
--- rule: a rated image's recomputed labels (recomputed_score >= 0.8, the rules' threshold) are
---   compared with the published ones; an image that was not rated keeps its label. relabelling
---   counts these rows
+-- rule: a rated image's recomputed labels (recomputed_score >= 0.8, the rules' threshold, both
+--   rounded to 12 decimals as in labels_at) are compared with the published ones; an image that was
+--   not rated keeps its label. relabelling counts these rows
 -- source: real.json against the votes (view recomputed_labels)
 -- image_id: the image
 -- label: the class id of the label
@@ -29,7 +29,8 @@ compared as (
         coalesce(s.label, l.label) as label,
         s.published_score,
         s.recomputed_score,
-        coalesce(s.recomputed_score >= r.threshold, false) as is_recomputed,
+        coalesce(round(s.recomputed_score, 12) >= round(r.threshold, 12), false)
+            as is_recomputed,
         l.image_id is not null as is_published
     from recomputed_scores as s
     full outer join published as l on s.image_id = l.image_id and s.label = l.label

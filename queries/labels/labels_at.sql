@@ -3,8 +3,9 @@
 -- grain: one row per image and label; an image left without labels has no row
 -- key: image_id, label
 -- reads: images, scores, labels
--- rule: a rated image has the labels with score >= threshold; one that was not rated keeps what
---   real.json has, its original label; 0.8 gives real.json exactly
+-- rule: a rated image has the labels with score >= threshold, both rounded to 12 decimals, so that
+--   a score equal to the threshold counts whatever its last digits; an image that was not rated
+--   keeps what real.json has, its original label; 0.8 gives real.json exactly
 -- source: scores.npz; Section 3 of the paper for the operating point
 -- $threshold: the lowest score that makes a label, between 0 and 1
 -- image_id: the image
@@ -16,7 +17,7 @@ with kept as (
         s.image_id,
         s.label
     from scores as s
-    where s.score >= cast($threshold as double)
+    where round(s.score, 12) >= round(cast($threshold as double), 12)
     union all
     select
         l.image_id,

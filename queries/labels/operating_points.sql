@@ -4,8 +4,8 @@
 -- key: method
 -- reads: precision_recall, pipeline_rules
 -- rule: the point of the curve in precision_recall with the lowest threshold that is not below the
---   pipeline's, 0.8: both thresholds keep the same golden questions. A method without such a point
---   has no row
+--   pipeline's, 0.8, both rounded to 12 decimals as in labels_at: both thresholds keep the same
+--   golden questions. A method without such a point has no row
 -- source: Section 3 of the paper for the operating point; golden.npz against scores.npz
 -- method: published or recomputed
 -- threshold: the lowest score of a golden question that is kept
@@ -22,5 +22,7 @@ select
     min_by(c.recall, c.threshold) as recall
 from precision_recall as c
 cross join pipeline_rules as r
-where c.method in ('published', 'recomputed') and c.threshold >= r.threshold
+where
+    c.method in ('published', 'recomputed')
+    and round(c.threshold, 12) >= round(r.threshold, 12)
 group by c.method

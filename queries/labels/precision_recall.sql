@@ -3,11 +3,12 @@
 -- grain: one row per method and threshold: each distinct score that a golden question has
 -- key: method, threshold
 -- reads: golden_truths, scores, recomputed_scores, counted_votes
--- rule: a question is kept if its score is at least the threshold, and truly kept if golden_truths
---   has it as valid; scores that agree to ten decimals are one threshold, the lowest of them (the
---   same votes summed up in another order differ in the last digit); the recomputed and the
---   published scores weigh the raters by these very golden questions, so they look better here
---   than on others; a golden question without a score is left out of the method's curve
+-- rule: a question is kept if its score is at least the threshold, both rounded to 12 decimals as
+--   in labels_at, and truly kept if golden_truths has it as valid; scores that are equal when
+--   rounded are one threshold, the lowest of them (the same votes summed up in another order differ
+--   in the last digit); the recomputed and the published scores weigh the raters by these very
+--   golden questions, so they look better here than on others; a golden question without a score is
+--   left out of the method's curve
 -- source: golden.npz against scores.npz, raters.npz and the original labels; operating_points has
 --   the point at the paper's threshold
 -- method: published (scores.npz), recomputed (recomputed_scores), majority (share of yes among the
@@ -66,7 +67,7 @@ steps as (
         count(*) as questions,
         count(case when s.is_valid then 1 end) as valid_questions
     from scored as s
-    group by s.method, round(s.score, 10)
+    group by s.method, round(s.score, 12)
 ),
 
 curves as (

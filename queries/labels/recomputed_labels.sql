@@ -3,9 +3,10 @@
 -- grain: one row per image and label; an image left without labels has no row
 -- key: image_id, label
 -- reads: images, labels, recomputed_scores, pipeline_rules
--- rule: a rated image has the labels with recomputed_score >= 0.8, the rules' threshold; one that
---   was not rated keeps what real.json has, its original label. label_changes lists only the labels
---   that differ from real.json, and relabelling counts them
+-- rule: a rated image has the labels with recomputed_score >= 0.8, the rules' threshold, both
+--   rounded to 12 decimals as in labels_at; an image that was not rated keeps what real.json has,
+--   its original label. label_changes lists only the labels that differ from real.json, and
+--   relabelling counts them
 -- source: the votes (view recomputed_scores); Section 3 of the paper for the operating point
 -- image_id: the image
 -- label: the class id of a label that the image has
@@ -17,7 +18,7 @@ with kept as (
         s.label
     from recomputed_scores as s
     cross join pipeline_rules as r
-    where s.recomputed_score >= r.threshold
+    where round(s.recomputed_score, 12) >= round(r.threshold, 12)
     union all
     select
         l.image_id,

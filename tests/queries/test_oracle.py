@@ -71,7 +71,7 @@ def labels_at(tables: Tables, threshold: float) -> Found:
     published = label_lists(tables["labels"])
     passing = defaultdict(set)
     for image, label, score in tables["scores"]:
-        if score >= threshold:
+        if round(score, 12) >= round(threshold, 12):
             passing[image].add(label)
     for image, _, _, is_rated in tables["images"]:
         mine = published.get(image, [])

@@ -110,7 +110,8 @@ class Pipeline:
     def labels(self) -> set[tuple[int, int]]:
         rated = {image for image, _ in self.scores}
         kept = {(image, label) for image, label, _ in self.tables["labels"] if image not in rated}
-        return kept | {q for q, score in self.scores.items() if score >= self.rules.threshold}
+        least = round(self.rules.threshold, 12)
+        return kept | {q for q, score in self.scores.items() if round(score, 12) >= least}
 
 
 OTHERS = [

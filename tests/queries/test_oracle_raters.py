@@ -155,19 +155,19 @@ def rankings(
     }
 
 
+def is_kept(score: float, threshold: float) -> bool:
+    return round(score, 12) >= round(threshold, 12)
+
+
 def precision_recall(ranked: dict[str, list[tuple[float, bool]]]) -> Found:
     for method, scored in ranked.items():
-        scores = sorted({score for score, _ in scored})
-        # Without those that differ from the next lower one in the last digits only.
-        thresholds = [
-            score
-            for below, score in zip([-1, *scores], scores, strict=False)
-            if score - below > 1e-10
-        ]
+        # Of scores that are equal when rounded the lowest; the last entry of a key counts.
+        lowest = {round(score, 12): score for score in sorted(score for score, _ in scored)[::-1]}
+        thresholds = list(lowest.values())
         if method == "original":
-            thresholds = [1.0] if 1.0 in scores else []
+            thresholds = [1.0] if 1.0 in lowest else []
         for threshold in thresholds:
-            kept = [truth for score, truth in scored if score >= threshold]
+            kept = [truth for score, truth in scored if is_kept(score, threshold)]
             valid = sum(truth for _, truth in scored)
             yield (
                 *(method, threshold, len(kept), sum(kept), sum(kept) / len(kept)),
@@ -177,7 +177,7 @@ def precision_recall(ranked: dict[str, list[tuple[float, bool]]]) -> Found:
 
 def operating_points(curves: Rows, rules: Rules) -> Found:
     for method in ("published", "recomputed"):
-        enough = [row for row in curves if row[0] == method and row[1] >= rules.threshold]
+        enough = [row for row in curves if row[0] == method and is_kept(row[1], rules.threshold)]
         if enough:
             yield min(enough, key=lambda row: row[1])
 
@@ -187,12 +187,12 @@ def average_precision(ranked: dict[str, list[tuple[float, bool]]]) -> Found:
     for method, scored in ranked.items():
         if method != "original" and scored:
             precisions = [
-                share(truth for score, truth in scored if score > least - 1e-10) or 0
+                share(truth for score, truth in scored if is_kept(score, least)) or 0
                 for least, valid in scored
                 if valid
             ]
             average = sum(precisions) / len(precisions) if precisions else None
-            steps = {round(score, 10) for score, _ in scored}
+            steps = {round(score, 12) for score, _ in scored}
             valid_share = share(truth for _, truth in scored)
             yield method, average, len(scored), valid_share, len(steps)
 
