@@ -117,10 +117,11 @@ def test_the_published_rules_change_nothing(real_store: Store, real_data: Path) 
     found = realdb.scores(real_data / "predictions", store=real_store.root)
     assert (found.labels.added_labels, found.labels.removed_labels) == (0, 0)
     assert found.changes.fetchall() == []
-    assert {name: row["recomputed_accuracy"] for name, row in models(found).items()} == {
-        "ViT": 39_337 / 46_837,
-        "ResNet50": 38_855 / 46_837,
-    }
+    expected = {"ViT": 39_337 / 46_837, "ResNet50": 38_855 / 46_837}
+    for name, row in models(found).items():
+        assert row["accuracy_on_recomputed_images"] == expected[name]
+        assert row["accuracy_on_scored_images"] == expected[name]
+        assert (row["common_images"], row["common_change"]) == (46_837, 0)
 
 
 @pytest.mark.parametrize("threshold", VIT)
@@ -129,9 +130,86 @@ def test_another_threshold(threshold: float, real_store: Store, real_data: Path)
     found = realdb.scores(file, threshold=threshold, store=real_store.root)
     share, images = VIT[threshold]
     row = models(found)["ViT"]
-    assert row["recomputed_accuracy"] == pytest.approx(share, abs=5e-7)
+    assert row["accuracy_on_recomputed_images"] == pytest.approx(share, abs=5e-7)
     assert row["recomputed_images"] == found.labels.recomputed_images == images
-    assert row["accuracy_change"] == row["recomputed_accuracy"] - row["real_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "common", "vit", "resnet50"),
+    [
+        ({"golden_majority": 4}, 45_438, (0.002420, -0.010036), (0.003358, -0.010058)),
+        ({"maybe_as": "no"}, 44_181, (0.007636, -0.006971), (0.008753, -0.007333)),
+        (
+            {"method": "majority", "threshold": 0.8},
+            36_330,
+            (0.041330, -0.024553),
+            (0.051593, -0.023369),
+        ),
+        ({"original_label_for": "none"}, 46_253, (-0.005477, -0.006054), (-0.004411, -0.005427)),
+    ],
+    ids=str,
+)
+def test_changes_are_those_on_the_same_images(
+    rules: dict[str, Any],
+    common: int,
+    vit: tuple[float, float],
+    resnet50: tuple[float, float],
+    real_store: Store,
+    real_data: Path,
+) -> None:
+    """FACTS, "Changes of accuracy under other rules, on the same images".
+
+    The first figure of a pair subtracts accuracies over different images, which is no change.
+    """
+    found = models(realdb.scores(real_data / "predictions", store=real_store.root, **rules))
+    for name, (apart, change) in (("ViT", vit), ("ResNet50", resnet50)):
+        row = found[name]
+        assert row["common_images"] == common
+        assert row["common_change"] == pytest.approx(change, abs=5e-7)
+        difference = row["accuracy_on_recomputed_images"] - row["accuracy_on_scored_images"]
+        assert difference == pytest.approx(apart, abs=5e-7)
+
+
+def test_ties_at_the_threshold(real_store: Store, real_data: Path) -> None:
+    """FACTS, "Ties at the threshold": weighted votes with exact arithmetic."""
+    root = real_store.root
+    found = realdb.scores(real_data / "predictions", method="weighted", threshold=0.8, store=root)
+    labels = found.labels
+    assert (labels.recomputed_labels, labels.recomputed_images) == (37_400, 35_206)
+    assert (labels.removed_labels, labels.added_labels, labels.changed_images) == (
+        20_153,
+        0,
+        14_944,
+    )
+    accuracy = {name: row["accuracy_on_recomputed_images"] for name, row in models(found).items()}
+    assert accuracy == {"ViT": 31_241 / 35_206, "ResNet50": 31_293 / 35_206}
+    # Weights are k/2270, and so are scores, but for their last digits.
+    exact = "abs(score - 0.8) < 1e-12"
+    assert len(found.scores.filter(exact)) == 7
+    kept = found.scores.filter("score < 0.8").filter(exact).select("image_id, label").fetchall()
+    assert kept == [(30538, 799), (31893, 508), (31893, 673), (37645, 403)]
+    removed = set(found.changes.select("image_id, label").fetchall())
+    assert not removed & set(kept)
+    assert len(found.scores.filter("abs(score - 0.5) < 1e-12")) == 144
+    higher = realdb.scores(method="weighted", threshold=0.9, store=root)
+    assert higher.labels.recomputed_labels == 33_292
+
+
+@pytest.mark.parametrize(
+    ("method", "labels"),
+    [
+        ("pipeline", 57_553),
+        ("majority", 39_222),
+        ("weighted", 37_400),
+        ("one-coin", 43_625),
+        ("dawid-skene", 58_464),
+    ],
+)
+def test_labels_kept_at_the_published_threshold(
+    method: str, labels: int, real_store: Store
+) -> None:
+    found = realdb.scores(method=method, threshold=0.8, store=real_store.root)
+    assert found.labels.recomputed_labels == labels
 
 
 def test_rules_in_sql_are_those_of_the_call(synthetic_store: Store) -> None:
@@ -159,7 +237,7 @@ def test_scores_of_a_method_take_the_place_of_the_published(
     assert pq.read_table(out).num_rows == synthetic_store.tables["questions"]
     judged = realdb.accuracy(file, scores=out, threshold=0.55, store=root)
     row = models(found)["model_a"]
-    assert judged.real_accuracy == row["recomputed_accuracy"]
+    assert judged.real_accuracy == row["accuracy_on_recomputed_images"]
     assert judged.scored_images == row["recomputed_images"]
     labels = realdb.query("select count(*) from labels", scores=out, threshold=0.55, store=root)
     assert labels.fetchall() == [(found.labels.recomputed_labels,)]
@@ -238,7 +316,7 @@ def test_a_stored_model_is_not_judged_twice(
     }
     stored = models(realdb.scores(threshold=0.5, store=root))
     assert stored.keys() == {"model_a", "model_b"}
-    for name in ("recomputed_accuracy", "scored_images"):
+    for name in ("common_change", "accuracy_on_recomputed_images", "scored_images"):
         assert stored["model_a"][name] == expected["model_a"][name]
     assert len(realdb.explain(1, files, store=root).models) == 2
 

@@ -2,63 +2,97 @@
 --
 -- grain: one row per model
 -- key: model
--- reads: accuracy, predictions, recomputed_labels
--- rule: real_accuracy judges by real.json, recomputed_accuracy by the labels that the votes give
---   under the rules in force, each on the images that have labels there; equal accuracies share a
---   rank; with the published rules nothing moves
+-- reads: scored_predictions, recomputed_labels
+-- rule: common_change compares both label sets on the same images, those that have labels in both.
+--   The other two accuracies are each over its own images; their difference is not a change of the
+--   model, because other rules leave other images without labels. Equal accuracies share a rank.
+--   With the published rules nothing moves
 -- source: Section 4 of the paper (ReaL accuracy)
 -- model: the prediction set's name
--- real_accuracy: share of the scored images whose first choice is among their ReaL labels
--- recomputed_accuracy: the same share with the recomputed labels
--- accuracy_change: recomputed_accuracy - real_accuracy
+-- common_images: predicted images that have ReaL labels and recomputed labels
+-- common_change: share of the common_images whose first choice is among the recomputed labels,
+--   minus the share whose first choice is among the ReaL labels; NULL where there are none
 -- scored_images: predicted images that have ReaL labels
+-- accuracy_on_scored_images: share of them whose first choice is among their ReaL labels, which is
+--   real_accuracy in the view accuracy
 -- recomputed_images: predicted images that have recomputed labels
--- real_rank: the place by real_accuracy, from 1; NULL where nothing was scored
--- recomputed_rank: the place by recomputed_accuracy, from 1; NULL where nothing was scored
+-- accuracy_on_recomputed_images: share of them whose first choice is among their recomputed labels
+-- real_rank: the place by accuracy_on_scored_images, from 1; NULL where nothing was scored
+-- recomputed_rank: the place by accuracy_on_recomputed_images, from 1; NULL where nothing was
+--   scored
 -- rank_change: real_rank - recomputed_rank, the places won
 with labelled as (
     select distinct image_id
     from recomputed_labels
 ),
 
-recomputed as (
+judged as (
     select
-        p.model,
-        count(*) as recomputed_images,
-        cast(count(l.label) as double) / nullif(count(*), 0) as recomputed_accuracy
-    from predictions as p
-    inner join labelled as i on p.image_id = i.image_id
-    left join recomputed_labels as l on p.image_id = l.image_id and p.label = l.label
-    where p.rank = 1
-    group by p.model
+        s.model,
+        s.is_real_correct,
+        case when i.image_id is not null then l.label is not null end as is_recomputed_correct
+    from scored_predictions as s
+    left join labelled as i on s.image_id = i.image_id
+    left join recomputed_labels as l on s.image_id = l.image_id and s.label = l.label
+),
+
+counted as (
+    select
+        model,
+        count(is_real_correct) as scored_images,
+        count(case when is_real_correct then 1 end) as scored_hits,
+        count(is_recomputed_correct) as recomputed_images,
+        count(case when is_recomputed_correct then 1 end) as recomputed_hits,
+        count(case when is_recomputed_correct is not null then is_real_correct end)
+            as common_images,
+        count(case when is_recomputed_correct and is_real_correct is not null then 1 end)
+        - count(case when is_real_correct and is_recomputed_correct is not null then 1 end)
+            as common_gain
+    from judged
+    group by model
+),
+
+shares as (
+    select
+        model,
+        common_images,
+        cast(common_gain as double) / nullif(common_images, 0) as common_change,
+        scored_images,
+        cast(scored_hits as double) / nullif(scored_images, 0) as accuracy_on_scored_images,
+        recomputed_images,
+        cast(recomputed_hits as double) / nullif(recomputed_images, 0)
+            as accuracy_on_recomputed_images
+    from counted
 ),
 
 ranked as (
     select
-        a.model,
-        a.real_accuracy,
-        r.recomputed_accuracy,
-        a.scored_images,
-        coalesce(r.recomputed_images, 0) as recomputed_images,
+        model,
+        common_images,
+        common_change,
+        scored_images,
+        accuracy_on_scored_images,
+        recomputed_images,
+        accuracy_on_recomputed_images,
         case
-            when a.real_accuracy is not null
-                then rank() over (order by a.real_accuracy desc nulls last)
+            when accuracy_on_scored_images is not null
+                then rank() over (order by accuracy_on_scored_images desc nulls last)
         end as real_rank,
         case
-            when r.recomputed_accuracy is not null
-                then rank() over (order by r.recomputed_accuracy desc nulls last)
+            when accuracy_on_recomputed_images is not null
+                then rank() over (order by accuracy_on_recomputed_images desc nulls last)
         end as recomputed_rank
-    from accuracy as a
-    left join recomputed as r on a.model = r.model
+    from shares
 )
 
 select
     model,
-    real_accuracy,
-    recomputed_accuracy,
-    recomputed_accuracy - real_accuracy as accuracy_change,
+    common_images,
+    common_change,
     scored_images,
+    accuracy_on_scored_images,
     recomputed_images,
+    accuracy_on_recomputed_images,
     real_rank,
     recomputed_rank,
     real_rank - recomputed_rank as rank_change

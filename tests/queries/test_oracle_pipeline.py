@@ -138,14 +138,15 @@ def stored(
     return con, rows
 
 
-def accuracies(predicted: Rows, labels: set[tuple[int, int]]) -> dict[str, float]:
-    """Return the share of right first choices by model, where an image has labels."""
-    labelled = {image for image, _ in labels}
+def accuracies(
+    predicted: Rows, labels: set[tuple[int, int]], images: set[int]
+) -> dict[str, tuple[int, float]]:
+    """Return the number of `images` that each model predicts, and its share of right choices."""
     right: dict[str, list[bool]] = defaultdict(list)
     for model, image, rank, label, _ in predicted:
-        if rank == 1 and image in labelled:
+        if rank == 1 and image in images:
             right[model].append((image, label) in labels)
-    return {model: sum(flags) / len(flags) for model, flags in right.items()}
+    return {model: (len(flags), sum(flags) / len(flags)) for model, flags in right.items()}
 
 
 def close(found: Rows, expected: dict[Any, Any]) -> None:
@@ -221,10 +222,19 @@ def test_pipeline(
             *(len({image for image, _ in which}) for which in (published, labels)),
         )
     ]
-    before, after = (accuracies(tables["predictions"], which) for which in (published, labels))
-    moves = ask("model, real_accuracy, recomputed_accuracy, rank_change", "accuracy_moves")
+    old, new = ({image for image, _ in which} for which in (published, labels))
+    predicted = tables["predictions"]
+    before, after = accuracies(predicted, published, old), accuracies(predicted, labels, new)
+    common = [accuracies(predicted, which, old & new) for which in (published, labels)]
+    moves = ask("*", "accuracy_moves")
     assert len(moves) == len(before) == 2
     for model, *row in moves:
-        places = [1 + sum(other > of[model] for other in of.values()) for of in (before, after)]
-        expected = [before[model], after[model], places[0] - places[1]]
+        places = [
+            1 + sum(share > of[model][1] for _, share in of.values()) for of in (before, after)
+        ]
+        count, share = common[0][model]
+        expected = [
+            *(count, common[1][model][1] - share),
+            *(*before[model], *after[model], *places, places[0] - places[1]),
+        ]
         assert row == pytest.approx(expected, abs=1e-12)
