@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..errors import DataError
 from . import choices, doubts
-from .build import root_of
+from .build import open_store, root_of
 from .results import Accuracy, accuracies
 from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
 from .session import Session
@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 
 # The view that answers each breakdown.
 BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in get_args(choices.AccuracyBy)}
+# The view accuracy with the column unasked_images, and without the view unasked_predictions. Where
+# images without labels do not stay out, they are scored too.
+_WITH_UNASKED = """
+    with unasked as (
+        select u.model, count(*) as images
+        from unasked_predictions as u
+        where u.is_scored or $empty <> 'skip'
+        group by u.model
+    )
+
+    select
+        a.*,
+        case when a.original_accuracy is not null then coalesce(u.images, 0) end as unasked_images
+    from accuracy as a
+    left join unasked as u on a.model = u.model
+"""
+_WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
 # Those that ask for the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
 
@@ -114,6 +131,8 @@ def accuracy_table(
 ) -> duckdb.DuckDBPyRelation:
     """Return the view `accuracy` for the given predictions: a row for each model.
 
+    A column `unasked_images` is added, as in `Accuracy`.
+
     `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
@@ -131,40 +150,46 @@ def accuracy_table(
     if by is not None:
         require_choice("by", by, tuple(BY))
     views = ["accuracy", *([BY[by]] if by else [])]
-    original_for = f"by {by}" if by in _BY_ORIGINAL else None
     if engine is not None:
         from . import spark
 
         spark.require_plain(model=model, columns=columns, input_format=input_format, order=order)
+    opened = open_store(store, offline, progress)
+    counts_unasked = by is None and rules.is_published and "questions" in opened.names
+    views += ["unasked_predictions"] if counts_unasked else []
+    select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
+    bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
+    original_for = f"by {by}" if by in _BY_ORIGINAL else None
+    if engine is not None:
         with spark.judging(
             engine,
             predictions,
             [*views, doubts.VIEW],
             rules=rules,
-            store=store,
-            offline=offline,
+            store=opened,
             progress=progress,
             original_for=original_for,
         ) as there:
-            answers = [there.table(view) for view in (*views, doubts.VIEW)]
+            answer = there.query(select, bound)
+            parts = there.table(BY[by]) if by else answer
+            agreeing = there.table(doubts.VIEW).fetchall()
         doubts.warn(
-            accuracies(answers[0]),
-            {row[0]: doubts.Agreement(*row) for row in answers.pop().fetchall()},
+            accuracies(answer),
+            {row[0]: doubts.Agreement(*row) for row in agreeing},
             {},
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
         )
-        return answers[-1].order("all")
-    session = Session(
-        store, views=[*views, doubts.VIEW], rules=rules, offline=offline, progress=progress
-    )
+        return parts.order("all")
+    session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
     read_from = session.add(
         predictions, model=model, columns=columns, input_format=input_format, order=order
     )
     session.prepare(original_for=original_for)
     # Kept as a table: a relation would be computed anew each time that it is read.
     session.con.execute(
-        "create table answer as from accuracy order by list_position($1, model)", [list(read_from)]
+        f"create table answer as from ({select}) order by list_position($models, model)",
+        {**bound, "models": list(read_from)},
     )
     answer = session.con.table("answer")
     doubts.warn(

@@ -18,10 +18,14 @@ ENOUGH_IMAGES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How often a model is right; the fields are the columns of the view `accuracy`.
+    """How often a model is right; the fields are the columns of the view `accuracy`, and one more.
 
     Shares are between 0 and 1. A share is None where it cannot be known: top-5 where the
     predictions have no five ranks, original accuracy where the store has no original labels.
+
+    `unasked_images` are the scored images whose first choice no rater was asked about (view
+    `unasked_predictions`). They count as wrong. It is None where the store has no questions or no
+    original labels, or where other labels than the published ones judge.
     """
 
     model: str
@@ -34,6 +38,7 @@ class Accuracy:
     real_top5_accuracy: float | None
     original_top5_accuracy: float | None
     predicted_images: int
+    unasked_images: int | None = None
 
 
 def accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:

@@ -41,10 +41,14 @@ class Rules:
         require_share("threshold", self.threshold)
 
     @property
+    def is_published(self) -> bool:
+        """The labels are those of real.json."""
+        return self.threshold == PUBLISHED_THRESHOLD and self.scores is None
+
+    @property
     def views(self) -> list[str]:
         """The views that `apply` needs besides those of the question."""
-        is_published = self.threshold == PUBLISHED_THRESHOLD and self.scores is None
-        return [] if is_published else ["labels_at"]
+        return [] if self.is_published else ["labels_at"]
 
     @property
     def original_for(self) -> str | None:

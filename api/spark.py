@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..ingest.progress import Progress
+    from ..store.store import Store
 
 _LOCAL = re.compile(r"local(\[(\*|[1-9]\d*)\])?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -241,7 +242,7 @@ def judging(
     views: Collection[str],
     *,
     rules: Rules,
-    store: str | Path | None = None,
+    store: Store | str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
     original_for: str | None = None,

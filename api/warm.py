@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 class _Labels(NamedTuple):
     """Int16 labels by image: each one's original and first ReaL label (-1 for none), and others.
 
-    `other_rows` are the images, from 0, of `others`, the ReaL labels beyond the first.
+    `other_rows` are the images, from 0, of `others`, the ReaL labels beyond the first. `asked` are
+    the labels that raters were asked about in scored images, `asked_rows`; and `unrated` is the
+    original label of a scored image that was not rated (-1 for none). `judged_images` are the
+    images of these two. The three arrays are None where the store has no questions.
     """
 
     original: NDArray[Any]
@@ -38,6 +41,10 @@ class _Labels(NamedTuple):
     scored_images: int
     original_images: int
     rated_images: int
+    asked: NDArray[Any] | None = None
+    asked_rows: NDArray[Any] | None = None
+    unrated: NDArray[Any] | None = None
+    judged_images: int = 0
 
 
 def accuracy(predictions: Any, root: Path, model: str) -> tuple[Accuracy, Agreement] | None:
@@ -75,10 +82,23 @@ def accuracy(predictions: Any, root: Path, model: str) -> tuple[Accuracy, Agreem
         real_top5_accuracy=None,
         original_top5_accuracy=None,
         predicted_images=IMAGES,
+        unasked_images=_unasked_images(kept, labels),
     )
     return result, Agreement(
         model, kept.rated_images, int(np.count_nonzero(is_original & kept.rated))
     )
+
+
+def _unasked_images(kept: _Labels, labels: NDArray[Any]) -> int | None:
+    """Return how many of the scored images have a label that no rater was asked about."""
+    import numpy as np
+
+    if kept.asked is None or kept.asked_rows is None or not kept.original_images:
+        return None
+    # An image's questions differ, as its labels do.
+    asked = int(np.count_nonzero(labels.take(kept.asked_rows) == kept.asked))
+    asked += int(np.count_nonzero(labels == kept.unrated))
+    return kept.judged_images - asked
 
 
 @functools.lru_cache(maxsize=2)
@@ -94,18 +114,34 @@ def _labels(root: Path, build_id: str) -> _Labels | None:
             """
             select
                 coalesce(original_label, -1) as original,
-                coalesce(is_rated and original_label is not null, false) as rated
+                coalesce(is_rated and original_label is not null, false) as rated,
+                coalesce(is_rated, false) as is_rated,
+                coalesce(not is_rated, false) as is_unrated
             from images
             order by image_id
             """
         ).fetchnumpy()
         rows = con.execute("select image_id - 1 as row, position, label from labels").fetchnumpy()
+        questions = None
+        if "questions" in opened.tables:
+            questions = con.execute("select image_id - 1 as row, label from questions").fetchnumpy()
     is_first = rows["position"] == 0
     first = np.full(IMAGES, -1, np.int16)
     first[rows["row"][is_first]] = rows["label"][is_first]
     original = images["original"].astype(np.int16)
     if len(original) != IMAGES or not is_first.any():
         return None
+    of_questions: dict[str, Any] = {}
+    if questions is not None:
+        is_rated = images["is_rated"] & (first >= 0)
+        is_asked = is_rated[questions["row"]]
+        unrated = np.where(images["is_unrated"] & (first >= 0), original, np.int16(-1))
+        of_questions = {
+            "asked": questions["label"][is_asked],
+            "asked_rows": questions["row"][is_asked].astype(np.intp),
+            "unrated": unrated,
+            "judged_images": int(is_rated.sum()) + int((unrated >= 0).sum()),
+        }
     return _Labels(
         original=original,
         rated=images["rated"],
@@ -115,4 +151,5 @@ def _labels(root: Path, build_id: str) -> _Labels | None:
         scored_images=int(is_first.sum()),
         original_images=int((original >= 0).sum()),
         rated_images=int(images["rated"].sum()),
+        **of_questions,
     )

@@ -24,6 +24,7 @@ from needs import needs
 from realdb.errors import DataError, QueryError, StoreError, UsageError
 from realdb.ingest import sources
 from realdb.ingest.formats import columns
+from realdb.queries import catalog
 from realdb.schema.tables import TABLES
 from realdb.store.store import Store, resolve
 from refusals import refused
@@ -259,6 +260,26 @@ def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None
             assert same(result, truth.accuracy(given[result.model]))
 
 
+def test_unasked_images_are_those_of_the_view(files: list[Path], tmp_path: Path) -> None:
+    """They are counted where the published labels judge; elsewhere the column is empty."""
+    counts = realdb.query(
+        "select model, unasked_images, unasked_predicted_images from unasked_counts",
+        *files,
+    ).fetchall()
+    for rules, column in (({}, 1), ({"empty": "wrong"}, 2), ({"empty": "original"}, 2)):
+        table = realdb.accuracy_table(*files, **rules)
+        found = dict(table.select("model, unasked_images").fetchall())
+        assert found == {row[0]: row[column] for row in counts}
+        assert all(found.values())
+    out = tmp_path / "scores.parquet"
+    realdb.scores(out=out)
+    for other in ({"threshold": 0.5}, {"scores": out}):
+        assert realdb.accuracy(files[0], **other).unasked_images is None
+    assert {"unasked_images", "questions"}.isdisjoint(
+        {*realdb.accuracy_table(files[0], by="class").columns, *catalog.tables_of("leaderboard")}
+    )
+
+
 @pytest.mark.parametrize(
     ("by", "rules"),
     [("class", {}), ("label-count", {"threshold": 0.5}), ("animal", {"empty": "wrong"})],
@@ -395,6 +416,7 @@ def test_no_original_labels(files: list[Path], bare_store: Store, truth: Truth) 
     with pytest.warns(realdb.RealdbWarning, match="original accuracy"):
         result = realdb.accuracy(files[0], store=bare_store.root)
     assert result.original_accuracy is None
+    assert result.unasked_images is None
     expected = truth.accuracy(read(files[0]))
     assert result.real_accuracy == pytest.approx(expected["real_accuracy"], abs=1e-12)
 

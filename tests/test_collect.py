@@ -110,7 +110,9 @@ def test_what_is_kept_is_what_was_given(files: list[Path]) -> None:
     realdb.add(files[0])
     assert realdb.query(query.format("predictions")).fetchall() == expected
     accuracy = realdb.query("from accuracy").fetchall()
-    assert accuracy == [tuple(asdict(realdb.accuracy(files[0])).values())]
+    judged = asdict(realdb.accuracy(files[0]))
+    judged.pop("unasked_images")  # the view does not count them
+    assert accuracy == [tuple(judged.values())]
 
 
 @pytest.mark.usefixtures("store")

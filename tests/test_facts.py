@@ -430,6 +430,63 @@ def test_original_labels_as_predictions_score_0_900228(real_store: Store) -> Non
     assert found.original_accuracy == 1
 
 
+# Predictions that no rater was asked about --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "wrong", "unasked", "share", "asked", "accuracy", "everywhere", "categories"),
+    [
+        ("ViT", 7_500, 1_595, 0.213, 45_242, 0.869480, 1_829, (1_595, 1_667, 3_991, 247)),
+        ("ResNet50", 7_982, 117, 0.015, 46_720, 0.831657, 134, (117, 1_541, 6_067, 257)),
+    ],
+)
+def test_unasked_predictions(
+    real_store: Store,
+    real_data: Path,
+    model: str,
+    wrong: int,
+    unasked: int,
+    share: float,
+    asked: int,
+    accuracy: float,
+    everywhere: int,
+    categories: tuple[int, ...],
+) -> None:
+    path = real_data / "predictions" / f"{model}.csv"
+    counts = realdb.query("from unasked_counts", path, store=real_store.root)
+    found = dict(zip(counts.columns, counts.fetchall()[0], strict=True))
+    assert (found["scored_images"], found["predicted_images"]) == (46_837, 50_000)
+    assert (found["wrong_images"], found["unasked_images"]) == (wrong, unasked)
+    assert found["unasked_share_of_wrong"] == unasked / wrong
+    assert round(unasked / wrong, 3) == share
+    assert (found["asked_images"], round(found["asked_accuracy"], 6)) == (asked, accuracy)
+    assert found["unasked_predicted_images"] == everywhere
+    assert realdb.accuracy(path, store=real_store.root).unasked_images == unasked
+    # Wrong first choices by the first category that applies.
+    wrongs = realdb.query(
+        """
+        select
+            count(case when u.image_id is not null then 1 end),
+            count(case when u.image_id is null and s.label = s.original_label then 1 end),
+            count(
+                case
+                    when u.image_id is null and s.label <> s.original_label and q.no_votes >= 3
+                        then 1
+                end
+            ),
+            count(*)
+        from scored_predictions as s
+        left join unasked_predictions as u on s.model = u.model and s.image_id = u.image_id
+        left join rated_questions as q on s.image_id = q.image_id and s.label = q.label
+        where not s.is_real_correct
+        """,
+        path,
+        store=real_store.root,
+    ).fetchall()
+    assert wrongs == [(*categories[:3], sum(categories))]
+    assert sum(categories) == wrong
+
+
 # What the usual mistakes score --------------------------------------------------------------------
 
 

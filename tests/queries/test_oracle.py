@@ -120,6 +120,33 @@ def scored_with_unlabeled_rule(scored: Rows, empty: str) -> Found:
         yield (*row, label_count, original, real, original5, real5, has_five)
 
 
+def unasked_predictions(tables: Tables) -> Found:
+    asked = {(image, label) for image, label, *_ in tables["questions"]}
+    scored = {image for image, *_ in tables["labels"]}
+    images = {image: (original, is_rated) for image, _, original, is_rated in tables["images"]}
+    for model, image, rank, label, confidence in tables["predictions"]:
+        original, is_rated = images[image]
+        if is_rated:
+            is_unasked = (image, label) not in asked
+        else:
+            is_unasked = is_rated is False and original is not None and label != original
+        if rank == 1 and is_unasked:
+            yield model, image, label, confidence, original, is_rated, image in scored
+
+
+def unasked_counts(tables: Tables, scored: Rows) -> Found:
+    unasked = {row[:2] for row in unasked_predictions(tables)}
+    for model in {row[0] for row in scored}:
+        rows = [(row[:2] in unasked, row[7]) for row in scored if row[0] == model]
+        real = [(is_unasked, right) for is_unasked, right in rows if right is not None]
+        wrong = sum(not right for _, right in real)
+        among = sum(is_unasked for is_unasked, _ in real)
+        asked = [right for is_unasked, right in real if not is_unasked]
+        shares = among / wrong if wrong else None, len(asked), share(asked)
+        everywhere = sum(is_unasked for is_unasked, _ in rows)
+        yield model, len(real), wrong, among, *shares, len(rows), everywhere
+
+
 def wilson(right: int, of: int) -> tuple[float | None, float | None]:
     """Return the two p whose standard error puts the share Z of them away, as Wilson defines it.
 
@@ -183,6 +210,7 @@ def reports(tables: Tables, scored: Rows) -> dict[str, Rows]:
     return {
         "leaderboard": list(leaderboard(list(accuracy(scored)))),
         "accuracy": list(accuracy(scored)),
+        "unasked_counts": list(unasked_counts(tables, scored)),
         "accuracy_by_class": list(accuracy_by(scored, by_class)),
         "accuracy_by_animal": list(accuracy_by(scored, by_animal)),
         "accuracy_by_label_count": list(accuracy_by(scored, lambda row: (row[5],))),
@@ -285,6 +313,7 @@ def test_accuracy_on_the_real_data(
         catalog.substitute(real, "labels", "labels_at", {"threshold": threshold})
         tables = real_tables | {"labels": list(labels_at(real_tables, threshold))}
     assert_same(ask(real, "scored_choices"), scored_choices(tables))
+    assert_same(ask(real, "unasked_predictions"), unasked_predictions(tables))
     scored = list(scored_with_unlabeled_rule(list(scored_predictions(tables)), empty))
     catalog.substitute(real, "scored_predictions", "scored_with_unlabeled_rule", {"empty": empty})
     assert_same(ask(real, "scored_predictions"), scored)
@@ -353,6 +382,7 @@ def test_views_on_made_up_tables(
     assert_same(ask(con, "rated_questions"), rated_questions(tables))
     assert_same(ask(con, "labels_at", threshold=threshold), labels_at(tables, threshold))
     assert_same(ask(con, "scored_choices"), scored_choices(tables))
+    assert_same(ask(con, "unasked_predictions"), unasked_predictions(tables))
     scored = list(scored_predictions(tables))
     assert_same(ask(con, "scored_predictions"), scored)
     assert_same(
