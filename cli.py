@@ -50,6 +50,12 @@ ColumnsOption = Annotated[
 ScoresOption = Annotated[
     Path | None, typer.Option(help="Judge by the labels of these scores: see realdb scores --out.")
 ]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        help="The lowest score that makes a label. [0.8, or what the file of --scores records]"
+    ),
+]
 InputFormatOption = Annotated[
     str | None, typer.Option(help="The file's format. [told by its content]")
 ]
@@ -151,9 +157,7 @@ def accuracy(
         ),
     ],
     by: Annotated[AccuracyBy | None, typer.Option(help="Break the accuracy down.")] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Judge by the labels whose score is at least this.")
-    ] = 0.8,
+    threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Refuse a file that lacks images.")
@@ -328,9 +332,7 @@ def leaderboard(
             "Parquet files."
         ),
     ] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Judge by the labels whose score is at least this.")
-    ] = 0.8,
+    threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     scores: ScoresOption = None,
     allow_ground_truth: GroundTruthOption = False,
@@ -404,9 +406,7 @@ def sql(
         ),
     ] = None,
     with_stored: WithStoredOption = False,
-    threshold: Annotated[
-        float, typer.Option(help="Ask of the labels whose score is at least this.")
-    ] = 0.8,
+    threshold: ThresholdOption = None,
     scores: ScoresOption = None,
     tables: TablesOption = None,
     unsafe: Annotated[
@@ -475,7 +475,11 @@ def scores(
     context: typer.Context,
     method: Annotated[Method, typer.Option(help="How votes become scores.")] = "pipeline",
     threshold: Annotated[
-        float | None, typer.Option(help="The lowest score that makes a label. [0.8]")
+        str | None,
+        typer.Option(
+            help="The lowest score that makes a label, or same-count: keep about as many labels as "
+            "real.json. [0.8; same-count for majority and weighted]"
+        ),
     ] = None,
     golden_majority: Annotated[
         int | None,
@@ -532,7 +536,7 @@ def scores(
         found = rescore.scores(
             *(predictions or []),
             method=method,
-            threshold=threshold,
+            threshold=_threshold(threshold),
             golden_majority=golden_majority,
             original_majority=original_majority,
             smoothing=smoothing,
@@ -548,10 +552,9 @@ def scores(
         )
     if found.fit:
         terminal.say(found.fit)
-    terminal.say(str(found.labels))
+    terminal.say(str(found))
     if out is not None:
-        at = f" --threshold {threshold:g}" if threshold is not None else ""
-        terminal.say(f"{out}: written; to judge by it: realdb accuracy FILE --scores {out}{at}")
+        terminal.say(f"{out}: written; to judge by it: realdb accuracy FILE --scores {out}")
     rows = found.models if found.has_models else found.counts
     terminal.emit(found.changes if changes else rows, form)
 
@@ -646,9 +649,7 @@ def export(
     ] = None,
     where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
     columns: Annotated[str | None, typer.Option(help="Only these columns: a,b,…")] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Judge by the labels whose score is at least this.")
-    ] = 0.8,
+    threshold: ThresholdOption = None,
     scores: ScoresOption = None,
     tables: TablesOption = None,
     partition_by: Annotated[
@@ -769,6 +770,14 @@ def _tables(texts: list[str] | None) -> dict[str, str]:
             raise UsageError(f"--table names {name!r} twice", parameter="tables", value=name)
         tables[name] = file
     return tables
+
+
+def _threshold(text: str | None) -> float | str | None:
+    """Read a number; a name stays."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
 
 
 def _integers(text: str | None) -> list[int]:

@@ -10,7 +10,7 @@ from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog, statements
 from ..schema.tables import TABLES, source_of
 from ..store import prediction_sets
-from .rules import PUBLISHED_THRESHOLD, Rules
+from .rules import Rules
 from .session import Session, is_taken
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def query(
     sql: str,
     *files: str | Path,
     predictions: Mapping[str, object] | Iterable[str | Path] | str | Path | None = None,
-    threshold: float = PUBLISHED_THRESHOLD,
+    threshold: float | None = None,
     scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,

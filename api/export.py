@@ -58,7 +58,7 @@ def export(
     format: str | None = None,  # noqa: A002, as the option is called
     where: str | None = None,
     columns: Sequence[str] | str | None = None,
-    threshold: float = PUBLISHED_THRESHOLD,
+    threshold: float | None = None,
     scores: str | Path | None = None,
     tables: Mapping[str, object] | None = None,
     force: bool = False,
@@ -141,7 +141,7 @@ def export(
             rows = None if registry.is_whole(what) else con.table(registry.EXPORTED)
         else:
             session.prepare(stored=True, only=stored)
-        notice = _notice(con, opened, what, where, columns, rules)
+        notice = _notice(con, opened, what, where, columns, session.rules)
         placed = (
             place.standard_output(name, is_text=form.is_text)
             if target is None
@@ -182,7 +182,7 @@ def _check_options(
     if form.takes == "store":
         unknown += [key for key, it in (("where", where), ("columns", columns)) if it is not None]
     if not form.has_threshold:
-        unknown += ["threshold"] if rules.threshold != PUBLISHED_THRESHOLD else []
+        unknown += ["threshold"] if rules.threshold not in (None, PUBLISHED_THRESHOLD) else []
         unknown += ["scores"] if rules.scores is not None else []
     if unknown:
         own = ", ".join(f"`{key}`" for key in form.options) or "none"

@@ -46,7 +46,7 @@ def accuracy(
     predictions: object,
     *,
     model: str | None = None,
-    threshold: float = PUBLISHED_THRESHOLD,
+    threshold: float | None = None,
     empty: str = "skip",
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
@@ -67,8 +67,9 @@ def accuracy(
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
     """
-    options = (threshold, empty, columns, input_format, order, scores)
-    is_published = options == (PUBLISHED_THRESHOLD, "skip", None, None, None, None)
+    options = (empty, columns, input_format, order, scores)
+    is_published = options == ("skip", None, None, None, None)
+    is_published &= threshold in (None, PUBLISHED_THRESHOLD)
     numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
     if is_published and numpy and type(predictions) is numpy.ndarray:
         from . import warm
@@ -116,7 +117,7 @@ def accuracy_table(
     *predictions: object,
     by: str | None = None,
     model: str | None = None,
-    threshold: float = PUBLISHED_THRESHOLD,
+    threshold: float | None = None,
     empty: str = "skip",
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
@@ -137,9 +138,10 @@ def accuracy_table(
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
     it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
-    labels. `model`, `columns`, `input_format` and `order` are as in
-    `ingest.predictions.add`; a folder or a pattern stands for its files. With `engine` (see
-    `api.spark`) the views run there, over flat Parquet files that it can see.
+    labels, at the threshold that the file records unless there is a `threshold`. `model`,
+    `columns`, `input_format` and `order` are as in `ingest.predictions.add`; a folder or a pattern
+    stands for its files. With `engine` (see `api.spark`) the views run there, over flat Parquet
+    files that it can see.
 
     Raises DataError where predictions are refused, do not cover all 50,000 images although
     `require_complete`, or are the original labels (they agree with them on 95 % of at least 500

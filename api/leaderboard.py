@@ -11,7 +11,7 @@ from ..queries import catalog
 from ..store import prediction_sets
 from . import doubts
 from .results import accuracies
-from .rules import PUBLISHED_THRESHOLD, Rules
+from .rules import Rules
 from .session import Session
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BY_RANK = "real_rank nulls last, model"
 def leaderboard(
     *predictions: str | Path,
     engine: str | None = None,
-    threshold: float = PUBLISHED_THRESHOLD,
+    threshold: float | None = None,
     empty: str = "skip",
     scores: str | Path | None = None,
     allow_ground_truth: bool = True,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, get_args
 
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
+from ..schema import quoting
 from ..schema.tables import source_of
 from ..store import prediction_sets
 from ..store.files import replacing, require_parquet, user_path
 from . import choices
 from .build import open_store
-from .rules import require_choice, require_share
+from .rules import RECORDED_THRESHOLD, require_choice, require_share
 from .session import Session
 
 if TYPE_CHECKING:
@@ -27,6 +28,18 @@ METHODS: tuple[str, ...] = get_args(choices.Method)
 ORIGINAL_LABEL_FOR: tuple[str, ...] = get_args(choices.OriginalLabelFor)
 MAYBE_AS: tuple[str, ...] = get_args(choices.MaybeAs)
 EXPERTS = 5
+# The threshold that keeps as many labels as real.json has (view same_count_threshold). Scores that
+# are shares of votes, not probabilities, need it.
+SAME_COUNT = "same-count"
+_SHARES = ("majority", "weighted")
+_SCORES = """
+    select
+        image_id,
+        label,
+        recomputed_score as score
+    from recomputed_scores
+    order by image_id, label
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +69,20 @@ class Rescored:
     `labels` counts the labels that come and go, `counts` (view relabelling) says that in a row, and
     `changes` (view label_changes) names them; `models` (view accuracy_moves) is empty where no
     predictions were given and none are stored; `scores` has the columns of the table scores. `fit`
-    says how an iterated method ended, else it is None.
+    says how an iterated method ended, else it is None. `threshold` is the lowest score that makes a
+    label.
     """
 
+    threshold: float
     labels: Relabelling
     counts: duckdb.DuckDBPyRelation
     changes: duckdb.DuckDBPyRelation
     models: duckdb.DuckDBPyRelation
     scores: duckdb.DuckDBPyRelation
     fit: str | None
+
+    def __str__(self) -> str:
+        return f"threshold {self.threshold!r}: {self.labels}"
 
     @property
     def has_models(self) -> bool:
@@ -96,7 +114,7 @@ class Recomputation:
 def scores(
     *predictions: object,
     method: str = "pipeline",
-    threshold: float | None = None,
+    threshold: float | str | None = None,
     golden_majority: int | None = None,
     original_majority: int | None = None,
     smoothing: float | None = None,
@@ -125,9 +143,13 @@ def scores(
     held to the experts on the golden questions. `left_out_raters` and `maybe_as` hold for them too,
     and `golden_majority` where the experts are asked.
 
-    A label is valid where its score is at least `threshold` (0.8 as published). The models are
-    those of `predictions`, or where none are given the stored ones.
-    `out` is a Parquet file for the scores, which `accuracy(…, scores=out)` judges by.
+    A label is valid where its score is at least `threshold`: a number, or "same-count", which takes
+    the threshold that keeps as many labels as real.json has, or nearly (view
+    `same_count_threshold`). The default is 0.8, as published, and "same-count" for majority and
+    weighted, whose scores are shares of votes. The models are those of `predictions`, or without
+    any the stored ones.
+    `out` is a Parquet file for the scores, which records the threshold in its metadata;
+    `accuracy(…, scores=out)` judges by both.
 
     Raises UsageError for a rule that makes no sense, QueryError where the store lacks the votes.
     """
@@ -140,40 +162,39 @@ def scores(
         "left_out_raters": list(left_out_raters) or None,
         "threshold": threshold,
     }
+    if threshold is None and method in _SHARES:
+        threshold = SAME_COUNT
     _check(method, rules, clamp_golden=clamp_golden)
     opened = _require_votes(open_store(store, offline, progress))
-    views = ["accuracy_moves", "relabelling", catalog.OTHER_RULES]
+    views = ["accuracy_moves", "relabelling", "same_count_threshold", catalog.OTHER_RULES]
     session = Session(opened, views=views, tables=None)
     con = session.con
     _require_rounds(con)
     _require_raters(con, left_out_raters)
     session.add(predictions)
     session.prepare(stored=not predictions)
+    is_same_count = threshold == SAME_COUNT
+    rules["threshold"] = None if is_same_count else threshold
     catalog.substitute(con, catalog.RULES, catalog.OTHER_RULES, rules)
     fit = None if method == "pipeline" else _aggregate(con, method, clamp_golden=clamp_golden)
     # Each is asked several times below.
-    kept = ("recomputed_labels", "label_changes")
-    for name in ("recomputed_scores", *kept) if method == "pipeline" else kept:
+    if method == "pipeline":
+        catalog.keep(con, "recomputed_scores")
+    if is_same_count:
+        _use_same_count(con)
+    for name in ("recomputed_labels", "label_changes"):
         catalog.keep(con, name)
     found = Rescored(
+        threshold=session.row(catalog.RULES)["threshold"],
         labels=Relabelling(**session.row("relabelling")),
         counts=con.view("relabelling"),
         changes=con.table("label_changes").order("image_id, label"),
         models=con.sql("from accuracy_moves order by recomputed_rank nulls last, model"),
-        scores=con.sql(
-            """
-            select
-                image_id,
-                label,
-                recomputed_score as score
-            from recomputed_scores
-            order by image_id, label
-            """
-        ),
+        scores=con.sql(_SCORES),
         fit=fit,
     )
     if out is not None:
-        _write(found.scores, user_path(out), force=force)
+        _write(con, found.threshold, user_path(out), force=force)
     return found
 
 
@@ -216,7 +237,9 @@ def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> N
     ):
         if rules[name] is not None:
             require_choice(name, rules[name], known)
-    if isinstance(threshold, float | int):
+    if isinstance(threshold, str):
+        require_choice("threshold", threshold, ("a number from 0 to 1", SAME_COUNT))
+    elif isinstance(threshold, float | int):
         require_share("threshold", threshold)
     if isinstance(smoothing, float | int) and not 0 < smoothing < float("inf"):
         raise UsageError(
@@ -357,12 +380,34 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
     )
 
 
-def _write(scores: duckdb.DuckDBPyRelation, out: Path, *, force: bool) -> None:
+def _use_same_count(con: duckdb.DuckDBPyConnection) -> None:
+    """Put the threshold that keeps as many labels as real.json has into the rules.
+
+    Raises DataError where no question has a score.
+    """
+    ((threshold,),) = con.execute("select threshold from same_count_threshold").fetchall()
+    if threshold is None:
+        raise DataError(
+            "no question has a score, so that no threshold keeps as many labels as real.json",
+            count=0,
+            parameter="threshold",
+            value=SAME_COUNT,
+        )
+    con.execute("update pipeline_rules set threshold = $1", [threshold])
+
+
+def _write(con: duckdb.DuckDBPyConnection, threshold: float, out: Path, *, force: bool) -> None:
     import duckdb
 
     require_parquet(out, force=force)
     try:
         with replacing(out) as aside:
-            scores.write_parquet(str(aside), compression="zstd")
+            con.execute(
+                f"""
+                copy ({_SCORES}) to {quoting.literal(quoting.file_name(aside))}
+                (format parquet, compression zstd, kv_metadata $notice)
+                """,
+                {"notice": {RECORDED_THRESHOLD: repr(threshold)}},
+            )
     except (OSError, duckdb.Error) as error:
         raise DataError(f"{out} cannot be written: {str(error).splitlines()[0]}") from None

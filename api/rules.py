@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import duckdb
 
 PUBLISHED_THRESHOLD = 0.8
+# Under this key a Parquet file of scores records, in its metadata, the threshold that it is for.
+RECORDED_THRESHOLD = "realdb_threshold"
 EMPTY_RULES: tuple[str, ...] = get_args(choices.Empty)
 
 
@@ -23,7 +25,8 @@ EMPTY_RULES: tuple[str, ...] = get_args(choices.Empty)
 class Rules:
     """The rules that a question is answered by; those of the paper by default.
 
-    threshold: the lowest score that makes a label (view `labels_at`)
+    threshold: the lowest score that makes a label (view `labels_at`); None, which `resolved`
+        replaces, is the threshold that the file of `scores` records, else the published one
     empty: what an image without labels counts as: skip leaves it out, as the paper does, wrong
         counts it as wrong, original judges it by its original label (view
         `scored_with_unlabeled_rule`)
@@ -32,13 +35,16 @@ class Rules:
     Raises UsageError for a threshold outside 0-1 or another rule for `empty`.
     """
 
-    threshold: float = PUBLISHED_THRESHOLD
+    threshold: float | None = None
     empty: str = "skip"
     scores: str | Path | None = None
 
     def __post_init__(self) -> None:
         require_choice("empty", self.empty, EMPTY_RULES)
-        require_share("threshold", self.threshold)
+        if self.threshold is not None:
+            require_share("threshold", self.threshold)
+        elif self.scores is None:
+            object.__setattr__(self, "threshold", PUBLISHED_THRESHOLD)
 
     @property
     def is_published(self) -> bool:
@@ -50,6 +56,16 @@ class Rules:
         """The views that `apply` needs besides those of the question."""
         return [] if self.is_published else ["labels_at"]
 
+    def resolved(self, con: duckdb.DuckDBPyConnection) -> Rules:
+        """Return the rules with a threshold: that of the file of scores where there is none yet.
+
+        Raises DataError where the file records something else than a threshold.
+        """
+        if self.threshold is not None or self.scores is None:
+            return self
+        recorded = _recorded_threshold(con, user_path(self.scores))
+        return replace(self, threshold=PUBLISHED_THRESHOLD if recorded is None else recorded)
+
     @property
     def original_for(self) -> str | None:
         """The rule that needs the original labels, if one does."""
@@ -60,7 +76,8 @@ class Rules:
         if self.scores is not None:
             _use_scores(con, user_path(self.scores))
         if self.views:
-            catalog.substitute(con, "labels", "labels_at", {"threshold": self.threshold})
+            threshold = self.resolved(con).threshold
+            catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
         if self.empty != "skip":
             catalog.substitute(
                 con, "scored_predictions", "scored_with_unlabeled_rule", {"empty": self.empty}
@@ -94,6 +111,38 @@ def require_original_labels(con: duckdb.DuckDBPyConnection, question: str) -> No
             remedy="Build the store again with a file of them: realdb ingest FOLDER with "
             "`original=FILE`",
         )
+
+
+def _recorded_threshold(con: duckdb.DuckDBPyConnection, path: Path) -> float | None:
+    """Return the threshold that a file of scores records; None where it has none, or is unfit.
+
+    What is unfit is refused by `_use_scores`. Raises DataError for a record that is no share.
+    """
+    import duckdb
+
+    if not path.is_file():
+        return None
+    try:
+        found = con.execute(
+            "select decode(value) from parquet_kv_metadata($file) where decode(key) = $key",
+            {"file": quoting.one_file(path), "key": RECORDED_THRESHOLD},
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    if not found:
+        return None
+    try:
+        threshold = float(found[0][0])
+        require_share("threshold", threshold)
+    except (ValueError, UsageError):
+        raise DataError(
+            f"{path} records the threshold {found[0][0]!r}, which is not a number between 0 and 1",
+            file=path,
+            value=found[0][0],
+            parameter="scores",
+            remedy="Name a threshold with `threshold`",
+        ) from None
+    return threshold
 
 
 def _use_scores(con: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -78,6 +78,7 @@ class Session:
         self.con = self.store.connect(
             None if tables is None else {*catalog.tables_of(*self._views), *tables, *_ALWAYS}
         )
+        self.rules = self.rules.resolved(self.con)
 
     def __enter__(self) -> Session:
         return self

@@ -235,17 +235,77 @@ def test_scores_of_a_method_take_the_place_of_the_published(
     found = realdb.scores(file, method=method, threshold=0.55, out=out, store=root)
     assert (found.fit is not None) == (method in ("dawid-skene", "one-coin"))
     assert pq.read_table(out).num_rows == synthetic_store.tables["questions"]
-    judged = realdb.accuracy(file, scores=out, threshold=0.55, store=root)
+    assert found.threshold == 0.55
+    judged = realdb.accuracy(file, scores=out, store=root)
+    assert judged == realdb.accuracy(file, scores=out, threshold=0.55, store=root)
     row = models(found)["model_a"]
     assert judged.real_accuracy == row["accuracy_on_recomputed_images"]
     assert judged.scored_images == row["recomputed_images"]
-    labels = realdb.query("select count(*) from labels", scores=out, threshold=0.55, store=root)
+    labels = realdb.query("select count(*) from labels", scores=out, store=root)
     assert labels.fetchall() == [(found.labels.recomputed_labels,)]
     with refused(DataError, file=out, parameter="force"):
         realdb.scores(method=method, out=out, store=root)
     other = out.with_suffix(".csv")
     with refused(UsageError, out.name, file=other, parameter="out", value=".csv"):
         realdb.scores(method=method, out=other, store=root)
+
+
+@pytest.mark.parametrize("method", ["majority", "weighted"])
+def test_shares_of_votes_keep_as_many_labels_as_were_published(
+    method: str, real_store: Store
+) -> None:
+    """By default; no other threshold, ties kept whole, comes nearer to the published 57,553."""
+    root = real_store.root
+    found = realdb.scores(method=method, store=root)
+    same = realdb.scores(method=method, threshold="same-count", store=root)
+    assert (found.threshold, found.labels) == (same.threshold, same.labels)
+    assert repr(found.threshold) in str(found)
+    rounded = np.sort(np.round(found.scores.fetchnumpy()["score"], 12))
+    counts = 25_111 + len(rounded) - np.searchsorted(rounded, np.unique(rounded))
+    assert found.labels.recomputed_labels in counts
+    assert abs(counts - 57_553).min() == abs(found.labels.recomputed_labels - 57_553)
+    expected = {"majority": (0.4, 60_074), "weighted": (0.398072044647, 57_553)}
+    assert (found.threshold, found.labels.recomputed_labels) == expected[method]
+
+
+def test_a_file_of_scores_records_its_threshold(
+    synthetic_store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    root, file, out = synthetic_store.root, synthetic / "predictions", tmp_path / "scores.parquet"
+    found = realdb.scores(file, method="majority", out=out, store=root)
+    assert found.threshold not in (0.8, 0.5)
+    assert pq.read_metadata(out).metadata[b"realdb_threshold"] == repr(found.threshold).encode()
+    expected = {name: row["accuracy_on_recomputed_images"] for name, row in models(found).items()}
+    table = realdb.accuracy_table(file, scores=out, store=root)
+    assert dict(table.select("model, real_accuracy").fetchall()) == expected
+    kept = Path(shutil.copytree(root, tmp_path / "store"))
+    realdb.add(file, store=kept)
+    ranked = realdb.leaderboard(scores=out, store=kept)
+    assert dict(ranked.select("model, real_accuracy").fetchall()) == expected
+    labels = tmp_path / "labels.parquet"
+    done = realdb.export("labels", labels, scores=out, store=root)
+    assert done.count == found.labels.recomputed_labels
+    notice = json.loads(pq.read_metadata(labels).metadata[b"realdb_query"])
+    assert notice["threshold"] == found.threshold
+    # A threshold that is named comes first; a file of others records none.
+    higher = realdb.scores(method="majority", threshold=0.8, store=root).labels.recomputed_labels
+    count = "select count(*) from labels"
+    assert realdb.query(count, scores=out, threshold=0.8, store=root).fetchall() == [(higher,)]
+    pq.write_table(pq.read_table(out).replace_schema_metadata(None), out)
+    assert realdb.query(count, scores=out, store=root).fetchall() == [(higher,)]
+
+
+@pytest.mark.parametrize("recorded", ["high", "1.5", "nan"])
+def test_a_record_that_is_no_threshold(
+    recorded: str, synthetic_store: Store, tmp_path: Path
+) -> None:
+    root, out = synthetic_store.root, tmp_path / "scores.parquet"
+    realdb.scores(out=out, store=root)
+    table = pq.read_table(out).replace_schema_metadata({"realdb_threshold": recorded})
+    pq.write_table(table, out)
+    with refused(DataError, file=out, parameter="scores", value=recorded):
+        realdb.query("from labels", scores=out, store=root)
+    assert realdb.query("from labels", scores=out, threshold=0.8, store=root).fetchall()
 
 
 def test_majority_is_the_share_of_yes(synthetic_store: Store) -> None:
@@ -279,6 +339,7 @@ def test_a_method_hears_the_rules(synthetic_store: Store) -> None:
         ({"smoothing": 0.0}, "smoothing", 0.0),
         ({"smoothing": float("nan")}, "smoothing", "nan"),
         ({"threshold": 1.5}, "threshold", 1.5),
+        ({"threshold": "same"}, "threshold", "same"),
         ({"method": "mean"}, "method", "mean"),
         ({"maybe_as": "perhaps"}, "maybe_as", "perhaps"),
         ({"original_label_for": "dogs"}, "original_label_for", "dogs"),

@@ -107,6 +107,18 @@ class Pipeline:
                 sums[image, label] += self.original[says]
         return {question: 1 / (1 + math.exp(-nats)) for question, nats in sums.items()}
 
+    def same_count_threshold(self) -> tuple[float, int, int]:
+        """Try every score as the threshold."""
+        published = len(self.tables["labels"])
+        scores = sorted(round(score, 12) for score in self.scores.values())
+        unrated = len(self.labels()) - sum(
+            score >= round(self.rules.threshold, 12) for score in scores
+        )
+        counts = {score: len(scores) - place for place, score in reversed([*enumerate(scores)])}
+        counts = {score: kept + unrated for score, kept in counts.items()}
+        best = min(counts, key=lambda score: (abs(counts[score] - published), -score))
+        return best, counts[best], published
+
     def labels(self) -> set[tuple[int, int]]:
         rated = {image for image, _ in self.scores}
         kept = {(image, label) for image, label, _ in self.tables["labels"] if image not in rated}
@@ -222,6 +234,7 @@ def test_pipeline(
             *(len({image for image, _ in which}) for which in (published, labels)),
         )
     ]
+    assert ask("*", "same_count_threshold") == [rules.same_count_threshold()]
     old, new = ({image for image, _ in which} for which in (published, labels))
     predicted = tables["predictions"]
     before, after = accuracies(predicted, published, old), accuracies(predicted, labels, new)
