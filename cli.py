@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from . import terminal
 from .api.choices import (
@@ -22,15 +24,71 @@ from .api.choices import (
 )
 from .errors import UsageError
 
-app = typer.Typer(
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class _Command(TyperCommand):
+    """A command that refuses an option that is set twice, where the last would silently win."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _require_once(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+class _Group(TyperGroup):
+    """A group of such commands. Its own options may not precede one, which would not see them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options, command = _require_once(self, ctx, args)
+        rest = super().parse_args(ctx, args)
+        if options and command:
+            ctx.fail(
+                f"Option '{options[0]}' comes before the command '{command}', which does not use "
+                f"it. Put it after '{command}'."
+            )
+        return rest
+
+
+def _require_once(
+    command: _Command | _Group, context: Any, args: list[str]
+) -> tuple[list[str], str | None]:
+    """Return the options that are set, and the first argument that is none.
+
+    A usage error where an option is repeated that has one value.
+    """
+    if context.resilient_parsing:  # completion: the command line is not finished
+        return [], None
+    _, rest, order = command.make_parser(context).parse_args(args=[*args])
+    # The help and the version are shown, whatever else there is.
+    options: list[Any] = [
+        each for each in order if each.param_type_name == "option" and not each.is_eager
+    ]
+    for option in options:
+        times = options.count(option)
+        if times > 1 and not option.multiple:
+            context.fail(f"Option '{option.opts[0]}' is set {times} times. Set it once.")
+    return [option.opts[0] for option in options], next(iter(rest), None)
+
+
+class _App(typer.Typer):
+    """An app whose commands, all of them, are of these classes."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(cls=_Group, rich_markup_mode=None, **settings)
+
+    def command(self, *names: Any, **settings: Any) -> Callable[[_Function], _Function]:
+        """Add a command."""
+        return super().command(*names, cls=_Command, **settings)
+
+
+app = _App(
     name="realdb",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-scores_app = typer.Typer(rich_markup_mode=None)
+scores_app = _App()
 app.add_typer(scores_app, name="scores")
 
 

@@ -354,6 +354,52 @@ def test_a_query_in_error_is_explained(run: Run) -> None:
     assert "LINE 1: selec label" in run("sql", "selec label", code=1).stderr
 
 
+LEAVES = [*([command] for command in COMMANDS), ["scores", "verify"]]
+# What may be repeated.
+REPEATED = {("sql", "--table"), ("export", "--table"), ("scores", "--predictions")}
+
+
+def command_of(words: list[str]) -> Any:
+    """Return the command that the words call."""
+    command: Any = typer.main.get_command(cli.app)
+    for word in words:
+        command = command.commands[word]
+    return command
+
+
+def options_of(words: list[str]) -> list[Any]:
+    """Return the options that a command takes, but for its help."""
+    return [param for param in command_of(words).params if param.param_type_name == "option"]
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_an_option_is_set_once(words: list[str]) -> None:
+    for option in options_of(words):
+        (name, *_) = option.opts
+        # Any value: what is repeated is refused before a value is read.
+        given = [name] if option.is_flag else [name, "1"]
+        done = CliRunner().invoke(cli.app, [*words, *given, *given, "--help"])
+        if (words[0], name) in REPEATED:
+            assert done.exit_code == 0, done.output
+        else:
+            assert done.exit_code == 2, name
+            assert f"'{name}'" in done.output
+
+
+def test_an_option_is_set_once_however_it_is_written(run: Run) -> None:
+    done = run("sql", "select 1", "--format=csv", "--format", "json", code=2)
+    assert not done.stdout
+    assert "'--format'" in done.stderr
+
+
+def test_an_option_goes_behind_the_command_that_uses_it(run: Run) -> None:
+    """In front of it nothing would use it: another store would be verified than the one named."""
+    done = run("scores", "--store", "none", "verify", code=2)
+    assert "'--store'" in done.stderr
+    assert "'verify'" in done.stderr
+    assert run("scores", "verify", "--store", "none", code=3).stdout == ""
+
+
 # The environment
 
 
