@@ -34,6 +34,10 @@ class _Command(TyperCommand):
         _require_once(self, ctx, args)
         return super().parse_args(ctx, args)
 
+    def get_short_help_str(self, limit: int = 1000) -> str:  # noqa: ARG002, as typer calls it
+        """Return the first sentence of the help, however long: a list of commands wraps it."""
+        return super().get_short_help_str(1000)
+
 
 class _Group(TyperGroup):
     """A group of such commands. Its own options may not precede one, which would not see them."""
@@ -47,6 +51,9 @@ class _Group(TyperGroup):
                 f"it. Put it after '{command}'."
             )
         return rest
+
+    def get_short_help_str(self, limit: int = 1000) -> str:  # noqa: ARG002
+        return super().get_short_help_str(1000)
 
 
 def _require_once(

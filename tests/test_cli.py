@@ -105,6 +105,42 @@ def test_a_command_built_alone_is_the_same(command: list[str], run: Run) -> None
     assert run(*command, "--help").stdout.split() == whole.stdout.split()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no such terminals on Windows")
+@pytest.mark.parametrize("columns", [80, 120])
+def test_summaries_are_whole(columns: int) -> None:
+    text = " ".join(on_a_terminal([*REALDB, "--help"], columns).split())
+    for command in COMMANDS:
+        summary = " ".join(command_of([command]).help.split()).partition(".")[0]
+        assert f" {command} {summary}." in text
+
+
+def on_a_terminal(command: Sequence[str], columns: int) -> str:
+    """Return what a command prints on a terminal of that width; no line of it is too wide."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        read = b""
+        try:
+            while more := os.read(ours, 1 << 16):
+                read += more
+        except OSError:  # the terminal is closed, on Linux
+            pass
+        assert process.wait() == 0
+    os.close(ours)
+    text = read.decode().replace("\r\n", "\n")
+    assert max(map(len, text.splitlines())) <= columns
+    return text
+
+
 def test_a_misspelt_command_is_told_what_there_is(run: Run) -> None:
     assert "Did you mean 'accuracy'?" in run("acuracy", code=2).stderr
 
