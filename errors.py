@@ -6,7 +6,10 @@ line prints it as its option (see terminal.py), so that one message serves both.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RealdbError(Exception):
@@ -85,3 +88,12 @@ class StoreError(RealdbError):
 
 class RealdbWarning(UserWarning):
     """A result holds, but its reader should know something about it."""
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return a remedy for a name that is unknown: the nearest of those known, else `otherwise`."""
+    import difflib
+
+    names = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), names)
+    return f"Did you mean: {', '.join(names[each] for each in near)}?" if near else otherwise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, QueryError, UsageError
+from ..errors import DataError, QueryError, UsageError, did_you_mean
 from ..exports import registry
 from ..queries import catalog, statements
 from ..schema import header
@@ -221,12 +220,15 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
         views = [what]
     else:
         known = [*TABLES, *catalog.all_names(), *registry.own_names()]
-        near = difflib.get_close_matches(what, known) or known
         raise QueryError(
             f"there is no table, view or subset {what!r}, and it is not a SELECT",
             parameter="what",
             value=what,
-            remedy=f"Did you mean: {', '.join(near)}?",
+            remedy=did_you_mean(
+                what,
+                known,
+                "List them with: realdb views; realdb export --help lists the other formats",
+            ),
         )
     if condition is not None:
         query = f"select 1 where ({condition}\n)"

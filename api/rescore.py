@@ -40,6 +40,8 @@ _SCORES = """
     from recomputed_scores
     order by image_id, label
 """
+# How many offenders a message names.
+_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,11 +303,12 @@ def _require_raters(con: duckdb.DuckDBPyConnection, wanted: Collection[int]) -> 
     unknown = sorted(set(wanted) - raters)
     if unknown:
         raise UsageError(
-            f"there is no rater {', '.join(map(str, unknown))}; the raters are "
-            f"{', '.join(map(str, sorted(raters)))}",
+            f"there is no rater {', '.join(map(str, unknown[:_SHOWN]))}"
+            f"{', …' if len(unknown) > _SHOWN else ''}",
             parameter="left_out_raters",
             value=unknown[0],
             count=len(unknown),
+            remedy='List the raters with: realdb sql "from raters where not is_expert"',
         )
     if not raters - set(wanted):
         raise UsageError(

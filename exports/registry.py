@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import QueryError, UsageError
+from ..errors import QueryError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -286,13 +286,13 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
 
 
 def find(name: str) -> ExportFormat:
-    """Return the format called `name`; UsageError, naming those there are, where it is none."""
+    """Return the format called `name`; UsageError where there is none, with near names."""
     if name not in EXPORT_FORMATS:
         raise UsageError(
             f"there is no export format {name!r}",
             value=name,
             parameter="format",
-            remedy=f"The export formats are {', '.join(EXPORT_FORMATS)}",
+            remedy=did_you_mean(name, EXPORT_FORMATS, "List them with: realdb export --help"),
         )
     return EXPORT_FORMATS[name]
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import QueryError
+from ..errors import QueryError, did_you_mean
 from ..schema import header, quoting
 from ..schema.tables import TABLES, comment_on, source_of
 
@@ -52,20 +52,16 @@ def views() -> dict[str, View]:
 
 @functools.cache
 def find(name: str) -> View:
-    """Return the view called `name`; QueryError, with the nearest names, where there is none."""
+    """Return the view called `name`; QueryError where there is none, with near names."""
     # Only the files that are asked for are read: `realdb accuracy` starts with three of them.
     for layer in LAYERS:
         path = _FOLDER / layer / f"{name}.sql"
         if name.isidentifier() and path.is_file():
             return _read(path)
-    import difflib
-
-    known = [*TABLES, *all_names()]
-    near = difflib.get_close_matches(name, known) or known
     raise QueryError(
         f"there is no table or view {name!r}",
         value=name,
-        remedy=f"Did you mean: {', '.join(near)}?",
+        remedy=did_you_mean(name, [*TABLES, *all_names()], "List them with: realdb views"),
     )
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import DataError, RealdbWarning, StoreError
+from ..errors import DataError, RealdbWarning, StoreError, did_you_mean
 from ..schema import quoting
 from . import temporary
 from .files import put as put_file
@@ -628,8 +628,6 @@ def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError
 
 def _unknown(root: Path, model: str) -> DataError:
     """Return the error that a model is not stored, with the nearest names."""
-    import difflib
-
     if not files(root):
         return DataError(
             f"the store has no model {model!r}, nor any other",
@@ -638,12 +636,10 @@ def _unknown(root: Path, model: str) -> DataError:
             parameter="models",
             remedy="Store one with: realdb add FILE",
         )
-    known = {row[0].lower(): row[0] for row in listed(root).fetchall()}
-    near = difflib.get_close_matches(model.lower(), known) or (known if len(known) <= 3 else ())
-    names = ", ".join(known[name] for name in near)
+    known = [row[0] for row in listed(root).fetchall()]
     return DataError(
         f"the store has no model {model!r}",
         value=model,
         parameter="models",
-        remedy=f"Did you mean: {names}?" if names else "List the models with: realdb models",
+        remedy=did_you_mean(model, known, "List the models with: realdb models"),
     )

@@ -143,8 +143,10 @@ def test_arguments_that_do_not_fit(export: Callable[..., list[list[str]]]) -> No
         export("rated", partition_by="label_count")
     with refused(UsageError, parameter="threshold", value=2):
         export("rated", threshold=2)
-    with refused(UsageError, "parquet,", parameter="format", value="nope"):
+    with refused(UsageError, "realdb export --help", parameter="format", value="nope"):
         export("rated", format="nope")
+    with refused(UsageError, " parquet?", parameter="format", value="parqet"):
+        export("rated", format="parqet")
 
 
 def test_a_table_that_the_store_lacks(
