@@ -33,6 +33,10 @@ _HELP = {"-h", "--help"}
 _PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 # Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
 _COMMAND = re.compile(r"(realdb [a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
+# Where a remedy can be cut: it names several things to do.
+_CLAUSE = re.compile(r"(?<=[.;?]) ")
+# The parameters of reading predictions that not every command has which reads them; `add` has all.
+_READING = ("columns", "input_format", "model", "order")
 _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
 
 
@@ -89,10 +93,10 @@ def _run(app: Typer) -> int:
             say("interrupted")
         return end.code if isinstance(end.code, int) else 0
     except RealdbError as error:
-        text = str(error)
+        text = refusal(error, _options(app, sys.argv[1:]))
         if error.file:
             text = text.replace(error.file, visible_cell(error.file))
-        say(in_terms_of_the_command(app, text))
+        say(text)
         return error.exit_code
     except Exception as error:
         return _unforeseen(error)
@@ -175,6 +179,35 @@ def print_report(app: Typer, diagnosis: Diagnosis) -> None:
 def in_terms_of_the_command(app: Typer, text: str) -> str:
     """Return a message of the library with the options of the command that runs."""
     return as_options(text, _options(app, sys.argv[1:]))
+
+
+def refusal(error: RealdbError, options: dict[str, str]) -> str:
+    """Return the text of an error for a command with these options, by their parameters.
+
+    What the remedy says of parameters that the command does not have is left out. Those of reading
+    a prediction file become options of `realdb add`, as the command takes a stored model as well.
+    """
+    clauses = [_possible(clause, options) for clause in _CLAUSE.split(error.remedy or "")]
+    kept = [clause for clause in clauses if clause]
+    remedy = " ".join(kept).rstrip(";. ")
+    if not clauses[0]:
+        remedy = remedy[:1].upper() + remedy[1:]
+    text = f"{error.message}. {remedy}" if remedy else error.message
+    return as_options(text, options)
+
+
+def _possible(clause: str, options: dict[str, str]) -> str:
+    """Return a part of a remedy as the command can do it; nothing where it cannot."""
+    parameters = _PARAMETER.findall(_COMMAND.sub("", clause))
+    lacking = [name for name, _ in parameters if name not in options]
+    if not lacking:
+        return clause
+    if not set(lacking) <= {*_READING}:
+        return ""
+    words = " and ".join(f"`{name}={value}`" for name, value in parameters if value)
+    store = "Store" if clause[0].isupper() else "store"
+    end = clause[-1] if clause[-1] in ".;" else ""
+    return f"{store} the file first: realdb add FILE with {words}{end}" if words else ""
 
 
 def as_options(text: str, options: dict[str, str]) -> str:

@@ -83,7 +83,7 @@ def require_models(
                 value=model,
                 parameter="model",
                 remedy="The stem of a file is the name of its model: rename one of the two files, "
-                'pass `model="NAME"`, or add a column model',
+                "or add a column model",
             )
     if any(is_doubtful for _, is_doubtful, _ in found):
         _check_ranks(con, where, before)
