@@ -92,11 +92,34 @@ app = _App(
     name="realdb",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 scores_app = _App()
 app.add_typer(scores_app, name="scores")
+
+
+def _names_of_views() -> list[str]:
+    from .api import complete
+
+    return complete.views()
+
+
+def _names_of_exports() -> list[str]:
+    from .api import complete
+
+    return complete.exports()
+
+
+def _names_of_export_formats() -> list[str]:
+    from .api import complete
+
+    return complete.export_formats()
+
+
+def _names_of_models(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.models(context.params.get("store"))
 
 
 FormOption = Annotated[
@@ -375,7 +398,12 @@ def models(store: StoreOption = None, form: FormOption = None) -> None:
 
 @app.command()
 def remove(
-    names: Annotated[list[str], typer.Argument(help="Models, as realdb models lists them.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Models, as realdb models lists them.", autocompletion=_names_of_models
+        ),
+    ],
     store: StoreOption = None,
 ) -> None:
     """Remove models from the store.
@@ -665,7 +693,10 @@ def verify(store: StoreOption = None, form: FormOption = None) -> None:
 
 @app.command()
 def views(
-    name: Annotated[str | None, typer.Argument(help="A table or view: its columns.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A table or view: its columns.", autocompletion=_names_of_views),
+    ] = None,
     statement: Annotated[
         bool, typer.Option("--sql", help="Print the file that defines NAME.")
     ] = False,
@@ -699,7 +730,8 @@ def export(
             "or a file of its own, of which store is a database of all tables, views and stored "
             "models: store, real-json, scores-npz, raters-npz, golden-npz, "
             "raters-golden-npz, soft-labels, imagefolder, file-list, hf, croissant, fiftyone, "
-            "crowdkit, cleanlab."
+            "crowdkit, cleanlab.",
+            autocompletion=_names_of_exports,
         ),
     ],
     out: Annotated[str, typer.Argument(help="The file to write; - is standard output.")],
@@ -710,6 +742,7 @@ def export(
             help="Told by OUT's suffix where left out: parquet, csv, tsv, json, jsonl, arrow, "
             "sqlite, duckdb, soft-labels, imagefolder, file-list, hf, fiftyone, crowdkit, "
             "cleanlab.",
+            autocompletion=_names_of_export_formats,
         ),
     ] = None,
     where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,

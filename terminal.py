@@ -87,7 +87,7 @@ def _run(app: Typer) -> int:
     _end_on_signals()
     _build_only(app, sys.argv[1] if len(sys.argv) > 1 else "")
     try:
-        app()
+        app(prog_name="realdb")
     except SystemExit as end:
         if isinstance(end.code, int) and end.code > 128:
             say("interrupted")

@@ -247,6 +247,14 @@ def near(root: Path, name: str) -> list[str]:
     return [known[each] for each in difflib.get_close_matches(name.lower(), known)]
 
 
+def names(root: Path) -> list[str]:
+    """Return the names of the stored models by the names of their files, of which none is read.
+
+    A name that is too long for the name of a file is left out.
+    """
+    return [model for file in files(root) if path(root, model := _model_of(file)) == file]
+
+
 def require_whole(shown: Collection[Path]) -> None:
     """Raise StoreError where a stored file is not the one that realdb wrote.
 

@@ -1,0 +1,39 @@
+"""Names for a shell to complete: at once, without a message, and without building a store."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+from ..errors import RealdbError
+from ..exports import registry
+from ..queries import catalog
+from ..schema.tables import TABLES
+from ..store import prediction_sets
+from .build import root_of
+
+# What a shell takes as it is. It evaluates what it is offered, and a model's name is data.
+_PLAIN = re.compile(r"[\w.@+][\w.@+=,:/%-]*")
+
+
+def views() -> list[str]:
+    """Return the names of the tables and views."""
+    return [*TABLES, *catalog.all_names()]
+
+
+def exports() -> list[str]:
+    """Return what `export` takes by name: tables, views, subsets, and formats of their own."""
+    return [*views(), *filter(registry.is_whole, registry.EXPORT_FORMATS)]
+
+
+def export_formats() -> list[str]:
+    """Return the formats that `export` takes by option."""
+    return [name for name, form in registry.EXPORT_FORMATS.items() if form.takes != "store"]
+
+
+def models(store: str | Path | None = None) -> list[str]:
+    """Return the names of the stored models, but for those that a shell would not take as text."""
+    with contextlib.suppress(OSError, RealdbError):
+        return list(filter(_PLAIN.fullmatch, prediction_sets.names(root_of(store))))
+    return []

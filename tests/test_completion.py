@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import realdb
+from realdb.api import complete
+from realdb.exports import registry
+from realdb.queries import catalog
+from realdb.schema.tables import TABLES
+from realdb.store import prediction_sets
+from realdb.store.store import Store
+
+REALDB = [sys.executable, "-m", "realdb"]
+VIEWS = [*TABLES, *catalog.all_names()]
+WHOLE = [*filter(registry.is_whole, registry.EXPORT_FORMATS)]
+# What a shell would run, or take for several words.
+NAMES_THAT_ARE_CODE = [
+    "$(touch x)",
+    "\\$(touch x)",
+    "`x`",
+    "a b",
+    "a;b",
+    "a'b",
+    'a"b',
+    "-x",
+    "~",
+    "*",
+]
+
+Complete = Callable[..., list[str]]
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
+    """Return a function that completes a command line as fish has it done; nothing else is said."""
+    monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("_REALDB_COMPLETE", "complete_fish")
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+
+    def offered(line: str) -> list[str]:
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
+        done = subprocess.run(REALDB, capture_output=True, encoding="utf-8", check=True)
+        assert not done.stderr
+        return [each.partition("\t")[0] for each in done.stdout.splitlines() if each]
+
+    return offered
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("realdb acc", ["accuracy"]),
+        ("realdb scores ver", ["verify"]),
+        ("realdb views ", VIEWS),
+        ("realdb views acc", [name for name in VIEWS if name.startswith("acc")]),
+        ("realdb export ", [*VIEWS, *WHOLE]),
+        ("realdb export contest", ["contested", "contested_images"]),
+        ("realdb export images x --format jso", ["json", "jsonl"]),
+        ("realdb accuracy --by ", ["class", "label-count", "animal"]),
+        ("realdb accuracy --require", ["--require-complete"]),
+        ("realdb sql ", []),
+        ('realdb sql "select', []),
+        ("realdb accuracy ", []),
+        ("realdb remove ", []),
+    ],
+)
+def test_names(line: str, names: list[str], offered: Complete, tmp_path: Path) -> None:
+    assert offered(line) == names
+    assert not (tmp_path / "none").exists(), "no store is built"
+
+
+def test_stored_models(
+    offered: Complete, ingest: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ingest()
+    names = sorted(["ViT-B/16", "vit", "größe@2", *NAMES_THAT_ARE_CODE])
+    for name in names:
+        realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model=name, store=store.root)
+    assert sorted(prediction_sets.names(store.root)) == names
+    plain = sorted({*names} - {*NAMES_THAT_ARE_CODE})
+    assert sorted(complete.models(store.root)) == plain
+    # The files are not read.
+    for file in prediction_sets.files(store.root):
+        file.write_bytes(b"damaged")
+    assert sorted(offered(f"realdb remove --store {store.root} ")) == plain
+    assert offered("realdb remove ") == []
+    monkeypatch.setenv("REALDB_HOME", str(store.root))
+    assert offered("realdb remove v") == ["vit"]
+
+
+def test_a_name_that_is_no_name_of_a_file(ingest: Callable[..., Store]) -> None:
+    store = ingest()
+    realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model="x" * 300, store=store.root)
+    assert prediction_sets.names(store.root) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_each_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_REALDB_COMPLETE", f"source_{shell}")
+    done = subprocess.run(REALDB, capture_output=True, encoding="utf-8", check=True)
+    assert f"_REALDB_COMPLETE=complete_{shell}" in done.stdout
+    assert not done.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="there is no bash")
+def test_bash(tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "realdb").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m realdb "$@"\n')
+    (folder / "realdb").chmod(0o755)
+    script = """
+        eval "$(_REALDB_COMPLETE=source_bash realdb)"
+        COMP_WORDS=(realdb export contest) COMP_CWORD=2
+        _realdb_completion realdb
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        env=os.environ | {"PATH": path},
+    )
+    assert done.stdout.split() == ["contested", "contested_images"]
+    assert not done.stderr
+
+
+def test_zsh_evaluates_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_REALDB_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "realdb export contest")
+    done = subprocess.run(REALDB, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.split("((")[1].split("))")[0].split() == [
+        '"contested"',
+        '"contested_images"',
+    ]
