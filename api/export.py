@@ -70,11 +70,12 @@ def export(
 
     `what` is the name of a table or view (`predictions` are the stored models'), one SELECT,
     `store` for all tables, views and stored models as one database (DuckDB or SQLite), or a format
-    of its own such as real-json. `out` is the file; "-" is standard output. `format` is told by its
-    suffix where left out. `where` is a condition in SQL; `columns` are those to keep, in
-    their order (a list, or text with commas between). `threshold` and `scores` make the labels, as
-    in `accuracy_table`; `tables` are files and frames of your own for a SELECT, as in
-    `realdb.query`. `options` are the format's own: partition_by="label" for Parquet.
+    of its own such as real-json. `out` is the file or folder; "-" is standard output. Without
+    `format` the suffix of `out` decides; standard output is csv, and a folder of partitions
+    Parquet. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
+    text with commas between). `threshold` and `scores` make the labels, as in `accuracy_table`;
+    `tables` are files and frames of your own for a SELECT, as in `realdb.query`. `options` are the
+    format's own: partition_by="label" for Parquet.
 
     The file stands there whole or not at all, and takes another's place only with `force`. Rows
     come by key where the table or view has one. Integers of 128 bits become 64.
@@ -92,12 +93,15 @@ def export(
     what = what.strip()
     rules = Rules(threshold=threshold, scores=scores)
     target = None if str(out) == "-" else user_path(out)
-    name = registry.choose(what, target, format)
-    form = registry.find(name)
     chosen = {key: value for key, value in options.items() if value is not None}
-    is_folder = form.is_folder or "partition_by" in chosen
+    is_partitioned = "partition_by" in chosen
+    name = registry.choose(what, target, format, is_partitioned=is_partitioned)
+    form = registry.find(name)
+    is_folder = form.is_folder or is_partitioned
     _check_options(name, chosen, where=where, columns=columns, rules=rules)
     if target is not None:
+        if is_folder:
+            registry.require_name_of_folder(name, target)
         place.require_free(target, is_folder=is_folder, force=force)
     elif is_folder:
         raise UsageError(

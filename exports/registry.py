@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from ..schema.header import Header
 
+# What files are called that no format here is chosen by.
+_FILES = (".jsonld", ".npz", ".txt", ".zip", ".tar", ".gz", ".tgz")
 # The table, on an Export's connection, of the rows that are asked for.
 EXPORTED = "exported"
 
@@ -304,6 +306,22 @@ def own_names() -> dict[str, ExportFormat]:
     }
 
 
+def require_name_of_folder(name: str, target: Path) -> None:
+    """Raise UsageError where a format that writes a folder would give it the name of a file."""
+    suffix = target.suffix.lower()
+    if suffix in find(name).suffixes:
+        return  # as Spark and others call a folder of Parquet files
+    others = {each for form in EXPORT_FORMATS.values() for each in form.suffixes}
+    if suffix in others | {*_FILES}:
+        raise UsageError(
+            f"{name} writes a folder, and {target} is the name of a file",
+            file=target,
+            value=suffix,
+            parameter="out",
+            remedy=f"Name the folder, such as {target.stem}",
+        )
+
+
 def is_whole(what: str) -> bool:
     """Say whether WHAT names a format that needs no table: a whole-store export."""
     return what in own_names()
@@ -325,11 +343,13 @@ def require_distinct(columns: Sequence[str]) -> None:
         )
 
 
-def choose(what: str, target: Path | None, name: str | None) -> str:
+def choose(
+    what: str, target: Path | None, name: str | None, *, is_partitioned: bool = False
+) -> str:
     """Return the format to write: the one named, else that of WHAT or of the target's suffix.
 
-    Raises UsageError, naming the choices, where that is none or several, and where WHAT and format
-    do not fit.
+    Standard output is csv by default, and a folder of partitions Parquet. Raises UsageError, naming
+    the choices, where the format is none or several, and where WHAT and format do not fit.
     """
     own = own_names().get(what)
     if own is not None and own.what is None:
@@ -353,9 +373,13 @@ def choose(what: str, target: Path | None, name: str | None) -> str:
                 remedy=f"Use: realdb export {form.what or name} OUT",
             )
         return name
+    if target is None:
+        return "parquet" if is_partitioned else "csv"
     fitting = [key for key in _fitting(target) if EXPORT_FORMATS[key].takes == "rows"]
     if len(fitting) == 1:
         return fitting[0]
+    if is_partitioned and not fitting:
+        return "parquet"
     choices = fitting or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
     raise _untold(target, choices)
 

@@ -216,6 +216,8 @@ def test_standard_output(synthetic_store: Store) -> None:
         else:
             continue
         assert f"realdb: standard output: {rows} rows as {form}\n" == done.stderr.decode()
+    done = run(synthetic_store, "rated", "-", "--columns", "image_id")
+    assert done.stdout.startswith(b"image_id\n")
     whole = run(synthetic_store, "real-json", "-")
     assert len(json.loads(whole.stdout)) == 50_000
 
@@ -231,6 +233,13 @@ def test_a_folder_does_not_go_into_standard_output(synthetic_store: Store) -> No
     done = run(synthetic_store, "rated", "-", "--format", "parquet", "--partition-by", "image_id")
     assert done.returncode == 2
     assert b"writes a folder" in done.stderr
+
+
+def test_a_folder_is_not_called_like_a_file(synthetic_store: Store, tmp_path: Path) -> None:
+    done = run(synthetic_store, "croissant", "x.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"x.json" in done.stderr
+    assert not [*tmp_path.iterdir()]
 
 
 def test_help_names_all(synthetic_store: Store) -> None:

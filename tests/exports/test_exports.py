@@ -29,9 +29,11 @@ def test_no_format_is_called_like_a_table_or_view() -> None:
     assert not names & {*TABLES, *catalog.views()}
 
 
-def test_an_unknown_format_names_those_there_are() -> None:
-    with refused(UsageError, "parquet, csv, tsv,", parameter="format", value="xls"):
+def test_an_unknown_format() -> None:
+    with refused(UsageError, "realdb export --help", parameter="format", value="xls"):
         registry.choose("votes", Path("votes.xls"), "xls")
+    with refused(UsageError, " parquet?", parameter="format", value="parqet"):
+        registry.choose("votes", Path("votes.xls"), "parqet")
 
 
 @pytest.mark.parametrize(
@@ -60,9 +62,37 @@ def test_a_suffix_that_does_not_tell(out: str, choices: str) -> None:
         registry.choose("votes", Path(out), None)
 
 
-def test_standard_output_does_not_tell() -> None:
-    with refused(UsageError, parameter="format", file="standard output"):
-        registry.choose("votes", None, None)
+def test_standard_output_is_csv() -> None:
+    assert registry.choose("votes", None, None) == "csv"
+    assert registry.choose("votes", None, "json") == "json"
+    assert registry.choose("real-json", None, None) == "real-json"
+
+
+@pytest.mark.parametrize(
+    ("out", "form"),
+    [("out", "parquet"), ("out.v2", "parquet"), ("out.parquet", "parquet"), ("out.csv", "csv")],
+)
+def test_partitions_are_parquet(out: str, form: str) -> None:
+    """A name that is of another format stays so, and that format has no partitions."""
+    assert registry.choose("votes", Path(out), None, is_partitioned=True) == form
+
+
+FOLDERS = [name for name, form in registry.EXPORT_FORMATS.items() if form.is_folder]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("suffix", [".json", ".JSON", ".csv", ".parquet", ".npz", ".zip"])
+def test_a_folder_is_not_called_like_a_file(name: str, suffix: str) -> None:
+    with refused(UsageError, parameter="out", value=suffix.lower(), file=f"x{suffix}"):
+        registry.require_name_of_folder(name, Path(f"x{suffix}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "out"),
+    [*((name, out) for name in FOLDERS for out in ("x", "x.v2")), ("parquet", "x.parquet")],
+)
+def test_what_a_folder_is_called(name: str, out: str) -> None:
+    registry.require_name_of_folder(name, Path(out))
 
 
 def test_a_format_of_its_own() -> None:
