@@ -14,8 +14,9 @@ from ..store.files import exists, replacing
 from ..store.temporary import scratch
 from . import lines
 
-# What each folder that realdb writes holds, and by which it knows it again. Readers of Parquet and
-# of image folders pass over a name that begins so.
+# What a folder that realdb writes holds, and by which it knows it again. Readers of image folders
+# and most readers of Parquet pass over a name that begins so. Polars does not: a folder of nothing
+# but Parquet files does without, as each of them has the notice in its metadata.
 MARK = "_realdb.json"
 
 
@@ -47,10 +48,10 @@ def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
         )
     if not force:
         raise exists(target)
-    if is_folder and not (target / MARK).is_file():
+    if is_folder and not (target / MARK).is_file() and not _is_noticed(target):
         raise DataError(
-            f"realdb export did not write {target} (it has no {MARK}), so `force` does not replace "
-            "it",
+            f"realdb export did not write {target}, or not all that is in it (it has no {MARK}, "
+            "nor only Parquet files of realdb), so `force` does not replace it",
             file=target,
             value=MARK,
             parameter="out",
@@ -65,7 +66,7 @@ def aside(
     """Yield a path beside `target` for the caller to write and check; then move it to `target`.
 
     Where anything fails, what was at `target` stays, and nothing is left beside it: see
-    store.files.replacing. A folder holds the file MARK with the `notice`.
+    store.files.replacing. A folder whose files do not have the `notice` holds it in the file MARK.
     """
 
     def check() -> None:
@@ -76,7 +77,7 @@ def aside(
         # Another process may have been there meanwhile.
         with replacing(target, check) as made:
             yield made
-            if is_folder:
+            if is_folder and not _is_noticed(made):
                 text = json.dumps(dict(notice), indent=2) + "\n"
                 (made / MARK).write_text(text, encoding="utf-8")
     except OSError as error:
@@ -86,6 +87,26 @@ def aside(
             value=error.errno,
             parameter="out",
         ) from None
+
+
+def _is_noticed(folder: Path) -> bool:
+    """Say whether a folder holds nothing but Parquet files that realdb wrote, one at least."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = False
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            continue
+        if path.suffix != ".parquet":
+            return False
+        try:
+            found = b"realdb_version" in (pq.read_metadata(path).metadata or {})
+        except (OSError, pa.ArrowException):
+            found = False
+        if not found:
+            return False
+    return found
 
 
 def require_no_terminal(name: str) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+import pytest
 
 import realdb
+from needs import needs
 from realdb.errors import DataError
 from realdb.store.store import Store
 from refusals import refused
@@ -45,17 +47,58 @@ def test_the_file_says_what_it_is(export: Callable[..., Path], synthetic_store: 
     assert b"2006.07159" in said[b"citation"]
 
 
-def test_partitions(export: Callable[..., Path], synthetic_store: Store) -> None:
-    folder = export("rated", "parts", format="parquet", partition_by="label_count")
+@pytest.mark.parametrize("options", [{}, {"format": "parquet"}])
+@pytest.mark.parametrize("name", ["parts", "parts.parquet"])
+def test_partitions(
+    name: str, options: dict[str, str], export: Callable[..., Path], synthetic_store: Store
+) -> None:
+    """The folder holds Parquet files only, for readers such as Polars that read all of it."""
+    folder = export("rated", name, partition_by="label_count", **options)
     found = ds.dataset(folder, partitioning="hive").to_table()
     con = synthetic_store.connect()
     rows = con.execute("select image_id from images where is_rated").fetchall()
     assert sorted(found["image_id"].to_pylist()) == sorted(image for (image,) in rows)
-    assert {path.name for path in folder.iterdir()} == {
-        "_realdb.json",
-        *(f"label_count={count}" for count in set(found["label_count"].to_pylist())),
-    }
-    assert json.loads((folder / "_realdb.json").read_text())["realdb_query"]
+    counts = set(found["label_count"].to_pylist())
+    assert {path.name for path in folder.iterdir()} == {f"label_count={count}" for count in counts}
+    for file in folder.rglob("*.parquet"):
+        assert pq.read_schema(file).metadata[b"realdb_query"]
+
+
+def test_polars_reads_the_partitions(export: Callable[..., Path]) -> None:
+    pl = needs("polars")
+    folder = export("rated", "parts", partition_by="label_count")
+    found = pl.read_parquet(folder)
+    whole = pq.read_table(export("rated", "whole.parquet"))
+    assert sorted(found["image_id"].to_list()) == sorted(whole["image_id"].to_pylist())
+    assert sum(found["label_count"].to_list()) == sum(whole["label_count"].to_pylist())
+    assert pl.scan_parquet(folder).select(pl.len()).collect().item() == whole.num_rows
+
+
+def test_partitions_are_replaced_with_force(export: Callable[..., Path]) -> None:
+    folder = export("rated", "parts", partition_by="label_count")
+    with refused(DataError, parameter="force", file=folder):
+        export("rated", "parts", partition_by="label_count")
+    # Written by an older realdb.
+    (folder / "_realdb.json").write_text("{}")
+    export("rated", "parts", partition_by="label_count", force=True)
+    assert not (folder / "_realdb.json").exists()
+    export("rated", "parts", partition_by="label_count", where="label_count = 1", force=True)
+    assert [path.name for path in folder.iterdir()] == ["label_count=1"]
+    # A file that is not ours is not ours to remove.
+    (folder / "notes.txt").write_text("mine")
+    with refused(DataError, file=folder, parameter="out"):
+        export("rated", "parts", partition_by="label_count", force=True)
+    (folder / "notes.txt").rename(folder / "notes.parquet")
+    with refused(DataError, file=folder, parameter="out"):
+        export("rated", "parts", partition_by="label_count", force=True)
+    assert (folder / "notes.parquet").read_text() == "mine"
+
+
+def test_no_partitions_of_no_rows(export: Callable[..., Path]) -> None:
+    options = {"partition_by": "label_count", "where": "image_id < 0"}
+    folder = export("rated", "parts", **options)
+    assert [path.name for path in folder.iterdir()] == ["_realdb.json"]
+    export("rated", "parts", **options, force=True)
 
 
 def test_a_column_to_partition_by_that_is_not_there(export: Callable[..., Path]) -> None:
