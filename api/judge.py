@@ -108,7 +108,7 @@ def accuracy(
             f"{', …' if len(found) > 5 else ''})",
             count=len(found),
             column="model",
-            remedy="realdb.accuracy_table returns a row for each",
+            remedy="realdb.accuracy_table, with the same arguments, returns a row for each",
         )
     return found[0]
 
@@ -132,7 +132,8 @@ def accuracy_table(
 ) -> duckdb.DuckDBPyRelation:
     """Return the view `accuracy` for the given predictions: a row for each model.
 
-    A column `unasked_images` is added, as in `Accuracy`.
+    `predictions` are one or more, or lists of them, each as in `realdb.accuracy`. A column
+    `unasked_images` is added, as in `Accuracy`.
 
     `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
@@ -153,6 +154,7 @@ def accuracy_table(
         require_choice("by", by, tuple(BY))
     views = ["accuracy", *([BY[by]] if by else [])]
     if engine is not None:
+        from ..ingest.expand import flat
         from . import spark
 
         spark.require_plain(model=model, columns=columns, input_format=input_format, order=order)
@@ -165,7 +167,7 @@ def accuracy_table(
     if engine is not None:
         with spark.judging(
             engine,
-            predictions,
+            [*flat(predictions)],
             [*views, doubts.VIEW],
             rules=rules,
             store=opened,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from numbers import Number
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,13 +35,13 @@ class PredictionSource(NamedTuple):
 def expand(predictions: Iterable[object], root: Path | None = None) -> list[PredictionSource]:
     """Return what to add for each of `predictions`: a folder or a pattern becomes its files.
 
-    A folder gives its prediction files, sorted, and each of its folders called model=NAME one set
-    of that model. Other files in it are warned of. Where there is no file of a name, it may be that
-    of a model stored in the store `root`. What is no path stays as it is. Raises DataError where
-    nothing is found.
+    A list or a tuple means what is in it. A folder gives its prediction files, sorted, and each of
+    its folders called model=NAME one set of that model. Other files in it are warned of. Where
+    there is no file of a name, it may be that of a model stored in the store `root`. What is no
+    path stays as it is. Raises DataError where nothing is found.
     """
     sources: list[PredictionSource] = []
-    for each in predictions:
+    for each in flat(predictions):
         if not isinstance(each, str | Path):
             sources.append(PredictionSource(each, None))
             continue
@@ -81,6 +82,15 @@ def _nothing_of(name: str, path: Path, root: Path) -> DataError:
         parameter="predictions",
         remedy=f"Stored models of a similar name: {', '.join(near)}" if near else None,
     )
+
+
+def flat(predictions: Iterable[object]) -> Iterator[object]:
+    """Yield the predictions one by one, those in lists too. A list of numbers is no such list."""
+    for each in predictions:
+        if isinstance(each, list | tuple) and each and not isinstance(each[0], Number):
+            yield from flat(each)
+        else:
+            yield each
 
 
 def require_name(model: str | None) -> None:
