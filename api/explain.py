@@ -13,6 +13,7 @@ from ..schema.tables import IMAGES
 from ..store import prediction_sets
 from .build import open_store
 from .session import Session
+from .shown import Shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,8 +26,8 @@ _VIEWS = (catalog.RULES, "scored_predictions")
 _OF_VOTES = ("rated_questions", "recomputed_scores", "vote_evidence", "golden_truths")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vote:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Vote(Shown):
     """A rater's answer (no, maybe, yes) and what it adds to the log-odds, in nats.
 
     `is_average`: the rater answered no golden question and weighs as the others do on average.
@@ -38,8 +39,8 @@ class Vote:
     is_average: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Question(Shown):
     """A label that was asked about. The score is 1 / (1 + exp(-(the sum of the evidence))).
 
     All evidence is in nats; None where the store lacks what it needs. `yes_experts` is None where
@@ -59,8 +60,8 @@ class Question:
     published_score: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Choice(Shown):
     """What a model says: its first choice, and whether that is right by either label set."""
 
     model: str
@@ -71,8 +72,8 @@ class Choice:
     is_original_correct: bool | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Explanation(Shown):
     """All that is known of an image's labels; `labels` are in real.json's order."""
 
     image_id: int

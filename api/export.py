@@ -22,6 +22,7 @@ from ..version import __version__
 from .ask import explained, missing_table
 from .rules import PUBLISHED_THRESHOLD, Rules
 from .session import Session
+from .shown import Shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,8 +36,8 @@ _BATCH = 100_000
 _WIDE = ("HUGEINT", "UHUGEINT")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exported:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Exported(Shown):
     """What was written: `count` of what `counts` names (rows, images, votes, …).
 
     `out` is the file or folder, None for standard output; `format` is a key of EXPORT_FORMATS in

@@ -17,6 +17,7 @@ from . import choices
 from .build import open_store
 from .rules import RECORDED_THRESHOLD, require_choice, require_share
 from .session import Session
+from .shown import Shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,8 +45,8 @@ _SCORES = """
 _SHOWN = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Relabelling:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Relabelling(Shown):
     """How many labels come and go; the fields are the columns of the view `relabelling`."""
 
     published_labels: int
@@ -64,8 +65,8 @@ class Relabelling:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rescored:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Rescored(Shown):
     """What `scores` found: each relation has the columns of the view it is named after.
 
     `labels` counts the labels that come and go, `counts` (view relabelling) says that in a row, and
@@ -92,8 +93,8 @@ class Rescored:
         return bool(self.models.limit(1).fetchall())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recomputation:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Recomputation(Shown):
     """Whether the votes give what was published; the columns of the view `recomputation`."""
 
     questions: int

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .shown import Shown
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -16,8 +18,8 @@ TOO_GOOD = 0.98
 ENOUGH_IMAGES = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Accuracy(Shown):
     """How often a model is right; the fields are the columns of the view `accuracy`, and one more.
 
     Shares are between 0 and 1. A share is None where it cannot be known: top-5 where the

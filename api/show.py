@@ -12,6 +12,7 @@ from ..queries import catalog, statements
 from .ask import explained
 from .build import ingest, open_store
 from .session import Session
+from .shown import Shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from ..store.store import Store
 
 
-@dataclass(frozen=True, kw_only=True)
-class Example:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Example(Shown):
     """A question, the SQL that answers it, and the answer."""
 
     question: str

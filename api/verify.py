@@ -19,6 +19,7 @@ from . import rescore
 from .build import root_of
 from .rules import PUBLISHED_THRESHOLD
 from .session import Session
+from .shown import Shown, ShownList
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from ..store.store import Store
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Check(Shown):
     """One check: `is_passed` is None where the store lacks what it needs, which `found` names."""
 
     check: str
@@ -46,14 +47,15 @@ def verify(*, store: str | Path | None = None, progress: Progress | None = None)
     checks = list(_files(opened))
     if not all(check.is_passed for check in checks):
         left_out = "left out, because a file is damaged"
-        return [*checks, Check(check="keys, labels, scores", is_passed=None, found=left_out)]
+        checks += [Check(check="keys, labels, scores", is_passed=None, found=left_out)]
+        return ShownList(checks)
     con = Session(opened, tables=None).con
     steps = (_keys, _sources, _threshold, _recomputation, _predictions)
     for place, step in enumerate(steps):
         if progress:
             progress("checking", place, len(steps))
         checks += step(opened, con)
-    return checks
+    return ShownList(checks)
 
 
 def check_table(checks: list[Check]) -> duckdb.DuckDBPyRelation:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...schema.tables import IMAGES
+from ..shown import Shown, ShownReport
 
 if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Finding(Shown):
     """A usual mistake that was looked for, and the ReaL accuracy without and with its repair.
 
     `name` is what `fix` takes, `meaning` the mistake in words, `note` how sure it is where that is
@@ -27,8 +28,8 @@ class Finding:
     note: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Diagnosis:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Diagnosis(ShownReport):
     """What predictions are, and whether they make sense. `str()` gives the report.
 
     where: the file or set that was read
