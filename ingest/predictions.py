@@ -243,7 +243,7 @@ def read(
         value=type(predictions).__name__,
         parameter="predictions",
         remedy="Pass a path, an Arrow table, a pandas or Polars frame, a NumPy array, or a dict of "
-        "file name to class id; or a list of these",
+        "file name to class id. realdb.accuracy_table takes a list of these",
     )
 
 

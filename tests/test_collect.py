@@ -405,3 +405,24 @@ def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: P
     run("add", *paths)
     assert len(kept()) == 30
     assert not list(folder.glob("*.partial"))
+
+
+def test_a_store_is_moved_and_removed_as_a_folder(
+    synthetic_store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    """And two stores know nothing of each other."""
+    old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
+    shutil.copytree(synthetic_store.root, old)
+    file = synthetic / "predictions" / "model_a.csv"
+    realdb.add(file, store=old)
+    rows = realdb.leaderboard(store=old).fetchall()
+    new.parent.mkdir()
+    shutil.move(old, new)
+    assert realdb.leaderboard(store=new).fetchall() == rows
+    assert all(check.is_passed is not False for check in realdb.verify(store=new))
+    assert realdb.models(store=synthetic_store.root).fetchall() == []
+    with duckdb.connect(new / "realdb.duckdb", read_only=True) as con:
+        assert con.sql("select count(*) from images").fetchall() == [(50_000,)]
+    shutil.rmtree(new)
+    with refused(StoreError, "realdb ingest", file=new):
+        realdb.info(store=new)
