@@ -23,6 +23,8 @@ from realdb.errors import DataError, StoreError, UsageError
 from realdb.store.store import Store, resolve
 from refusals import refused
 
+# Of files with few predictions realdb.add warns, as realdb.accuracy does.
+pytestmark = pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -217,11 +219,14 @@ def test_every_connection_sees_them(files: list[Path], small: Callable[..., Path
         assert con.execute("select count(*) from accuracy").fetchall() == [(2,)]
     more = small("more.csv", 1)
     counts = "select model, count(*) from predictions group by model order by model"
-    assert realdb.query(counts, more).fetchall() == [
-        ("model_a", 50_000),
-        ("model_b", 50_000),
-        ("more", 1),
-    ]
+    both = [("model_a", 50_000), ("model_b", 50_000)]
+    assert realdb.query(counts).fetchall() == both
+    # Files are the whole of `predictions`, as in accuracy.
+    assert realdb.query(counts, more).fetchall() == [("more", 1)]
+    assert realdb.query(counts, more, with_stored=True).fetchall() == [*both, ("more", 1)]
+    assert realdb.query(counts, more, "model_b").fetchall() == [both[1], ("more", 1)]
+    with refused(UsageError, parameter="with_stored"):
+        realdb.query(counts, with_stored=True)
     assert realdb.query("select model, label from more", more).fetchall() == [("more", 1)]
 
 
@@ -232,10 +237,107 @@ def test_accuracy_judges_what_it_is_given_and_nothing_else(files: list[Path]) ->
 
 
 @pytest.mark.usefixtures("store")
-def test_a_file_of_a_stored_model_is_not_asked(files: list[Path]) -> None:
-    realdb.add(files[0])
-    with refused(DataError, file=files[0], column="model", value="model_a"):
-        realdb.query("from accuracy", files[1], files[0])
+def test_a_file_beside_the_same_model_in_the_store(files: list[Path], tmp_path: Path) -> None:
+    realdb.add(*files)
+    counts = "select model, count(*) from predictions group by model order by model"
+    both = [("model_a", 50_000), ("model_b", 50_000)]
+    assert realdb.query(counts, files[0]).fetchall() == both[:1]
+    # The same rows count once.
+    for sources in ((files[0],), ("model_a",), files):
+        assert realdb.query(counts, *sources, with_stored=True).fetchall() == both
+    other = Path(shutil.copy(files[1], tmp_path / "model_a.csv"))
+    assert realdb.query(counts, other).fetchall() == both[:1]
+    with refused(DataError, file=other, column="model", value="model_a", parameter="with_stored"):
+        realdb.query(counts, other, with_stored=True)
+
+
+@pytest.mark.usefixtures("store")
+def test_stored_models_by_name(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a stored model works wherever a file is expected, if no file has it."""
+    monkeypatch.chdir(tmp_path)
+    realdb.add(*files)
+    a, b = (realdb.accuracy(file) for file in files)
+    assert realdb.accuracy("model_a") == a
+    table = realdb.accuracy_table("model_b", files[0])
+    assert [row[:2] for row in table.fetchall()] == [
+        ("model_b", b.real_accuracy),
+        ("model_a", a.real_accuracy),
+    ]
+    assert realdb.accuracy("model_a", model="other").real_accuracy == a.real_accuracy
+    assert [choice.model for choice in realdb.explain(1, "model_b").models] == ["model_b"]
+    moves = realdb.scores("model_a", golden_majority=4).models.fetchall()
+    assert [row[0] for row in moves] == ["model_a"]
+    for sources in ((files[0], "model_b"), tuple(files)):
+        assert {row[0] for row in realdb.leaderboard(*sources).fetchall()} == {
+            *("model_a", "model_b"),
+        }
+    assert [row[0] for row in realdb.leaderboard("model_b").fetchall()] == ["model_b"]
+    with refused(DataError, "model_a", value="model_aa", parameter="predictions"):
+        realdb.accuracy("model_aa")
+    with refused(DataError, column="model", value="model_a"):
+        realdb.accuracy_table(files[0], "model_a")
+    # A file goes first.
+    shutil.copy(files[1], tmp_path / "model_a")
+    assert realdb.accuracy("model_a", input_format="csv").correct_images == b.correct_images
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes original labels as predictions."""
+
+    def truth(name: str, condition: str, wrong: int = 0) -> Path:
+        path = tmp_path / f"{name}.csv"
+        rows = realdb.query(
+            f"select image_id, original_label from images where {condition} order by image_id"
+        ).fetchall()
+        changed = [(image, (label + (n < wrong)) % 1000) for n, (image, label) in enumerate(rows)]
+        lines = [f"{image},{label}" for image, label in changed]
+        path.write_text("image,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return truth
+
+
+@pytest.mark.filterwarnings("default::realdb.RealdbWarning")
+def test_the_ground_truth_is_refused(
+    truth: Callable[..., Path], real_store: Store, run: Run, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(real_store.root, tmp_path / "real"))
+    option = ["--store", str(root)]
+
+    def written(name: str, condition: str, wrong: int = 0) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("REALDB_HOME", str(root))
+            return truth(name, condition, wrong)
+
+    # 95 % of 500 rated images, and one less; 499 images; unrated ones, which say nothing.
+    rated = "is_rated and image_id <= (select image_id from rated order by 1 offset 499 limit 1)"
+    exact = written("exact", rated, 25)
+    below = written("below", rated, 26)
+    few = written("few", rated.replace("499", "498"))
+    unrated = written("unrated", "not is_rated")
+    for command in ("accuracy", "add", "leaderboard"):
+        done = run(command, str(exact), *option, code=1)
+        assert "475 of 500" in done.stderr
+        assert "--allow-ground-truth" in done.stderr
+        for file in (below, few, unrated):
+            done = run(command, str(file), *option)
+            assert ("498 of 498" in done.stderr or "499 of 499" in done.stderr) == (file == few)
+            assert "474 of 500" not in done.stderr
+    run("accuracy", str(exact), "--allow-ground-truth", *option)
+    run("add", str(exact), "--allow-ground-truth", *option)
+    done = run("leaderboard", "--format", "csv", *option)
+    marked = {
+        row["model"]: row["is_ground_truth"] for row in csv.DictReader(io.StringIO(done.stdout))
+    }
+    assert marked == {"below": "false", "few": "false", "unrated": "false", "exact": "true"}
+    assert "exact" in done.stderr
+    with refused(DataError, file=exact, value="exact", count=475, parameter="allow_ground_truth"):
+        realdb.accuracy(exact, store=root, allow_ground_truth=False)
+    with pytest.warns(realdb.RealdbWarning, match="475 of 500"):
+        realdb.accuracy(exact, store=root)
 
 
 def test_a_stem_that_is_kept_for_what_is_added(small: Callable[..., Path], store: Store) -> None:

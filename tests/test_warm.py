@@ -49,7 +49,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("wrong", [2, 3, 7, 40])
+@pytest.mark.parametrize("wrong", [2, 3, 7, 10])
 def test_the_figures_are_the_views(wrong: int, synthetic_store: Store, answered: list[str]) -> None:
     labels = near_original(synthetic_store, wrong, seed=wrong)
     expected = by_view(labels, synthetic_store)
@@ -64,7 +64,7 @@ def test_the_figures_are_the_views(wrong: int, synthetic_store: Store, answered:
 def test_the_real_labels(real_store: Store) -> None:
     """ReaL accuracy of the original labels, as FACTS has it; and of labels with no sense."""
     labels = near_original(real_store, 60_000, seed=IMAGES)
-    with pytest.warns(RealdbWarning, match=r"\bpredictions\b.* 100\.0%"):
+    with pytest.warns(RealdbWarning, match=r"\bpredictions\b.* 24,889 of 24,889 "):
         found = realdb.accuracy(labels, store=real_store.root)
     assert (found.correct_images, found.scored_images) == (42_164, 46_837)
     labels = np.random.default_rng(0).integers(0, 1000, IMAGES)

@@ -258,7 +258,8 @@ def test_stored_models_and_prediction_files_are_read(
     odd.parent.mkdir()
     shutil.copy(synthetic / "predictions" / "model_b.csv", odd)
     realdb.add(synthetic / "predictions" / "model_a.csv", store=store.root)
-    found = realdb.query("select model, count(*) from predictions group by model", odd)
+    counts = "select model, count(*) from predictions group by model"
+    found = realdb.query(counts, odd, with_stored=True)
     assert sorted(found.fetchall()) == sorted((name, 50_000) for name in names)
     for query in (
         "from accuracy",
