@@ -56,13 +56,16 @@ def leaderboard(
         with spark.judging(
             engine,
             predictions,
-            ["leaderboard"],
+            ["leaderboard", doubts.VIEW],
             rules=rules,
             store=store,
             offline=offline,
             progress=progress,
         ) as there:
-            return _same_images(there.table("leaderboard").order(_BY_RANK))
+            con = duckdb.connect()
+            con.from_arrow(there.table("leaderboard").to_arrow_table()).create("leaderboard")
+            agreements = [doubts.Agreement(*row) for row in there.table(doubts.VIEW).fetchall()]
+        return _answer(con, [each.model for each in agreements if each.is_ground_truth])
     session = Session(store, views=["leaderboard"], rules=rules, offline=offline, progress=progress)
     opened = session.store
     if predictions:
@@ -78,7 +81,7 @@ def leaderboard(
             has_rated="votes" in opened.tables,
             allow_ground_truth=allow_ground_truth,
         )
-        return _answer(session, [name for name, each in found.items() if each.is_ground_truth])
+        return _answer(session.con, [name for name, each in found.items() if each.is_ground_truth])
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(
@@ -109,7 +112,7 @@ def leaderboard(
         )
     catalog.install(session.con, opened.names, ["leaderboard"])
     catalog.stand_in(session.con, "accuracy", rows)
-    return _answer(session, truths)
+    return _answer(session.con, truths)
 
 
 def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]:
@@ -126,9 +129,9 @@ def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]
     return sorted(row[0] for row in rows if doubts.Agreement(*row).is_ground_truth)
 
 
-def _answer(session: Session, truths: list[str]) -> duckdb.DuckDBPyRelation:
+def _answer(con: duckdb.DuckDBPyConnection, truths: list[str]) -> duckdb.DuckDBPyRelation:
     """Return the rows of the view `leaderboard`, with those that are no predictions marked."""
-    session.con.execute(
+    con.execute(
         f"""
         create table answer as
         select
@@ -139,7 +142,7 @@ def _answer(session: Session, truths: list[str]) -> duckdb.DuckDBPyRelation:
         """,  # noqa: S608, a constant
         [truths],
     )
-    return _same_images(session.view("answer"))
+    return _same_images(con.table("answer"))
 
 
 def _same_images(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -49,6 +49,7 @@ def expand(predictions: Iterable[object], root: Path | None = None) -> list[Pred
             sources += [PredictionSource(url, plain.stem(url)) for url in remote.expand(each)]
             continue
         path = user_path(each)
+        each = path if str(each).startswith("~") else each
         if root is not None and isinstance(each, str) and not path.exists():
             from ..store import prediction_sets
 
@@ -66,7 +67,7 @@ def expand(predictions: Iterable[object], root: Path | None = None) -> list[Pred
             sources += expand(found)
         else:
             sources.append(
-                PredictionSource(path, plain.stem(path) if str(path) != "-" else "stdin")
+                PredictionSource(each, plain.stem(path) if str(path) != "-" else "stdin")
             )
     return sources
 

@@ -76,6 +76,7 @@ def test_names(line: str, names: list[str], offered: Complete, tmp_path: Path) -
     assert not (tmp_path / "none").exists(), "no store is built"
 
 
+@pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 def test_stored_models(
     offered: Complete, ingest: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +96,7 @@ def test_stored_models(
     assert offered("realdb remove v") == ["vit"]
 
 
+@pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 def test_a_name_that_is_no_name_of_a_file(ingest: Callable[..., Store]) -> None:
     store = ingest()
     realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model="x" * 300, store=store.root)

@@ -253,6 +253,7 @@ def test_what_is_no_address() -> None:
         predictions.add(duckdb.connect(), Path("s3://b/a.csv"))
 
 
+@pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 def test_what_is_kept(place: str, files: Path, synthetic_store: Store, tmp_path: Path) -> None:
     """The checksum is that of the file, packed as it is."""
     store = shutil.copytree(synthetic_store.root, tmp_path / "store")
