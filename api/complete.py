@@ -24,7 +24,7 @@ def views() -> list[str]:
 
 def exports() -> list[str]:
     """Return what `export` takes by name: tables, views, subsets, and formats of their own."""
-    return [*views(), *filter(registry.is_whole, registry.EXPORT_FORMATS)]
+    return [*views(), *registry.own_names()]
 
 
 def export_formats() -> list[str]:

@@ -19,7 +19,7 @@ from realdb.store.store import Store
 
 REALDB = [sys.executable, "-m", "realdb"]
 VIEWS = [*TABLES, *catalog.all_names()]
-WHOLE = [*filter(registry.is_whole, registry.EXPORT_FORMATS)]
+WHOLE = [*registry.own_names()]
 # What a shell would run, or take for several words.
 NAMES_THAT_ARE_CODE = [
     "$(touch x)",
@@ -61,6 +61,8 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
         ("realdb views ", VIEWS),
         ("realdb views acc", [name for name in VIEWS if name.startswith("acc")]),
         ("realdb export ", [*VIEWS, *WHOLE]),
+        ("realdb export sto", ["store"]),
+        ("realdb export raters-", ["raters-npz", "raters-golden-npz"]),
         ("realdb export contest", ["contested", "contested_images"]),
         ("realdb export images x --format jso", ["json", "jsonl"]),
         ("realdb accuracy --by ", ["class", "label-count", "animal"]),
