@@ -381,7 +381,7 @@ def choose(
     if is_partitioned and not fitting:
         return "parquet"
     choices = fitting or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
-    raise _untold(target, choices)
+    raise _unknown_format(target, choices)
 
 
 def _choose_form(what: str, target: Path | None, name: str | None) -> str:
@@ -395,7 +395,7 @@ def _choose_form(what: str, target: Path | None, name: str | None) -> str:
         return fitting[0]
     choices = [key.removeprefix(f"{what}-") for key in forms]
     if name is None:
-        raise _untold(target, choices)
+        raise _unknown_format(target, choices)
     raise UsageError(
         f"{what} is not written as {name}",
         parameter="format",
@@ -410,7 +410,7 @@ def _fitting(target: Path | None) -> list[str]:
     return [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
 
 
-def _untold(target: Path | None, choices: Sequence[str]) -> UsageError:
+def _unknown_format(target: Path | None, choices: Sequence[str]) -> UsageError:
     """Return the error that the name of `target` does not tell the format."""
     where = "standard output" if target is None else str(target)
     return UsageError(

@@ -1,7 +1,7 @@
 """The store of predictions: one Parquet file for each model, whatever build is current.
 
 predictions/<model>.parquet           the model's rows of the table `predictions`, by image_id and
-                                      rank; where they came from stands in the file's metadata
+                                      rank; the file's metadata says where they came from
 predictions/<model>.checksums.json    what that file is: its size, CRC-32 and SHA-256
 predictions/.lock                     held while something is put or removed
 
@@ -494,7 +494,7 @@ def _checksums(file: Path) -> Checksums:
 
 
 def _checksums_before(file: Path) -> list[Checksums]:
-    """Return the checksums of what stands where `file` will, if it is whole."""
+    """Return the checksums of the file that `file` will replace, if it is whole."""
     try:
         known = _read_checksums(file)
     except StoreError:
