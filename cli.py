@@ -747,6 +747,14 @@ def export(
     ] = None,
     where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
     columns: Annotated[str | None, typer.Option(help="Only these columns: a,b,…")] = None,
+    predictions: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A prediction file or stored model, in place of all stored models; may be "
+            "repeated."
+        ),
+    ] = None,
+    with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
     scores: ScoresOption = None,
     tables: TablesOption = None,
@@ -780,6 +788,8 @@ def export(
 
     Example: realdb export contested contested.parquet --columns image_id,file_name
 
+    Example: realdb export accuracy accuracy.csv --predictions ViT.csv
+
     Example: realdb export real-json real.json
     """
     from .api import export as exporting
@@ -791,6 +801,8 @@ def export(
             format=format,
             where=where,
             columns=columns,
+            predictions=predictions or None,
+            with_stored=with_stored,
             threshold=threshold,
             force=force,
             store=store,

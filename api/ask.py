@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,19 +111,9 @@ def query(
         return spark.ask(
             engine, sql, files, rules=rules, store=store, offline=offline, progress=progress
         )
-    from ..ingest.expand import expand
-
     session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
     con, opened = session.con, session.store
-    sources = _names_of(
-        [*expand(files, opened.root), *_sources(predictions, opened.root)], tables or {}
-    )
-    if with_stored and not sources:
-        raise UsageError(
-            "`with_stored` adds the stored models to those of files, and there are none",
-            parameter="with_stored",
-            remedy="Leave it out: without files the predictions are those of the stored models",
-        )
+    sources = named_sources(files, predictions, tables, opened.root, with_stored=with_stored)
     try:
         statements.require_select(con, sql)
         if not unsafe:
@@ -131,15 +121,8 @@ def query(
         session.require(statements.views_named(con, sql, opened.names))
     except duckdb.Error as error:
         raise explained(error, opened) from None
-    models = {
-        name: session.add_one(source.predictions, model=source.model)
-        for name, source in sources.items()
-    }
-    added = {model: _path(source) for name, source in sources.items() for model in models[name]}
-    session.prepare(stored=with_stored or not sources, beside=added)
-    for name, names in models.items():
-        is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, names))
-        con.table(session.added).filter(is_of_file).create_view(name)
+    models = add_sources(session, sources, with_stored=with_stored)
+    create_views_of(session, models)
     for name, source in (tables or {}).items():
         session.join(name, source)
     if not unsafe:
@@ -153,6 +136,64 @@ def query(
             return con.sql(sql)
     except duckdb.Error as error:
         raise explained(error, opened) from None
+
+
+def named_sources(
+    files: Iterable[str | Path],
+    predictions: object,
+    tables: Mapping[str, object] | None,
+    root: Path,
+    *,
+    with_stored: bool,
+) -> dict[str, PredictionSource]:
+    """Map names to the predictions of `files`, and those that `query` takes as `predictions`.
+
+    Raises DataError where a name is taken, by one of `tables` too, and UsageError where one of
+    `predictions` has no name, or there are none and `with_stored` is set.
+    """
+    from ..ingest.expand import expand
+
+    sources = _names_of([*expand(files, root), *_sources(predictions, root)], tables or {})
+    if with_stored and not sources:
+        raise UsageError(
+            "`with_stored` adds the stored models to those of files, and there are none",
+            parameter="with_stored",
+            remedy="Leave it out: without files the predictions are those of the stored models",
+        )
+    return sources
+
+
+def add_sources(
+    session: Session,
+    sources: Mapping[str, PredictionSource],
+    *,
+    with_stored: bool,
+    stored: Collection[Path] | None = None,
+) -> dict[str, list[str]]:
+    """Prepare a session whose `predictions` are `sources`; return the models of each.
+
+    They are the stored models where there are no sources, of which `stored` are the files if it is
+    set; `with_stored` adds these to the sources.
+    """
+    models = {
+        name: session.add_one(source.predictions, model=source.model)
+        for name, source in sources.items()
+    }
+    session.prepare(
+        stored=with_stored or not sources,
+        only=None if sources else stored,
+        beside={model: _path(sources[name]) for name in models for model in models[name]},
+    )
+    return models
+
+
+def create_views_of(session: Session, models: Mapping[str, Sequence[str]]) -> None:
+    """Create a view of each name that shows the predictions of its models."""
+    import duckdb
+
+    for name, names in models.items():
+        is_of_file = duckdb.ColumnExpression("model").isin(*map(duckdb.ConstantExpression, names))
+        session.con.table(session.added).filter(is_of_file).create_view(name)
 
 
 def _sources(predictions: object, root: Path) -> list[PredictionSource]:

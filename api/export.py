@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..schema.tables import TABLES, header_of
 from ..store import prediction_sets
 from ..store.files import checksum, user_path
 from ..version import __version__
-from .ask import explained, missing_table
+from .ask import add_sources, create_views_of, explained, missing_table, named_sources
 from .rules import PUBLISHED_THRESHOLD, Rules
 from .session import Session
 from .shown import Shown
@@ -27,6 +27,7 @@ from .shown import Shown
 if TYPE_CHECKING:
     import duckdb
 
+    from ..ingest.expand import PredictionSource
     from ..ingest.progress import Progress
     from ..store.store import Store
 
@@ -58,6 +59,8 @@ def export(
     format: str | None = None,  # noqa: A002, as the option is called
     where: str | None = None,
     columns: Sequence[str] | str | None = None,
+    predictions: Mapping[str, object] | Iterable[str | Path] | str | Path | None = None,
+    with_stored: bool = False,
     threshold: float | None = None,
     scores: str | Path | None = None,
     tables: Mapping[str, object] | None = None,
@@ -69,12 +72,13 @@ def export(
 ) -> Exported:
     """Write a table, a view, a subset of the images, a query's answer, the store or a file of it.
 
-    `what` is the name of a table or view (`predictions` are the stored models'), one SELECT,
-    `store` for all tables, views and stored models as one database (DuckDB or SQLite), or a format
-    of its own such as real-json. `out` is the file or folder; "-" is standard output. Without
-    `format` the suffix of `out` decides; standard output is csv, and a folder of partitions
-    Parquet. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
-    text with commas between). `threshold` and `scores` make the labels, as in `accuracy_table`;
+    `what` is the name of a table or view, one SELECT, `store` for all tables, views and stored
+    models as one database (DuckDB or SQLite), or a format of its own such as real-json. `out` is
+    the file or folder; "-" is standard output. Without `format` the suffix of `out` decides;
+    standard output is csv, and a folder of partitions Parquet. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
+    text with commas between). The table `predictions` holds the `predictions` (files, stored models
+    or a dict, as in `realdb.query`), or without any the stored models; `with_stored` adds these to
+    the others. `threshold` and `scores` make the labels, as in `accuracy_table`;
     `tables` are files and frames of your own for a SELECT, as in `realdb.query`. `options` are the
     format's own: partition_by="label" for Parquet.
 
@@ -100,6 +104,8 @@ def export(
     form = registry.find(name)
     is_folder = form.is_folder or is_partitioned
     _check_options(name, chosen, where=where, columns=columns, rules=rules)
+    if where is None and not _reads_predictions(what):
+        _refuse_predictions(what, predictions=predictions, with_stored=with_stored)
     if target is not None:
         if is_folder:
             registry.require_name_of_folder(name, target)
@@ -119,6 +125,7 @@ def export(
     try:
         _require_tables(opened, form.reads)
         session.require(read for read in form.reads if read not in TABLES)
+        sources = named_sources((), predictions, tables, opened.root, with_stored=with_stored)
         rows, about = None, None
         stored = prediction_sets.files(opened.root)
         if form.takes != "store":
@@ -128,12 +135,13 @@ def export(
             if _is_query(relation) or where is not None:
                 asking = Session(opened, tables=None, rules=rules)
             asking.require(_views_of(asking, relation, condition=where))
-            asking.prepare(stored=True, only=stored)
+            models = add_sources(asking, sources, with_stored=with_stored, stored=stored)
             if asking is not session:
+                create_views_of(asking, models)
                 for table, source in (tables or {}).items():
                     asking.join(table, source)
                 asking.lock()
-            rows, about = _rows(asking, relation)
+            rows, about = _rows(asking, relation, has_models=bool(sources or stored))
             rows = _narrowed(rows, about, where, _listed(columns))
             _check_columns(rows.columns, name if form.takes == "images" else None)
             if asking is not session:
@@ -146,6 +154,8 @@ def export(
         else:
             session.prepare(stored=True, only=stored)
         notice = _notice(con, opened, what, where, columns, session.rules)
+        if sources:
+            notice["realdb_predictions"] = json.dumps(_files_of(sources, with_stored=with_stored))
         placed = (
             place.standard_output(name, is_text=form.is_text)
             if target is None
@@ -198,6 +208,51 @@ def _check_options(
         )
 
 
+def _reads_predictions(what: str) -> bool:
+    """Say whether WHAT may read the table `predictions`."""
+    if what in TABLES:
+        return what == "predictions"
+    if what in catalog.all_names():
+        return "predictions" in catalog.tables_of(what)
+    return not registry.is_whole(what)
+
+
+def _refuse_predictions(what: str, *, predictions: object, with_stored: bool) -> None:
+    """Raise UsageError where predictions are named, and WHAT reads none of them."""
+    if predictions is None and not with_stored:
+        return
+    name = "with_stored" if predictions is None else "predictions"
+    raise UsageError(
+        f"{what} does not use `{name}`",
+        parameter=name,
+        value=what,
+        remedy="It has the stored models: store others first with: realdb add FILE"
+        if what == "store"
+        else f"Leave `{name}` out",
+    )
+
+
+def _files_of(sources: Mapping[str, PredictionSource], *, with_stored: bool) -> dict[str, Any]:
+    """Return what an exported file says of the predictions that were named."""
+    from ..ingest.expand import StoredModel
+    from ..ingest.formats import remote
+
+    said: dict[str, Any] = {}
+    for name, source in sources.items():
+        what = source.predictions
+        if isinstance(what, StoredModel):
+            said[name] = {"stored_model": what.name}
+        elif isinstance(what, tuple):
+            said[name] = {"file": str(what[0].parent)}
+        elif isinstance(what, str | Path):
+            said[name] = {"file": str(what)}
+            if not remote.is_url(what) and user_path(what).is_file():
+                said[name]["sha256"] = checksum(user_path(what))
+        else:
+            said[name] = {"type": type(what).__name__}
+    return {"sources": said, "with_stored": with_stored}
+
+
 def _require_tables(opened: Store, reads: Sequence[str]) -> None:
     """Raise QueryError, naming the source, where the store does not have a table that is read."""
     for read in reads:
@@ -243,7 +298,9 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
     return views
 
 
-def _rows(session: Session, what: str) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
+def _rows(
+    session: Session, what: str, *, has_models: bool
+) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
     """Return the rows of a table, a view or a SELECT, and the header of the first two."""
     if _is_query(what):
         return session.con.sql(what), None
@@ -257,13 +314,12 @@ def _rows(session: Session, what: str) -> tuple[duckdb.DuckDBPyRelation, header.
             value=what,
             remedy=f'Write a SELECT: "from {what}({arguments})"',
         )
-    root = session.store.root
-    reads = {what} if is_table else catalog.tables_of(what)
-    if "predictions" in reads and not prediction_sets.files(root):
+    if _reads_predictions(what) and not has_models:
+        root = session.store.root
         raise DataError(
             f"{what} reads the stored models, and no model is stored in {root}",
             file=root,
-            remedy="Store one with: realdb add FILE",
+            remedy='Name a file with `predictions="FILE"`, or store one with: realdb add FILE',
         )
     return session.view(what), about
 

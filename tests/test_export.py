@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import pytest
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.exports.registry import EXPORT_FORMATS, own_names
-from realdb.store.store import Store
+from realdb.store.files import checksum
+from realdb.store.store import Store, resolve
 from refusals import refused
 
 
@@ -180,6 +182,115 @@ def test_stored_models(
     assert len(export("hard", store, force=True)) > 1
 
 
+# Predictions that are named.
+
+
+@pytest.fixture(scope="module")
+def two(
+    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Store, str, Path]:
+    """Return a store with a model, its name, and a file with predictions of another."""
+    stored, other = sorted((synthetic / "predictions").glob("*.csv"))[:2]
+    root = tmp_path_factory.mktemp("two") / "store"
+    store = resolve(Path(shutil.copytree(synthetic_store.root, root)))
+    realdb.add(stored, store=root)
+    return store, stored.stem, other
+
+
+def test_predictions_take_the_place_of_the_stored_models(
+    export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
+) -> None:
+    store, stored, file = two
+    cases: list[tuple[dict[str, Any], set[str]]] = [
+        ({}, {stored}),
+        ({"predictions": []}, {stored}),
+        ({"predictions": file}, {file.stem}),
+        ({"predictions": [str(file), stored]}, {file.stem, stored}),
+        ({"predictions": stored}, {stored}),
+        ({"predictions": {"mine": file}}, {"mine"}),
+        ({"predictions": file, "with_stored": True}, {file.stem, stored}),
+        ({"predictions": stored, "with_stored": True}, {stored}),
+    ]
+    for options, models in cases:
+        for what in ("accuracy", "predictions", "from accuracy", "from predictions"):
+            rows = export(what, store, force=True, **options)[1:]
+            assert {row[0] for row in rows} == models, (what, options)
+
+
+@pytest.mark.parametrize("what", ["hard", "accuracy", "from scored_predictions"])
+def test_named_predictions_give_what_a_query_gives(
+    export: Callable[..., list[list[str]]], two: tuple[Store, str, Path], what: str
+) -> None:
+    store, _, file = two
+    query = what if what.startswith("from") else f"from {what}"
+    wanted = realdb.query(query, file, with_stored=True, store=store.root)
+    # In the same words: the answer of the query is exported as a table.
+    frame = wanted.to_arrow_table()
+    same = export("from wanted", store, force=True, tables={"wanted": frame})
+    found = export(what, store, force=True, predictions=file, with_stored=True)
+    assert len(found) > 1
+    assert sorted(found) == sorted(same)
+
+
+def test_no_stored_model_is_needed(export: Callable[..., list[list[str]]], synthetic: Path) -> None:
+    (file, *_) = sorted((synthetic / "predictions").glob("*.csv"))
+    ((_, *_), (model, *_)) = export("accuracy", predictions=file)
+    assert model == file.stem
+
+
+def test_each_file_is_a_table_in_a_query(
+    export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
+) -> None:
+    store, stored, file = two
+    query = f'select model, count(*) from "{file.stem}" group by model'
+    _, row = export(query, store, predictions=[file, stored])
+    assert row[0] == file.stem
+    condition = f'model in (select model from "{file.stem}")'
+    _, row = export("accuracy", store, predictions=[file, stored], where=condition, force=True)
+    assert row[0] == file.stem
+
+
+def test_other_rows_of_a_stored_model(
+    export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
+) -> None:
+    store, stored, file = two
+    with refused(DataError, stored, parameter="with_stored", file=file, value=stored):
+        export("accuracy", store, predictions={stored: file}, with_stored=True)
+
+
+@pytest.mark.parametrize("what", ["images", "rated", "real-json", "store", "soft-labels"])
+def test_predictions_that_nothing_reads(
+    two: tuple[Store, str, Path], what: str, tmp_path: Path
+) -> None:
+    store, _, file = two
+    suffix = {"real-json": "json", "store": "duckdb", "soft-labels": "npz"}.get(what, "csv")
+    for options in ({"predictions": file}, {"with_stored": True}):
+        with refused(UsageError, parameter=next(iter(options)), value=what):
+            realdb.export(what, tmp_path / f"x.{suffix}", store=store.root, **options)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_stored_models_beside_nothing(
+    export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
+) -> None:
+    with refused(UsageError, parameter="with_stored"):
+        export("accuracy", two[0], with_stored=True)
+
+
+def test_the_file_says_which_predictions(two: tuple[Store, str, Path], tmp_path: Path) -> None:
+    store, stored, file = two
+    out = tmp_path / "x.parquet"
+    realdb.export("accuracy", out, predictions=[file, stored], store=store.root)
+    said = json.loads(pq.read_metadata(out).metadata[b"realdb_predictions"])
+    assert said == {
+        "sources": {
+            file.stem: {"file": str(file), "sha256": checksum(file)},
+            stored: {"stored_model": stored},
+        },
+        "with_stored": False,
+    }
+
+
 # The command.
 
 
@@ -240,6 +351,24 @@ def test_a_folder_is_not_called_like_a_file(synthetic_store: Store, tmp_path: Pa
     assert done.returncode == 2
     assert b"x.json" in done.stderr
     assert not [*tmp_path.iterdir()]
+
+
+def test_predictions_on_the_command_line(two: tuple[Store, str, Path]) -> None:
+    store, stored, file = two
+
+    def models(*arguments: str) -> list[str]:
+        done = run(store, "accuracy", "-", *arguments)
+        assert done.returncode == 0, done.stderr
+        return [line.partition(",")[0] for line in done.stdout.decode().splitlines()[1:]]
+
+    assert models() == [stored]
+    assert models("--predictions", str(file)) == [file.stem]
+    both = sorted([stored, file.stem])
+    assert models("--predictions", str(file), "--predictions", stored) == both
+    assert models("--predictions", str(file), "--with-stored") == both
+    done = run(store, "accuracy", "-", "--with-stored")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"--with-stored" in done.stderr
 
 
 def test_help_names_all(synthetic_store: Store) -> None:
