@@ -75,7 +75,8 @@ def export(
     `what` is the name of a table or view, one SELECT, `store` for all tables, views and stored
     models as one database (DuckDB or SQLite), or a format of its own such as real-json. `out` is
     the file or folder; "-" is standard output. Without `format` the suffix of `out` decides;
-    standard output is csv, and a folder of partitions Parquet. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
+    standard output is csv, and a folder of partitions Parquet. A suffix of another format is
+    refused. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
     text with commas between). The table `predictions` holds the `predictions` (files, stored models
     or a dict, as in `realdb.query`), or without any the stored models; `with_stored` adds these to
     the others. `threshold` and `scores` make the labels, as in `accuracy_table`;
@@ -107,8 +108,7 @@ def export(
     if where is None and not _reads_predictions(what):
         _refuse_predictions(what, predictions=predictions, with_stored=with_stored)
     if target is not None:
-        if is_folder:
-            registry.require_name_of_folder(name, target)
+        registry.require_name(name, target, is_folder=is_folder)
         place.require_free(target, is_folder=is_folder, force=force)
     elif is_folder:
         raise UsageError(

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from ..schema.header import Header
 
-# What files are called that no format here is chosen by.
-_FILES = (".jsonld", ".npz", ".txt", ".zip", ".tar", ".gz", ".tgz")
+# What files are called that no format here writes.
+_OTHER_FILES = (
+    *(".jsonld", ".txt", ".md", ".html", ".xml", ".yaml", ".yml", ".sql", ".xls", ".xlsx", ".ods"),
+    *(".npy", ".npz", ".pt", ".pth", ".pkl", ".h5", ".hdf5", ".mat", ".avro", ".orc", ".tfrecord"),
+    *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z"),
+)
 # The table, on an Export's connection, of the rows that are asked for.
 EXPORTED = "exported"
 
@@ -77,6 +81,8 @@ class ExportFormat:
         store, where WHAT is the format's own name
     what: the WHAT, where several formats share one, which are called `WHAT-FORMAT`; OUT's suffix or
         --format FORMAT tells which of them
+    suffixes: what its files are called, the first by default; none for a folder. Where WHAT is no
+        format of its own, OUT's suffix so tells the format
     reads: the tables and views that it asks for beyond what is asked for
     options: what it takes beside where, columns, threshold and force
     has_threshold: it holds labels, and so may hold those of another operating point
@@ -180,6 +186,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "real-json": ExportFormat(
         summary="real.json: a list of 50,000 lists of labels",
         module="real_json",
+        suffixes=(".json",),
         takes="store",
         reads=("images", "labels"),
         is_text=True,
@@ -188,6 +195,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "scores-npz": ExportFormat(
         summary="scores.npz",
         module="scores_npz",
+        suffixes=(".npz",),
         takes="store",
         reads=("images", "questions", "scores"),
         has_threshold=False,
@@ -196,6 +204,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "raters-npz": ExportFormat(
         summary="raters.npz: the votes",
         module="raters_npz",
+        suffixes=(".npz",),
         takes="store",
         reads=("images", "questions", "raters", "votes"),
         has_threshold=False,
@@ -204,6 +213,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "golden-npz": ExportFormat(
         summary="golden.npz: the experts' answers",
         module="golden_npz",
+        suffixes=(".npz",),
         takes="store",
         reads=("images", "questions", "raters", "votes"),
         has_threshold=False,
@@ -212,6 +222,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "raters-golden-npz": ExportFormat(
         summary="raters_golden.npz: the raters' answers to the experts' questions",
         module="raters_golden_npz",
+        suffixes=(".npz",),
         takes="store",
         reads=("images", "questions", "raters", "votes"),
         has_threshold=False,
@@ -221,6 +232,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "soft-labels": ExportFormat(
         summary="images x classes by score or by share of the votes: OUT is .npz or .parquet",
         module="soft_labels",
+        suffixes=(".npz", ".parquet"),
         takes="images",
         reads=("images", "labels"),
         options=("by",),
@@ -239,6 +251,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "file-list": ExportFormat(
         summary="text: an image's name, a tab, its labels",
         module="file_list",
+        suffixes=(".txt", ".tsv", ".tab"),
         takes="images",
         reads=("images", "labels"),
         is_text=True,
@@ -262,6 +275,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "fiftyone": ExportFormat(
         summary="labels.json of a FiftyOneImageClassificationDataset",
         module="fiftyone",
+        suffixes=(".json",),
         takes="images",
         reads=("images", "labels", "classes"),
         is_text=True,
@@ -270,6 +284,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "crowdkit": ExportFormat(
         summary="the votes as crowd-kit reads them, CSV: task, worker, label",
         module="crowdkit",
+        suffixes=(".csv",),
         takes="images",
         reads=("votes",),
         is_text=True,
@@ -279,6 +294,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     "cleanlab": ExportFormat(
         summary="the votes as cleanlab.multiannotator takes them, Parquet: questions x raters",
         module="cleanlab",
+        suffixes=(".parquet", ".pq"),
         takes="images",
         reads=("votes",),
         has_threshold=False,
@@ -306,13 +322,27 @@ def own_names() -> dict[str, ExportFormat]:
     }
 
 
-def require_name_of_folder(name: str, target: Path) -> None:
-    """Raise UsageError where a format that writes a folder would give it the name of a file."""
-    suffix = target.suffix.lower()
-    if suffix in find(name).suffixes:
-        return  # as Spark and others call a folder of Parquet files
-    others = {each for form in EXPORT_FORMATS.values() for each in form.suffixes}
-    if suffix in others | {*_FILES}:
+def known_suffixes() -> set[str]:
+    """Return the suffixes that say what a file is, whether a format here writes it or not."""
+    return {each for form in EXPORT_FORMATS.values() for each in form.suffixes} | {*_OTHER_FILES}
+
+
+def _may_be_called(form: ExportFormat, target: Path | None) -> bool:
+    """Say whether the suffix of `target` is one of the format, or says nothing."""
+    suffix = target.suffix.lower() if target is not None else ""
+    return suffix in form.suffixes or suffix not in known_suffixes()
+
+
+def require_name(name: str, target: Path, *, is_folder: bool) -> None:
+    """Raise UsageError where the suffix of `target` is that of another format.
+
+    A folder may have no suffix of a file at all, but for those of its format: so Spark and others
+    call a folder of Parquet files.
+    """
+    form, suffix = find(name), target.suffix.lower()
+    if _may_be_called(form, target):
+        return
+    if is_folder:
         raise UsageError(
             f"{name} writes a folder, and {target} is the name of a file",
             file=target,
@@ -320,6 +350,23 @@ def require_name_of_folder(name: str, target: Path) -> None:
             parameter="out",
             remedy=f"Name the folder, such as {target.stem}",
         )
+    stem = target.stem  # of x.csv.gz it has the right suffix
+    better = stem if Path(stem).suffix.lower() in form.suffixes else f"{stem}{form.suffixes[0]}"
+    # What is written without `format`.
+    others = [
+        key
+        for key in _fitting(target)
+        if (form.takes == "rows" or form.what is not None)
+        and (EXPORT_FORMATS[key].takes, EXPORT_FORMATS[key].what) == (form.takes, form.what)
+    ]
+    raise UsageError(
+        f"{target} would be written as {name}, which its name does not say",
+        file=target,
+        value=suffix,
+        parameter="out",
+        remedy=f"Name it {better} ({name} files end in {' or '.join(form.suffixes)})"
+        + (f", or leave out `format` to write {others[0]}" if len(others) == 1 else ""),
+    )
 
 
 def is_whole(what: str) -> bool:
@@ -381,7 +428,7 @@ def choose(
     if is_partitioned and not fitting:
         return "parquet"
     choices = fitting or [key for key, form in EXPORT_FORMATS.items() if form.takes != "store"]
-    raise _unknown_format(target, choices)
+    raise _unknown_format(target, {key: key for key in choices})
 
 
 def _choose_form(what: str, target: Path | None, name: str | None) -> str:
@@ -393,7 +440,7 @@ def _choose_form(what: str, target: Path | None, name: str | None) -> str:
         fitting = [key for key in _fitting(target) if key in forms]
     if len(fitting) == 1:
         return fitting[0]
-    choices = [key.removeprefix(f"{what}-") for key in forms]
+    choices = {key.removeprefix(f"{what}-"): key for key in forms}
     if name is None:
         raise _unknown_format(target, choices)
     raise UsageError(
@@ -410,12 +457,26 @@ def _fitting(target: Path | None) -> list[str]:
     return [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
 
 
-def _unknown_format(target: Path | None, choices: Sequence[str]) -> UsageError:
-    """Return the error that the name of `target` does not tell the format."""
+def _unknown_format(target: Path | None, choices: Mapping[str, str]) -> UsageError:
+    """Return the error that the name of `target` does not tell the format.
+
+    `choices` maps what `format` may be to the key of the format.
+    """
+    forms = {name: find(key) for name, key in choices.items()}
+    possible = [name for name, form in forms.items() if _may_be_called(form, target)]
+    if target is not None and not possible:
+        suffixes = sorted({form.suffixes[0] for form in forms.values() if form.suffixes})
+        return UsageError(
+            f"no format that can be written here is called {target.suffix}",
+            file=target,
+            value=target.suffix.lower(),
+            parameter="out",
+            remedy=f"Name a file with one of the suffixes {', '.join(suffixes)}",
+        )
     where = "standard output" if target is None else str(target)
     return UsageError(
         f"the format of {where} is not known from its name",
         file=where,
         parameter="format",
-        remedy=f"Name it with `format`: {', '.join(choices)}",
+        remedy=f"Name it with `format`: {', '.join(possible)}",
     )

@@ -182,6 +182,14 @@ def test_stored_models(
     assert len(export("hard", store, force=True)) > 1
 
 
+@pytest.mark.parametrize("name", own_names())
+def test_a_name_of_another_format(synthetic_store: Store, name: str, tmp_path: Path) -> None:
+    out = tmp_path / "x.xlsx"
+    with refused(UsageError, parameter="out", file=out, value=".xlsx"):
+        realdb.export(name, out, store=synthetic_store.root)
+    assert not [*tmp_path.iterdir()]
+
+
 # Predictions that are named.
 
 

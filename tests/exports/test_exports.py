@@ -17,8 +17,7 @@ def test_a_format_is_what_its_line_says(name: str) -> None:
     assert callable(form.write)
     assert form.summary
     assert form.takes in ("rows", "images", "store")
-    # Where WHAT is a format, OUT may have any suffix, unless several formats share it.
-    assert bool(form.suffixes) <= (form.takes == "rows" or form.what is not None)
+    assert form.is_folder == (not form.suffixes)
     assert form.what is None or name.startswith(f"{form.what}-")
     for read in form.reads:
         assert read in (*TABLES, *catalog.views())
@@ -55,11 +54,39 @@ def test_the_suffix_tells_the_format(out: str, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "choices"), [("a.db", "sqlite, duckdb"), ("a", "parquet, csv, tsv"), ("a.xls", "par")]
+    ("out", "choices"),
+    [
+        ("a.db", "sqlite, duckdb"),
+        ("a", "parquet, csv, tsv"),
+        ("a.txt", ": file-list"),
+        ("a.npz", ": soft-labels"),
+    ],
 )
 def test_a_suffix_that_does_not_tell(out: str, choices: str) -> None:
     with refused(UsageError, choices, parameter="format", file=out):
         registry.choose("votes", Path(out), None)
+
+
+@pytest.mark.parametrize("suffix", sorted(registry.known_suffixes()))
+@pytest.mark.parametrize("what", ["votes", "store"])
+def test_each_choice_may_be_so_called(what: str, suffix: str) -> None:
+    """No format is offered that the name of the file would contradict."""
+    out = Path(f"a{suffix}")
+    try:
+        registry.require_name(registry.choose(what, out, None), out, is_folder=False)
+    except UsageError as error:
+        assert error.parameter in ("format", "out")
+        choices = str(error).rpartition(": ")[2].split(", ") if error.parameter == "format" else []
+        for choice in choices:
+            name = registry.choose(what, out, choice)
+            registry.require_name(name, out, is_folder=registry.find(name).is_folder)
+
+
+def test_a_suffix_that_no_format_has() -> None:
+    with refused(UsageError, ".csv", ".parquet", parameter="out", file="a.xls", value=".xls"):
+        registry.choose("votes", Path("a.xls"), None)
+    with refused(UsageError, ".duckdb, .sqlite", parameter="out", file="a.csv", value=".csv"):
+        registry.choose("store", Path("a.csv"), None)
 
 
 def test_standard_output_is_csv() -> None:
@@ -84,7 +111,7 @@ FOLDERS = [name for name, form in registry.EXPORT_FORMATS.items() if form.is_fol
 @pytest.mark.parametrize("suffix", [".json", ".JSON", ".csv", ".parquet", ".npz", ".zip"])
 def test_a_folder_is_not_called_like_a_file(name: str, suffix: str) -> None:
     with refused(UsageError, parameter="out", value=suffix.lower(), file=f"x{suffix}"):
-        registry.require_name_of_folder(name, Path(f"x{suffix}"))
+        registry.require_name(name, Path(f"x{suffix}"), is_folder=True)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +119,46 @@ def test_a_folder_is_not_called_like_a_file(name: str, suffix: str) -> None:
     [*((name, out) for name in FOLDERS for out in ("x", "x.v2")), ("parquet", "x.parquet")],
 )
 def test_what_a_folder_is_called(name: str, out: str) -> None:
-    registry.require_name_of_folder(name, Path(out))
+    registry.require_name(name, Path(out), is_folder=True)
+
+
+FILES = [name for name, form in registry.EXPORT_FORMATS.items() if not form.is_folder]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_not_called_as_one_of_another_format(name: str) -> None:
+    form = registry.find(name)
+    others = registry.known_suffixes() - {*form.suffixes}
+    assert len(others) > 20
+    for suffix in others:
+        for out in (f"x{suffix}", f"x{suffix.upper()}", f"x{form.suffixes[0]}{suffix}"):
+            with refused(UsageError, parameter="out", value=suffix, file=out) as caught:
+                registry.require_name(name, Path(out), is_folder=False)
+            # The name that is proposed is one that is taken.
+            assert f" x{form.suffixes[0]} " in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_a_file_is_called(name: str) -> None:
+    suffixes = registry.find(name).suffixes
+    for out in ("x", "x.v2", *(f"x{suffix}" for suffix in suffixes), f"x{suffixes[0].upper()}"):
+        registry.require_name(name, Path(out), is_folder=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "written"),
+    [("csv", "x.json", "json"), ("store-sqlite", "x.duckdb", "store-duckdb")],
+)
+def test_a_format_that_contradicts_the_name(name: str, out: str, written: str) -> None:
+    with refused(UsageError, "`format`", f" {written}", file=out):
+        registry.require_name(name, Path(out), is_folder=False)
+
+
+@pytest.mark.parametrize("name", ["real-json", "cleanlab", "fiftyone"])
+def test_no_format_is_left_out_where_the_other_writes_something_else(name: str) -> None:
+    with refused(UsageError) as caught:
+        registry.require_name(name, Path("x.csv"), is_folder=False)
+    assert "`format`" not in str(caught.value)
 
 
 def test_a_format_of_its_own() -> None:
@@ -120,7 +186,7 @@ def test_the_store_has_several_formats(out: str | None, named: str | None, form:
     assert registry.choose("store", Path(out) if out else None, named) == form
 
 
-@pytest.mark.parametrize("out", ["a.db", "a.csv", "a", None])
+@pytest.mark.parametrize("out", ["a.db", "a", None])
 def test_a_suffix_that_does_not_tell_the_format_of_the_store(out: str | None) -> None:
     with refused(UsageError, ": duckdb, sqlite", parameter="format"):
         registry.choose("store", Path(out) if out else None, None)
