@@ -1,15 +1,31 @@
 """The errors and the warning that realdb raises on purpose.
 
 A message names a parameter in backticks, as a call takes it: `model` or `model="NAME"`. The command
-line prints it as its option (see terminal.py), so that one message serves both.
+line prints it as its option (see terminal.py), so that one message serves both. A call that does
+not have the parameter recommends what it can do instead: see `possible`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Container, Iterable, Iterator
+
+# The parameters of reading predictions. Not every call that reads them has these; `add` has all.
+READING = ("columns", "input_format", "model", "order")
+# A parameter in a message: `name`, or `name=value`.
+PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
+# Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
+COMMAND = re.compile(r"(realdb[ .][a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
+# Where a remedy can be cut: it names several things to do.
+_CLAUSE = re.compile(r"(?<=[.;?]) ")
+# What takes all parameters of reading: of a file, and of what is in memory.
+_ADD_FILE = "the file first: realdb add FILE"
+_ADD_OBJECT = "the predictions first: realdb.add"
 
 
 class RealdbError(Exception):
@@ -97,3 +113,52 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     names = {each.lower(): each for each in known}
     near = difflib.get_close_matches(name.lower(), names)
     return f"Did you mean: {', '.join(names[each] for each in near)}?" if near else otherwise
+
+
+def possible(remedy: str, is_taken: Callable[[str], bool], *, add: str = _ADD_FILE) -> str:
+    """Return what of a remedy a call can do, by whether it takes a parameter.
+
+    What needs a parameter that the call does not take is left out. Those of reading predictions
+    become parameters of `add`, as the call takes a stored model as well.
+    """
+    clauses = [_possible(clause, is_taken, add) for clause in _CLAUSE.split(remedy)]
+    text = " ".join(clause for clause in clauses if clause).rstrip(";. ")
+    return text if clauses[0] else text[:1].upper() + text[1:]
+
+
+def _possible(clause: str, is_taken: Callable[[str], bool], add: str) -> str:
+    """Return a part of a remedy as the call can do it; nothing where it cannot."""
+    parameters = PARAMETER.findall(COMMAND.sub("", clause))
+    lacking = [name for name, _ in parameters if not is_taken(name)]
+    if not lacking:
+        return clause
+    if not set(lacking) <= {*READING}:
+        return ""
+    words = " and ".join(f"`{name}={value}`" for name, value in parameters if value)
+    store = "or store" if clause.startswith("or ") else "store"
+    end = clause[-1] if clause[-1] in ".;" else ""
+    text = f"{store} {add} with {words}{end}" if words else ""
+    return text[:1].upper() + text[1:] if clause[0].isupper() else text
+
+
+@contextlib.contextmanager
+def reading_with(parameters: Container[str], predictions: object) -> Iterator[None]:
+    """Have errors of reading predictions recommend what a call can do.
+
+    `parameters` are those of READING that the call takes.
+    """
+    try:
+        yield
+    except RealdbError as error:
+        if error.parameter in READING and error.parameter not in parameters:
+            error.parameter = None
+        if error.remedy:
+            error.remedy = (
+                possible(
+                    error.remedy,
+                    lambda name: name in parameters or name not in READING,
+                    add=_ADD_FILE if isinstance(predictions, str | Path | tuple) else _ADD_OBJECT,
+                )
+                or None
+            )
+        raise

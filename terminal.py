@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import tables
-from .errors import QueryError, RealdbError
+from .errors import COMMAND, PARAMETER, QueryError, RealdbError, possible
 from .exports.lines import visible, visible_cell
 from .store import temporary
 
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 # The commands that ask the store whatever their options are: most of their time is the start.
 ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
 _HELP = {"-h", "--help"}
-# A parameter in a message, as errors.py says: `name`, or `name=value`.
-_PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
-# Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
-_COMMAND = re.compile(r"(realdb [a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
-# Where a remedy can be cut: it names several things to do.
-_CLAUSE = re.compile(r"(?<=[.;?]) ")
-# The parameters of reading predictions that not every command has which reads them; `add` has all.
-_READING = ("columns", "input_format", "model", "order")
 _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
 
 
@@ -187,27 +179,9 @@ def refusal(error: RealdbError, options: dict[str, str]) -> str:
     What the remedy says of parameters that the command does not have is left out. Those of reading
     a prediction file become options of `realdb add`, as the command takes a stored model as well.
     """
-    clauses = [_possible(clause, options) for clause in _CLAUSE.split(error.remedy or "")]
-    kept = [clause for clause in clauses if clause]
-    remedy = " ".join(kept).rstrip(";. ")
-    if not clauses[0]:
-        remedy = remedy[:1].upper() + remedy[1:]
+    remedy = possible(error.remedy or "", options.__contains__)
     text = f"{error.message}. {remedy}" if remedy else error.message
     return as_options(text, options)
-
-
-def _possible(clause: str, options: dict[str, str]) -> str:
-    """Return a part of a remedy as the command can do it; nothing where it cannot."""
-    parameters = _PARAMETER.findall(_COMMAND.sub("", clause))
-    lacking = [name for name, _ in parameters if name not in options]
-    if not lacking:
-        return clause
-    if not set(lacking) <= {*_READING}:
-        return ""
-    words = " and ".join(f"`{name}={value}`" for name, value in parameters if value)
-    store = "Store" if clause[0].isupper() else "store"
-    end = clause[-1] if clause[-1] in ".;" else ""
-    return f"{store} the file first: realdb add FILE with {words}{end}" if words else ""
 
 
 def as_options(text: str, options: dict[str, str]) -> str:
@@ -223,13 +197,13 @@ def as_options(text: str, options: dict[str, str]) -> str:
 
     def command(found: re.Match[str]) -> str:
         # Of another command: its options are called as the parameters are.
-        found_parameters = _PARAMETER.findall(found[2])
+        found_parameters = PARAMETER.findall(found[2])
         words = [
             _as_option(f"--{name.replace('_', '-')}", value) for name, value in found_parameters
         ]
         return " ".join([found[1], *words])
 
-    return _PARAMETER.sub(option, _COMMAND.sub(command, text))
+    return PARAMETER.sub(option, COMMAND.sub(command, text))
 
 
 def _as_option(option: str, value: str | None) -> str:

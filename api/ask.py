@@ -175,10 +175,7 @@ def add_sources(
     They are the stored models where there are no sources, of which `stored` are the files if it is
     set; `with_stored` adds these to the sources.
     """
-    models = {
-        name: session.add_one(source.predictions, model=source.model)
-        for name, source in sources.items()
-    }
+    models = {name: session.add_one(source) for name, source in sources.items()}
     session.prepare(
         stored=with_stored or not sources,
         only=None if sources else stored,

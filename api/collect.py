@@ -52,7 +52,7 @@ def add(
     where `model` would name several sets of predictions. A file that is refused is left out whole;
     the others are stored.
     """
-    from ..ingest.expand import expand_for
+    from ..ingest.expand import PredictionSource, expand_for
 
     sources = expand_for(model, predictions)
     opened = open_store(store, offline, progress)
@@ -68,8 +68,8 @@ def add(
         try:
             with _local(source) as local, Session(opened, views=_JUDGED) as session:
                 found = session.add_one(
-                    local,
-                    model=model or name,
+                    PredictionSource(local, name),
+                    model=model,
                     columns=columns,
                     input_format=input_format,
                     order=order,

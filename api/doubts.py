@@ -130,8 +130,8 @@ def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: b
             value=agreement.model,
             count=agreement.agreeing_images,
             parameter="allow_ground_truth",
-            remedy="Name the column of the predictions with `columns`; to judge the original "
-            "labels, use `allow_ground_truth=True`",
+            remedy='Name the column of the predictions with `columns={"label": "NAME"}`; to judge '
+            "the original labels, use `allow_ground_truth=True`",
         )
     is_sure = "These are" if agreement.is_ground_truth else "These may be"
     return f"{text}. {is_sure} the original labels, not predictions"

@@ -228,7 +228,7 @@ def _refuse_predictions(what: str, *, predictions: object, with_stored: bool) ->
         value=what,
         remedy="It has the stored models: store others first with: realdb add FILE"
         if what == "store"
-        else f"Leave `{name}` out",
+        else "Leave it out",
     )
 
 

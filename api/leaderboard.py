@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, RealdbWarning
+from ..errors import DataError, RealdbWarning, reading_with
 from ..queries import catalog
 from ..store import prediction_sets
 from . import doubts
@@ -74,13 +74,14 @@ def leaderboard(
         session.prepare()
         judged = accuracies(session.view("accuracy"))
         found = doubts.agreements(session)
-        doubts.warn(
-            judged,
-            found,
-            read_from,
-            has_rated="votes" in opened.tables,
-            allow_ground_truth=allow_ground_truth,
-        )
+        with reading_with((), predictions):
+            doubts.warn(
+                judged,
+                found,
+                read_from,
+                has_rated="votes" in opened.tables,
+                allow_ground_truth=allow_ground_truth,
+            )
         return _answer(session.con, [name for name, each in found.items() if each.is_ground_truth])
     files = prediction_sets.files(opened.root)
     if not files:

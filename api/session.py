@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, reading_with
 from ..queries import catalog
 from ..schema.tables import TABLES
 from ..store import store as stores
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from ..ingest.expand import PredictionSource
     from ..ingest.progress import Progress
 
 # What predictions are read by: image names, class names, the order of class folders; and what the
@@ -102,47 +103,39 @@ class Session:
             catalog.require(name, self.store.names)
         self._views += views
 
-    def add(
-        self,
-        predictions: Iterable[object],
-        *,
-        model: str | None = None,
-        columns: Mapping[str, str] | None = None,
-        input_format: str | None = None,
-        order: str | Path | None = None,
-    ) -> dict[str, object]:
+    def add(self, predictions: Iterable[object], **options: Any) -> dict[str, object]:
         """Read predictions into the table `predictions`; return what each model was read from.
 
         A folder or a pattern means its files, and the name of a stored model its predictions where
-        no file is called so. The options are those of `ingest.predictions.add`, and so are the
-        errors; UsageError where `model` would name several sets of predictions.
+        no file is called so. The options are those of `ingest.predictions.add` that the caller has
+        as well, and so are the errors; UsageError where `model` would name several sets of
+        predictions.
         """
         from ..ingest.expand import expand_for
 
         return {
             name: source.predictions
-            for source in expand_for(model, predictions, self.store.root)
-            for name in self.add_one(
-                source.predictions,
-                model=model or source.model,
-                columns=columns,
-                input_format=input_format,
-                order=order,
-            )
+            for source in expand_for(options.get("model"), predictions, self.store.root)
+            for name in self.add_one(source, **options)
         }
 
-    def add_one(self, predictions: object, **options: Any) -> list[str]:
-        """Read one set of predictions, as `ingest.predictions.add` does; return its models."""
+    def add_one(self, source: PredictionSource, **options: Any) -> list[str]:
+        """Read one set of predictions, as `ingest.predictions.add` does; return its models.
+
+        An error recommends no option of that but those in `options`.
+        """
         from ..ingest import predictions as reading
         from ..ingest.expand import StoredModel
+        from ..store import prediction_sets
 
-        if isinstance(predictions, StoredModel):
-            from ..store import prediction_sets
-
-            name = options.get("model") or predictions.name
-            prediction_sets.take(self.con, self.store.root, predictions.name, name)
-            return [name]
-        return reading.add(self.con, predictions, **options)
+        predictions = source.predictions
+        model = options.get("model") or source.model
+        with reading_with(options, predictions):
+            if isinstance(predictions, StoredModel):
+                name = model or predictions.name
+                prediction_sets.take(self.con, self.store.root, predictions.name, name)
+                return [name]
+            return reading.add(self.con, predictions, **{**options, "model": model})
 
     def prepare(
         self,

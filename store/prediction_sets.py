@@ -203,7 +203,7 @@ def take(con: duckdb.DuckDBPyConnection, root: Path, model: str, name: str) -> N
             column="model",
             value=name,
             parameter="model",
-            remedy='Leave one of them out, or name the file\'s model with `model="NAME"`',
+            remedy='Leave one of them out; or name the file\'s model with `model="NAME"`',
         )
     con.execute(
         """

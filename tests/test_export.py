@@ -379,6 +379,16 @@ def test_predictions_on_the_command_line(two: tuple[Store, str, Path]) -> None:
     assert b"--with-stored" in done.stderr
 
 
+def test_columns_of_a_prediction_file_are_no_columns_of_the_export(
+    synthetic_store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("image,b\n1,2\n")
+    done = run(synthetic_store, "accuracy", "-", "--predictions", str(file))
+    assert done.returncode == 1
+    assert b"realdb add FILE --columns label=NAME" in done.stderr
+
+
 def test_help_names_all(synthetic_store: Store) -> None:
     """Twice: those that are a WHAT of their own, and those that --format takes."""
     done = run(synthetic_store, "--help")

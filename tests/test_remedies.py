@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 
 import realdb
 from realdb import cli, terminal
-from realdb.errors import DataError, RealdbError
+from realdb.errors import COMMAND, PARAMETER, READING, DataError, RealdbError
+from realdb.exports.registry import EXPORT_FORMATS
 from realdb.store.store import Store
 
 GROUP: Any = typer.main.get_command(cli.app)
@@ -93,7 +98,7 @@ def test_columns_can_be_chosen_somehow(command: str, errors: dict[str, RealdbErr
 
 
 def test_add_has_all_options_of_reading() -> None:
-    assert {*terminal._READING} <= {*OPTIONS["add"]}
+    assert {*READING} <= {*OPTIONS["add"]}
 
 
 def remedies() -> Iterator[str]:
@@ -129,6 +134,10 @@ def test_every_remedy(remedy: str) -> None:
     ("remedy", "text"),
     [
         ('Pass `model="NAME"`; or rename it', "no. Pass --model NAME; or rename it"),
+        (
+            'Rename it; or pass `order="X"`',
+            "no. Rename it; or store the file first: realdb add FILE --order X",
+        ),
         ("Pass `scores=FILE`; or rename it", "no. Or rename it"),
         ("Rename it; pass `scores=FILE`", "no. Rename it"),
         ("Pass `scores=FILE`", "no"),
@@ -144,3 +153,221 @@ def test_every_remedy(remedy: str) -> None:
 def test_what_a_command_cannot_do_is_left_out(remedy: str | None, text: str) -> None:
     error = RealdbError("no", remedy=remedy)
     assert terminal.refusal(error, {"model": "--model"}) == text
+
+
+# What a call in Python recommends.
+
+
+def parameters(call: str) -> set[str]:
+    """Return the parameters of a function; of `export` the options of all formats as well."""
+    options = {option for form in EXPORT_FORMATS.values() for option in form.options}
+    return {*inspect.signature(getattr(realdb, call)).parameters} | (
+        options if call == "export" else set()
+    )
+
+
+def require_own(error: RealdbError, call: str) -> None:
+    """Each parameter that is named is one of the call, or of a command that is named."""
+    own = parameters(call)
+    assert error.parameter in {*own, None}, (call, error.parameter)
+    text = str(error)
+    assert {name for name, _ in PARAMETER.findall(COMMAND.sub("", text))} <= own, (call, text)
+    for command, words in COMMAND.findall(text):
+        assert {name for name, _ in PARAMETER.findall(words)} <= parameters(
+            re.split("[ .]", command)[1]
+        )
+
+
+# The public functions, but for the doctor, which has its own tests, and the demo, which takes none.
+CALLS = {
+    name
+    for name in realdb.__all__
+    if inspect.isfunction(getattr(realdb, name)) and name not in ("doctor", "demo")
+}
+# How each function reads predictions.
+READING_CALLS: dict[str, Callable[..., object]] = {
+    "accuracy": lambda *given, **options: realdb.accuracy(given[0], **options),
+    "accuracy_table": lambda *given, **options: realdb.accuracy_table(*given, **options),
+    "add": lambda *given, **options: realdb.add(*given, **options),
+    "explain": lambda *given, **options: realdb.explain(1, *given, **options),
+    "export": lambda *given, **options: realdb.export(
+        "accuracy", "-", predictions=sets(given), **options
+    ),
+    "leaderboard": lambda *given, **options: realdb.leaderboard(*given, **options),
+    "query": lambda *given, **options: realdb.query(
+        "from accuracy", predictions=sets(given), **options
+    ),
+    "scores": lambda *given, **options: realdb.scores(*given, **options),
+}
+
+
+def sets(given: Sequence[object]) -> Any:
+    """Return predictions as a query takes them."""
+    is_path = all(isinstance(each, str | Path) for each in given)
+    return list(given) if is_path else {f"set{place}": each for place, each in enumerate(given)}
+
+
+@pytest.mark.parametrize("call", READING_CALLS)
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_call_names_only_its_own_parameters(
+    call: str, name: str, synthetic_store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(BAD_FILES[name])
+    with pytest.raises(DataError) as caught:
+        READING_CALLS[call](file, store=synthetic_store.root)
+    require_own(caught.value, call)
+    rows = {
+        "no label": {"image": [1], "b": [2]},
+        "an image twice": {"image": [1, 1], "label": [2, 3]},
+    }
+    if name in rows:
+        with pytest.raises(DataError) as caught:
+            READING_CALLS[call](pa.table(rows[name]), store=synthetic_store.root)
+        require_own(caught.value, call)
+        assert "FILE" not in str(caught.value), "there is no file"
+
+
+@pytest.mark.parametrize("call", READING_CALLS)
+def test_a_column_can_be_chosen_in_every_call(
+    call: str, synthetic_store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(BAD_FILES["no label"])
+    for given, add in (
+        (file, "realdb add FILE"),
+        (pa.table({"image": [1], "b": [2]}), "realdb.add"),
+    ):
+        with pytest.raises(DataError) as caught:
+            READING_CALLS[call](given, store=synthetic_store.root)
+        # Those of an export are the columns that it writes.
+        has_columns = "columns" in parameters(call) and call != "export"
+        assert '`columns={"label": "NAME"}`' in str(caught.value)
+        assert (add in str(caught.value)) != has_columns
+        assert caught.value.parameter == ("columns" if has_columns else None)
+
+
+Call = tuple[str, tuple[object, ...], dict[str, Any]]
+
+
+def bad_predictions(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
+    """Yield calls whose predictions, or rules for them, are refused; `small` is stored."""
+    small, again, truth = (
+        folder / "small.csv",
+        folder / "other" / "small.csv",
+        folder / "truth.parquet",
+    )
+    for call in READING_CALLS:
+        for predictions in ("no file.csv", "no model", "empty", "*.npy"):
+            yield call, (str(folder / predictions),), {"store": store}
+        yield call, (small,), {"store": folder / "no store", "offline": True}
+        if call != "accuracy":
+            yield call, (small, again), {"store": store}
+        if call not in ("accuracy", "add"):
+            yield call, (small, "small"), {"store": store}
+        own: list[dict[str, Any]] = [
+            {"threshold": 2},
+            {"scores": folder / "none.parquet"},
+            {"scores": small},
+            {"threshold": 0.5, "store": bare},
+            {"empty": "nope"},
+            {"by": "nope"},
+            {"require_complete": True},
+            {"order": "nowhere"},
+            {"order": "class-folder"},
+            {"input_format": "xls"},
+            {"columns": {"nope": "image"}},
+            {"model": " "},
+        ]
+        for options in own:
+            if {*options} <= parameters(call) and (call, *options) != ("export", "columns"):
+                yield call, (small,), {"store": store, **options}
+        if "allow_ground_truth" in parameters(call):
+            yield call, (truth,), {"store": store, "allow_ground_truth": False}
+    yield "accuracy_table", (small, again), {"store": store, "model": "a"}
+    yield "add", (again,), {"store": store}
+
+
+def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
+    """Yield calls that are refused for other reasons."""
+    out, there, wrong = folder / "x.parquet", folder / "there.parquet", folder / "x.xlsx"
+    small, again = folder / "small.csv", folder / "other" / "small.csv"
+    here: dict[str, Any] = {"store": store}
+    nowhere: dict[str, Any] = {"store": folder / "no store"}
+    yield "query", ("from accuracy", again), {**here, "with_stored": True}
+    yield "query", ("from accuracy",), {**here, "with_stored": True}
+    yield "query", ("from accuracy",), {**here, "predictions": [1]}
+    yield "query", ("from votes",), {"store": bare}
+    yield "query", ("select 1",), {**here, "tables": {"votes": small}}
+    yield "query", ("select 1",), {**here, "tables": {"x": folder / "x.xls"}}
+    for sql in ("from read_csv('x.csv')", "from 'x.csv'", "from acuracy", "drop table votes"):
+        yield "query", (sql,), here
+    yield "export", ("votes", there), here
+    for what in ("votes", "real-json", "store", "imagefolder", "cleanlab"):
+        yield "export", (what, wrong), here
+    yield "export", ("votes", wrong), {**here, "format": "csv"}
+    yield "export", ("votes", folder / "x"), here
+    yield "export", ("votes", out), {**here, "by": "votes"}
+    yield "export", ("votes", out), {**here, "columns": "nope"}
+    yield "export", ("votes", out), {**here, "predictions": small}
+    yield "export", ("store", folder / "x.db"), {**here, "format": "csv"}
+    yield "export", ("accuracy", out), {**here, "with_stored": True}
+    yield "export", ("accuracy", out), {**here, "predictions": again, "with_stored": True}
+    yield "export", ("accuracy", out), {"store": bare}
+    yield "export", ("soft-labels", folder / "x.npz"), {**here, "by": "nope"}
+    yield "export", ("imagefolder", folder / "tree"), here
+    yield "export", ("real-json", folder / "x.json"), {**here, "format": "csv"}
+    yield "export", ("from votes", out), {**here, "tables": {"votes": small}}
+    yield "export", ("labels_at", out), here
+    yield "scores", (), {**here, "out": there}
+    yield "scores", (), {**here, "out": wrong}
+    yield "scores", (), {**here, "method": "nope"}
+    yield "scores", (), {**here, "threshold": "nope"}
+    yield "agreement", (), {**here, "by": "nope"}
+    yield "agreement", (), {**here, "level": 2}
+    yield "agreement", (), {**here, "bootstrap": -1}
+    for call in ("scores", "agreement", "leaderboard", "verify_scores"):
+        yield call, (), {"store": bare}
+    for call in ("models", "info", "verify"):
+        yield call, (), nowhere
+    yield "connect", (), {**nowhere, "offline": True}
+    yield "remove", ("nope",), here
+    yield "remove", ("nope",), {"store": bare}
+    yield "views", ("acuracy",), {}
+    yield "view_sql", ("acuracy",), {}
+    yield "real_labels", (), {"store": bare, "threshold": 0.5}
+    yield "real_labels", ("nope",), here
+    yield "ingest", (folder / "empty",), nowhere
+    yield "ingest", (folder / "none",), nowhere
+    yield "ingest", (), {**nowhere, "offline": True}
+    yield "ingest", (folder / "empty",), {"original": small, "original_format": "nope"}
+
+
+@pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
+def test_every_call_names_only_its_own_parameters(
+    synthetic_store: Store, bare_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realdb.api.doubts._ENOUGH_RATED", 10)
+    store = tmp_path / "store"
+    shutil.copytree(synthetic_store.root, store)
+    for folder in ("empty", "other"):
+        (tmp_path / folder).mkdir()
+    for file, label in (("small.csv", 2), ("other/small.csv", 3)):
+        (tmp_path / file).write_text(f"image,label\n1,{label}\n")
+    (tmp_path / "there.parquet").touch()
+    originals = "select image_id as image, original_label as label from images"
+    pq.write_table(
+        realdb.query(originals, store=store).to_arrow_table(), tmp_path / "truth.parquet"
+    )
+    realdb.add(tmp_path / "small.csv", store=store)
+    given = (store, bare_store.root, tmp_path)
+    attempts: list[tuple[Callable[..., object], str, Any]] = [
+        *((READING_CALLS[call], call, rest) for call, *rest in bad_predictions(*given)),
+        *((getattr(realdb, call), call, rest) for call, *rest in bad_calls(*given)),
+    ]
+    for do, call, (arguments, options) in attempts:
+        with pytest.raises(RealdbError) as caught:
+            do(*arguments, **options)
+            pytest.fail(f"{call} {arguments} {options} is not refused")
+        require_own(caught.value, call)
+    assert {call for _, call, _ in attempts} == CALLS
