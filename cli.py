@@ -164,6 +164,12 @@ GroundTruthOption = Annotated[
         help="Judge predictions that agree with the original labels as only these do.",
     ),
 ]
+PredictionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A prediction file or a stored model, in place of all stored models; may be repeated."
+    ),
+]
 WithStoredOption = Annotated[
     bool,
     typer.Option("--with-stored", help="Take the stored models as well as the files."),
@@ -229,7 +235,8 @@ def info(store: StoreOption = None, form: FormOption = None) -> None:
     """
     from .api import describe
 
-    terminal.emit(describe.info(store=store), form)
+    keep = ("table", "rows", "file", "bytes", "is_published", "is_whole")
+    terminal.emit(describe.info(store=store), form, keep=keep)
     terminal.say(describe.whereabouts(store=store))
 
 
@@ -285,7 +292,8 @@ def accuracy(
             progress=progress,
             engine=engine,
         )
-    terminal.emit(rows, form)
+    keep = ("model", "label", "name", "real_accuracy", "scored_images", "original_accuracy")
+    terminal.emit(rows, form, keep=keep if by == "class" else ())
 
 
 @app.command()
@@ -391,7 +399,7 @@ def models(store: StoreOption = None, form: FormOption = None) -> None:
     from .api import collect
 
     rows = collect.models(store=store)
-    terminal.emit(rows, form)
+    terminal.emit(rows, form, keep=("model", "images", "ranks", "file", "added_at"))
     if not len(rows):
         terminal.say("no model is stored. Store one with: realdb add FILE")
 
@@ -541,7 +549,8 @@ def sql(
 def explain(
     image: Annotated[str, typer.Argument(help="An image: its number from 1, or its file name.")],
     files: Annotated[
-        list[str] | None, typer.Argument(help="Prediction files, in place of the stored models.")
+        list[str] | None,
+        typer.Argument(help="Prediction files or stored models, in place of all stored models."),
     ] = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -597,10 +606,7 @@ def scores(
     clamp_golden: Annotated[
         bool, typer.Option("--clamp-golden", help="Hold dawid-skene or one-coin to the experts.")
     ] = False,
-    predictions: Annotated[
-        list[str] | None,
-        typer.Option(help="A prediction file; may be repeated. [the stored models]"),
-    ] = None,
+    predictions: PredictionsOption = None,
     changes: Annotated[
         bool, typer.Option("--changes", help="Print each label that comes or goes.")
     ] = False,
@@ -718,7 +724,8 @@ def views(
     elif dialect is not None:
         typer.echo(describe.statements(name, dialect), nl=False)
     else:
-        terminal.emit(describe.views(name), form)
+        fold, keep = ("grain", "about", "meaning"), ("kind", "name", "about")
+        terminal.emit(describe.views(name), form, fold=fold, keep=keep)
 
 
 @app.command()
@@ -747,13 +754,7 @@ def export(
     ] = None,
     where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
     columns: Annotated[str | None, typer.Option(help="Only these columns: a,b,…")] = None,
-    predictions: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A prediction file or stored model, in place of all stored models; may be "
-            "repeated."
-        ),
-    ] = None,
+    predictions: PredictionsOption = None,
     with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
     scores: ScoresOption = None,

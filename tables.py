@@ -2,7 +2,7 @@
 
 Where rows do not fit, the columns move together, then their names are folded, then texts are
 shortened and end in `…`. Where even that does not fit, each row becomes a block of lines, with a
-line for each column.
+line for each column. A command with many rows names the columns that are printed instead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _HAS_DIGIT = re.compile(r"\d")
 _UNDERSCORES = re.compile(r"[_ ]|[^_ ]+")
 _SPACES = re.compile(r" |[^ ]+")
 # What a cell is. A text may be shortened; a key is the first text, which names the row. A list may
-# be folded between its values, the name of a column at its underscores. Anything else is whole.
+# be folded between its values, or words, the name of a column at its underscores. Anything else is
+# whole.
 _TEXT, _KEY, _LIST, _NUMBER, _OTHER, _NAME = "text", "key", "list", "number", "other", "name"
 _KINDS = {
     **dict.fromkeys(("varchar", "enum", "blob"), _TEXT),
@@ -70,12 +71,21 @@ def short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else visible_cell(str(value))
 
 
-def print_rows(relation: duckdb.DuckDBPyRelation) -> list[str]:
-    """Print the first rows as a table; return what is to be noted of it."""
+def print_rows(
+    relation: duckdb.DuckDBPyRelation, *, fold: Sequence[str] = (), keep: Sequence[str] = ()
+) -> list[str]:
+    """Print the first rows as a table; return what is to be noted of it.
+
+    Texts in the columns `fold` are folded between words, where others are shortened. `keep` are the
+    columns of many rows that do not fit with all of theirs.
+    """
     found = relation.limit(_MOST_ROWS + 1).fetchall()
     rows = [[short(value) for value in row] for row in found[:_MOST_ROWS]]
     kinds = [_KINDS.get(kind.id, _NUMBER) for kind in relation.types]
-    notes = _print(_console(), relation.columns, rows, kinds)
+    kinds = [
+        _LIST if name in fold else kind for name, kind in zip(relation.columns, kinds, strict=True)
+    ]
+    notes = _print(_console(), relation.columns, rows, kinds, keep)
     if len(found) > len(rows):
         notes.append(f"these are the first {_MOST_ROWS:,} rows; --format csv prints all")
     return notes
@@ -155,9 +165,13 @@ def _console() -> Console:
 
 
 def _print(
-    console: Console, header: Sequence[str], rows: list[list[str]], kinds: Sequence[str]
+    console: Console,
+    header: Sequence[str],
+    rows: list[list[str]],
+    kinds: Sequence[str],
+    keep: Sequence[str] = (),
 ) -> list[str]:
-    """Print rows of cells without the columns that are empty; return the note that names them."""
+    """Print rows of cells without the columns that are empty; return notes that name those."""
     kinds = list(kinds)
     if _TEXT in kinds:
         kinds[kinds.index(_TEXT)] = _KEY
@@ -166,23 +180,32 @@ def _print(
         for place, (name, kind) in enumerate(zip(header, kinds, strict=True))
     ]
     full = [column for column in columns if any(text for text, _ in column[1:])] or columns
-    layout = _layout(full, console.width)
+    few = [column for column in full if column[0][0] in keep]
+    layout = _layout(full, console.width, few)
     # The terminal breaks a number that is wider than itself; we do not.
     console.width = max(console.width, layout.width)
     # A tight table has no edge, which would be an empty line.
     edge = "" if any(layout.padding) else "\n"
     console.print(edge, layout.table(), edge, sep="", end="")
     empty = [column[0][0] for column in columns if column not in full]
-    return [f"columns without a value are left out: {', '.join(empty)}"] if empty else []
+    notes = [f"columns without a value are left out: {', '.join(empty)}"] if empty else []
+    if layout.columns is few:
+        more = [column[0][0] for column in full if column not in few]
+        notes.append(
+            f"columns that do not fit are left out: {', '.join(more)}. Print them with --format csv"
+        )
+    return notes
 
 
-def _layout(columns: list[_Cells], room: int) -> _Layout:
-    """Return how the rows fit: as rows, or else as blocks of lines."""
+def _layout(columns: list[_Cells], room: int, few: list[_Cells]) -> _Layout:
+    """Return how the rows fit: as rows, many with `few` columns, or else as blocks of lines."""
     names, *rows = ([*row] for row in zip(*columns, strict=True))
     found = _fitting(columns, room, _WHOLE, paddings=_PADDINGS[:1])
     if not found and 0 < len(rows) <= _FEW_ROWS:
         found = _fitting(_blocks(names, rows, len(rows)), room, _WHOLE)
     found = found or _fitting(columns, room, _WHOLE, _FOLDED, _LEAST)
+    if not found and few and len(rows) > _FEW_ROWS:
+        found = _fitting(few, room, _WHOLE, _FOLDED, _LEAST)
     if found:
         return found
     # As many blocks stand beside each other as are whole there.

@@ -10,7 +10,8 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import tables
@@ -287,18 +288,27 @@ def emit(
     rows: duckdb.DuckDBPyRelation,
     form: str | None,
     again: Callable[[], duckdb.DuckDBPyRelation] | None = None,
+    *,
+    fold: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> None:
     """Print rows as table, json, csv, markdown or parquet; by default a table on a terminal.
 
     csv and parquet are printed as the rows come. Where a stored model is removed before the first
-    are there, `again` is called for them. Raises QueryError where the query fails as it runs,
+    are there, `again` is called for them. `fold` and `keep` are columns as in `tables.print_rows`.
+    Raises QueryError where the query fails as it runs,
     UsageError where Parquet would go to a terminal.
     """
     import duckdb
 
     _kept.append(rows)
     form = form or ("table" if sys.stdout.isatty() else "csv")
-    own = {"table": _table, "markdown": _markdown, "csv": _csv, "parquet": _parquet}
+    own: dict[str, Callable[[duckdb.DuckDBPyRelation], None]] = {
+        "table": partial(_table, fold=fold, keep=keep),
+        "markdown": _markdown,
+        "csv": _csv,
+        "parquet": _parquet,
+    }
     write = own.get(form) or _json
     try:
         try:
@@ -361,8 +371,8 @@ def _json(relation: duckdb.DuckDBPyRelation) -> None:
         json.write_rows(relation, path)
 
 
-def _table(relation: duckdb.DuckDBPyRelation) -> None:
-    for note in tables.print_rows(relation):
+def _table(relation: duckdb.DuckDBPyRelation, *, fold: Sequence[str], keep: Sequence[str]) -> None:
+    for note in tables.print_rows(relation, fold=fold, keep=keep):
         say(note)
 
 

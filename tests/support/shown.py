@@ -24,12 +24,15 @@ def cell(value: Any) -> str:
 def shows(text: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Return whether a text is a table of these cells, as rows or as blocks of lines.
 
-    A cell may be shortened, and ends in `…` then. Names of columns are folded above rows only.
+    A cell may be shortened, and ends in `…` then. Names of columns are folded above rows only, and
+    the last cell of a row may be.
     """
     lines = text.splitlines()
     rules = [place for place, line in enumerate(lines) if line.strip() and not line.strip(" ─")]
     head = " ".join(lines[: rules[0]]) if rules else ""
     body = [line for line in lines[rules[0] + 1 :] if line.strip()] if rules else []
+    if len(body) > len(rows):
+        body = _unfolded(body)
     parts = [part for name in header for part in re.findall("[^_ ]+", name)]
     if all(part in head for part in parts) and len(body) == len(rows):
         return all(_are(line, row) for line, row in zip(body, rows, strict=True))
@@ -44,6 +47,17 @@ def shows(text: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> bo
         if len(said) == len(expected) and all(map(_are, said, expected)):
             return True
     return False
+
+
+def _unfolded(lines: Sequence[str]) -> list[str]:
+    """Return lines with those that have only their last cell at the end of the one before."""
+    whole: list[str] = []
+    for line in lines:
+        if whole and line.startswith(" " * 20):
+            whole[-1] = f"{whole[-1].rstrip()} {line.strip()}"
+        else:
+            whole.append(line)
+    return whole
 
 
 def _are(line: str, cells: Sequence[str]) -> bool:
