@@ -392,7 +392,10 @@ def test_a_query_in_error_is_explained(run: Run) -> None:
 
 LEAVES = [*([command] for command in COMMANDS), ["scores", "verify"]]
 # What may be repeated.
-REPEATED = {("sql", "--table"), ("export", "--table"), ("scores", "--predictions")}
+REPEATED = {
+    *(("sql", "--table"), ("export", "--table")),
+    *(("scores", "--predictions"), ("export", "--predictions")),
+}
 
 
 def command_of(words: list[str]) -> Any:
@@ -501,3 +504,53 @@ def test_what_a_command_imports(
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "typer" in imported
     assert imported & WATCHED == allowed
+
+
+# Scores at the threshold that keeps as many labels as were published
+
+
+@pytest.mark.parametrize("method", ["pipeline", "majority", "weighted"])
+def test_same_count(
+    method: str, run: Run, model_a: Path, synthetic_store: Store, tmp_path: Path
+) -> None:
+    found = realdb.scores(method=method, threshold="same-count", store=synthetic_store.root)
+    done = run(
+        *("scores", "--method", method, "--threshold", "same-count", "--out", "x.parquet"),
+        *("--predictions", model_a, "--format", "json"),
+    )
+    for fact in (repr(found.threshold), f"{found.labels.recomputed_labels:,} labels", "x.parquet"):
+        assert fact in done.stderr
+    recorded = pq.read_metadata(tmp_path / "x.parquet").metadata[b"realdb_threshold"]
+    assert recorded == repr(found.threshold).encode()
+
+    # What the file makes of the labels, and of the model.
+    (moved,) = json.loads(done.stdout)
+    scores = ("--scores", "x.parquet", "--format", "json")
+    (judged,) = json.loads(run("accuracy", model_a, *scores).stdout)
+    assert judged["real_accuracy"] == moved["accuracy_on_recomputed_images"]
+    assert judged["scored_images"] == moved["recomputed_images"]
+    (counted,) = json.loads(run("sql", "select count(*) as n from labels", *scores).stdout)
+    assert counted["n"] == found.labels.recomputed_labels
+    # Another threshold makes others of the same scores.
+    (other,) = json.loads(run("accuracy", model_a, *scores, "--threshold", "1").stdout)
+    assert other["scored_images"] < judged["scored_images"]
+
+
+def test_same_count_on_the_real_data(run: Run, real_store: Store, tmp_path: Path) -> None:
+    words = ("scores", "--method", "majority", "--threshold", "same-count", "--format", "csv")
+    done = run(*words, "--out", tmp_path / "x.parquet", "--store", real_store.root)
+    assert " 0.4:" in done.stderr
+    assert "60,074 labels" in done.stderr
+    count = run(
+        *("sql", "select count(*) as n from labels", "--scores", tmp_path / "x.parquet"),
+        *("--store", real_store.root, "--format", "csv"),
+    )
+    assert count.stdout.split() == ["n", "60074"]
+
+
+@pytest.mark.parametrize("threshold", ["samecount", "same_count", "1.5", "nan"])
+def test_a_threshold_that_is_none(threshold: str, run: Run) -> None:
+    done = run("scores", "--threshold", threshold, code=2)
+    assert "--threshold" in done.stderr
+    assert threshold in done.stderr
+    assert not done.stdout
