@@ -87,7 +87,7 @@ def add(
                     accuracies(session.view("accuracy")),
                     doubts.agreements(session),
                     dict.fromkeys(found, where),
-                    has_rated="votes" in opened.tables,
+                    has_rated=doubts.knows_rated(opened),
                     allow_ground_truth=allow_ground_truth,
                 )
                 put = prediction_sets.put(

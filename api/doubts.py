@@ -12,6 +12,7 @@ from ..schema.tables import IMAGES
 from .results import Accuracy, is_near_chance, is_too_good
 
 if TYPE_CHECKING:
+    from ..store.store import Store
     from .session import Session
 
 # The view that says how often a model agrees with the original labels where that says something.
@@ -24,7 +25,10 @@ _FEWEST_RATED = 10
 
 
 class Agreement(NamedTuple):
-    """On how many rated images a model's first choice is the original label."""
+    """On how many rated images a model's first choice is the original label.
+
+    The doctor also counts how often it is among the ReaL labels, and judges that by the same rule.
+    """
 
     model: str
     rated_images: int
@@ -42,6 +46,16 @@ class Agreement(NamedTuple):
     def is_ground_truth(self) -> bool:
         """The predictions are the original labels, or are made of them."""
         return self.is_doubtful and self.rated_images >= _ENOUGH_RATED
+
+    @property
+    def text(self) -> str:
+        """The counts, for a message."""
+        return f"{self.agreeing_images:,} of {self.rated_images:,} rated images"
+
+
+def knows_rated(store: Store) -> bool:
+    """Return whether the store knows which images were rated: the column images.is_rated."""
+    return "questions" in store.tables
 
 
 def agreements(session: Session) -> dict[str, Agreement]:
@@ -118,10 +132,7 @@ def _doubts(
 
 def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: bool) -> str:
     """Return the warning; DataError where that many images are not allowed to agree."""
-    text = (
-        f"{agreement.model} agrees with the original labels on {agreement.agreeing_images:,} of "
-        f"{agreement.rated_images:,} rated images"
-    )
+    text = f"{agreement.model} agrees with the original labels on {agreement.text}"
     if agreement.is_ground_truth and not allow_ground_truth:
         raise DataError(
             f"{text}. These are the original labels, not predictions",

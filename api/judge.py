@@ -200,7 +200,7 @@ def accuracy_table(
         accuracies(answer),
         doubts.agreements(session),
         read_from,
-        has_rated="votes" in session.store.tables,
+        has_rated=doubts.knows_rated(session.store),
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
     )

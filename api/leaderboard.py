@@ -79,7 +79,7 @@ def leaderboard(
                 judged,
                 found,
                 read_from,
-                has_rated="votes" in opened.tables,
+                has_rated=doubts.knows_rated(opened),
                 allow_ground_truth=allow_ground_truth,
             )
         return _answer(session.con, [name for name, each in found.items() if each.is_ground_truth])

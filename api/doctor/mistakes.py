@@ -42,11 +42,13 @@ class Truth(NamedTuple):
     is_real: bool (50001, 1001), the class is among the image's ReaL labels
     has_real: bool (50001,), the image has any
     original: int16 (50001,), the original label, -1 where the store has none
+    is_rated: bool (50001,), raters were asked about the image; None where the store does not know
     """
 
     is_real: _Bools
     has_real: _Bools
     original: _Ints
+    is_rated: _Bools | None
 
 
 class Hypothesis(NamedTuple):
@@ -102,7 +104,14 @@ def truth(con: duckdb.DuckDBPyConnection) -> Truth:
         "select image_id, original_label from images where original_label is not null"
     ).fetchnumpy()
     original[images["image_id"]] = images["original_label"]
-    return Truth(is_real, has_real, original)
+    rated = con.execute(
+        "select image_id, is_rated from images where is_rated is not null"
+    ).fetchnumpy()
+    is_rated = None
+    if len(rated["image_id"]):
+        is_rated = np.zeros(IMAGES + 1, np.bool_)
+        is_rated[rated["image_id"]] = rated["is_rated"]
+    return Truth(is_real, has_real, original, is_rated)
 
 
 def means(hypothesis: Hypothesis, image: _Ints, label: _Ints) -> tuple[_Ints, _Ints]:

@@ -225,13 +225,6 @@ def test_the_order_of_a_real_model_that_is_lost(resnet: Model) -> None:
     assert found.real_accuracy == pytest.approx(0.0014, abs=5e-4)
 
 
-def test_labels_are_no_predictions(model_a: Model) -> None:
-    found = realdb.doctor(model_a.original, store=model_a.store)
-    assert found.verdict == "suspicious"
-    assert "these seem to be the original labels themselves" in found.reason
-    assert found.original_accuracy == 1
-
-
 def test_a_collapsed_model(model_a: Model) -> None:
     found = realdb.doctor(np.full(50_000, 7), store=model_a.store)
     assert found.verdict == "suspicious"
