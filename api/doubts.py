@@ -150,12 +150,11 @@ def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: b
 
 def _doctor_of(predictions: object) -> str:
     """Return the command, or the call, that finds out what is wrong with predictions."""
-    from ..ingest.expand import StoredModel
+    from ..ingest.expand import path_or_name
 
-    if isinstance(predictions, StoredModel):
-        predictions = predictions.name
-    if not isinstance(predictions, str | Path):
+    name = path_or_name(predictions)
+    if name is None:
         return "realdb.doctor"
     import shlex
 
-    return f"realdb doctor {shlex.quote(str(predictions))}"
+    return f"realdb doctor {shlex.quote(str(name))}"

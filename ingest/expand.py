@@ -17,6 +17,8 @@ from .formats import plain, remote
 _SHOWN = 3
 # What datasets' save_to_disk leaves in a folder: of one dataset, of several splits.
 _DATASET = ("state.json", "dataset_dict.json")
+# How the name of a folder begins whose files are the parts of one model's predictions.
+_ONE_MODEL = "model="
 
 
 class StoredModel(NamedTuple):
@@ -35,10 +37,10 @@ class PredictionSource(NamedTuple):
 def expand(predictions: Iterable[object], root: Path | None = None) -> list[PredictionSource]:
     """Return what to add for each of `predictions`: a folder or a pattern becomes its files.
 
-    A list or a tuple means what is in it. A folder gives its prediction files, sorted, and each of
-    its folders called model=NAME one set of that model. Other files in it are warned of. Where
-    there is no file of a name, it may be that of a model stored in the store `root`. What is no
-    path stays as it is. Raises DataError where nothing is found.
+    A list or a tuple means what is in it. A folder means its prediction files, sorted. The files of
+    a folder called model=NAME are one set of that model. Other files are warned of. Where there is
+    no file of a name, it may be that of a model stored in the store `root`. What is no path stays
+    as it is. Raises DataError where nothing is found.
     """
     sources: list[PredictionSource] = []
     for each in flat(predictions):
@@ -59,7 +61,8 @@ def expand(predictions: Iterable[object], root: Path | None = None) -> list[Pred
             if not glob.has_magic(each) and "::" not in each and each != "-":
                 raise _nothing_of(each, path, root)
         if path.is_dir() and not any((path / name).exists() for name in _DATASET):
-            sources += _of_folder(path)
+            is_one = path.name.startswith(_ONE_MODEL)
+            sources += [_of_hive(path)] if is_one else _of_folder(path)
         elif glob.has_magic(str(path)) and not path.exists():
             found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207, a whole pattern
             if not found:
@@ -83,6 +86,16 @@ def _nothing_of(name: str, path: Path, root: Path) -> DataError:
         parameter="predictions",
         remedy=f"Stored models of a similar name: {', '.join(near)}" if near else None,
     )
+
+
+def path_or_name(predictions: object) -> str | Path | None:
+    """Return how a command can name predictions that `expand` has found; None where it cannot."""
+    if isinstance(predictions, StoredModel):
+        return predictions.name
+    if isinstance(predictions, tuple):  # the files of a folder model=NAME
+        folders = Path(str(predictions[0])).parents
+        return next((each for each in folders if each.name.startswith(_ONE_MODEL)), None)
+    return predictions if isinstance(predictions, str | Path) else None
 
 
 def flat(predictions: Iterable[object]) -> Iterator[object]:
@@ -133,7 +146,7 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
         name = plain.stem(path)
         if path.name.startswith((".", "_")):
             continue  # Spark's and the system's own
-        if path.is_dir() and path.name.startswith("model="):
+        if path.is_dir() and path.name.startswith(_ONE_MODEL):
             sources.append(_of_hive(path))
         elif plain.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
             sources.append(PredictionSource(path, name))
@@ -174,5 +187,5 @@ def _of_hive(folder: Path) -> PredictionSource:
             count=len(deeper),
             parameter="predictions",
         )
-    name = unquote(folder.name.removeprefix("model="))
+    name = unquote(folder.name.removeprefix(_ONE_MODEL))
     return PredictionSource(paths[0] if len(paths) == 1 else tuple(paths), name)
