@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api.describe import info as info
     from .api.describe import view_sql as view_sql
     from .api.describe import views as views
+    from .api.doctor import Diagnoses as Diagnoses
     from .api.doctor import Diagnosis as Diagnosis
     from .api.doctor import Finding as Finding
     from .api.doctor import doctor as doctor
@@ -51,6 +52,7 @@ else:
 _MODULES = {
     "Accuracy": "api.results",
     "Check": "api.verify",
+    "Diagnoses": "api.doctor",
     "Diagnosis": "api.doctor",
     "Explanation": "api.explain",
     "Exported": "api.export",

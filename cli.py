@@ -298,11 +298,16 @@ def accuracy(
 
 @app.command()
 def doctor(
-    file: Annotated[
-        str, typer.Argument(help="A prediction file, or its URL; - is standard input.")
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Prediction files, folders, patterns, URLs, or the names of stored models; - is "
+            "standard input."
+        ),
     ],
     fix: Annotated[
-        str | None, typer.Option(help="Repair it: the name of a finding. Needs --out.")
+        str | None,
+        typer.Option(help="Repair one file: the name of a finding. Needs --out."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The Parquet file to write.")] = None,
     force: Annotated[
@@ -321,17 +326,18 @@ def doctor(
         typer.Option("--format", help="Print all mistakes tried, as rows. [a report, or table]"),
     ] = None,
 ) -> None:
-    """Say whether a prediction file makes sense, and which usual mistake explains it if not.
+    """Say whether prediction files make sense, and which usual mistake explains it if not.
 
-    The exit code is 0 whatever is found; 1 where the file cannot be read at all.
+    Each model is diagnosed by itself. Of several, those that are not sound have a report, and all
+    have a row in a table. The exit code is 0 whatever is found; 1 where a file cannot be read.
 
-    Example: realdb doctor ViT.csv
+    Example: realdb doctor ViT.csv ResNet50.csv
     """
     from .api import doctor as diagnosing
 
     with terminal.progress() as progress:
         found = diagnosing.doctor(
-            file,
+            files,
             fix=fix,
             out=out,
             force=force,
@@ -344,11 +350,16 @@ def doctor(
             progress=progress,
         )
     if form in (None, "table"):
-        terminal.print_report(app, found)
+        terminal.print_reports(app, found)
     else:
         terminal.emit(diagnosing.tried_table(found), form)
     if out is not None:
         terminal.say(f"{out}: written")
+    unreadable = [each for each in found if not each.is_readable]
+    for each in unreadable:
+        terminal.say(terminal.report(app, each))
+    if unreadable:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
     from typer import Typer
 
-    from .api.doctor import Diagnosis
+    from .api.doctor import Diagnoses, Diagnosis
     from .api.explain import Explanation
     from .ingest.progress import Progress
 
@@ -163,10 +163,23 @@ def say(text: str) -> None:
     print(f"realdb: {visible(text)}", file=sys.stderr)
 
 
-def print_report(app: Typer, diagnosis: Diagnosis) -> None:
-    """Print what the doctor has found."""
+def print_reports(app: Typer, diagnoses: Diagnoses) -> None:
+    """Print the report of one diagnosis; of several a table, below the reports of the faulty."""
+    if len(diagnoses) == 1:
+        print(visible(report(app, diagnoses[0])))
+        return
+    from .api.doctor import verdict_table
+
+    for each in diagnoses:
+        if each.is_readable and each.verdict != "sound":
+            print(visible(report(app, each)), end="\n\n")
+    _table(verdict_table(diagnoses))
+
+
+def report(app: Typer, diagnosis: Diagnosis) -> str:
+    """Return what the doctor has found, with the options of the command."""
     text = str(diagnosis).replace(diagnosis.where, visible_cell(diagnosis.where))
-    print(visible(in_terms_of_the_command(app, text)))
+    return in_terms_of_the_command(app, text)
 
 
 def in_terms_of_the_command(app: Typer, text: str) -> str:

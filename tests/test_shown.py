@@ -104,6 +104,7 @@ def test_a_list(outer: Outer) -> None:
 RESULTS: dict[str, Callable[[Path, Path, Path], Any]] = {
     "Accuracy": lambda file, store, _: realdb.accuracy(file, store=store),
     "Diagnosis": lambda file, store, _: realdb.doctor(file, store=store),
+    "Diagnoses": lambda file, store, _: realdb.doctor([file, file], store=store),
     "Finding": lambda file, store, _: realdb.doctor(file, store=store).tried[0],
     "Explanation": lambda file, store, _: realdb.explain(26, file, store=store),
     "Relabelling": lambda file, store, _: realdb.scores(file, store=store).labels,
@@ -125,7 +126,7 @@ def test_results(name: str, synthetic: Path, synthetic_store: Store, tmp_path: P
     assert "(" + "file" not in text, "no dataclass in a line"
     assert max(map(len, text.splitlines())) < 250
     html = Cells(result._repr_html_())
-    if name == "Diagnosis":
+    if name in ("Diagnosis", "Diagnoses"):
         assert (text, html.tags) == (str(result), {"pre"})
         return
     fields = dataclasses.fields(result[0] if name == "Checks" else result)

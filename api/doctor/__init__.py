@@ -1,29 +1,63 @@
-"""Say what a file of predictions is, whether it makes sense, and what would mend it."""
+"""Say what predictions are, whether they make sense, and what would mend them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
-import numpy as np
-import numpy.typing as npt
-
-from ...errors import UsageError
+from ...errors import DataError, StoreError, UsageError
+from ...ingest.expand import PredictionSource, expand, flat, require_name
 from ...store.files import user_path
+from ..build import open_store
 from ..session import Session
-from . import mistakes, reading, repair, verdict
+from . import mistakes
+from .diagnosing import Options, diagnose, name_of, unreadable
+from .report import Diagnoses as Diagnoses
 from .report import Diagnosis as Diagnosis
 from .report import Finding as Finding
 from .report import tried_table as tried_table
+from .report import verdict_table as verdict_table
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from ...ingest.progress import Progress
 
 
+class _Options(TypedDict, total=False):
+    """The keyword arguments of `doctor`."""
+
+    fix: str | None
+    out: str | Path | None
+    force: bool
+    model: str | None
+    columns: Mapping[str, str] | None
+    input_format: str | None
+    order: str | Path | None
+    store: str | Path | None
+    offline: bool | None
+    progress: Progress | None
+
+
+@overload
+def doctor(  # type: ignore[overload-overlap]
+    predictions: list[Any] | tuple[Any, ...], /, **options: Unpack[_Options]
+) -> Diagnoses: ...
+
+
+@overload
+def doctor(predictions: object, /, **options: Unpack[_Options]) -> Diagnosis: ...
+
+
+@overload
 def doctor(
-    predictions: object,
-    *,
+    first: object, second: object, /, *others: object, **options: Unpack[_Options]
+) -> Diagnoses: ...
+
+
+def doctor(
+    *predictions: object,
     fix: str | None = None,
     out: str | Path | None = None,
     force: bool = False,
@@ -34,19 +68,24 @@ def doctor(
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
-) -> Diagnosis:
+) -> Diagnosis | Diagnoses:
     """Say what predictions are, whether they make sense, and which usual mistake explains it.
 
-    `predictions` are those of one model, in any form that `realdb.accuracy` takes; of several
-    models, `model` chooses one. `columns`, `input_format` and `order` are as in
+    `predictions` have any form that `realdb.accuracy_table` takes. One argument is one model's
+    predictions, and has one Diagnosis. Several arguments, or a list, have a list of them: one for
+    each model of each file. In such a list what cannot be read has the verdict `unreadable`, if
+    there is more than one file.
+
+    `model` chooses one of several models. `columns`, `input_format` and `order` are as in
     `realdb.accuracy_table`. Image numbers and class ids may be out of range: that is what some
-    mistakes look like. `fix` names a finding: its repair is then written to `out`, a Parquet file
-    of model, file_name, rank, label and confidence, whole or not at all; a file that is there is
-    replaced only with `force`.
+    mistakes look like. `fix` names a finding of one model: its repair is then written to `out`, a
+    Parquet file of model, file_name, rank, label and confidence, whole or not at all; a file that
+    is there is replaced only with `force`.
 
     Raises DataError where the predictions cannot be read, where `fix` repairs nothing, and where
-    `out` is there or cannot be written. Warns where the repair leaves predictions out because they
-    name no image or class.
+    `out` is there or cannot be written; StoreError where a stored model is damaged; UsageError
+    where there is more than one file for `fix` or `model`. Warns where the repair leaves
+    predictions out because they name no image or class.
 
     >>> realdb.doctor("ViT.csv").verdict  # doctest: +SKIP
     'sound'
@@ -56,90 +95,80 @@ def doctor(
             "a repair needs its name and the file to write: both `fix` and `out`",
             parameter="fix" if fix is None else "out",
         )
-    con = Session(store, tables=["labels"], offline=offline, progress=progress).con
-    with reading.named(predictions) as (source, where):
-        refusal = reading.state(
-            con, source, where, columns=columns, input_format=input_format, order=order
-        )
-        form = reading.format_of(source, input_format)
-    chosen = reading.choose_model(con, where, model)
-    first = con.execute("select image, label, confidence from stated where rank = 1").fetchnumpy()
-    truth = mistakes.truth(con)
-    tried = mistakes.trials(truth, first["image"], first["label"])
-    if fix is not None and out is not None:
-        mended = repair.named(where, fix, mistakes.likeliest(tried))
-        repair.write(con, where, mended, user_path(out), force=force)
-    rows, ranks = con.execute("select count(*), max(rank) from stated").fetchall()[0]
-    return _diagnosis(
-        truth,
-        first,
-        tried,
-        command=repair.command(predictions, model, columns, input_format, order),
-        where=where,
-        format=form,
-        model=chosen,
-        rows=rows,
-        ranks=ranks,
-        refusal=refusal,
+    require_name(model)
+    is_one = len(predictions) == 1 and not isinstance(predictions[0], list | tuple)
+    options = Options(
+        fix=fix,
+        out=None if out is None else user_path(out),
+        force=force,
+        model=model,
+        is_one=is_one,
+        columns=columns,
+        input_format=input_format,
+        order=order,
+        store=store,
     )
+    opened = open_store(store, offline, progress)
+    sources = _sources(predictions, opened.root)
+    _require_one(len(sources), fix=fix, model=model, is_one=is_one)
+    with Session(opened, tables=["labels"]) as session:
+        truth = mistakes.truth(session.con)
+    found = Diagnoses()
+    for place, (source, refusal) in enumerate(sources):
+        if progress and len(sources) > 1:
+            progress("diagnosing", place, len(sources))
+        where = name_of(source.predictions, place, len(sources))
+        with Session(opened) as session:
+            try:
+                if refusal:
+                    raise refusal
+                found += diagnose(session, truth, source, where, options)
+            except (DataError, StoreError, OSError, RecursionError) as error:
+                if len(sources) == 1:
+                    raise
+                found.append(unreadable(source.predictions, where, error))
+    return found[0] if is_one else found
 
 
-def _diagnosis(
-    truth: mistakes.Truth,
-    first: Mapping[str, npt.NDArray[Any]],
-    tried: list[mistakes.Trial],
-    *,
-    command: str,
-    refusal: str | None,
-    **about: Any,
-) -> Diagnosis:
-    """Return the diagnosis of first choices, `first`, with what is known of their file."""
-    image, label = mistakes.means(mistakes.as_stated(), first["image"], first["label"])
-    real = mistakes.real_hits(truth, image, label)
-    known = truth.original[image]
-    original = mistakes.Share(
-        int(np.count_nonzero((known >= 0) & (known == label))), int(np.count_nonzero(known >= 0))
-    )
-    confidence = np.ma.asarray(first["confidence"]).compressed().astype(np.float64)
-    if len(confidence) < len(image):
-        confidence = confidence[:0]  # not all have one: it says nothing of the whole
-    likeliest = {trial.hypothesis.name for trial in mistakes.likeliest(tried)}
-    findings = {
-        name: Finding(
-            name=name,
-            meaning=trial.hypothesis.meaning,
-            accuracy_before=real.value,
-            accuracy_after=trial.after.value,
-            fix=command.format(name) if name in likeliest else "",
-            note=trial.hypothesis.note,
+def _sources(
+    predictions: tuple[object, ...], root: Path
+) -> list[tuple[PredictionSource, DataError | None]]:
+    """Return what `expand` finds for each, or why it finds nothing."""
+    found: list[tuple[PredictionSource, DataError | None]] = []
+    for each in flat(predictions):
+        try:
+            found += [(source, None) for source in expand([each], root)]
+        except DataError as error:
+            found.append((PredictionSource(each, None), error))
+    return found
+
+
+def _require_one(count: int, *, fix: str | None, model: str | None, is_one: bool) -> None:
+    """Raise an error unless there are so many sets of predictions as the arguments allow."""
+    if not count:
+        raise UsageError("there are no predictions", parameter="predictions", count=0)
+    if count == 1:
+        return
+    if fix is not None:
+        raise UsageError(
+            f"`fix` repairs one file, and there are {count:,}",
+            parameter="fix",
+            value=fix,
+            count=count,
+            remedy="Name the file to repair",
         )
-        for trial in tried
-        for name in (trial.hypothesis.name,)
-    }
-    found = sorted(
-        (findings[name] for name in likeliest), key=lambda finding: -finding.accuracy_after
-    )
-    if found:
-        found_as, reason = "faulty", " or ".join(finding.meaning for finding in found)
-    else:
-        found_as, reason = verdict.judge(
-            truth, image, label, first["label"], real, original, confidence
+    if model is not None:
+        raise UsageError(
+            f"`model` chooses a model of one file, and there are {count:,}",
+            parameter="model",
+            value=model,
+            count=count,
+            remedy="Name one file, or leave out `model`",
         )
-        if refusal:
-            fine = f"; apart from that, {reason}" if found_as == "sound" else ""
-            found_as = "faulty"
-            reason = f"realdb accuracy refuses it, and no usual mistake explains why{fine}"
-    return Diagnosis(
-        images=len(np.unique(image[image > 0])),
-        confidence_low=float(confidence.min()) if len(confidence) else None,
-        confidence_high=float(confidence.max()) if len(confidence) else None,
-        real_accuracy=real.value if real.total else None,
-        scored_images=real.total,
-        original_accuracy=original.value if original.total else None,
-        refusal=refusal,
-        verdict=found_as,
-        reason=reason,
-        findings=tuple(found),
-        tried=tuple(findings.values()),
-        **about,
-    )
+    if is_one:
+        raise DataError(
+            f"these are {count:,} sets of predictions",
+            count=count,
+            parameter="predictions",
+            remedy="Pass a list, realdb.doctor([…]), which returns a diagnosis for each",
+        )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # the loop in the README of ReaL's repository, (i + i), calls the last image.
 MOST_IMAGE = 2 * IMAGES
 LEAST_LABEL, MOST_LABEL = -1, CLASSES
-# What a table says where a stated number means no image, or no class.
+# The entry of a table where a stated number means no image, or no class.
 NO_IMAGE, NO_CLASS = 0, -1
 # A hypothesis repairs a file where it makes it right this much more often.
 _TIMES = 2.0
@@ -131,8 +131,16 @@ def real_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
     )
 
 
+def original_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
+    """Return how often the classes are the original label, among the images that have one."""
+    known = truth.original[image]
+    return Share(
+        int(np.count_nonzero((known >= 0) & (known == label))), int(np.count_nonzero(known >= 0))
+    )
+
+
 def as_stated() -> Hypothesis:
-    """Return the hypothesis that numbers and labels mean what they say."""
+    """Return the hypothesis that there is no mistake: numbers and labels are right."""
     return Hypothesis("", "as stated", _images_as_stated(), _classes_as_stated())
 
 
@@ -386,8 +394,8 @@ def _uncertainty(pairs: list[tuple[int, int]]) -> str:
         return f"It tells each of the {CLASSES:,} classes from every other"
     named = ", ".join(f"{one} and {other}" for one, other in pairs[:_SHOWN])
     return (
-        f"It does not tell {len(pairs):,} pairs of look-alike classes apart, which may stand for "
-        f"each other: {named}{', …' if len(pairs) > _SHOWN else ''}"
+        f"It does not tell {len(pairs):,} pairs of look-alike classes apart, which may be "
+        f"exchanged: {named}{', …' if len(pairs) > _SHOWN else ''}"
     )
 
 

@@ -6,13 +6,18 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy.typing as npt
 
 from ...errors import DataError, RealdbWarning
-from ...store.files import user_path
+from ...ingest.expand import StoredModel
+from ...schema.tables import CLASSES, IMAGES
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ..session import Session
 
 # The predictions that `predictions.add` refuses for an image number or a label out of range: as
 # there, but with these as they are. What is not even a whole number stays NULL.
@@ -40,34 +45,30 @@ _NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
 
 
 @contextlib.contextmanager
-def named(source: object) -> Iterator[tuple[object, str]]:
-    """Yield the predictions and their name; what is no plain file as one, to be read twice."""
+def plain_file(source: object) -> Iterator[object]:
+    """Yield the predictions; what is no plain file as one, to be read twice."""
     from ...ingest.formats import plain
 
-    if isinstance(source, str | Path) and str(source).startswith("~"):
-        source = user_path(source)
-    if not isinstance(source, str | Path):
-        yield source, "the predictions"
-    elif plain.is_needed(source):
+    if isinstance(source, str | Path) and plain.is_needed(source):
         with plain.copy(source) as path:
-            yield path, "standard input" if str(source) == "-" else str(source)
+            yield path
     else:
-        yield source, str(source)
+        yield source
 
 
-def state(con: duckdb.DuckDBPyConnection, source: object, where: str, **choices: Any) -> str | None:
-    """Put the predictions into the table `stated` of `con`; return why they would be refused.
+def state(session: Session, source: object, where: str, **choices: Any) -> str | None:
+    """Put the predictions into the table `stated`; return why they would be refused.
 
     Its columns are those of `predictions`, but `image` and `label` are numbers of any size. Raises
-    DataError where they are refused for another reason than their range.
+    DataError where they are refused for another reason than their range, StoreError where a stored
+    model is damaged.
     """
-    from ...ingest import predictions as reading
-
+    con = session.con
     try:
-        reading.add(con, source, **choices)
+        session.add_one(source, **choices)
     except DataError as error:
         refusal = error.renamed(source, where) if isinstance(source, str | Path) else error
-        if not _state_leniently(con, source, **choices):
+        if isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
             raise refusal from None
         return str(refusal)
     con.execute(
@@ -81,6 +82,7 @@ def _state_leniently(
     con: duckdb.DuckDBPyConnection,
     source: object,
     *,
+    model: str | None,
     columns: Mapping[str, str] | None,
     input_format: str | None,
     order: str | Path | None,
@@ -93,10 +95,11 @@ def _state_leniently(
 
     try:
         options = formats.ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
-        relation, _, model = reading.read(con, source, options, input_format)
+        relation, _, default = reading.read(con, source, options, input_format)
         relation.create_view("input_rows", replace=True)
         con.execute(
-            _LENIENT, {"model": model, "image_name": image_names.PATTERN, "number": _NUMBER}
+            _LENIENT,
+            {"model": model or default, "image_name": image_names.PATTERN, "number": _NUMBER},
         )
         complete, distinct = con.execute(
             """
@@ -119,31 +122,72 @@ def _state_leniently(
     return bool(complete and distinct)
 
 
-def choose_model(con: duckdb.DuckDBPyConnection, where: str, model: str | None) -> str:
-    """Leave one model in `stated`, and return its name."""
-    found = con.execute("select distinct model from stated order by model").fetchall()
-    names = [name for (name,) in found]
-    if len(names) > 1 if model is None else model not in names:
-        listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise DataError(
-            f"{where} has {len(names)} models ({listed})"
-            + (f", and {model!r} is none of them" if model is not None else ""),
-            file=where,
-            column="model",
-            value=model,
-            count=len(names),
-            parameter="model",
-            remedy='The doctor looks at one model: choose it with `model="NAME"`',
-        )
-    chosen = str(model if model is not None else names[0])
-    con.execute("delete from stated where model <> $1", [chosen])
-    return chosen
+def models(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of the models in `stated`, in the order of their first rows."""
+    rows = con.execute("select model from stated group by model order by min(rowid)").fetchall()
+    return [name for (name,) in rows]
+
+
+def choose(names: list[str], where: str, model: str | None, *, is_one: bool) -> list[str]:
+    """Return the models to diagnose: `model`, or all; DataError for several where `is_one`."""
+    if model in names:
+        return [model]
+    if model is None and not (is_one and len(names) > 1):
+        return names
+    listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    raise DataError(
+        f"{where} has {len(names)} models ({listed})"
+        + (f", and {model!r} is none of them" if model is not None else ""),
+        file=where,
+        column="model",
+        value=model,
+        count=len(names),
+        parameter="model",
+        remedy='Choose one with `model="NAME"`',
+    )
+
+
+class Stated(NamedTuple):
+    """The predictions of one model in `stated`.
+
+    first: the columns image, label and confidence of its first choices
+    rows, ranks: how many predictions it has, and ranks of an image at most
+    is_in_range: its image numbers and labels are all in range
+    """
+
+    first: Mapping[str, npt.NDArray[Any]]
+    rows: int
+    ranks: int
+    is_in_range: bool
+
+
+def of_model(con: duckdb.DuckDBPyConnection, model: str) -> Stated:
+    """Return what `stated` has of a model."""
+    first = con.execute(
+        "select image, label, confidence from stated where rank = 1 and model = $1", [model]
+    ).fetchnumpy()
+    rows = con.execute(
+        """
+        select
+            count(*),
+            max(rank),
+            bool_and(image between 1 and $images and label between 0 and $classes - 1)
+        from stated
+        where model = $model
+        """,
+        {"images": IMAGES, "classes": CLASSES, "model": model},
+    ).fetchall()
+    return Stated(first, *rows[0])
 
 
 def format_of(source: object, input_format: str | None) -> str | None:
     """Return the format that predictions are read as; None for what is no file."""
     from ...ingest import formats
 
+    if isinstance(source, StoredModel):
+        return "stored"
+    if isinstance(source, tuple):  # the files of a folder
+        source = source[0]
     if not isinstance(source, str | Path) or input_format:
         return input_format
     is_in_database = "::" in str(source) and not Path(source).exists()

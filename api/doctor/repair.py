@@ -18,17 +18,24 @@ if TYPE_CHECKING:
 
 
 def command(
-    predictions: object,
+    predictions: str | Path | None,
+    *,
     model: str | None,
     columns: Mapping[str, str] | None,
     input_format: str | None,
     order: str | Path | None,
+    store: str | Path | None,
 ) -> str:
-    """Return the command (or call) that writes the repaired file; {} is the repair's name."""
-    if not isinstance(predictions, str | Path):
-        return 'realdb.doctor(…, fix="{}", out="fixed.parquet")'
+    """Return the command that writes the repaired file; {} is the repair's name.
+
+    `predictions` are a path or the name of a stored model; where there is none, it is a call.
+    """
+    if predictions is None:
+        chosen = f"model={model!r}, ".replace("{", "{{").replace("}", "}}") if model else ""
+        return f'realdb.doctor(…, {chosen}fix="{{}}", out="fixed.parquet")'
     pairs = ",".join(f"{role}={name}" for role, name in (columns or {}).items())
     options = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
+    options["store"] = store
     words = [str(predictions)]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value else []
@@ -54,12 +61,13 @@ def named(where: str, fix: str, likeliest: list[mistakes.Trial]) -> mistakes.Hyp
 def write(
     con: duckdb.DuckDBPyConnection,
     where: str,
+    model: str,
     hypothesis: mistakes.Hypothesis,
     out: Path,
     *,
     force: bool,
 ) -> None:
-    """Write the repaired predictions to `out`, once they are read back and found good."""
+    """Write the repaired predictions of `model` to `out`, once they are read back and good."""
     import duckdb
 
     from ...store.files import replacing, require_parquet
@@ -85,11 +93,19 @@ def write(
         from stated as p
         inner join images_meant as i on p.image = i.stated and i.image_id > 0
         left join labels_meant as l on p.label = l.stated and l.label >= 0
-        """
+        where p.model = $1
+        """,
+        [model],
     )
     con.execute("delete from fixed where label is null")
     rows, left = con.execute(
-        "select count(*), (select count(*) from stated) - count(*) from fixed"
+        """
+        select
+            count(*),
+            (select count(*) from stated where model = $1) - count(*)
+        from fixed
+        """,
+        [model],
     ).fetchall()[0]
     try:
         with replacing(out) as aside:

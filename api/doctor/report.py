@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,15 +33,15 @@ class Finding(Shown):
 class Diagnosis(ShownReport):
     """What predictions are, and whether they make sense. `str()` gives the report.
 
-    where: the file or set that was read
-    format: the format it was read as; None for what is no file
-    model: whose predictions they are
+    where: the file or stored model that was read
+    format: the format it was read as, `stored` for a stored model; None for what is no file
+    model: whose predictions they are; None where they cannot be read
     rows, images, ranks: how many predictions, images among 1-50000, and ranks of an image at most
     confidence_low, confidence_high: the range of the first choices' confidence; None without any
     real_accuracy, scored_images, original_accuracy: as stated, whatever mistake there is; None
         where nothing can be judged
-    refusal: why `realdb accuracy` refuses them; None where it does not
-    verdict: sound, suspicious or faulty
+    refusal: why `realdb accuracy` cannot read them; None where it can
+    verdict: sound, suspicious, faulty or unreadable
     reason: why, in a sentence
     findings: the mistakes whose repair mends them, best first; several where they are as good
     tried: all mistakes that were looked for
@@ -48,7 +49,7 @@ class Diagnosis(ShownReport):
 
     where: str
     format: str | None
-    model: str
+    model: str | None
     rows: int
     images: int
     ranks: int
@@ -63,7 +64,15 @@ class Diagnosis(ShownReport):
     findings: tuple[Finding, ...]
     tried: tuple[Finding, ...]
 
+    @property
+    def is_readable(self) -> bool:
+        """The predictions could be read, and were judged."""
+        return self.verdict != "unreadable"
+
     def __str__(self) -> str:
+        if not self.is_readable:
+            place = "" if self.where in self.reason else f"{self.where}: "
+            return f"{self.verdict}: {place}{self.reason}"
         about = [
             self.format or "in memory",
             f"model {self.model}",
@@ -92,28 +101,92 @@ class Diagnosis(ShownReport):
         return "\n".join(lines)
 
 
-def tried_table(diagnosis: Diagnosis) -> duckdb.DuckDBPyRelation:
-    """Return what was tried as rows: a row for each mistake looked for, as in Finding."""
+class Diagnoses(ShownReport, list[Diagnosis]):
+    """What several sets of predictions are, each by itself. `str()` gives the reports."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self))
+
+
+def verdict_table(diagnoses: Iterable[Diagnosis]) -> duckdb.DuckDBPyRelation:
+    """Return a row for each diagnosis: file, model, images, real_accuracy, verdict, findings."""
+    import pyarrow as pa
+
+    return _rows(
+        {
+            "file": pa.string(),
+            "model": pa.string(),
+            "images": pa.int64(),
+            "real_accuracy": pa.float64(),
+            "verdict": pa.string(),
+            "findings": pa.string(),
+        },
+        [
+            {
+                "file": each.where,
+                "model": each.model,
+                "images": each.images if each.is_readable else None,
+                "real_accuracy": each.real_accuracy,
+                "verdict": each.verdict,
+                "findings": " or ".join(finding.name for finding in each.findings) or None,
+            }
+            for each in diagnoses
+        ],
+    )
+
+
+def tried_table(diagnoses: Iterable[Diagnosis]) -> duckdb.DuckDBPyRelation:
+    """Return what was tried as rows: a row for each diagnosis and mistake looked for.
+
+    The columns are file, model, verdict, reason, and those of Finding with `is_finding`. What
+    cannot be read has one row, without a mistake.
+    """
+    import pyarrow as pa
+
+    rows: list[dict[str, object]] = []
+    for each in diagnoses:
+        repairs = {finding.name for finding in each.findings}
+        about: dict[str, object] = {
+            "file": each.where,
+            "model": each.model,
+            "verdict": each.verdict,
+            "reason": each.reason,
+        }
+        rows += [
+            about
+            | {
+                "name": finding.name,
+                "is_finding": finding.name in repairs,
+                "accuracy_before": finding.accuracy_before,
+                "accuracy_after": finding.accuracy_after,
+                "meaning": finding.meaning,
+                "fix": finding.fix or None,
+            }
+            for finding in each.tried
+        ] or [about]
+    return _rows(
+        {
+            "file": pa.string(),
+            "model": pa.string(),
+            "verdict": pa.string(),
+            "reason": pa.string(),
+            "name": pa.string(),
+            "is_finding": pa.bool_(),
+            "accuracy_before": pa.float64(),
+            "accuracy_after": pa.float64(),
+            "meaning": pa.string(),
+            "fix": pa.string(),
+        },
+        rows,
+    )
+
+
+def _rows(columns: Mapping[str, object], rows: list[dict[str, object]]) -> duckdb.DuckDBPyRelation:
     import duckdb
     import pyarrow as pa
 
-    repairs = {finding.name for finding in diagnosis.findings}
-    rows = [
-        {
-            "model": diagnosis.model,
-            "name": finding.name,
-            "is_finding": finding.name in repairs,
-            "accuracy_before": finding.accuracy_before,
-            "accuracy_after": finding.accuracy_after,
-            "meaning": finding.meaning,
-            "fix": finding.fix or None,
-        }
-        for finding in diagnosis.tried
-    ]
-    kinds = {"is_finding": pa.bool_(), "accuracy_before": pa.float64()}
-    kinds["accuracy_after"] = pa.float64()
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in rows[0]])
-    return duckdb.connect().from_arrow(pa.Table.from_pylist(rows, schema=schema))
+    table = pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items())))
+    return duckdb.connect().from_arrow(table)
 
 
 def _wrapped(text: str, indent: int = 0) -> str:

@@ -1,0 +1,184 @@
+"""Diagnose one set of predictions, of one model or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...ingest.expand import PredictionSource, StoredModel, path_or_name
+from ..session import Session
+from . import mistakes, reading, repair, verdict
+from .report import Diagnosis, Finding
+
+
+class Options(NamedTuple):
+    """How predictions are read, and what is written of them.
+
+    fix, out, force: the repair to write, where it goes, and whether that may be replaced
+    model: whose predictions are diagnosed
+    is_one: predictions of several models are refused
+    columns, input_format, order: as in `realdb.accuracy_table`
+    store: the store's folder, where the caller names one
+    """
+
+    fix: str | None
+    out: Path | None
+    force: bool
+    model: str | None
+    is_one: bool
+    columns: Mapping[str, str] | None
+    input_format: str | None
+    order: str | Path | None
+    store: str | Path | None
+
+
+class _Read(NamedTuple):
+    """Predictions that were read: what to call them in commands and messages, and what they are."""
+
+    called: str | Path | None
+    where: str
+    format: str | None
+    refusal: str | None
+    has_several: bool
+
+
+def name_of(predictions: object, place: int, count: int) -> str:
+    """Return what messages call predictions, which are at `place` of `count`."""
+    if str(predictions) == "-":
+        return "standard input"
+    name = path_or_name(predictions)
+    if name is not None:
+        return str(name)
+    return "the predictions" if count == 1 else f"predictions[{place}]"
+
+
+def diagnose(
+    session: Session,
+    truth: mistakes.Truth,
+    source: PredictionSource,
+    where: str,
+    options: Options,
+) -> list[Diagnosis]:
+    """Return a diagnosis for each model; write the repair where one is to be written."""
+    with reading.plain_file(source.predictions) as local:
+        refusal = reading.state(
+            session,
+            local,
+            where,
+            model=source.model,
+            columns=options.columns,
+            input_format=options.input_format,
+            order=options.order,
+        )
+        form = reading.format_of(local, options.input_format)
+    names = reading.models(session.con)
+    is_one = options.is_one or options.fix is not None
+    chosen = reading.choose(names, where, options.model, is_one=is_one)
+    read = _Read(path_or_name(source.predictions), where, form, refusal, len(names) > 1)
+    return [_of_model(session, truth, read, model, options) for model in chosen]
+
+
+def unreadable(source: object, where: str, error: Exception) -> Diagnosis:
+    """Return the diagnosis of predictions that cannot be read."""
+    text = str(error)
+    if isinstance(error, OSError):
+        text = error.strerror or text
+    elif isinstance(error, RecursionError):
+        text = "it is nested too deeply"
+    return Diagnosis(
+        where=where,
+        format="stored" if isinstance(source, StoredModel) else None,
+        model=None,
+        rows=0,
+        images=0,
+        ranks=0,
+        confidence_low=None,
+        confidence_high=None,
+        real_accuracy=None,
+        scored_images=0,
+        original_accuracy=None,
+        refusal=text,
+        verdict="unreadable",
+        reason=text,
+        findings=(),
+        tried=(),
+    )
+
+
+def _of_model(
+    session: Session, truth: mistakes.Truth, read: _Read, model: str, options: Options
+) -> Diagnosis:
+    stated = reading.of_model(session.con, model)
+    tried = mistakes.trials(truth, stated.first["image"], stated.first["label"])
+    likeliest = mistakes.likeliest(tried)
+    if options.fix is not None and options.out is not None:
+        mended = repair.named(read.where, options.fix, likeliest)
+        repair.write(session.con, read.where, model, mended, options.out, force=options.force)
+    command = repair.command(
+        read.called,
+        model=model if read.has_several else options.model,
+        columns=options.columns,
+        input_format=options.input_format,
+        order=options.order,
+        store=options.store,
+    )
+    image, label = mistakes.means(
+        mistakes.as_stated(), stated.first["image"], stated.first["label"]
+    )
+    real = mistakes.real_hits(truth, image, label)
+    names = {trial.hypothesis.name for trial in likeliest}
+    findings = [
+        _finding(trial, real, command if trial.hypothesis.name in names else "") for trial in tried
+    ]
+    found = sorted(
+        (each for each in findings if each.name in names), key=lambda each: -each.accuracy_after
+    )
+    original = mistakes.original_hits(truth, image, label)
+    confidence = np.ma.asarray(stated.first["confidence"]).compressed().astype(np.float64)
+    if len(confidence) < len(image):
+        confidence = confidence[:0]  # some have none: the others are not the whole
+    if found:
+        found_as, reason = "faulty", " or ".join(finding.meaning for finding in found)
+    else:
+        found_as, reason = verdict.judge(
+            truth, image, label, stated.first["label"], real, original, confidence
+        )
+        if read.refusal and read.has_several and stated.is_in_range:
+            reason += "; realdb accuracy refuses the file, but this model's numbers are in range"
+        elif read.refusal:
+            fine = f"; apart from that, {reason}" if found_as == "sound" else ""
+            found_as = "faulty"
+            reason = f"realdb accuracy refuses it, and no usual mistake explains why{fine}"
+    return Diagnosis(
+        where=read.where,
+        format=read.format,
+        model=model,
+        rows=stated.rows,
+        images=len(np.unique(image[image > 0])),
+        ranks=stated.ranks,
+        confidence_low=float(confidence.min()) if len(confidence) else None,
+        confidence_high=float(confidence.max()) if len(confidence) else None,
+        real_accuracy=real.value if real.total else None,
+        scored_images=real.total,
+        original_accuracy=original.value if original.total else None,
+        refusal=read.refusal,
+        verdict=found_as,
+        reason=reason,
+        findings=tuple(found),
+        tried=tuple(findings),
+    )
+
+
+def _finding(trial: mistakes.Trial, before: mistakes.Share, command: str) -> Finding:
+    name = trial.hypothesis.name
+    return Finding(
+        name=name,
+        meaning=trial.hypothesis.meaning,
+        accuracy_before=before.value,
+        accuracy_after=trial.after.value,
+        fix=command.format(name),
+        note=trial.hypothesis.note,
+    )
