@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import campaigns
 import realdb
 from needs import needs, needs_spark
 from realdb.api.spark import SparkSession, connect
@@ -27,6 +28,7 @@ from realdb.store.store import Store, resolve
 
 # Spark's Java process is forked beside threads of gRPC, which had better not notice.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+campaigns.load_profile()
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

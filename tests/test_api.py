@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import realdb
+from campaigns import number
 from needs import needs
 from realdb.errors import DataError, QueryError, StoreError, UsageError
 from realdb.ingest import sources
@@ -465,7 +466,7 @@ IMAGE_FORMS = (
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=number(6, 100))
 @given(data=st.data())
 def test_never_a_wrong_answer(
     data: st.DataObject, labels: dict[int, int], truth: Truth, tmp_path_factory: Any

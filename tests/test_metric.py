@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import realdb
@@ -277,7 +277,6 @@ def predictions_alone() -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
 @example("ILSVRC2012_val_00000012.JPEG")
 @example("a/12.0")

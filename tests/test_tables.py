@@ -100,7 +100,7 @@ def in_full(text: str, output: str) -> bool:
     return re.search(rf"(?<!\S){re.escape(text)}(?!\S)", output) is not None
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=tables(), width=st.integers(40, 200))
 @example(rows=pa.table({"a": ["鶴" * 40], "n": [123456]}), width=41)
 @example(rows=pa.table({"a": pa.array([None, None], pa.string())}), width=40)

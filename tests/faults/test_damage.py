@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaigns import number
 
 import realdb
+from campaigns import number
 from realdb.errors import RealdbError, StoreError
 from realdb.store.store import Store
 

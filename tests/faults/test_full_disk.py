@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from campaigns import number
 
 import realdb
+from campaigns import number
 from realdb.store.store import Store, resolve
 
 MEGABYTE = 1 << 20

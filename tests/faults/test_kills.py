@@ -14,9 +14,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from campaigns import number
 
 import realdb
+from campaigns import number
 from realdb.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows kills in another way")

@@ -8,9 +8,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from campaigns import number
-
 import realdb
+from campaigns import number
 from realdb.store.store import Store
 
 READER = """

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given as given_any
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from realdb.errors import DataError
@@ -134,7 +133,6 @@ def test_a_flipped_byte_fails_the_zip_s_checksum(
     assert "(Bad CRC-32 for file 'tensor.npy')" in str(error)  # as zipfile has it
 
 
-@settings(max_examples=200, deadline=None)
 @given_any(data=st.data())
 def test_no_flipped_bit_and_no_cut_gives_other_votes(
     synthetic: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

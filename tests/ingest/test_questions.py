@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given as given_any
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from realdb.errors import DataError
@@ -33,7 +32,6 @@ def questions(*pairs: tuple[int, int], name: str = "any.npz") -> Questions:
     return Questions(path=Path(name), image_id=image_id, label=label.astype(np.int16))
 
 
-@settings(max_examples=50, deadline=None)
 @given_any(
     st.lists(st.tuples(st.integers(1, 50_000), st.integers(0, 999)), unique=True, max_size=60)
 )

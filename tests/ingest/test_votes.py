@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given as given_any
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -28,7 +27,6 @@ def name(request: pytest.FixtureRequest) -> str:
     return found
 
 
-@settings(max_examples=100, deadline=None)
 @given_any(
     said=arrays.arrays(
         np.int8,

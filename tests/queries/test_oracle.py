@@ -364,7 +364,7 @@ def worlds(draw: st.DrawFn) -> Tables:
     return tables
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(tables=worlds(), threshold=SCORES, empty=st.sampled_from(["skip", "wrong", "original"]))
 def test_views_on_made_up_tables(
     database: Callable[..., duckdb.DuckDBPyConnection],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realdb.schema import quoting
@@ -16,14 +16,12 @@ def con() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-@settings(deadline=None)
 @given(text=TEXTS)
 @example("it's '' \\' $1 ; -- /* \n")
 def test_literal_is_the_text(con: duckdb.DuckDBPyConnection, text: str) -> None:
     assert con.execute(f"select {quoting.literal(text)}").fetchall() == [(text,)]
 
 
-@settings(deadline=None)
 @given(name=TEXTS.filter(bool))
 @example('a "quoted" ""; drop table x; -- name')
 @example("select")

@@ -1,13 +1,28 @@
-"""How long the campaigns of faults run: few of them with all the tests, all on demand.
+"""How far the campaigns go: the faults that are tried, and the examples that Hypothesis draws.
 
-REALDB_FAULTS=whole pytest tests/faults
+With all the tests they try a few, always the same. REALDB_FAULTS=whole pytest -n0 tries all, and
+Hypothesis draws other examples each time.
 """
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
+IS_WHOLE = os.environ.get("REALDB_FAULTS") == "whole"
+
 
 def number(few: int, all_of_them: int) -> int:
     """Return how many faults to try: the few are the first of all, by the same seed."""
-    return all_of_them if os.environ.get("REALDB_FAULTS") == "whole" else few
+    return all_of_them if IS_WHOLE else few
+
+
+# No deadline: an example that takes long on a busy machine is no fault.
+settings.register_profile("few", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("whole", max_examples=500, deadline=None, print_blob=True)
+
+
+def load_profile() -> None:
+    """Have Hypothesis draw few examples or many; a test may say how many for itself."""
+    settings.load_profile("whole" if IS_WHOLE else "few")

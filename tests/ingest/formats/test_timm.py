@@ -394,8 +394,6 @@ def files(draw: st.DrawFn) -> tuple[bytes, dict[int, list[int]], bool]:
 
 
 @settings(
-    deadline=None,
-    max_examples=150,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(files())
