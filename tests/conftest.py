@@ -109,10 +109,13 @@ def change(source_folder: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def ingest(source_folder: Path, tmp_path: Path) -> Callable[..., Store]:
-    """Return a function that builds a store of its own, of `source_folder` by default."""
+    """Return a function that builds a store of its own, of `source_folder` by default.
+
+    It has no realdb.duckdb, which takes longer than all the rest, unless `parquet_only` is False.
+    """
 
     def ingest(source: Path = source_folder, **options: Any) -> Store:
-        return quiet_ingest(source, tmp_path / "store", **options)
+        return quiet_ingest(source, tmp_path / "store", **{"parquet_only": True, **options})
 
     return ingest
 

@@ -421,7 +421,7 @@ def test_what_no_file_fills_is_not_there(
 ) -> None:
     for name in absent:
         (source_folder / name).unlink()
-    store = ingest()
+    store = ingest(parquet_only=False)
     assert tables(store) == EVERYTHING - lost
 
     held = column(store, "select file_name from sources")
@@ -575,7 +575,8 @@ def test_progress_tells_of_the_raters(ingest: Ingest) -> None:
 
 
 def test_parquet_only(ingest: Callable[..., Store]) -> None:
-    whole = ingest()
+    whole = ingest(parquet_only=False)
+    assert (whole.root / "realdb.duckdb").exists()
     before = {table: whole.parquet(table).read_bytes() for table in whole.tables}
     alone = ingest(parquet_only=True)
     assert alone.tables == whole.tables
