@@ -22,13 +22,17 @@ from refusals import refused
 OWN = {"models", "_realdb"}
 
 
+@pytest.fixture(scope="module")
+def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an exported store, for tests that only read it."""
+    path = tmp_path_factory.mktemp("exported") / "it's all.duckdb"
+    return realdb.export("store", path, store=modelled_store.root).out
+
+
 @pytest.fixture
-def client(
-    export: Callable[..., Path], modelled_store: Store
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def client(exported: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield what plain DuckDB makes of an exported store."""
-    path = export("store", "it's all.duckdb", modelled_store)
-    with duckdb.connect(str(path), read_only=True) as con:
+    with duckdb.connect(str(exported), read_only=True) as con:
         yield con
 
 

@@ -27,10 +27,17 @@ KEYS = {
 OWN = {"models", "about", "_realdb"}
 
 
+@pytest.fixture(scope="module")
+def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an exported store, for tests that only read it."""
+    path = tmp_path_factory.mktemp("exported") / "it's all.sqlite"
+    return realdb.export("store", path, store=modelled_store.root).out
+
+
 @pytest.fixture
-def con(export: Callable[..., Path], modelled_store: Store) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to an exported store."""
-    with closing(sqlite3.connect(export("store", "it's all.sqlite", modelled_store))) as con:
+def con(exported: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to an exported store, which it cannot write."""
+    with closing(sqlite3.connect(f"{exported.as_uri()}?mode=ro", uri=True)) as con:
         yield con
 
 
