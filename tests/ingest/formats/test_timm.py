@@ -101,9 +101,9 @@ def save(table: pd.DataFrame, path: Path, form: str) -> Path:
 FORMS = ["csv", "parquet", "json", "json-record", "json-records", "json-split"]
 
 
-@pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection with the table `predictions`, and the classes."""
+@pytest.fixture(scope="module")
+def with_classes() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection with the table `predictions`, empty, and the classes."""
     with duckdb.connect() as con:
         create_table(con, "predictions")
         create_table(con, "classes")
@@ -115,6 +115,13 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
             columns,
         )
         yield con
+
+
+@pytest.fixture
+def con(with_classes: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return the connection, without the predictions of the test before."""
+    with_classes.execute("delete from predictions")
+    return with_classes
 
 
 def taken(con: duckdb.DuckDBPyConnection) -> list[Any]:
