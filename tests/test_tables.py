@@ -218,10 +218,15 @@ def store(
     """Return a store with twenty models."""
     root = tmp_path_factory.mktemp("tables") / "store"
     shutil.copytree(synthetic_store.root, root)
-    for number in range(10):
-        for name in ("a", "b"):
-            file = synthetic / "predictions" / f"model_{name}.csv"
-            realdb.add(file, model=f"model_{name}.{number}", store=root)
+    file = tmp_path_factory.mktemp("models") / "twenty.parquet"
+    files = [str(synthetic / "predictions" / f"model_{name}.csv") for name in "ab"]
+    # In one file, as twenty files are read and judged one by one.
+    duckdb.read_csv(files, filename=True).query(
+        "given",
+        "select parse_filename(filename, true) || '.' || n as model, * exclude (filename) "
+        "from given cross join range(10) as numbers(n)",
+    ).write_parquet(str(file))
+    realdb.add(file, store=root)
     return root
 
 
