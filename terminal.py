@@ -173,7 +173,7 @@ def print_reports(app: Typer, diagnoses: Diagnoses) -> None:
     for each in diagnoses:
         if each.is_readable and each.verdict != "sound":
             print(visible(report(app, each)), end="\n\n")
-    _table(verdict_table(diagnoses))
+    _table(verdict_table(diagnoses), fold=(), keep=())
 
 
 def report(app: Typer, diagnosis: Diagnosis) -> str:

@@ -16,7 +16,7 @@ from .session import Session, is_taken
 if TYPE_CHECKING:
     import duckdb
 
-    from ..ingest.expand import PredictionSource
+    from ..ingest.locate import PredictionSource
     from ..ingest.progress import Progress
     from ..store.store import Store
 
@@ -151,7 +151,7 @@ def named_sources(
     Raises DataError where a name is taken, by one of `tables` too, and UsageError where one of
     `predictions` has no name, or there are none and `with_stored` is set.
     """
-    from ..ingest.expand import expand
+    from ..ingest.locate import expand
 
     sources = _names_of([*expand(files, root), *_sources(predictions, root)], tables or {})
     if with_stored and not sources:
@@ -195,7 +195,7 @@ def create_views_of(session: Session, models: Mapping[str, Sequence[str]]) -> No
 
 def _sources(predictions: object, root: Path) -> list[PredictionSource]:
     """Return the predictions that `query` takes by keyword; UsageError where one has no name."""
-    from ..ingest.expand import expand
+    from ..ingest.locate import expand
 
     if predictions is None:
         return []
@@ -234,7 +234,7 @@ def _names_of(
 
     `tables` are the names of other tables, and what they show.
     """
-    from ..ingest.expand import PredictionSource
+    from ..ingest.locate import PredictionSource
 
     names: dict[str, PredictionSource] = {}
     named = [*((source.model or "predictions", source) for source in sources)]
@@ -264,7 +264,7 @@ def _names_of(
 
 def _path(source: PredictionSource) -> object:
     """Return what to name in a message: a path, of a set in several files their folder."""
-    from ..ingest.expand import StoredModel
+    from ..ingest.locate import StoredModel
 
     if isinstance(source.predictions, StoredModel):
         return source.predictions.name

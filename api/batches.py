@@ -1,6 +1,6 @@
 """Batches that a metric takes: images and predictions, as arrays.
 
-The rules are those of ingest/predictions.sql, for values that come a few at a time and are needed
+The rules are those of ingest/values.sql, for values that come a few at a time and are needed
 at once: there SQL reads them, here Python does; a test compares the two.
 """
 
@@ -165,7 +165,7 @@ def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
 def _of_logits(values: NDArray[Any], depth: int) -> NDArray[Any]:
     import numpy as np
 
-    from ..ingest.formats import logits
+    from ..ingest import logits
 
     logits.require_classes(values.shape[1], "an array of logits", "logits[:, 1:]")
     row, label = np.nonzero(np.isnan(values))

@@ -52,7 +52,7 @@ def add(
     where `model` would name several sets of predictions. A file that is refused is left out whole;
     the others are stored.
     """
-    from ..ingest.expand import PredictionSource, expand_for
+    from ..ingest.locate import PredictionSource, expand_for
 
     sources = expand_for(model, predictions)
     opened = open_store(store, offline, progress)
@@ -138,10 +138,11 @@ def _where(source: object) -> str | None:
 @contextlib.contextmanager
 def _local(source: object) -> Iterator[object]:
     """Yield `source`; of a URL a copy, as the checksum is that of all its bytes."""
-    from ..ingest.formats import plain, remote
+    from ..ingest import unpack
+    from ..ingest.formats import remote
 
     with (
-        plain.fetched(source) if remote.is_url(source) else contextlib.nullcontext(source)
+        unpack.fetched(source) if remote.is_url(source) else contextlib.nullcontext(source)
     ) as local:
         yield local
 
@@ -156,15 +157,14 @@ def _provenance(source: object, local: object, input_format: str | None) -> dict
         facts["format"] = input_format
     if not isinstance(local, str | Path) or not Path(local).exists():
         return facts
-    from ..ingest import formats
-    from ..ingest.formats import plain
+    from ..ingest import formats, unpack
 
     path = Path(local)
     if input_format is None:
         with (
-            plain.copy(path) if plain.is_needed(path) else contextlib.nullcontext(path) as unpacked
+            unpack.copy(path) if unpack.is_needed(path) else contextlib.nullcontext(path) as plain
         ):
-            facts["format"] = formats.recognise(unpacked)
+            facts["format"] = formats.recognise(plain)
     if path.is_file():
         facts["sha256"] = checksum(path)
         facts["bytes"] = str(path.stat().st_size)

@@ -150,7 +150,7 @@ def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: b
 
 def _doctor_of(predictions: object) -> str:
     """Return the command, or the call, that finds out what is wrong with predictions."""
-    from ..ingest.expand import path_or_name
+    from ..ingest.locate import path_or_name
 
     name = path_or_name(predictions)
     if name is None:

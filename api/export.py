@@ -27,7 +27,7 @@ from .shown import Shown
 if TYPE_CHECKING:
     import duckdb
 
-    from ..ingest.expand import PredictionSource
+    from ..ingest.locate import PredictionSource
     from ..ingest.progress import Progress
     from ..store.store import Store
 
@@ -234,7 +234,7 @@ def _refuse_predictions(what: str, *, predictions: object, with_stored: bool) ->
 
 def _files_of(sources: Mapping[str, PredictionSource], *, with_stored: bool) -> dict[str, Any]:
     """Return what an exported file says of the predictions that were named."""
-    from ..ingest.expand import StoredModel
+    from ..ingest.locate import StoredModel
     from ..ingest.formats import remote
 
     said: dict[str, Any] = {}

@@ -154,7 +154,7 @@ def accuracy_table(
         require_choice("by", by, tuple(BY))
     views = ["accuracy", *([BY[by]] if by else [])]
     if engine is not None:
-        from ..ingest.expand import flat
+        from ..ingest.locate import flat
         from . import spark
 
         spark.require_plain(model=model, columns=columns, input_format=input_format, order=order)

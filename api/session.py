@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from ..ingest.expand import PredictionSource
+    from ..ingest.locate import PredictionSource
     from ..ingest.progress import Progress
 
 # What predictions are read by: image names, class names, the order of class folders; and what the
@@ -111,7 +111,7 @@ class Session:
         as well, and so are the errors; UsageError where `model` would name several sets of
         predictions.
         """
-        from ..ingest.expand import expand_for
+        from ..ingest.locate import expand_for
 
         return {
             name: source.predictions
@@ -125,7 +125,7 @@ class Session:
         An error recommends no option of that but those in `options`.
         """
         from ..ingest import predictions as reading
-        from ..ingest.expand import StoredModel
+        from ..ingest.locate import StoredModel
         from ..store import prediction_sets
 
         predictions = source.predictions

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DataError, RealdbError, RealdbWarning, UsageError
 from ..schema.tables import IMAGES
 from ..store.files import user_path
-from . import formats, image_names, refusals, spellings
-from .expand import require_name
-from .formats import plain, remote
+from . import checks, formats, image_names, spellings, unpack
+from .formats import remote
+from .locate import require_name
+from .options import REGISTERED, ROLES, ReadOptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,23 +59,23 @@ def add(
     rank or confidence is missing, unreadable or out of range, or an image, a rank or a class of an
     image stands twice. Warns where a text may have been cut within its last line.
     """
-    unknown = sorted(set(columns or {}) - set(formats.ROLES))
+    unknown = sorted(set(columns or {}) - set(ROLES))
     if unknown:
         raise UsageError(
             f"`columns` has the key {unknown[0]!r}",
             value=unknown[0],
             count=len(unknown),
             parameter="columns",
-            remedy=f"Its keys are {', '.join(formats.ROLES)}",
+            remedy=f"Its keys are {', '.join(ROLES)}",
         )
     require_name(model)
     in_place = order is None and remote.is_in_place(predictions, input_format)
-    if isinstance(predictions, str | Path) and plain.is_needed(predictions) and not in_place:
-        with plain.copy(predictions) as path:
+    if isinstance(predictions, str | Path) and unpack.is_needed(predictions) and not in_place:
+        with unpack.copy(predictions) as path:
             return add(
                 con, path, model=model, columns=columns, input_format=input_format, order=order
             )
-    options = formats.ReadOptions(columns=columns or {}, images=images_in(con, order))
+    options = ReadOptions(columns=columns or {}, images=images_in(con, order))
     with _naming(predictions):
         models = _add(con, predictions, options, model, input_format, is_in_place=in_place)
     for doubt in options.doubts:
@@ -85,7 +86,7 @@ def add(
 def _add(
     con: duckdb.DuckDBPyConnection,
     predictions: object,
-    options: formats.ReadOptions,
+    options: ReadOptions,
     model: str | None,
     input_format: str | None,
     *,
@@ -103,7 +104,7 @@ def _add(
     con.begin()
     try:
         _insert(con, parameters, where)
-        models = refusals.require_models(con, where, before, known)
+        models = checks.require_models(con, where, before, known)
         con.commit()
     except BaseException as error:
         con.rollback()
@@ -115,7 +116,7 @@ def _add(
     finally:
         con.execute("drop view input_rows")
         con.execute(f"drop table if exists {spellings.SPELLED}")
-        con.unregister(formats.REGISTERED)
+        con.unregister(REGISTERED)
     return models
 
 
@@ -195,17 +196,17 @@ def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArr
 def read(
     con: duckdb.DuckDBPyConnection,
     predictions: object,
-    options: formats.ReadOptions,
+    options: ReadOptions,
     input_format: str | None,
 ) -> InputRows:
-    """Return predictions as a relation with the columns of formats.ROLES; nothing is checked."""
+    """Return predictions as a relation with the columns of ROLES; nothing is checked."""
     if remote.is_url(predictions):
         relation = remote.read_parquet(con, predictions, options)
-        return InputRows(relation, predictions, plain.stem(predictions))
+        return InputRows(relation, predictions, unpack.stem(predictions))
     if isinstance(predictions, str | Path):
         path = user_path(predictions)
         relation = _read_file(con, path, options, input_format)
-        return InputRows(relation, str(predictions), plain.stem(path))
+        return InputRows(relation, str(predictions), unpack.stem(path))
     if isinstance(predictions, tuple) and predictions:
         relations = [_read_part(con, Path(part), options, input_format) for part in predictions]
         whole = functools.reduce(lambda whole, part: whole.union(part), relations)
@@ -250,7 +251,7 @@ def read(
 def _read_file(
     con: duckdb.DuckDBPyConnection,
     path: Path,
-    options: formats.ReadOptions,
+    options: ReadOptions,
     input_format: str | None,
 ) -> duckdb.DuckDBPyRelation:
     is_in_database = "::" in str(path) and not path.exists()
@@ -269,11 +270,11 @@ def _read_file(
 def _read_part(
     con: duckdb.DuckDBPyConnection,
     path: Path,
-    options: formats.ReadOptions,
+    options: ReadOptions,
     input_format: str | None,
 ) -> duckdb.DuckDBPyRelation:
     """Read a file that holds only part of the rows: as text, so that they fit together."""
-    if plain.is_needed(path):
+    if unpack.is_needed(path):
         raise DataError(
             f"{path} is one of several files of a set, and compressed",
             file=path,
@@ -286,7 +287,7 @@ def _read_part(
             file=path,
             remedy="Join the arrays",
         )
-    texts = ", ".join(f"cast({role} as varchar) as {role}" for role in formats.ROLES)
+    texts = ", ".join(f"cast({role} as varchar) as {role}" for role in ROLES)
     with _naming(path):
         return form.read(con, path, options).project(texts)
 
@@ -295,7 +296,7 @@ def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: s
     """Put `input_rows` into `predictions`, its labels spelled out where that is needed."""
     import duckdb
 
-    statement = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    statement = Path(__file__).with_name("values.sql").read_text(encoding="utf-8")
     for is_spelled_out in (False, True):
         try:
             con.execute(f"insert into predictions by name {statement}", parameters)
@@ -305,7 +306,7 @@ def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: s
             con.begin()
             if is_spelled_out or not spellings.spell_out(con, where):
                 con.execute(f"create temp table parsed as {statement}", parameters)
-                refusals.refuse_rows(con, where)
+                checks.refuse_rows(con, where)
                 raise
             # What the second try refuses are the labels as they are spelled out.
             con.commit()

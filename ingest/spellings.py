@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .formats import columns
+from . import columns
 
 if TYPE_CHECKING:
     import duckdb

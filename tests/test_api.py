@@ -23,8 +23,7 @@ import realdb
 from campaigns import number
 from needs import needs
 from realdb.errors import DataError, QueryError, StoreError, UsageError
-from realdb.ingest import sources
-from realdb.ingest.formats import columns
+from realdb.ingest import columns, sources
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES
 from realdb.store.store import Store, resolve

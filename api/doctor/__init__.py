@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from ...errors import DataError, StoreError, UsageError
-from ...ingest.expand import PredictionSource, expand, flat, require_name
+from ...ingest.locate import PredictionSource, expand, flat, require_name
 from ...store.files import user_path
 from ..build import open_store
 from ..session import Session

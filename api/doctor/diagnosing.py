@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...ingest.expand import PredictionSource, StoredModel, path_or_name
+from ...ingest.locate import PredictionSource, StoredModel, path_or_name
 from ..session import Session
 from . import mistakes, reading, repair, verdict
 from .report import Diagnosis, Finding

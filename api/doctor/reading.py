@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy.typing as npt
 
 from ...errors import DataError, RealdbWarning
-from ...ingest.expand import StoredModel
+from ...ingest.locate import PredictionSource, StoredModel
 from ...schema.tables import CLASSES, IMAGES
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ select
     end as confidence
 from input_rows
 """
-# A whole number as in predictions.sql, or below 0.
+# A whole number as in values.sql, or below 0.
 _NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
 
 
 @contextlib.contextmanager
 def plain_file(source: object) -> Iterator[object]:
     """Yield the predictions; what is no plain file as one, to be read twice."""
-    from ...ingest.formats import plain
+    from ...ingest import unpack
 
-    if isinstance(source, str | Path) and plain.is_needed(source):
-        with plain.copy(source) as path:
+    if isinstance(source, str | Path) and unpack.is_needed(source):
+        with unpack.copy(source) as path:
             yield path
     else:
         yield source
@@ -65,7 +65,7 @@ def state(session: Session, source: object, where: str, **choices: Any) -> str |
     """
     con = session.con
     try:
-        session.add_one(source, **choices)
+        session.add_one(PredictionSource(source, choices["model"]), **choices)
     except DataError as error:
         refusal = error.renamed(source, where) if isinstance(source, str | Path) else error
         if isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
@@ -90,11 +90,12 @@ def _state_leniently(
     """Fill `stated`, and say whether ranges are all that is wrong with the predictions."""
     import duckdb
 
-    from ...ingest import formats, image_names
+    from ...ingest import image_names
     from ...ingest import predictions as reading
+    from ...ingest.options import REGISTERED, ReadOptions
 
     try:
-        options = formats.ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
+        options = ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
         relation, _, default = reading.read(con, source, options, input_format)
         relation.create_view("input_rows", replace=True)
         con.execute(
@@ -116,7 +117,7 @@ def _state_leniently(
         return False
     finally:
         con.execute("drop view if exists input_rows")
-        con.unregister(formats.REGISTERED)
+        con.unregister(REGISTERED)
     for doubt in options.doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=4)
     return bool(complete and distinct)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import ReadOptions, columns
+from .. import columns
+from ..options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb

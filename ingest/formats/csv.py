@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import ReadOptions, columns
+from .. import columns
+from ..options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb

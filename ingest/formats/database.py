@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ...errors import DataError
 from ...schema import quoting
 from ...store import store
-from . import ReadOptions, columns
+from .. import columns
+from ..options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb

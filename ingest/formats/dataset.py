@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import ReadOptions, arrow
+from ..options import ReadOptions
+from . import arrow
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from . import ReadOptions, columns
+from .. import columns
+from ..options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from . import ReadOptions, arrow, columns
+from .. import columns
+from ..options import ReadOptions
+from . import arrow
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
-from . import ReadOptions, arrow, json
+from ..options import ReadOptions
+from . import arrow, json
 
 if TYPE_CHECKING:
     import duckdb

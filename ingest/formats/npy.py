@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ...errors import DataError
 from ...schema.tables import CLASSES, IMAGES
-from . import REGISTERED, ROLES, ReadOptions, logits
+from .. import logits
+from ..options import REGISTERED, ROLES, ReadOptions
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
-from . import ReadOptions, npy
+from ..options import ReadOptions
+from . import npy
 
 if TYPE_CHECKING:
     import duckdb

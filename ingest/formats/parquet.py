@@ -8,7 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 from ...errors import DataError
 from ...schema import quoting
-from . import ReadOptions, columns
+from .. import columns
+from ..options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb

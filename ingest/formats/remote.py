@@ -22,7 +22,7 @@ from ...errors import DataError, RealdbError, UsageError
 if TYPE_CHECKING:
     import duckdb
 
-    from . import ReadOptions
+    from ..options import ReadOptions
 
 # The schemes read, and the package that fsspec needs for each.
 _NEEDED = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}

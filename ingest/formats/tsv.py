@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import ReadOptions, csv
+from ..options import ReadOptions
+from . import csv
 
 if TYPE_CHECKING:
     import duckdb

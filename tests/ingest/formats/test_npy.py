@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from realdb.errors import DataError
 from realdb.ingest import predictions
-from realdb.ingest.formats.logits import BLOCK, THREADS, top_k
+from realdb.ingest.logits import BLOCK, THREADS, top_k
 from refusals import refused
 
 LABELS = np.arange(50_000) * 7 % 1000

@@ -30,8 +30,8 @@ import realdb
 from needs import needs
 from realdb.errors import DataError, UsageError
 from realdb.ingest import predictions
-from realdb.ingest.expand import expand
 from realdb.ingest.formats import remote
+from realdb.ingest.locate import expand
 from realdb.store.store import Store
 from refusals import refused
 

@@ -19,7 +19,7 @@ from pyarrow import feather
 import realdb
 from realdb.errors import DataError, RealdbWarning, UsageError
 from realdb.ingest import predictions
-from realdb.ingest.expand import expand
+from realdb.ingest.locate import expand
 from realdb.store.store import Store
 from refusals import refused
 

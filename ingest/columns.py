@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...errors import DataError
-from . import ROLES
+from ..errors import DataError
+from .options import ROLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -185,7 +185,7 @@ def require_distinct(names: Sequence[str], where: str) -> None:
 
 def _parsed(role: str) -> str:
     """Return the expression for the elements of the list that a cell prints, without quotes."""
-    from ...schema import quoting
+    from ..schema import quoting
 
     unquoted = (
         "case when left(element, 1) in ('''', '\"') then "

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from realdb.errors import DataError, UsageError
-from realdb.ingest import predictions
-from realdb.ingest.formats import ROLES, columns
+from realdb.ingest import columns, predictions
+from realdb.ingest.options import ROLES
 
 # A row, and what becomes of it.
 ROW = {"model": "m", "image": 12, "rank": 1, "label": 394, "confidence": 0.5}

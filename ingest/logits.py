@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import DataError
-from ...schema.tables import CLASSES
+from ..errors import DataError
+from ..schema.tables import CLASSES
 
 if TYPE_CHECKING:
     import duckdb

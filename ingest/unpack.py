@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import DataError
-from ...store.temporary import scratch
-from . import remote
+from ..errors import DataError
+from ..store.temporary import scratch
+from .formats import remote
 
 # How compressed content begins, and what Arrow calls the compression.
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}

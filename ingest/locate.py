@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from ..errors import DataError, RealdbWarning, UsageError
 from ..store.files import user_path
-from . import formats
-from .formats import plain, remote
+from . import formats, unpack
+from .formats import remote
 
 _SHOWN = 3
 # What datasets' save_to_disk leaves in a folder: of one dataset, of several splits.
@@ -48,7 +48,7 @@ def expand(predictions: Iterable[object], root: Path | None = None) -> list[Pred
             sources.append(PredictionSource(each, None))
             continue
         if remote.is_url(each):
-            sources += [PredictionSource(url, plain.stem(url)) for url in remote.expand(each)]
+            sources += [PredictionSource(url, unpack.stem(url)) for url in remote.expand(each)]
             continue
         path = user_path(each)
         each = path if str(each).startswith("~") else each
@@ -70,7 +70,7 @@ def expand(predictions: Iterable[object], root: Path | None = None) -> list[Pred
             sources += expand(found)
         else:
             sources.append(
-                PredictionSource(each, plain.stem(path) if str(path) != "-" else "stdin")
+                PredictionSource(each, unpack.stem(path) if str(path) != "-" else "stdin")
             )
     return sources
 
@@ -143,12 +143,12 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
     known = {suffix for form in formats.PREDICTION_FORMATS.values() for suffix in form.suffixes}
     sources, others = [], []
     for path in sorted(folder.iterdir()):
-        name = plain.stem(path)
+        name = unpack.stem(path)
         if path.name.startswith((".", "_")):
             continue  # Spark's and the system's own
         if path.is_dir() and path.name.startswith(_ONE_MODEL):
             sources.append(_of_hive(path))
-        elif plain.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
+        elif unpack.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
             sources.append(PredictionSource(path, name))
         else:
             others.append(path.name)
