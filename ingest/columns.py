@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .options import ROLES
+from .options import ROLES, ReadOptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,6 +43,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 _SEVERAL = ("label", "confidence")
 _NESTED = ("list", "array")
 _SHOWN = 8
+# The column of the images that an order names.
+_PLACE = "image by the order of the rows"
 # An element of a list in a cell, as NumPy, Python or JSON print it: a number or a quoted text.
 _NUMBER = r"""[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|NaN|-?inf"""
 _TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
@@ -54,18 +56,22 @@ def select(
     con: duckdb.DuckDBPyConnection,
     table: duckdb.DuckDBPyRelation,
     where: str,
-    choices: Mapping[str, str],
+    options: ReadOptions,
 ) -> duckdb.DuckDBPyRelation:
     """Return the columns of ROLES out of `table`, one row a prediction.
 
-    `choices` maps some of ROLES to a column's name, or to what the names of several begin with
-    (`prob` for prob_0, prob_1, …), and goes before the names known here; `where` names the file in
-    messages. Raises DataError where an image or label column is missing, two columns could be
-    meant, or the lists of an image do not have one length.
+    `options.columns` maps some of ROLES to a column's name, or to what the names of several begin
+    with (`prob` for prob_0, prob_1, …), and goes before the names known here; `where` names the
+    file in messages. A table without an image column needs an order. Raises DataError where an
+    image or label column is missing, two columns could be meant, or the lists of an image do not
+    have one length.
     """
-    chosen = {role: _choose(role, table, where, choices) for role in ROLES}
+    chosen = {role: _choose(role, table, where, options.columns) for role in ROLES}
     if not chosen["image"]:
-        raise _without("image", table, where)
+        if options.order is None:
+            raise _without("image", table, where)
+        table = _placed(con, table, where, options)
+        chosen["image"] = [_PLACE]
     if not chosen["label"]:
         by_class = _by_class(con, table, where, chosen)
         if by_class is None:
@@ -73,6 +79,23 @@ def select(
         return by_class
     rows = _pick(table, chosen)
     return unfold(rows, where) if is_nested(rows) else rows
+
+
+def _placed(
+    con: duckdb.DuckDBPyConnection,
+    table: duckdb.DuckDBPyRelation,
+    where: str,
+    options: ReadOptions,
+) -> duckdb.DuckDBPyRelation:
+    """Return the table with the column _PLACE, the image of each row by the order of the rows."""
+    import numpy as np
+
+    rows = table.to_arrow_table()
+    images = options.images_of(rows.num_rows, where)
+    import pyarrow as pa
+
+    images = images if images.dtype.kind == "i" else images.astype(np.str_)
+    return con.from_arrow(rows.append_column(_PLACE, pa.array(images)))
 
 
 def is_nested(rows: duckdb.DuckDBPyRelation) -> bool:

@@ -16,7 +16,7 @@ from ..store.files import user_path
 from . import checks, formats, image_names, spellings, unpack
 from .formats import remote
 from .locate import require_name
-from .options import REGISTERED, ROLES, ReadOptions
+from .options import RANKS, REGISTERED, ROLES, ReadOptions, Truth
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,6 +39,8 @@ def add(
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
 ) -> list[str]:
     """Put `predictions` into the table `predictions` of `con`; return the models' names.
 
@@ -50,7 +52,9 @@ def add(
     are: those in `file-name` order, in `class-folder` order (by the folder, which is the WordNet
     id, then the file name), or those named in a file, a JSON list or a line each. `model` names
     predictions that have no model column; left out, it is a file's stem. `columns` maps image,
-    label, rank, confidence or model to a column's name.
+    label, rank, confidence or model to a column's name. `ranks` ranks the predictions of an image
+    anew: by-confidence or reversed; as-written keeps ranks that the confidences contradict.
+    `drop_repeats` leaves out rows that repeat an earlier row.
 
     Labels are class ids, or words if `con` has the table `classes`: WordNet ids, names as there, or
     names and description.
@@ -68,17 +72,31 @@ def add(
             parameter="columns",
             remedy=f"Its keys are {', '.join(ROLES)}",
         )
+    if ranks is not None and ranks not in RANKS:
+        raise UsageError(
+            f"`ranks` is {ranks!r}",
+            value=ranks,
+            parameter="ranks",
+            remedy=f"It is one of {', '.join(RANKS)}",
+        )
     require_name(model)
     in_place = order is None and remote.is_in_place(predictions, input_format)
     if isinstance(predictions, str | Path) and unpack.is_needed(predictions) and not in_place:
         with unpack.copy(predictions) as path:
             return add(
-                con, path, model=model, columns=columns, input_format=input_format, order=order
+                con,
+                path,
+                model=model,
+                columns=columns,
+                input_format=input_format,
+                order=order,
+                ranks=ranks,
+                drop_repeats=drop_repeats,
             )
-    options = ReadOptions(columns=columns or {}, images=images_in(con, order))
+    options = options_for(con, columns=columns, order=order, ranks=ranks, drop_repeats=drop_repeats)
     with _naming(predictions):
         models = _add(con, predictions, options, model, input_format, is_in_place=in_place)
-    for doubt in options.doubts:
+    for doubt in options.facts.doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=3)
     return models
 
@@ -120,6 +138,48 @@ def _add(
     return models
 
 
+def options_for(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    columns: Mapping[str, str] | None = None,
+    order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
+) -> ReadOptions:
+    """Return how to read predictions; the orders and the original labels are those of `con`."""
+    return ReadOptions(
+        columns=columns or {},
+        order=None if order is None else functools.partial(_images_in, con, order),
+        ranks=ranks,
+        drop_repeats=drop_repeats,
+        truth=functools.partial(_truth, con),
+    )
+
+
+def _truth(con: duckdb.DuckDBPyConnection) -> Truth | None:
+    """Return the original labels of the table images; None where there are none."""
+    import duckdb
+    import numpy as np
+
+    try:
+        rows = con.execute(
+            """
+            select image_id, original_label, coalesce(is_rated, false) as is_rated
+            from images
+            where original_label is not null
+            """
+        ).fetchnumpy()
+    except duckdb.CatalogException:
+        return None
+    if not len(rows["image_id"]):
+        return None
+    original = np.full(IMAGES + 1, -1, np.int16)
+    original[rows["image_id"]] = rows["original_label"]
+    is_rated = np.zeros(IMAGES + 1, np.bool_)
+    is_rated[rows["image_id"]] = rows["is_rated"] if rows["is_rated"].any() else True
+    return Truth(original, is_rated)
+
+
 @contextlib.contextmanager
 def _naming(file: object) -> Iterator[None]:
     """Set the field `file` of an error from inside that names none, where `file` is a path."""
@@ -131,16 +191,16 @@ def _naming(file: object) -> Iterator[None]:
         raise
 
 
-def images_in(con: duckdb.DuckDBPyConnection, order: str | Path | None) -> NDArray[Any] | None:
-    """Return the images that the rows of an array belong to, by `order`; None: as files are named.
+def _images_in(con: duckdb.DuckDBPyConnection, order: str | Path) -> NDArray[Any]:
+    """Return the images that the rows of an array belong to, by `order`: numbers or names.
 
     `con` needs the tables images and classes for class-folder order. Raises DataError where
     they are missing, or where a file of names does not name 50,000.
     """
-    if order is None or str(order) == "file-name":
-        return None
     import numpy as np
 
+    if str(order) == "file-name":
+        return np.arange(1, IMAGES + 1, dtype=np.int32)
     if str(order) == "class-folder":
         import duckdb
 
@@ -200,6 +260,17 @@ def read(
     input_format: str | None,
 ) -> InputRows:
     """Return predictions as a relation with the columns of ROLES; nothing is checked."""
+    rows = _read(con, predictions, options, input_format)
+    options.require_order_used(rows.where)
+    return rows
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    predictions: object,
+    options: ReadOptions,
+    input_format: str | None,
+) -> InputRows:
     if remote.is_url(predictions):
         relation = remote.read_parquet(con, predictions, options)
         return InputRows(relation, predictions, unpack.stem(predictions))
@@ -218,12 +289,6 @@ def read(
 
         relation = npy.from_array(con, predictions, options, "the array")
         return InputRows(relation, "the array", "predictions")
-    if options.images is not None:
-        raise UsageError(
-            "`order` is for arrays, and these predictions name their images",
-            parameter="order",
-            remedy="Leave `order` out",
-        )
     if hasattr(predictions, "with_format"):  # a datasets.Dataset
         if isinstance(predictions, Mapping):
             raise UsageError(
@@ -257,13 +322,6 @@ def _read_file(
     is_in_database = "::" in str(path) and not path.exists()
     name = input_format or ("duckdb" if is_in_database else formats.recognise(path))
     form = formats.find(name)
-    if options.images is not None and not form.is_array:
-        raise UsageError(
-            f"`order` is for arrays, and {path} is {name}, which names its images",
-            file=path,
-            parameter="order",
-            remedy="Leave `order` out",
-        )
     return form.read(con, path, options)
 
 

@@ -92,10 +92,10 @@ def _state_leniently(
 
     from ...ingest import image_names
     from ...ingest import predictions as reading
-    from ...ingest.options import REGISTERED, ReadOptions
+    from ...ingest.options import REGISTERED
 
     try:
-        options = ReadOptions(columns=columns or {}, images=reading.images_in(con, order))
+        options = reading.options_for(con, columns=columns, order=order)
         relation, _, default = reading.read(con, source, options, input_format)
         relation.create_view("input_rows", replace=True)
         con.execute(
@@ -118,7 +118,7 @@ def _state_leniently(
     finally:
         con.execute("drop view if exists input_rows")
         con.unregister(REGISTERED)
-    for doubt in options.doubts:
+    for doubt in options.facts.doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=4)
     return bool(complete and distinct)
 

@@ -44,4 +44,4 @@ def select(
 ) -> duckdb.DuckDBPyRelation:
     """Return the columns of ROLES out of an Arrow table."""
     columns.require_distinct(table.column_names, where)
-    return columns.select(con, con.from_arrow(table), where, options.columns)
+    return columns.select(con, con.from_arrow(table), where, options)

@@ -37,7 +37,7 @@ def read(
     """
     names = _header(path, delimiter)
     if (line := _open_line(path)) is not None:
-        options.doubts.append(
+        options.facts.doubts.append(
             f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
             "be shorter than it was, and its label may be another one"
         )
@@ -57,7 +57,7 @@ def read(
         buffer_size=portion,
         max_line_size=longest_line,
     )
-    return columns.select(con, table, str(path), options.columns)
+    return columns.select(con, table, str(path), options)
 
 
 def _portion(path: Path) -> tuple[int | None, int | None]:

@@ -58,7 +58,7 @@ def read(
         try:
             rows = other.sql(f"from theirs.main.{quoting.identifier(name or tables[0])}")
             # Copied into memory, so that nothing of the file stays open.
-            held = columns.select(other, rows, str(path), options.columns).to_arrow_table()
+            held = columns.select(other, rows, str(path), options).to_arrow_table()
         except duckdb.Error as error:
             raise DataError(
                 f"{path} cannot be read: {str(error).splitlines()[0]}", file=path

@@ -33,4 +33,4 @@ def from_object(
         except (ValueError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{where} cannot be read: {error}", parameter="predictions") from None
         columns.require_distinct(table.column_names, where)
-    return columns.select(con, con.from_arrow(table), where, options.columns)
+    return columns.select(con, con.from_arrow(table), where, options)

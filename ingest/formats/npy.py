@@ -100,11 +100,11 @@ def from_rows(
     The array is (50000,) integers, the class ids; (50000, k) integers, the classes of ranks 1 to k;
     or (50000, 1000) floats, the logits or probabilities, of which the five highest become ranks
     1-5. So do the first five of (50000, 1000) integers, where each row ranks all classes. The
-    images are `options.images`, or those of the validation set in file-name order. Raises DataError
-    for another shape or dtype, and where a logit is NaN.
+    images are those of `options.order`, or those of the validation set in file-name order. Raises
+    DataError for another shape or dtype, and where a logit is NaN.
     """
     shape, kind = rows.shape, rows.dtype.kind
-    images = np.arange(1, IMAGES + 1, dtype=np.int32) if options.images is None else options.images
+    images = options.images_of(IMAGES, where)
     if shape == (IMAGES,) and kind in "iu":
         return _relation(con, image=images, label=_native(rows))
     if len(shape) == 2 and shape[0] == IMAGES and kind == "f" and shape[1] > TOP:

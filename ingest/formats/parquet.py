@@ -44,4 +44,4 @@ def select(
         import pyarrow.parquet as pq
 
         columns.require_distinct(pq.read_schema(file).names, where)
-    return columns.select(con, table, where, options.columns)
+    return columns.select(con, table, where, options)
