@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import DataError
+from . import ranks as ranking
+from .options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,13 +23,13 @@ _EXPECTED = {
 
 
 def require_models(
-    con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str]
+    con: duckdb.DuckDBPyConnection, where: str, before: int, known: set[str], options: ReadOptions
 ) -> list[str]:
     """Return the models of the rows from `before` on.
 
     Raises DataError where there are no rows, a model is known already, an image or one of its
-    ranks is repeated, an image has no rank 1, only some rows have a rank, or an image has one
-    class at two ranks.
+    ranks is repeated, an image has no rank 1, only some rows have a rank, an image has one class at
+    two ranks, or confidence rises with rank.
     """
     # A bit for each image and rank counts the different ones: half the time of groups. Few models
     # give more than five ranks; those are looked at more closely.
@@ -86,11 +88,14 @@ def require_models(
                 "or add a column model",
             )
     if any(is_doubtful for _, is_doubtful, _ in found):
-        _check_ranks(con, where, before)
+        _check_ranks(con, where, before, options)
     if any(has_ranks for *_, has_ranks in found):
-        _require_ranks(con, where)
+        if options.ranks in (None, "as-written"):
+            _require_ranks(con, where)
         if not _is_plain_top5(con, before):
-            _check_choices(con, where, before)
+            _check_choices(con, where, before, options)
+        if options.ranks is None:
+            ranking.check(con, where, before, options)
     return [model for model, *_ in found]
 
 
@@ -207,7 +212,9 @@ def _hint(role: str, values: set[str | None]) -> str:
     return ""
 
 
-def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
+def _check_ranks(
+    con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions
+) -> None:
     """Refuse an image, or a rank of an image, that occurs twice, and an image without rank 1."""
     twice = con.execute(
         """
@@ -223,17 +230,18 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
     ).fetchall()
     if twice:
         model, image_id, rank, count = twice[0]
-        rows = _rows_of(con, before, model, image_id, rank=rank)
+        rows = _rows_of(con, before, model, image_id, options, rank=rank)
+        parameter, cause, remedy = _repeats(con, before)
         raise DataError(
             f"{where}: {count:,} images occur more than once with the same model and rank, "
             f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
-            f"rows {', '.join(map(str, rows))} (row 1 is the first prediction)",
+            f"rows {', '.join(map(str, rows))} (row 1 is the first prediction){cause}",
             row=rows[0],
             column="image",
             value=image_id,
             count=count,
-            remedy="Add a column rank for several predictions for an image, a column model for "
-            "several models",
+            parameter=parameter,
+            remedy=remedy,
         )
     headless = con.execute(
         """
@@ -259,6 +267,53 @@ def _check_ranks(con: duckdb.DuckDBPyConnection, where: str, before: int) -> Non
         )
 
 
+def _repeats(con: duckdb.DuckDBPyConnection, before: int) -> tuple[str | None, str, str]:
+    """Say what repeats of images are: the parameter that mends them, the cause and the remedy."""
+    several, same, most = con.execute(
+        """
+        with groups as (
+            select count(*) as rows, count(distinct label) as labels, rank
+            from predictions
+            where rowid >= $1
+            group by model, image_id, rank
+        )
+
+        select
+            count_if(rows > 1),
+            coalesce(sum(rows - 1) filter (labels = 1), 0),
+            count_if(rows > 1 and labels = rows)
+        from groups
+        """,
+        [before],
+    ).fetchall()[0]
+    others = con.execute(
+        "select count_if(labels > 1) from (select count(distinct label) as labels "
+        "from predictions where rowid >= $1 group by model, image_id, rank)",
+        [before],
+    ).fetchall()[0][0]
+    if not others:
+        return (
+            "drop_repeats",
+            f". {same:,} rows repeat the label of an earlier row, as the padding of a distributed "
+            "sampler does",
+            "Leave the repeats out with `drop_repeats=True`",
+        )
+    ((ranked, confident, rows),) = con.execute(
+        "select count(rank), count(confidence), count(*) from input_rows"
+    ).fetchall()
+    if not ranked and confident == rows and most == several:
+        return (
+            "ranks",
+            ". There is no rank column, and each image has different labels with a confidence",
+            'Rank the predictions of an image by their confidence with `ranks="by-confidence"`',
+        )
+    return (
+        None,
+        f". On {others:,} of these images the rows have different labels",
+        "Add a column rank for several predictions for an image, a column model for several models",
+    )
+
+
 def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
     """Refuse rows without a rank beside others with one."""
     rows, ranked = con.execute("select count(*), count(rank) from input_rows").fetchall()[0]
@@ -277,7 +332,9 @@ def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
         )
 
 
-def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> None:
+def _check_choices(
+    con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions
+) -> None:
     """Refuse a class at two ranks of an image."""
     twice = con.execute(
         """
@@ -293,7 +350,7 @@ def _check_choices(con: duckdb.DuckDBPyConnection, where: str, before: int) -> N
     ).fetchall()
     if twice:
         model, image_id, label, *_, count = twice[0]
-        rows = _rows_of(con, before, model, image_id, label=label)
+        rows = _rows_of(con, before, model, image_id, options, label=label)
         named = "; ".join(
             f"class {label} of image {image_id} at {first} and {last}"
             for _, image_id, label, first, last, _ in twice
@@ -316,11 +373,12 @@ def _rows_of(
     before: int,
     model: str,
     image_id: int,
+    options: ReadOptions,
     *,
     rank: int | None = None,
     label: int | None = None,
 ) -> list[int]:
-    """Return the first rows of the input, from 1, that give an image this rank or label."""
+    """Return the first rows of the input, from 1, that have this rank or label of an image."""
     rows = con.execute(
         """
         select row
@@ -346,4 +404,4 @@ def _rows_of(
             "shown": _SHOWN,
         },
     ).fetchall()
-    return [row for (row,) in rows]
+    return [options.facts.row_of(row) for (row,) in rows]

@@ -14,6 +14,7 @@ from ..errors import DataError, RealdbError, RealdbWarning, UsageError
 from ..schema.tables import IMAGES
 from ..store.files import user_path
 from . import checks, formats, image_names, spellings, unpack
+from . import ranks as ranking
 from .formats import remote
 from .locate import require_name
 from .options import RANKS, REGISTERED, ROLES, ReadOptions, Truth
@@ -122,7 +123,11 @@ def _add(
     con.begin()
     try:
         _insert(con, parameters, where)
-        models = checks.require_models(con, where, before, known)
+        if options.drop_repeats:
+            ranking.drop_repeats(con, before, options)
+        if options.ranks in ("by-confidence", "reversed"):
+            ranking.rank_anew(con, where, before, options.ranks)
+        models = checks.require_models(con, where, before, known, options)
         con.commit()
     except BaseException as error:
         con.rollback()
