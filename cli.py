@@ -21,6 +21,7 @@ from .api.choices import (
     Method,
     OriginalLabelFor,
     OutputFormat,
+    Ranks,
 )
 from .errors import UsageError
 
@@ -151,6 +152,13 @@ OrderOption = Annotated[
     str | None,
     typer.Option(help="An array's images: file-name, class-folder, or a file of image names."),
 ]
+RanksOption = Annotated[
+    Ranks | None, typer.Option(help="Rank the predictions of an image anew, or keep their ranks.")
+]
+DropRepeatsOption = Annotated[
+    bool,
+    typer.Option("--drop-repeats", help="Leave out rows that repeat an earlier row."),
+]
 TablesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -262,6 +270,8 @@ def accuracy(
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
     order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
     scores: ScoresOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -284,6 +294,8 @@ def accuracy(
             columns=_pairs(columns),
             input_format=input_format,
             order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
             scores=scores,
@@ -319,6 +331,8 @@ def doctor(
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
     order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: Annotated[
@@ -345,6 +359,8 @@ def doctor(
             columns=_pairs(columns),
             input_format=input_format,
             order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
             store=store,
             offline=offline,
             progress=progress,
@@ -375,6 +391,8 @@ def add(
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
     order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -394,6 +412,8 @@ def add(
             columns=_pairs(columns),
             input_format=input_format,
             order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
             store=store,
             offline=offline,
             progress=progress,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
 # The parameters of reading predictions. Not every call that reads them has these; `add` has all.
-READING = ("columns", "input_format", "model", "order")
+READING = ("columns", "drop_repeats", "input_format", "model", "order", "ranks")
 # A parameter in a message: `name`, or `name=value`.
 PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 # Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.

@@ -75,7 +75,7 @@ def _run(app: Typer) -> int:
         if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # A warning is one line on stderr, without Python's line of code.
-    warnings.showwarning = lambda message, *_, **__: say(str(message))
+    warnings.showwarning = lambda message, *_, **__: say(in_terms_of_the_command(app, str(message)))
     warnings.simplefilter("always")
     _end_on_signals()
     _build_only(app, sys.argv[1] if len(sys.argv) > 1 else "")
@@ -184,6 +184,8 @@ def report(app: Typer, diagnosis: Diagnosis) -> str:
 
 def in_terms_of_the_command(app: Typer, text: str) -> str:
     """Return a message of the library with the options of the command that runs."""
+    if "`" not in text:
+        return text
     return as_options(text, _options(app, sys.argv[1:]))
 
 

@@ -22,3 +22,5 @@ MaybeAs = Literal["maybe", "yes", "no"]
 OutputFormat = Literal["table", "json", "csv", "markdown", "parquet"]
 # The engines whose SQL `realdb views --dialect` prints.
 Dialect = Literal["spark", "duckdb"]
+# How the predictions of an image are ranked: see ingest/options.py.
+Ranks = Literal["as-written", "by-confidence", "reversed"]

@@ -36,21 +36,23 @@ def add(
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Keep predictions in the store; return a row for each model, with what became of it.
 
-    `predictions`, `model`, `columns`, `input_format` and `order` are as in `accuracy_table`; of a
-    folder or a pattern each file is taken. The columns are model, status (added, unchanged or
-    replaced), rows, images and file. Rows that are stored already change nothing. A new ingest
-    keeps what is stored. Warns of the same as `accuracy_table`.
+    `predictions`, `model`, `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are as in
+    `accuracy_table`; of a folder or a pattern each file is taken. The columns are model, status
+    (added, unchanged or replaced), rows, images and file. Rows that are stored already change
+    nothing. A new ingest keeps what is stored. Warns of the same as `accuracy_table`.
 
     Raises DataError where predictions are refused (the original labels too unless
     `allow_ground_truth`), or a model is stored with other rows and `replace` is not set; UsageError
-    where `model` would name several sets of predictions. A file that is refused is left out whole;
-    the others are stored.
+    where `model` would name several sets of predictions that are no files. A file that is refused
+    is left out whole; the others are stored.
     """
     from ..ingest.locate import PredictionSource, expand_for
 
@@ -73,6 +75,8 @@ def add(
                     columns=columns,
                     input_format=input_format,
                     order=order,
+                    ranks=ranks,
+                    drop_repeats=drop_repeats,
                 )
                 if model is None and name in (None, "stdin") and set(found) <= {*_NAMELESS}:
                     raise DataError(
@@ -93,7 +97,9 @@ def add(
                 put = prediction_sets.put(
                     opened.root,
                     session.con,
-                    _provenance(source, local, input_format),
+                    _provenance(source, local, input_format)
+                    | ({"ranks": ranks} if ranks else {})
+                    | ({"drop_repeats": "true"} if drop_repeats else {}),
                     where=where or "the predictions",
                     replace=replace,
                     fresh=fresh,
@@ -129,7 +135,8 @@ def remove(*models: str, store: str | Path | None = None) -> None:
 def _where(source: object) -> str | None:
     """Return the file or folder of predictions, as the user named it."""
     if isinstance(source, tuple):
-        return str(Path(source[0]).parent)
+        folders = {str(Path(part).parent) for part in source}
+        return folders.pop() if len(folders) == 1 else f"{source[0]} and {len(source) - 1} more"
     if not isinstance(source, str | Path):
         return None
     return "standard input" if str(source) == "-" else str(source)
@@ -161,9 +168,7 @@ def _provenance(source: object, local: object, input_format: str | None) -> dict
 
     path = Path(local)
     if input_format is None:
-        with (
-            unpack.copy(path) if unpack.is_needed(path) else contextlib.nullcontext(path) as plain
-        ):
+        with unpack.copy(path) if unpack.is_needed(path) else contextlib.nullcontext(path) as plain:
             facts["format"] = formats.recognise(plain)
     if path.is_file():
         facts["sha256"] = checksum(path)

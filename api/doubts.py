@@ -92,6 +92,25 @@ def warn(
             warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
 
 
+def warn_of_parts(session: Session, accuracies: Iterable[Accuracy], *, stacklevel: int = 3) -> None:
+    """Warn of models that share no image: their files may be the parts of one model's."""
+    parts = [result for result in accuracies if result.predicted_images < IMAGES]
+    images = sum(result.predicted_images for result in parts)
+    if len(parts) < 2 or images > IMAGES:
+        return
+    (different,) = session.con.execute(
+        f"select count(distinct image_id) from {session.added} where list_contains($1, model)",  # noqa: S608
+        [[result.model for result in parts]],
+    ).fetchall()[0]
+    if different == images:
+        warnings.warn(
+            f"{len(parts)} models have no image in common; together they cover {images:,} images. "
+            'If they are the parts of one model, name it with `model="NAME"`',
+            RealdbWarning,
+            stacklevel=stacklevel,
+        )
+
+
 def _doubts(
     result: Accuracy,
     agreement: Agreement | None,

@@ -234,8 +234,8 @@ def _refuse_predictions(what: str, *, predictions: object, with_stored: bool) ->
 
 def _files_of(sources: Mapping[str, PredictionSource], *, with_stored: bool) -> dict[str, Any]:
     """Return what an exported file says of the predictions that were named."""
-    from ..ingest.locate import StoredModel
     from ..ingest.formats import remote
+    from ..ingest.locate import StoredModel
 
     said: dict[str, Any] = {}
     for name, source in sources.items():

@@ -51,6 +51,8 @@ def accuracy(
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
     require_complete: bool = False,
     allow_ground_truth: bool = True,
     scores: str | Path | None = None,
@@ -67,8 +69,8 @@ def accuracy(
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
     """
-    options = (empty, columns, input_format, order, scores)
-    is_published = options == ("skip", None, None, None, None)
+    options = (empty, columns, input_format, order, ranks, drop_repeats, scores)
+    is_published = options == ("skip", None, None, None, None, False, None)
     is_published &= threshold in (None, PUBLISHED_THRESHOLD)
     numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
     if is_published and numpy and type(predictions) is numpy.ndarray:
@@ -94,6 +96,8 @@ def accuracy(
         columns=columns,
         input_format=input_format,
         order=order,
+        ranks=ranks,
+        drop_repeats=drop_repeats,
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
         scores=scores,
@@ -122,6 +126,8 @@ def accuracy_table(
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
     require_complete: bool = False,
     allow_ground_truth: bool = True,
     scores: str | Path | None = None,
@@ -140,9 +146,10 @@ def accuracy_table(
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
     it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
     labels, at the threshold that the file records unless there is a `threshold`. `model`,
-    `columns`, `input_format` and `order` are as in `ingest.predictions.add`; a folder or a pattern
-    stands for its files. With `engine` (see `api.spark`) the views run there, over flat Parquet
-    files that it can see.
+    `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are as in
+    `ingest.predictions.add`; a folder or a pattern means its files, which are the parts of one
+    model if `model` names it. With `engine` (see `api.spark`) the views run there, over flat
+    Parquet files that it can see.
 
     Raises DataError where predictions are refused, do not cover all 50,000 images although
     `require_complete`, or are the original labels (they agree with them on 95 % of at least 500
@@ -157,7 +164,14 @@ def accuracy_table(
         from ..ingest.locate import flat
         from . import spark
 
-        spark.require_plain(model=model, columns=columns, input_format=input_format, order=order)
+        spark.require_plain(
+            model=model,
+            columns=columns,
+            input_format=input_format,
+            order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats or None,
+        )
     opened = open_store(store, offline, progress)
     counts_unasked = by is None and rules.is_published and "questions" in opened.names
     views += ["unasked_predictions"] if counts_unasked else []
@@ -187,7 +201,13 @@ def accuracy_table(
         return parts.order("all")
     session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
     read_from = session.add(
-        predictions, model=model, columns=columns, input_format=input_format, order=order
+        predictions,
+        model=model,
+        columns=columns,
+        input_format=input_format,
+        order=order,
+        ranks=ranks,
+        drop_repeats=drop_repeats,
     )
     session.prepare(original_for=original_for)
     # Kept as a table: a relation would be computed anew each time that it is read.
@@ -204,4 +224,5 @@ def accuracy_table(
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
     )
+    doubts.warn_of_parts(session, accuracies(answer))
     return session.view(BY[by]).order("all") if by else answer

@@ -231,7 +231,7 @@ def _check_ranks(
     if twice:
         model, image_id, rank, count = twice[0]
         rows = _rows_of(con, before, model, image_id, options, rank=rank)
-        parameter, cause, remedy = _repeats(con, before)
+        parameter, cause, remedy = _repeats(con, before, options.facts.parts)
         raise DataError(
             f"{where}: {count:,} images occur more than once with the same model and rank, "
             f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
@@ -267,9 +267,11 @@ def _check_ranks(
         )
 
 
-def _repeats(con: duckdb.DuckDBPyConnection, before: int) -> tuple[str | None, str, str]:
+def _repeats(
+    con: duckdb.DuckDBPyConnection, before: int, parts: int
+) -> tuple[str | None, str, str]:
     """Say what repeats of images are: the parameter that mends them, the cause and the remedy."""
-    several, same, most = con.execute(
+    several, same, most, others = con.execute(
         """
         with groups as (
             select count(*) as rows, count(distinct label) as labels, rank
@@ -281,16 +283,12 @@ def _repeats(con: duckdb.DuckDBPyConnection, before: int) -> tuple[str | None, s
         select
             count_if(rows > 1),
             coalesce(sum(rows - 1) filter (labels = 1), 0),
-            count_if(rows > 1 and labels = rows)
+            count_if(rows > 1 and labels = rows),
+            count_if(labels > 1)
         from groups
         """,
         [before],
     ).fetchall()[0]
-    others = con.execute(
-        "select count_if(labels > 1) from (select count(distinct label) as labels "
-        "from predictions where rowid >= $1 group by model, image_id, rank)",
-        [before],
-    ).fetchall()[0][0]
     if not others:
         return (
             "drop_repeats",
@@ -306,6 +304,13 @@ def _repeats(con: duckdb.DuckDBPyConnection, before: int) -> tuple[str | None, s
             "ranks",
             ". There is no rank column, and each image has different labels with a confidence",
             'Rank the predictions of an image by their confidence with `ranks="by-confidence"`',
+        )
+    if parts > 1:
+        return (
+            "model",
+            f". On {others:,} of these images the rows have different labels, so that the {parts} "
+            "files are not the parts of one model",
+            "Leave `model` out: then each file is a model of its own",
         )
     return (
         None,

@@ -121,13 +121,16 @@ def require_name(model: str | None) -> None:
 def expand_for(
     model: str | None, predictions: Iterable[object], root: Path | None = None
 ) -> list[PredictionSource]:
-    """Return what `expand` does.
+    """Return what `expand` does; several files are the parts of `model` if that is set.
 
-    Raises UsageError where `model` is empty, or would name several of them.
+    Raises UsageError where `model` is empty, or would name several sets that are no files.
     """
     require_name(model)
     sources = expand(predictions, root)
     if model is not None and len(sources) > 1:
+        files = [source.predictions for source in sources]
+        if all(isinstance(file, str | Path) and not remote.is_url(file) for file in files):
+            return [PredictionSource(tuple(files), model)]
         raise UsageError(
             f"`model` names one set of predictions, and there are {len(sources)}",
             parameter="model",

@@ -27,12 +27,14 @@ class Facts:
     doubts: what may be wrong although the file can be read, to be warned of once it is taken
     first_line: the line of a text file that holds row 1; None for other files
     is_positional: the file names no images, so that a row's place is its image
+    parts: how many files the predictions are in
     dropped_rows: the rows that were left out because they repeat another, from 1, ascending
     """
 
     doubts: list[str] = field(default_factory=list)
     first_line: int | None = None
     is_positional: bool = False
+    parts: int = 1
     dropped_rows: list[int] = field(default_factory=list)
 
     def row_of(self, place: int) -> int:

@@ -284,6 +284,7 @@ def _read(
         relation = _read_file(con, path, options, input_format)
         return InputRows(relation, str(predictions), unpack.stem(path))
     if isinstance(predictions, tuple) and predictions:
+        options.facts.parts = len(predictions)
         relations = [_read_part(con, Path(part), options, input_format) for part in predictions]
         whole = functools.reduce(lambda whole, part: whole.union(part), relations)
         return InputRows(whole, f"{predictions[0]} and {len(predictions) - 1} more", "predictions")

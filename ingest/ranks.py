@@ -262,7 +262,7 @@ def _doubt_order(
                 f"{where}: rank {rank} of {model} agrees with the original labels on "
                 f"{hits / images:.1%} of the images, and rank 1 on "
                 f"{hits_first / first[model][1]:.1%}. The ranks may be in another order than "
-                "the model's confidence. To find out, run: realdb doctor"
+                "the model's confidence. realdb doctor tries other orders"
             )
 
 

@@ -220,14 +220,20 @@ def test_top5(truth: Truth) -> None:
             "label": five.ravel(),
         }
     )
-    with pytest.warns(realdb.RealdbWarning, match=r"\bpredictions\b.*realdb\.doctor"):
+    with (
+        pytest.warns(realdb.RealdbWarning, match=r"\bpredictions\b.*realdb\.doctor"),
+        pytest.warns(realdb.RealdbWarning, match=r"rank 4 .*realdb doctor"),
+    ):
         result = realdb.accuracy(table)
     hits = [bool(real & set(row)) for real, row in zip(truth.real, five.tolist(), strict=True)]
     scored = [hit for hit, real in zip(hits, truth.real, strict=True) if real]
     assert result.real_top5_accuracy == pytest.approx(sum(scored) / len(scored), abs=1e-12)
     original = [label in row for label, row in zip(truth.original, five.tolist(), strict=True)]
     assert result.original_top5_accuracy == pytest.approx(sum(original) / 50_000, abs=1e-12)
-    with pytest.warns(realdb.RealdbWarning, match=r"\bpredictions\b.*realdb\.doctor"):
+    with (
+        pytest.warns(realdb.RealdbWarning, match=r"\bpredictions\b.*realdb\.doctor"),
+        pytest.warns(realdb.RealdbWarning, match=r"rank 4 .*realdb doctor"),
+    ):
         less = realdb.accuracy(table.slice(0, 249_999))
     assert (less.real_top5_accuracy, less.original_top5_accuracy) == (None, None)
 
@@ -250,6 +256,8 @@ def test_a_list_of_numbers_is_none(numbers: list[Any]) -> None:
 
 def test_a_name_is_for_one_set_of_predictions(files: list[Path]) -> None:
     with refused(UsageError, parameter="model", value="mine", count=2):
+        realdb.accuracy_table({1: 2}, {2: 3}, model="mine")
+    with refused(DataError, "2 files", parameter="model", count=50_000):
         realdb.accuracy_table(*files, model="mine")
 
 

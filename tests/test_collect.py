@@ -180,7 +180,7 @@ def test_what_is_no_file() -> None:
 
 @pytest.mark.usefixtures("store")
 def test_a_name_for_several_files(files: list[Path]) -> None:
-    with refused(UsageError, parameter="model", count=2):
+    with refused(DataError, parameter="model", count=50_000):
         realdb.add(*files, model="m")
     assert not kept()
 

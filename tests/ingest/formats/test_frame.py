@@ -25,6 +25,10 @@ def rows(con: duckdb.DuckDBPyConnection) -> list[Any]:
     return con.execute("select image_id, rank, label, confidence from predictions").fetchall()
 
 
+# What is offered where a prediction occurs twice.
+REPEATED = {"parameter": "drop_repeats"}
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -75,7 +79,7 @@ def test_a_dict(source: dict[Any, Any], predictions_table: duckdb.DuckDBPyConnec
         ({1: 3, 2: None}, {"row": 2, "column": "label", "value": "None", "count": 1}),
         ({1: 3, 2: True}, {"row": 2, "column": "label", "value": "True", "count": 1}),
         ({0: 3, 1: 3}, {"row": 1, "column": "image", "value": "0", "count": 1}),
-        ({1: 3, "1": 3}, {"row": 1, "column": "image", "value": "1", "count": 1}),
+        ({1: 3, "1": 3}, {"row": 1, "column": "image", "value": "1", "count": 1, **REPEATED}),
         (lambda: pd.Series([1, 2]), {"parameter": "predictions"}),
         (
             lambda: pd.DataFrame([[1, 2, 3]], columns=["image", "label", "label"]),
