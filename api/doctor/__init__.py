@@ -35,6 +35,8 @@ class _Options(TypedDict, total=False):
     columns: Mapping[str, str] | None
     input_format: str | None
     order: str | Path | None
+    ranks: str | None
+    drop_repeats: bool
     store: str | Path | None
     offline: bool | None
     progress: Progress | None
@@ -65,6 +67,8 @@ def doctor(
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -76,11 +80,11 @@ def doctor(
     each model of each file. In such a list what cannot be read has the verdict `unreadable`, if
     there is more than one file.
 
-    `model` chooses one of several models. `columns`, `input_format` and `order` are as in
-    `realdb.accuracy_table`. Image numbers and class ids may be out of range: that is what some
-    mistakes look like. `fix` names a finding of one model: its repair is then written to `out`, a
-    Parquet file of model, file_name, rank, label and confidence, whole or not at all; a file that
-    is there is replaced only with `force`.
+    `model` chooses one of several models. `columns`, `input_format`, `order`, `ranks` and
+    `drop_repeats` are as in `realdb.accuracy_table`. Image numbers and class ids may be out of
+    range: that is what some mistakes look like. `fix` names a finding of one model: its repair is
+    then written to `out`, a Parquet file of model, file_name, rank, label and confidence, whole or
+    not at all; a file that is there is replaced only with `force`.
 
     Raises DataError where the predictions cannot be read, where `fix` repairs nothing, and where
     `out` is there or cannot be written; StoreError where a stored model is damaged; UsageError
@@ -106,6 +110,8 @@ def doctor(
         columns=columns,
         input_format=input_format,
         order=order,
+        ranks=ranks,
+        drop_repeats=drop_repeats,
         store=store,
     )
     opened = open_store(store, offline, progress)

@@ -20,7 +20,7 @@ class Options(NamedTuple):
     fix, out, force: the repair to write, where it goes, and whether that may be replaced
     model: whose predictions are diagnosed
     is_one: predictions of several models are refused
-    columns, input_format, order: as in `realdb.accuracy_table`
+    columns, input_format, order, ranks, drop_repeats: as in `realdb.accuracy_table`
     store: the store's folder, where the caller names one
     """
 
@@ -32,6 +32,8 @@ class Options(NamedTuple):
     columns: Mapping[str, str] | None
     input_format: str | None
     order: str | Path | None
+    ranks: str | None
+    drop_repeats: bool
     store: str | Path | None
 
 
@@ -41,7 +43,7 @@ class _Read(NamedTuple):
     called: str | Path | None
     where: str
     format: str | None
-    refusal: str | None
+    refusal: reading.Refusal
     has_several: bool
 
 
@@ -72,6 +74,8 @@ def diagnose(
             columns=options.columns,
             input_format=options.input_format,
             order=options.order,
+            ranks=options.ranks,
+            drop_repeats=options.drop_repeats,
         )
         form = reading.format_of(local, options.input_format)
     names = reading.models(session.con)
@@ -112,8 +116,18 @@ def _of_model(
     session: Session, truth: mistakes.Truth, read: _Read, model: str, options: Options
 ) -> Diagnosis:
     stated = reading.of_model(session.con, model)
-    tried = mistakes.trials(truth, stated.first["image"], stated.first["label"])
+    ranks, tried = _trials(truth, stated, refused=read.refusal.is_as_written)
+    required = _required(read.refusal, truth, stated, ranks)
     likeliest = mistakes.likeliest(tried)
+    if not likeliest and required is None and "reversed" in stated.by_ranks:
+        last = mistakes.reversed_ranks(truth, stated.first, stated.by_ranks["reversed"])
+        tried.append(last)
+        likeliest = [last] if last.repairs else []
+    if required is not None:
+        # What else is wrong is repaired together with what makes the file readable.
+        tried = [mistakes.together(required, trial) for trial in tried]
+        likeliest = [mistakes.together(required, trial) for trial in likeliest] or [required]
+        tried = [required, *tried]
     if options.fix is not None and options.out is not None:
         mended = repair.named(read.where, options.fix, likeliest)
         repair.write(session.con, read.where, model, mended, options.out, force=options.force)
@@ -123,15 +137,21 @@ def _of_model(
         columns=options.columns,
         input_format=options.input_format,
         order=options.order,
+        ranks=options.ranks,
+        drop_repeats=options.drop_repeats,
         store=options.store,
     )
     image, label = mistakes.means(
         mistakes.as_stated(), stated.first["image"], stated.first["label"]
     )
     real = mistakes.real_hits(truth, image, label)
+    # Rows that are left out, or ranked by realdb, cannot be judged as they are written.
+    is_judged = {*read.refusal.repairs} <= ({"ranks-by-confidence"} if ranks else set())
+    before = real.value if is_judged else None
     names = {trial.hypothesis.name for trial in likeliest}
     findings = [
-        _finding(trial, real, command if trial.hypothesis.name in names else "") for trial in tried
+        _finding(trial, before, command if trial.hypothesis.name in names else "")
+        for trial in tried
     ]
     found = sorted(
         (each for each in findings if each.name in names), key=lambda each: -each.accuracy_after
@@ -146,9 +166,9 @@ def _of_model(
         found_as, reason = verdict.judge(
             truth, image, label, stated.first["label"], real, original, confidence
         )
-        if read.refusal and read.has_several and stated.is_in_range:
+        if read.refusal.text and read.has_several and stated.is_in_range:
             reason += "; realdb accuracy refuses the file, but this model's numbers are in range"
-        elif read.refusal:
+        elif read.refusal.text:
             fine = f"; apart from that, {reason}" if found_as == "sound" else ""
             found_as = "faulty"
             reason = f"realdb accuracy refuses it, and no usual mistake explains why{fine}"
@@ -164,7 +184,7 @@ def _of_model(
         real_accuracy=real.value if real.total else None,
         scored_images=real.total,
         original_accuracy=original.value if original.total else None,
-        refusal=read.refusal,
+        refusal=read.refusal.text,
         verdict=found_as,
         reason=reason,
         findings=tuple(found),
@@ -172,13 +192,67 @@ def _of_model(
     )
 
 
-def _finding(trial: mistakes.Trial, before: mistakes.Share, command: str) -> Finding:
+def _trials(
+    truth: mistakes.Truth, stated: reading.Stated, *, refused: bool
+) -> tuple[str, list[mistakes.Trial]]:
+    """Return the ranks under which the predictions are right most often, and what was tried there.
+
+    The ranks are those by confidence, or empty for as they are written. The latter have to be
+    clearly worse; if they were `refused`, not better is enough.
+    """
+    first, confident = stated.first, stated.by_ranks.get("by-confidence")
+    tried = mistakes.trials(truth, first["image"], first["label"])
+    if confident is None:
+        return "", tried
+    others = mistakes.trials(truth, confident["image"], confident["label"])
+    written, by_confidence = (
+        max(
+            [mistakes.as_stated_hits(truth, choices), *(each.after for each in likeliest)],
+            key=lambda share: share.value,
+        )
+        for choices, likeliest in (
+            (first, mistakes.likeliest(tried)),
+            (confident, mistakes.likeliest(others)),
+        )
+    )
+    is_better = by_confidence.interval[0] > written.interval[1]
+    is_better |= refused and by_confidence.value >= written.value
+    return ("by-confidence", others) if is_better else ("", tried)
+
+
+def _required(
+    refusal: reading.Refusal, truth: mistakes.Truth, stated: reading.Stated, ranks: str
+) -> mistakes.Trial | None:
+    """Return the repair that comes before all others; None where none is needed.
+
+    It makes the predictions readable, or ranks them by confidence if `ranks` says so.
+    """
+    repairs = [name for name in refusal.repairs if name != "ranks-by-confidence"]
+    meanings = dict(mistakes.REPAIRS)
+    if ranks:
+        repairs.append("ranks-by-confidence")
+    elif "ranks-by-confidence" in refusal.repairs and not refusal.is_as_written:
+        repairs.append("ranks-by-confidence")
+        meanings["ranks-by-confidence"] = "there are no ranks, and several predictions for an image"
+    if not repairs:
+        return None
+    hypothesis = mistakes.as_stated()._replace(
+        name=",".join(repairs),
+        meaning=" and ".join(meanings[name] for name in repairs),
+        ranks=ranks,
+    )
+    choices = stated.by_ranks[ranks] if ranks else stated.first
+    return mistakes.Trial(hypothesis, mistakes.as_stated_hits(truth, choices), repairs=True)
+
+
+def _finding(trial: mistakes.Trial, before: float | None, command: str) -> Finding:
     name = trial.hypothesis.name
     return Finding(
         name=name,
         meaning=trial.hypothesis.meaning,
-        accuracy_before=before.value,
+        accuracy_before=before,
         accuracy_after=trial.after.value,
         fix=command.format(name),
         note=trial.hypothesis.note,
+        is_fitted=trial.hypothesis.is_fitted,
     )

@@ -6,7 +6,7 @@ two lookup tables, so that trying one is a gather over 50,000 rows. Nothing here
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 # Stated image numbers and labels beyond these mean nothing under any hypothesis. 99,998 is what
 # the loop in the README of ReaL's repository, (i + i), calls the last image.
 MOST_IMAGE = 2 * IMAGES
-LEAST_LABEL, MOST_LABEL = -1, CLASSES
+LEAST_LABEL, MOST_LABEL = -CLASSES, 2 * CLASSES
+_LABELS = MOST_LABEL - LEAST_LABEL + 1
+# By how much image numbers may be shifted, at most.
+_IMAGE_SHIFTS = 5
+# A shift of the class ids is tried if it explains this share of the predictions.
+_SHIFTED = 0.05
 # The entry of a table where a stated number means no image, or no class.
 NO_IMAGE, NO_CLASS = 0, -1
 # A hypothesis repairs a file where it makes it right this much more often.
@@ -31,6 +36,13 @@ _POINTS = 0.1
 CLASS_ORDER = "class-order"
 # How many pairs of classes a note names.
 _SHOWN = 8
+
+# What makes a file readable, or ranks its predictions anew.
+REPAIRS = {
+    "padding": "rows repeat earlier rows, as the padding of a distributed sampler does",
+    "ranks-by-confidence": "the ranks are not in the order of the confidences",
+    "ranks-reversed": "the ranks are reversed, so that the last choice comes first",
+}
 
 _Ints = npt.NDArray[np.integer[Any]]
 _Bools = npt.NDArray[np.bool_]
@@ -56,8 +68,10 @@ class Hypothesis(NamedTuple):
 
     image_of: (MOST_IMAGE + 2,), the image that each stated number means, 0 for none; the last is
         for the numbers beyond
-    class_of: (CLASSES + 3,), the class that each stated label means, from -1 on, -1 for none; the
+    class_of: (3002,), the class that each stated label means, from LEAST_LABEL on, -1 for none; the
         last is for the labels beyond
+    ranks: how the predictions of an image are ranked anew first (see ingest/options.py); empty
+        for as they are written
     """
 
     name: str
@@ -65,6 +79,12 @@ class Hypothesis(NamedTuple):
     image_of: _Ints
     class_of: _Ints
     note: str = ""
+    ranks: str = ""
+
+    @property
+    def is_fitted(self) -> bool:
+        """The repair is found from the labels, so that its accuracy is no result."""
+        return self.name.endswith(CLASS_ORDER)
 
 
 class Share(NamedTuple):
@@ -117,9 +137,7 @@ def truth(con: duckdb.DuckDBPyConnection) -> Truth:
 def means(hypothesis: Hypothesis, image: _Ints, label: _Ints) -> tuple[_Ints, _Ints]:
     """Return the images and classes that the stated ones mean under `hypothesis`."""
     places = np.where((image >= 0) & (image <= MOST_IMAGE), image, MOST_IMAGE + 1)
-    classes = np.where(
-        (label >= LEAST_LABEL) & (label <= MOST_LABEL), label - LEAST_LABEL, CLASSES + 2
-    )
+    classes = np.where((label >= LEAST_LABEL) & (label <= MOST_LABEL), label - LEAST_LABEL, _LABELS)
     return hypothesis.image_of[places], hypothesis.class_of[classes]
 
 
@@ -144,6 +162,11 @@ def as_stated() -> Hypothesis:
     return Hypothesis("", "as stated", _images_as_stated(), _classes_as_stated())
 
 
+def as_stated_hits(truth: Truth, choices: Mapping[str, _Ints]) -> Share:
+    """Return how often choices are right as they are stated: the columns image and label."""
+    return real_hits(truth, *means(as_stated(), choices["image"], choices["label"]))
+
+
 def trials(truth: Truth, image: _Ints, label: _Ints) -> list[Trial]:
     """Try the usual mistakes on predictions: the stated image numbers and labels, (n,) each.
 
@@ -159,7 +182,8 @@ def trials(truth: Truth, image: _Ints, label: _Ints) -> list[Trial]:
 
     images = list(_image_hypotheses(truth, image))
     classes = list(_class_hypotheses(label))
-    tried = [attempt(hypothesis) for hypothesis in (*images, *classes)]
+    shifts = _shifts(truth, means(as_stated(), image, label)[0], label)
+    tried = [attempt(hypothesis) for hypothesis in (*images, *classes, *shifts)]
     if before.value * _TIMES > 1:
         return tried  # nothing can make them right so much more often
     tried += [
@@ -172,11 +196,32 @@ def trials(truth: Truth, image: _Ints, label: _Ints) -> list[Trial]:
             )
         )
         for one in images
-        for other in classes
+        for other in (*classes, *_shifts(truth, means(one, image, label)[0], label))
     ]
     if any(trial.repairs for trial in tried):
         return tried
     return [*tried, _learned_order(truth, image, label, before)]
+
+
+def reversed_ranks(truth: Truth, first: Mapping[str, _Ints], last: Mapping[str, _Ints]) -> Trial:
+    """Try the last choices of the images in place of the first."""
+    hypothesis = as_stated()._replace(
+        name="ranks-reversed", meaning=REPAIRS["ranks-reversed"], ranks="reversed"
+    )
+    before, after = as_stated_hits(truth, first), as_stated_hits(truth, last)
+    return Trial(hypothesis, after, repairs(before, after))
+
+
+def together(one: Trial, other: Trial) -> Trial:
+    """Return both repairs as one: `one` is in the predictions that `other` was tried on."""
+    first, second = one.hypothesis, other.hypothesis
+    return other._replace(
+        hypothesis=second._replace(
+            name=f"{first.name},{second.name}",
+            meaning=f"{first.meaning}; and {second.meaning}",
+            ranks=first.ranks,
+        )
+    )
 
 
 def repairs(before: Share, after: Share) -> bool:
@@ -211,8 +256,13 @@ def _images_as_stated() -> _Ints:
 
 
 def _classes_as_stated() -> _Ints:
-    class_of = np.full(CLASSES + 3, NO_CLASS, np.int16)
-    class_of[1 : CLASSES + 1] = np.arange(CLASSES)
+    return _class_table(0, np.arange(CLASSES))
+
+
+def _class_table(first: int, classes: _Ints) -> _Ints:
+    """Return what `class_of` is where the stated labels from `first` on mean `classes`."""
+    class_of = np.full(_LABELS + 1, NO_CLASS, np.int16)
+    class_of[first - LEAST_LABEL : first - LEAST_LABEL + len(classes)] = classes
     return class_of
 
 
@@ -228,17 +278,24 @@ def _image_hypotheses(truth: Truth, image: _Ints) -> Iterator[Hypothesis]:
         return Hypothesis(name, meaning, image_of, classes)
 
     # What falls off one end comes in at the other, as with numpy.roll.
-    shifted = np.zeros(MOST_IMAGE + 2, np.int32)
-    shifted[: IMAGES + 1] = np.arange(IMAGES + 1) % IMAGES + 1
-    yield Hypothesis(
-        "image+1",
-        "each prediction belongs to the next image, as if the images were counted from 0",
-        shifted,
-        classes,
-    )
-    shifted = np.zeros(MOST_IMAGE + 2, np.int32)
-    shifted[1 : IMAGES + 2] = (np.arange(1, IMAGES + 2) - 2) % IMAGES + 1
-    yield Hypothesis("image-1", "each prediction belongs to the image before it", shifted, classes)
+    for places in range(1, _IMAGE_SHIFTS + 1):
+        shifted = np.zeros(MOST_IMAGE + 2, np.int32)
+        shifted[: IMAGES + 1] = (np.arange(IMAGES + 1) + places - 1) % IMAGES + 1
+        meaning = (
+            "each prediction belongs to the next image, as if the images were counted from 0"
+            if places == 1
+            else f"each prediction belongs to the image {places} places later"
+        )
+        yield Hypothesis(f"image+{places}", meaning, shifted, classes)
+        shifted = np.zeros(MOST_IMAGE + 2, np.int32)
+        numbers = np.arange(1, IMAGES + places + 1)
+        shifted[numbers] = (numbers - places - 1) % IMAGES + 1
+        meaning = (
+            "each prediction belongs to the image before it"
+            if places == 1
+            else f"each prediction belongs to the image {places} places earlier"
+        )
+        yield Hypothesis(f"image-{places}", meaning, shifted, classes)
     halved = np.zeros(MOST_IMAGE + 2, np.int32)
     halved[0:MOST_IMAGE:2] = np.arange(1, IMAGES + 1)
     yield Hypothesis(
@@ -281,9 +338,7 @@ def _class_hypotheses(label: _Ints) -> Iterator[Hypothesis]:
 
     def made(name: str, meaning: str, first: int, classes: _Ints) -> Hypothesis:
         """`classes` are what the stated labels from `first` on mean."""
-        class_of = np.full(CLASSES + 3, NO_CLASS, np.int16)
-        class_of[first - LEAST_LABEL : first - LEAST_LABEL + len(classes)] = classes
-        return Hypothesis(name, meaning, images, class_of)
+        return Hypothesis(name, meaning, images, _class_table(first, classes))
 
     # A 0 is the background where there is a 1000 as well; else it went round, as with % 1000.
     zero = NO_CLASS if (label == CLASSES).any() else CLASSES - 1
@@ -311,6 +366,37 @@ def _class_hypotheses(label: _Ints) -> Iterator[Hypothesis]:
     )
 
 
+def _shifts(truth: Truth, image: _Ints, label: _Ints) -> list[Hypothesis]:
+    """Return the constant shift of the class ids that the labels of the images show, if any does.
+
+    `image` are the images that the predictions mean, 0 for none. A shift by one is left to
+    `_class_hypotheses`.
+    """
+    known = _known_labels(truth)[image]
+    is_known = (known >= 0) & (label > LEAST_LABEL) & (label < MOST_LABEL)
+    differences = label[is_known].astype(np.int64) - known[is_known]
+    differences = differences[np.abs(differences) < CLASSES]
+    if not len(differences):
+        return []
+    counts = np.bincount(differences + CLASSES, minlength=2 * CLASSES)
+    shift = int(counts.argmax()) - CLASSES
+    if abs(shift) < 2 or counts.max() < _SHIFTED * len(label):
+        return []
+    # Labels beyond the classes show that nothing went round, as with % 1000.
+    is_beyond = bool((label >= CLASSES).any() or (label < 0).any())
+    classes = np.arange(CLASSES)
+    return [
+        Hypothesis(
+            f"label{-shift:+}",
+            f"the class ids are {abs(shift)} too {'high' if shift > 0 else 'low'}",
+            _images_as_stated(),
+            _class_table(shift, classes)
+            if is_beyond
+            else _class_table(0, (classes - shift) % CLASSES),
+        )
+    ]
+
+
 def _sorted_as_text(first: int, last: int) -> _Ints:
     return np.array(sorted(range(first, last + 1), key=str))
 
@@ -323,9 +409,9 @@ def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> T
     by the other. So a chance order, which fits what it was made of, repairs nothing.
     """
     known = _known_labels(truth)
-    images, places = means(
-        Hypothesis("", "", _images_as_stated(), np.arange(CLASSES + 3)), image, label
-    )
+    images, _ = means(as_stated(), image, label)
+    # The labels from -1 to 1000, from 0 on; the last place is for those beyond.
+    places = np.where((label >= -1) & (label <= CLASSES), label + 1, CLASSES + 2)
     parts = images % 2
     real, ties = [], []
     for part in (0, 1):
@@ -346,18 +432,18 @@ def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> T
         CLASS_ORDER,
         "the class ids are in another order (that of the ILSVRC devkit, say)",
         _images_as_stated(),
-        _assigned(counts[0] + counts[1]),
+        _class_table(-1, _assigned(counts[0] + counts[1])[:-1]),
     )
     is_found = repairs(before, held_out)
     if is_found:  # only then is it worth while to search for the very best
         class_of = _best_assigned(counts[0] + counts[1])
         pairs = _uncertain_pairs(truth, images, places, class_of, real[0] + real[1])
         hypothesis = hypothesis._replace(
-            class_of=class_of,
+            class_of=_class_table(-1, class_of[:-1]),
             note="the order is found from these predictions: an order found from one half of the "
             f"images is right on {held_out.value:.1%} of the other. {_uncertainty(pairs)}",
         )
-    return Trial(hypothesis, real_hits(truth, images, hypothesis.class_of[places]), is_found)
+    return Trial(hypothesis, real_hits(truth, *means(hypothesis, image, label)), is_found)
 
 
 def _table(places: _Ints, classes: _Ints) -> _Ints:

@@ -1,4 +1,4 @@
-"""Read predictions for the doctor: also those that `predictions.add` refuses for their ranges."""
+"""Read predictions for the doctor: also those that are refused for what it can repair."""
 
 from __future__ import annotations
 
@@ -56,26 +56,59 @@ def plain_file(source: object) -> Iterator[object]:
         yield source
 
 
-def state(session: Session, source: object, where: str, **choices: Any) -> str | None:
+class Refusal(NamedTuple):
+    """Why predictions are refused, and what makes them readable.
+
+    text: the message; None where they are not refused
+    repairs: what makes them readable: `padding`, which was left out, and `ranks-by-confidence`
+    is_as_written: ranks that the confidences contradict are there as they are written
+    """
+
+    text: str | None = None
+    repairs: tuple[str, ...] = ()
+    is_as_written: bool = False
+
+
+def state(session: Session, source: object, where: str, **choices: Any) -> Refusal:
     """Put the predictions into the table `stated`; return why they would be refused.
 
-    Its columns are those of `predictions`, but `image` and `label` are numbers of any size. Raises
-    DataError where they are refused for another reason than their range, StoreError where a stored
-    model is damaged.
+    Its columns are those of `predictions`, but `image` and `label` are numbers of any size. Ranks
+    that the confidences contradict stay as they are written. Raises DataError where they are
+    refused for another reason than their range, ranks or repeats, StoreError where a stored model
+    is damaged.
     """
     con = session.con
-    try:
-        session.add_one(PredictionSource(source, choices["model"]), **choices)
-    except DataError as error:
-        refusal = error.renamed(source, where) if isinstance(source, str | Path) else error
-        if isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
-            raise refusal from None
-        return str(refusal)
+    refused: DataError | None = None
+    repairs: list[str] = []
+    is_as_written = False
+    while True:
+        try:
+            with warnings.catch_warnings():
+                # What recommends the doctor, or says what a repair did, is what it reports itself.
+                repeated = "" if repairs else ".*realdb doctor"
+                warnings.filterwarnings("ignore", repeated, RealdbWarning)
+                session.add_one(PredictionSource(source, choices["model"]), **choices)
+        except DataError as error:
+            if refused is None:
+                refused = error.renamed(source, where) if isinstance(source, str | Path) else error
+            if error.parameter == "drop_repeats" and not choices["drop_repeats"]:
+                choices["drop_repeats"] = True
+                repairs.append("padding")
+            elif error.parameter == "ranks" and choices["ranks"] is None:
+                is_as_written = error.column == "rank"
+                choices["ranks"] = "as-written" if is_as_written else "by-confidence"
+                repairs.append("ranks-by-confidence")
+            elif isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
+                raise refused from None
+            else:
+                return Refusal(str(refused), tuple(repairs))
+        else:
+            break
     con.execute(
         "create table stated as "
         "select model, image_id as image, rank, label, confidence from predictions"
     )
-    return None
+    return Refusal(str(refused), tuple(repairs), is_as_written) if refused else Refusal()
 
 
 def _state_leniently(
@@ -86,6 +119,8 @@ def _state_leniently(
     columns: Mapping[str, str] | None,
     input_format: str | None,
     order: str | Path | None,
+    ranks: str | None,
+    drop_repeats: bool,
 ) -> bool:
     """Fill `stated`, and say whether ranges are all that is wrong with the predictions."""
     import duckdb
@@ -95,6 +130,8 @@ def _state_leniently(
     from ...ingest.options import REGISTERED
 
     try:
+        if ranks or drop_repeats:
+            return False  # they are found in rows whose ranges are right
         options = reading.options_for(con, columns=columns, order=order)
         relation, _, default = reading.read(con, source, options, input_format)
         relation.create_view("input_rows", replace=True)
@@ -152,11 +189,14 @@ class Stated(NamedTuple):
     """The predictions of one model in `stated`.
 
     first: the columns image, label and confidence of its first choices
+    by_ranks: the same columns of its first choices by other ranks: `by-confidence` if
+        all predictions have a confidence, and `reversed`; empty where an image has one prediction
     rows, ranks: how many predictions it has, and ranks of an image at most
     is_in_range: its image numbers and labels are all in range
     """
 
     first: Mapping[str, npt.NDArray[Any]]
+    by_ranks: Mapping[str, Mapping[str, npt.NDArray[Any]]]
     rows: int
     ranks: int
     is_in_range: bool
@@ -172,13 +212,25 @@ def of_model(con: duckdb.DuckDBPyConnection, model: str) -> Stated:
         select
             count(*),
             max(rank),
-            bool_and(image between 1 and $images and label between 0 and $classes - 1)
+            bool_and(image between 1 and $images and label between 0 and $classes - 1),
+            bool_and(confidence is not null)
         from stated
         where model = $model
         """,
         {"images": IMAGES, "classes": CLASSES, "model": model},
     ).fetchall()
-    return Stated(first, *rows[0])
+    count, ranks, is_in_range, is_confident = rows[0]
+    by_ranks = {}
+    if ranks > 1:
+        orders = {"reversed": "rank"} | ({"by-confidence": "confidence"} if is_confident else {})
+        for name, column in orders.items():
+            by_ranks[name] = con.execute(
+                f"select image, arg_max(label, {column}) as label, "  # noqa: S608, a constant
+                f"arg_max(confidence, {column}) as confidence "
+                "from stated where model = $1 group by image",
+                [model],
+            ).fetchnumpy()
+    return Stated(first, by_ranks, count, ranks, is_in_range)
 
 
 def format_of(source: object, input_format: str | None) -> str | None:

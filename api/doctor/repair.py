@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     import duckdb
 
 
+# Other ranks, as in ingest/ranks.py.
+_RANKED = """
+    update stated
+    set rank = ranked.rank
+    from (
+        select
+            rowid as id,
+            row_number() over (partition by image order by {}) as rank
+        from stated
+        where model = $1
+    ) as ranked
+    where stated.rowid = ranked.id
+"""
+_ORDERS = {"by-confidence": "confidence desc, rank, rowid", "reversed": "rank desc"}
+
+
 def command(
     predictions: str | Path | None,
     *,
@@ -24,6 +40,8 @@ def command(
     columns: Mapping[str, str] | None,
     input_format: str | None,
     order: str | Path | None,
+    ranks: str | None,
+    drop_repeats: bool,
     store: str | Path | None,
 ) -> str:
     """Return the command that writes the repaired file; {} is the repair's name.
@@ -35,10 +53,11 @@ def command(
         return f'realdb.doctor(…, {chosen}fix="{{}}", out="fixed.parquet")'
     pairs = ",".join(f"{role}={name}" for role, name in (columns or {}).items())
     options = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
-    options["store"] = store
+    options |= {"ranks": ranks, "store": store}
     words = [str(predictions)]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value else []
+    words += ["--drop-repeats"] if drop_repeats else []
     shown = shlex.join(words).replace("{", "{{").replace("}", "}}")
     return f"realdb doctor {shown} --fix {{}} --out fixed.parquet"
 
@@ -73,6 +92,8 @@ def write(
     from ...store.files import replacing, require_parquet
 
     require_parquet(out, force=force)
+    if hypothesis.ranks:
+        con.execute(_RANKED.format(_ORDERS[hypothesis.ranks]), [model])
     stated = np.arange(mistakes.MOST_IMAGE + 1)
     con.register("images_meant", {"stated": stated, "image_id": hypothesis.image_of[:-1]})
     stated = np.arange(mistakes.LEAST_LABEL, mistakes.MOST_LABEL + 1)

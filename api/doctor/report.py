@@ -13,20 +13,29 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_FITTED = (
+    "The order was fitted to the labels of the same images, so that this accuracy is too high. "
+    "Write the predictions again with the right class ids to get a figure to report."
+)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Finding(Shown):
     """A usual mistake that was looked for, and the ReaL accuracy without and with its repair.
 
-    `name` is what `fix` takes, `meaning` the mistake in words, `note` how sure it is where that is
-    to be said, and `fix` the command that writes the repaired file; empty where it repairs nothing.
+    `name` is what `fix` takes, `meaning` the mistake in words, `note` how sure it is, and `fix` the
+    command that writes the repaired file; empty where it repairs nothing. `accuracy_before` is None
+    where the predictions cannot be judged without a repair. `is_fitted` says that the repair was
+    found from the labels of the same images, so that `accuracy_after` is no result to report.
     """
 
     name: str
     meaning: str
-    accuracy_before: float
+    accuracy_before: float | None
     accuracy_after: float
     fix: str
     note: str = ""
+    is_fitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -93,9 +102,12 @@ class Diagnosis(ShownReport):
         lines.append(_wrapped(f"{self.verdict}: {self.reason}"))
         for finding in self.findings:
             lines.append(
-                f"  {finding.name}: ReaL accuracy {_share(finding.accuracy_before)} -> "
+                f"  {finding.name}: ReaL accuracy {_before(finding)} -> "
                 f"{_share(finding.accuracy_after)}"
+                + (" (do not report it)" if finding.is_fitted else "")
             )
+            if finding.is_fitted:
+                lines.append(_wrapped(_FITTED, 4))
             lines += [_wrapped(finding.note, 4)] if finding.note else []
             lines.append(f"    {finding.fix}")  # whole, to be copied
         return "\n".join(lines)
@@ -159,6 +171,7 @@ def tried_table(diagnoses: Iterable[Diagnosis]) -> duckdb.DuckDBPyRelation:
                 "is_finding": finding.name in repairs,
                 "accuracy_before": finding.accuracy_before,
                 "accuracy_after": finding.accuracy_after,
+                "is_fitted": finding.is_fitted,
                 "meaning": finding.meaning,
                 "fix": finding.fix or None,
             }
@@ -174,6 +187,7 @@ def tried_table(diagnoses: Iterable[Diagnosis]) -> duckdb.DuckDBPyRelation:
             "is_finding": pa.bool_(),
             "accuracy_before": pa.float64(),
             "accuracy_after": pa.float64(),
+            "is_fitted": pa.bool_(),
             "meaning": pa.string(),
             "fix": pa.string(),
         },
@@ -201,6 +215,10 @@ def _wrapped(text: str, indent: int = 0) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _before(finding: Finding) -> str:
+    return "refused" if finding.accuracy_before is None else _share(finding.accuracy_before)
 
 
 def _share(share: float | None) -> str:

@@ -90,6 +90,12 @@ FAULTS: dict[str, tuple[str, Callable[[Model], object]]] = {
     "ids from 1": ("label-1", lambda m: m.label + 1),
     "ids from 1, modulo 1000": ("label-1", lambda m: (m.label + 1) % 1000),
     "ids from -1": ("label+1", lambda m: m.label - 1),
+    "ids from 2": ("label-2", lambda m: m.label + 2),
+    "ids from 2, modulo 1000": ("label-2", lambda m: (m.label + 2) % 1000),
+    "ids from -3": ("label+3", lambda m: m.label - 3),
+    "ids from 500, modulo 1000": ("label-500", lambda m: (m.label + 500) % 1000),
+    "labels come three images late": ("image-3", lambda m: np.roll(m.label, 3)),
+    "folders, ids from 2": ("folder-order,label-2", lambda m: m.label[folders(m)] + 2),
     "text-sorted folders": ("label-text-order", lambda m: np.argsort(TEXT)[m.label]),
     "text-sorted folders, back": ("label-text-order-back", lambda m: TEXT[m.label]),
     "class-folder order": ("folder-order", lambda m: m.label[folders(m)]),
@@ -123,6 +129,92 @@ def check_named_and_repaired(fault: str, model: Model, folder: Path) -> realdb.D
     others = {other.name for other in found.findings[1:]}
     assert others == ({"folder-order"} if "numbered" in fault and "both" in fault else set())
     return found
+
+
+def choices(model: Model) -> Ints:
+    """Return five classes for each image, the model's own first."""
+    steps = np.random.default_rng(3).integers(1, 200, (50_000, 5))
+    steps[:, 0] = 0
+    return (model.label[:, None] + np.cumsum(steps, axis=1)) % 1000
+
+
+def shuffled(model: Model) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Return the classes and confidences of half of the images in the order of an argpartition."""
+    rng = np.random.default_rng(5)
+    five, confidence = choices(model), model.confidence[:, None] * 0.5 ** np.arange(5)
+    for image in range(1, 50_000, 2):
+        order = rng.permutation(5)
+        five[image], confidence[image] = five[image, order], confidence[image, order]
+    return five, confidence
+
+
+def listed(labels: Ints, confidence: npt.NDArray[np.float64] | None = None) -> pa.Table:
+    held: dict[str, Any] = {"image": PLACES + 1, "label": list(labels)}
+    if confidence is not None:
+        held["score"] = list(confidence)
+    return pa.table(held)
+
+
+def unranked(model: Model) -> pa.Table:
+    """Return a row a rank, without a rank column."""
+    five, confidence = shuffled(model)
+    return pa.table(
+        {
+            "image": np.repeat(PLACES + 1, 5),
+            "label": five.ravel(),
+            "score": confidence.ravel(),
+        }
+    )
+
+
+# Faults of ranks and repeats: what mends them, and whether the file is refused until then.
+OF_RANKS: dict[str, tuple[str, bool, Callable[[Model], object]]] = {
+    "argpartition": ("ranks-by-confidence", False, lambda m: listed(*shuffled(m))),
+    "argpartition, ids from 1": (
+        "ranks-by-confidence,label-1",
+        False,
+        lambda m: listed(shuffled(m)[0] % 1000 + 1, shuffled(m)[1]),
+    ),
+    "an ascending argsort": ("ranks-reversed", False, lambda m: listed(choices(m)[:, ::-1])),
+    "no ranks": ("ranks-by-confidence", True, unranked),
+    "padding": (
+        "padding",
+        True,
+        lambda m: table(np.append(PLACES, PLACES[:8]) + 1, np.append(m.label, m.label[:8])),
+    ),
+    "padding, ids from 2": (
+        "padding,label-2",
+        True,
+        lambda m: table(
+            np.append(PLACES, PLACES[:8]) + 1, (np.append(m.label, m.label[:8]) + 2) % 1000
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", OF_RANKS)
+def test_ranks_and_repeats_are_repaired(fault: str, model_a: Model, tmp_path: Path) -> None:
+    name, is_refused, make = OF_RANKS[fault]
+    out = tmp_path / "fixed.parquet"
+    found = realdb.doctor(make(model_a), fix=name, out=out, store=model_a.store)
+    assert found.verdict == "faulty"
+    assert [finding.name for finding in found.findings] == [name]
+    (finding,) = found.findings
+    assert (finding.accuracy_before is None) == is_refused
+    assert not finding.is_fitted
+    assert finding.accuracy_after == pytest.approx(model_a.real, abs=1e-12)
+    fixed = duckdb.read_parquet(str(out)).filter("rank = 1").order("file_name").fetchnumpy()
+    assert fixed["label"].tolist() == model_a.label.tolist()
+    assert realdb.accuracy(out, store=model_a.store).real_accuracy == model_a.real
+
+
+def test_a_distance_is_no_confidence(model_a: Model) -> None:
+    """Ranks are right and the column rises with them: ranking by it would be wrong."""
+    distance = np.arange(5) + model_a.confidence[:, None]
+    found = realdb.doctor(listed(choices(model_a), distance), store=model_a.store)
+    assert (found.verdict, found.findings) == ("faulty", ())
+    assert "as-written" in str(found.refusal)
+    assert found.real_accuracy == model_a.real
 
 
 @pytest.mark.parametrize("fault", FAULTS)

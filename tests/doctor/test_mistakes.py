@@ -82,7 +82,7 @@ def test_known_orders_by_hand(truth: Truth) -> None:
         return [int(by_name[name].image_of[number]) for number in stated]
 
     def label(name: str, *stated: int) -> list[int]:
-        return [int(by_name[name].class_of[number + 1]) for number in stated]
+        return [int(by_name[name].class_of[number - mistakes.LEAST_LABEL]) for number in stated]
 
     assert image("image+1", 0, 1, 49_999, 50_000) == [1, 2, 50_000, 1]
     assert image("image-1", 1, 2, 50_000, 50_001) == [50_000, 1, 49_999, 50_000]
