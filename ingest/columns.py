@@ -8,6 +8,7 @@ their places are the classes.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 _SEVERAL = ("label", "confidence")
 _NESTED = ("list", "array")
 _SHOWN = 8
+MOST_COLUMNS = 10_000
 # The column of the images that an order names.
 _PLACE = "image by the order of the rows"
 # An element of a list in a cell, as NumPy, Python or JSON print it: a number or a quoted text.
@@ -193,17 +195,31 @@ def parse_lists(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRel
 
 
 def require_distinct(names: Sequence[str], where: str) -> None:
-    """Refuse column names that are the same to DuckDB, which would rename all but the first."""
-    lower = [name.lower() for name in names]
-    twice = [name for name in names if lower.count(name.lower()) > 1]
+    """Refuse column names that are the same to DuckDB, which would rename all but the first.
+
+    More columns than a file of predictions has are refused as well.
+    """
+    if len(names) > MOST_COLUMNS:
+        raise DataError(
+            f"{where} has {len(names):,} columns, and realdb reads up to {MOST_COLUMNS:,}",
+            count=len(names),
+            remedy="Write a row for each image and a column for each of its choices",
+        )
+    counts = Counter(name.lower() for name in names)
+    twice = [name for name in names if counts[name.lower()] > 1]
     if twice:
         raise DataError(
-            f"{where} has {len(twice)} columns of the same name: {', '.join(map(repr, twice))}; "
+            f"{where} has {len(twice):,} columns of the same name: {_first(twice)}; "
             "their case does not count",
             column=twice[0],
             count=len(twice),
             remedy="Rename or remove all but one",
         )
+
+
+def _first(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > _SHOWN else ""
+    return f"{', '.join(map(repr, names[:_SHOWN]))}{more}"
 
 
 def _parsed(role: str) -> str:

@@ -29,11 +29,16 @@ class Facts:
     is_positional: the file names no images, so that a row's place is its image
     parts: how many files the predictions are in
     dropped_rows: the rows that were left out because they repeat another, from 1, ascending
+    has_header: a text file names its columns, which are column_1, column_2, … otherwise; None for
+        other files
+    is_format_chosen: the user chose the format, and with csv or tsv the separator
     """
 
     doubts: list[str] = field(default_factory=list)
     first_line: int | None = None
     is_positional: bool = False
+    has_header: bool | None = None
+    is_format_chosen: bool = False
     parts: int = 1
     dropped_rows: list[int] = field(default_factory=list)
 

@@ -328,6 +328,7 @@ def _read_file(
     is_in_database = "::" in str(path) and not path.exists()
     name = input_format or ("duckdb" if is_in_database else formats.recognise(path))
     form = formats.find(name)
+    options.facts.is_format_chosen = input_format is not None
     return form.read(con, path, options)
 
 
@@ -352,6 +353,7 @@ def _read_part(
             remedy="Join the arrays",
         )
     texts = ", ".join(f"cast({role} as varchar) as {role}" for role in ROLES)
+    options.facts.is_format_chosen = input_format is not None
     with _naming(path):
         return form.read(con, path, options).project(texts)
 

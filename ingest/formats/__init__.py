@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from ...errors import DataError, UsageError
+from .. import layout
 from ..options import ReadOptions
+from . import foreign
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,11 +111,11 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
         module="jsonl",
         suffixes=(".jsonl", ".ndjson"),
     ),
-    "tsv": PredictionFormat(
-        summary="text, tab-separated, with a header line", module="tsv", suffixes=(".tsv", ".tab")
-    ),
+    "tsv": PredictionFormat(summary="text, tab-separated", module="tsv", suffixes=(".tsv", ".tab")),
     "csv": PredictionFormat(
-        summary="text, comma-separated, with a header line", module="csv", suffixes=(".csv", ".txt")
+        summary="text, comma-separated or otherwise, with a header line or none",
+        module="csv",
+        suffixes=(".csv", ".txt"),
     ),
 }
 
@@ -146,23 +148,25 @@ def recognise(path: Path) -> str:
             return name
     if head[8:12] == b"DUCK":
         return "duckdb"
-    if head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5":
-        raise DataError(
-            f"{path} is a pickle; loading one could run code, so realdb does not read it",
-            file=path,
-            remedy="Write the predictions as CSV or Parquet, or save the array with numpy.save",
-        )
-    if b"\0" in head:
+    foreign.refuse(path, head)
+    text = _decoded(head)
+    if text is None:
         known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
         raise DataError(
             f"{path} is in no format that realdb reads", file=path, remedy=f"realdb reads {known}"
         )
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+    if text.lstrip()[:1] in ("{", "["):
         return "jsonl" if _is_lines(path) else "json"
-    header = head.splitlines()[0]
-    if (b"\t" in header) != (b"," in header):
-        return "tsv" if b"\t" in header else "csv"
+    header = next(iter(text.splitlines()), "")
+    if ("\t" in header) != ("," in header):
+        return "tsv" if "\t" in header else "csv"
     return "tsv" if path.suffix.lower() in PREDICTION_FORMATS["tsv"].suffixes else "csv"
+
+
+def _decoded(head: bytes) -> str | None:
+    """Return the beginning of a text; None where it is none."""
+    encoding = layout.encoding_of(head)
+    return None if encoding is None else head.decode(encoding, "replace")
 
 
 def find(name: str) -> PredictionFormat:

@@ -1,19 +1,25 @@
-"""Comma-separated text with a header line."""
+"""Text of lines and cells: comma-separated, or however its layout is."""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import itertools
+import mmap
 import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import DataError
 from ...schema import quoting
-from .. import columns
+from .. import columns, content, layout
 from ..options import ReadOptions
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 # How much of the end of a file is looked at, and shown: more than a line of a prediction takes.
 _LAST_LINE = 200
@@ -21,6 +27,18 @@ _LAST_LINE = 200
 _MOST = 32_000_000
 _LEAST = 1 << 20
 _LONGEST_LINE = 2_000_000
+_CELLS_AT_ONCE = 1_000_000
+_COMMENT = rb"(?:\A|[\r\n])[ \t]*(?:#|%|//)"
+# 0,95 as a number: what stands before the comma, and behind it.
+_DECIMAL = r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$"
+
+
+class _Survey(NamedTuple):
+    """What the whole file holds: the head does not tell."""
+
+    size: int
+    has_quotes: bool
+    has_comments: bool
 
 
 def read(
@@ -32,35 +50,165 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read the file as text throughout: what a cell means is decided later, for all formats alike.
 
-    Raises DataError where the header line has no use or a line has another number of cells; doubts
-    the last line where it may have been cut.
+    `delimiter` holds where the user chose the format; otherwise the file's layout tells. Raises
+    DataError where a line has another number of cells or is too long, or the file is no Unicode
+    text; doubts the last line where it may have been cut.
     """
-    names = _header(path, delimiter)
-    if (line := _open_line(path)) is not None:
-        options.facts.doubts.append(
-            f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
-            "be shorter than it was, and its label may be another one"
-        )
-    portion, longest_line = _portion(path)
+    found = layout.detect(path, delimiter if options.facts.is_format_chosen else None)
+    columns.require_distinct(found.names, str(path))
+    options.facts.has_header = found.has_header
+    options.facts.first_line = found.first_line
+    survey = _survey(path, found.encoding)
+    if found.is_plain and not survey.has_comments:
+        if (line := _open_line(path)) is not None:
+            _doubt(path, line, options)
+        table = _by_duckdb(con, path, found, survey)
+    else:
+        table = con.from_arrow(_by_lines(path, found, options))
+    if decimals := found.decimal_commas(options.columns.get("confidence")):
+        table = _with_points(table, decimals)
+    if not found.has_header or len(found.names) == 1:
+        table, options = content.infer(table, found, str(path), options)
+    return columns.select(con, table, str(path), options)
+
+
+def _by_duckdb(
+    con: duckdb.DuckDBPyConnection, path: Path, found: layout.Layout, survey: _Survey
+) -> duckdb.DuckDBPyRelation:
+    portion, longest_line = _portion(path, survey)
     # Everything is set, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
-    table = con.read_csv(
+    return con.read_csv(
         quoting.one_file(path),
-        header=True,
-        sep=delimiter,
+        header=found.has_header,
+        sep=found.separator,
         quotechar='"',
         escapechar='"',
         all_varchar=True,
         auto_detect=False,
-        columns=dict.fromkeys(names, "VARCHAR"),
+        columns=dict.fromkeys(found.names, "VARCHAR"),
         # A folder called label=7 above the file is no column.
         hive_partitioning=False,
         buffer_size=portion,
         max_line_size=longest_line,
     )
-    return columns.select(con, table, str(path), options)
 
 
-def _portion(path: Path) -> tuple[int | None, int | None]:
+def _by_lines(path: Path, found: layout.Layout, options: ReadOptions) -> pa.Table:
+    """Read a file that DuckDB would misread: in another encoding, with comments or blanks."""
+    import pyarrow as pa
+
+    schema = pa.schema([(name, pa.string()) for name in found.names])
+    batches = []
+    last = [""]
+    with path.open(encoding=found.encoding, newline="") as file:
+        rows = _rows(path, found, _remembered(file, found.first_line, last))
+        while some := list(itertools.islice(rows, max(1, _CELLS_AT_ONCE // len(found.names)))):
+            arrays = [pa.array(cells, pa.string()) for cells in zip(*some, strict=True)]
+            batches.append(pa.record_batch(arrays, schema=schema))
+    if last[0] and not last[0].endswith(("\n", "\r")):
+        _doubt(path, last[0][-_LAST_LINE:], options)
+    return pa.Table.from_batches(batches, schema)
+
+
+def _remembered(file: Iterable[str], first_line: int, last: list[str]) -> Iterator[str]:
+    """Yield the lines, blank before row 1; the last one is kept in `last`."""
+    for number, line in enumerate(file, 1):
+        last[0] = line
+        yield line if number >= first_line else "\n"
+
+
+def _rows(path: Path, found: layout.Layout, lines: Iterator[str]) -> Iterator[list[str | None]]:
+    """Yield the cells of each row, which are as many as the names. Raises DataError otherwise."""
+    width = len(found.names)
+    line = found.first_line
+    try:
+        for line, cells in layout.records(lines, found.separator, found.quote, strict=True):
+            if len(cells) == width + 1 and not cells[-1]:
+                del cells[-1]
+            if len(cells) != width:
+                raise DataError(
+                    f"{path}: line {line:,} has {len(cells):,} cells, and there are {width:,} "
+                    "columns",
+                    file=path,
+                    count=len(cells),
+                    remedy="Write a cell for each column, and quotes around a cell that holds the "
+                    f"separator, a {layout.SEPARATORS.get(found.separator or '', 'line break')}",
+                )
+            yield [cell.strip() or None if width == 1 else cell or None for cell in cells]
+    except UnicodeDecodeError:
+        raise layout.undecodable(path, found.encoding) from None
+    except csv.Error as error:
+        raise DataError(
+            f"{path} cannot be read below line {line:,}: {error}",
+            file=path,
+            remedy="Every quote needs its second one, and a cell has at most "
+            f"{layout.LONGEST_CELL:,} characters",
+        ) from None
+
+
+def _with_points(
+    table: duckdb.DuckDBPyRelation, decimals: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
+    """Return the table with 0.95 for 0,95 in the columns `decimals`."""
+    import duckdb
+
+    def number(name: str) -> duckdb.Expression:
+        constants = (duckdb.ConstantExpression(each) for each in (_DECIMAL, r"\1.\2"))
+        column = duckdb.ColumnExpression(name)
+        return duckdb.FunctionExpression("regexp_replace", column, *constants).alias(name)
+
+    return table.select(
+        *(
+            number(name) if name in decimals else duckdb.ColumnExpression(name)
+            for name in table.columns
+        )
+    )
+
+
+def _survey(path: Path, encoding: str) -> _Survey:
+    """Return what the whole file holds.
+
+    Raises DataError where a line is too long, or UTF-8 text has bytes that are none.
+    """
+    has_quotes = may_have_comments = False
+    decoder = codecs.getincrementaldecoder("utf-8")() if encoding == "utf-8-sig" else None
+    is_ascii = True
+    try:
+        with path.open("rb") as file:
+            for chunk in iter(lambda: file.read(_LEAST), b""):
+                has_quotes = has_quotes or b'"' in chunk
+                may_have_comments = (
+                    may_have_comments
+                    or b"#" in chunk
+                    or b"%" in chunk
+                    or (b"/" in chunk and b"//" in chunk)
+                )
+                is_ascii = is_ascii and chunk.isascii()
+                if decoder and not is_ascii:
+                    decoder.decode(chunk)
+            if decoder:
+                decoder.decode(b"", final=True)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                _require_lines(path, content)
+                has_comments = may_have_comments and re.search(_COMMENT, content) is not None
+                return _Survey(len(content), has_quotes, has_comments)
+    except UnicodeDecodeError:
+        raise layout.undecodable(path, encoding) from None
+
+
+def _require_lines(path: Path, content: mmap.mmap) -> None:
+    """Raise DataError where a line is too long. What lies between two line ends is looked over."""
+    start = 0
+    while len(content) - start > layout.LONGEST_LINE:
+        stop = start + layout.LONGEST_LINE + 1
+        end = max(content.rfind(sign, start, stop) for sign in (b"\n", b"\r"))
+        if end < 0:
+            before = re.findall(rb"\r\n?|\n", content[:start])
+            raise layout.too_long(path, len(before) + 1)
+        start = end + 1
+
+
+def _portion(path: Path, survey: _Survey) -> tuple[int | None, int | None]:
     """Return how much of the file one thread reads at a time, and how long a line may be, in bytes.
 
     None is DuckDB's own: 8 MB and 2 MB. 50,000 predictions are 2.4 MB, which one thread would read
@@ -68,39 +216,22 @@ def _portion(path: Path) -> tuple[int | None, int | None]:
     thread can tell where a line begins, and DuckDB may take the middle of a cell for one: then one
     thread reads it all, which it does where a portion is set without a line.
     """
-    with path.open("rb") as file:
-        has_quotes = any(b'"' in text for text in iter(lambda: file.read(_LEAST), b""))
-        size = file.seek(0, os.SEEK_END)
-        if has_quotes:
-            file.seek(0)
+    size = survey.size
+    if survey.has_quotes:
+        with path.open("rb") as file:
             has_breaks = any(line.count(b'"') % 2 for line in file)
-            return (max(size + 1, _MOST), None) if has_breaks else (None, None)
+        return (max(size + 1, _MOST), None) if has_breaks else (None, None)
     if size > _MOST:
         return None, None
     portion = max(size // 2 + 1, _LEAST)
     return portion, min(portion, _LONGEST_LINE)
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
-    try:
-        # A byte order mark is what spreadsheets write; DuckDB skips it as well. What is read ahead
-        # of the other lines is no matter here: DuckDB names the line that is no UTF-8.
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            names = next(csv.reader(file, delimiter=delimiter), [])
-    except csv.Error as error:
-        raise DataError(f"{path}: the header line cannot be read: {error}", file=path) from None
-    if any("\N{REPLACEMENT CHARACTER}" in name for name in names):
-        raise DataError(
-            f"{path}: the header line is no UTF-8 text", file=path, remedy="Save the file as UTF-8"
-        )
-    if not names:
-        raise DataError(
-            f"{path}: the first line is empty", file=path, remedy="Begin with the header line"
-        )
-    # pandas writes its index under an empty name, which DuckDB takes for no name at all.
-    names = [name or "unnamed" for name in names]
-    columns.require_distinct(names, str(path))
-    return names
+def _doubt(path: Path, line: str, options: ReadOptions) -> None:
+    options.facts.doubts.append(
+        f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
+        "be shorter than it was, and its label may be another one"
+    )
 
 
 def _open_line(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Tab-separated text with a header line."""
+"""Tab-separated text."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file as `csv` does, with tabs."""
+    """Read the file as `csv` does; tabs separate its cells where the user chose the format."""
     return csv.read(con, path, options, delimiter="\t")
