@@ -162,7 +162,8 @@ def _provenance(source: object, local: object, input_format: str | None) -> dict
         facts["file"] = where
     if input_format is not None:
         facts["format"] = input_format
-    if not isinstance(local, str | Path) or not Path(local).exists():
+    # A pipe is read once.
+    if not isinstance(local, str | Path) or not (Path(local).is_file() or Path(local).is_dir()):
         return facts
     from ..ingest import formats, unpack
 

@@ -160,7 +160,8 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
             f"{folder} has no prediction files",
             file=folder,
             parameter="predictions",
-            remedy=f"Their suffixes are {', '.join(sorted(known))}, and .gz or .zst behind one",
+            remedy=f"Their suffixes are {', '.join(sorted(known))}, and .gz, .zst, .bz2, .xz or "
+            ".zip behind one",
         )
     if others:
         warnings.warn(

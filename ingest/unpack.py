@@ -1,19 +1,45 @@
-"""What stands between a name and a plain file: standard input, a URL, and compression."""
+"""What stands between a name and a plain file: standard input, a pipe, a URL, and compression."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import os
+import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
 
 from ..errors import DataError
 from ..store.temporary import scratch
-from .formats import remote
+from . import formats
+from .formats import foreign, remote
 
-# How compressed content begins, and what Arrow calls the compression.
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-_SUFFIXES = (".gz", ".zst", ".zstd")
+if TYPE_CHECKING:
+    import zipfile
+
+# How compressed content begins, and what it is.
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+}
+_SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".zip")
+# What is packed in packed in packed, and how much is unpacked: 50,000 images with 1,000 values of
+# 20 digits are 1 GB.
+DEEPEST = 3
+LARGEST = 4 << 30
+_BLOCK = 1 << 20
+# How long a pipe is waited for that nothing has been opened for writing yet, in seconds.
+PATIENCE = 5.0
+_SHOWN = 5
+# What systems leave in a zip beside the files.
+_LEFT_BY_SYSTEMS = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def stem(source: str | Path) -> str:
@@ -22,9 +48,10 @@ def stem(source: str | Path) -> str:
     _, _, table = str(path).partition("::")
     if table:
         return table
-    path = unpacked(path)
-    # A folder has no suffix: ViT-B.16 may be one.
-    return path.name if path.is_dir() else path.stem
+    plain = unpacked(path)
+    # A folder has no suffix: ViT-B.16 may be one, and ViT-B.16.zip a packed file.
+    is_stem = path.is_dir() or (plain != path and plain.suffix.lower() not in _known_suffixes())
+    return plain.name if is_stem else plain.stem
 
 
 def unpacked(path: Path) -> Path:
@@ -32,9 +59,15 @@ def unpacked(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
 
 
+def _known_suffixes() -> set[str]:
+    return {suffix for form in formats.PREDICTION_FORMATS.values() for suffix in form.suffixes}
+
+
 def is_needed(source: str | Path) -> bool:
     """Say whether `copy` must make a plain file of it first."""
-    return remote.is_url(source) or str(source) == "-" or _compression(Path(source)) is not None
+    if remote.is_url(source) or str(source) == "-":
+        return True
+    return _is_pipe(Path(source)) or _compression(Path(source)) is not None
 
 
 @contextlib.contextmanager
@@ -52,10 +85,30 @@ def copy(source: str | Path) -> Iterator[Path]:
             yield plain
         return
     path = Path(source)
+    name = "standard input" if str(path) == "-" else str(source)
     with scratch() as folder:
-        target = folder / ("stdin" if str(path) == "-" else unpacked(path).name)
-        _unpack(path, target)
-        with _called(target, "standard input" if str(path) == "-" else str(source)):
+        target = folder / ("stdin" if str(path) == "-" else _name(path))
+        with _called(target, name):
+            if str(path) == "-":
+                _write(cast("IO[bytes]", sys.stdin.buffer), target, name)
+            elif _is_pipe(path):
+                with _opened(path) as pipe:
+                    _write(pipe, target, name)
+            else:
+                _unpack(path, target, name)
+            for depth in range(2 if _is_plain(path) else 1, DEEPEST + 2):
+                if _compression(target) is None:
+                    break
+                if depth > DEEPEST:
+                    raise DataError(
+                        f"{name} is packed more than {DEEPEST} times",
+                        file=name,
+                        count=DEEPEST,
+                        remedy="Unpack it, and pass the file in it",
+                    )
+                packed = target.rename(folder / "packed")
+                _unpack(packed, target, name)
+                packed.unlink()
             yield target
 
 
@@ -68,25 +121,140 @@ def fetched(url: str) -> Iterator[Path]:
             yield path
 
 
-def _unpack(path: Path, target: Path) -> None:
-    import shutil
+def _name(path: Path) -> str:
+    """Return what to call the plain file, so that its stem is that of `path`."""
+    plain = unpacked(path)
+    is_known = plain == path or plain.suffix.lower() in _known_suffixes()
+    return plain.name if is_known else f"{plain.name}.txt"
 
-    if str(path) == "-":
-        with target.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        return
-    import pyarrow as pa
+
+def _is_plain(path: Path) -> bool:
+    """Say whether `path` is a file on disk, of which the first copy is unpacked already."""
+    return str(path) != "-" and not _is_pipe(path)
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a pipe once something writes to it. Raises DataError where nothing does."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb", buffering=0) as pipe:  # noqa: PTH123, a descriptor
+        end = time.monotonic() + PATIENCE
+        first: bytes | None = b""
+        while first == b"":
+            # None: it is open for writing, and nothing has come yet.
+            first = pipe.read(_BLOCK)
+            if first == b"":
+                if time.monotonic() > end:
+                    raise DataError(
+                        f"{path} is a pipe, and nothing has been written to it in {PATIENCE:g} s",
+                        file=path,
+                        remedy="Start the command that writes to it, or pass a file",
+                    )
+                time.sleep(0.02)
+        os.set_blocking(descriptor, True)
+        yield cast("IO[bytes]", _Continued(first or b"", pipe))
+
+
+class _Continued(io.RawIOBase):
+    """A file of which the beginning has been read."""
+
+    def __init__(self, first: bytes, rest: io.FileIO) -> None:
+        super().__init__()
+        self.first = first
+        self.rest = rest
+
+    def read(self, size: int = -1) -> bytes | None:
+        if self.first:
+            first, self.first = self.first, b""
+            return first
+        return self.rest.read(size)
+
+
+def _write(source: IO[bytes], target: Path, name: str) -> None:
+    """Write what `source` gives to `target`. Raises DataError where it is too much."""
+    size = 0
+    with target.open("wb") as file:
+        while block := source.read(_BLOCK):
+            size += len(block)
+            if size > LARGEST:
+                raise DataError(
+                    f"{name} has more than {LARGEST / (1 << 30):g} GB"
+                    + (" unpacked" if name != "standard input" else ""),
+                    file=name,
+                    remedy="Write the predictions as Parquet, or unpack them to a file and pass "
+                    "that",
+                )
+            file.write(block)
+
+
+def _unpack(path: Path, target: Path, name: str) -> None:
+    """Unpack the file at `path`, called `name`, once."""
+    import zlib
 
     try:
-        with (
-            pa.input_stream(str(path), compression=_compression(path)) as packed,
-            target.open("wb") as file,
-        ):
-            shutil.copyfileobj(packed, file)
-    except (pa.ArrowException, OSError, EOFError) as error:
+        with _stream(path, name) as packed:
+            _write(packed, target, name)
+    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise DataError(f"{name} cannot be unpacked: {lines[0]}", file=name) from None
+    except Exception as error:
+        # The errors of lzma and zipfile, which are imported only where they are needed.
+        if type(error).__name__ not in ("LZMAError", "BadZipFile"):
+            raise
+        raise DataError(f"{name} cannot be unpacked: {error}", file=name) from None
+
+
+@contextlib.contextmanager
+def _stream(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """Open what is packed in a file."""
+    kind = _compression(path)
+    if kind == "zip":
+        import zipfile
+
+        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, name)) as file:
+            yield file
+    elif kind == "bz2":
+        import bz2
+
+        with bz2.open(path) as file:
+            yield cast("IO[bytes]", file)
+    elif kind == "xz":
+        import lzma
+
+        with lzma.open(path) as file:
+            yield cast("IO[bytes]", file)
+    else:
+        import pyarrow as pa
+
+        with pa.input_stream(str(path), compression=kind) as file:
+            yield cast("IO[bytes]", file)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> str:
+    """Return the one file in a zip. Raises DataError where there are several, or none."""
+    members = [
+        each.filename
+        for each in archive.infolist()
+        if not each.is_dir()
+        and not each.filename.startswith(_LEFT_BY_SYSTEMS[0])
+        and each.filename.rpartition("/")[2] not in _LEFT_BY_SYSTEMS
+    ]
+    if len(members) != 1:
+        shown = ", ".join(members[:_SHOWN]) + (", …" if len(members) > _SHOWN else "")
         raise DataError(
-            f"{path} cannot be unpacked: {str(error).splitlines()[0]}", file=path
-        ) from None
+            f"{name} is a zip with {len(members):,} files" + (f": {shown}" if members else ""),
+            file=name,
+            count=len(members),
+            remedy="Unpack it, and pass the file with the predictions" if members else None,
+        )
+    return members[0]
 
 
 @contextlib.contextmanager
@@ -105,7 +273,24 @@ def _called(path: Path, name: str) -> Iterator[None]:
 def _compression(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(6)
     except OSError:  # reported by whoever reads it
         return None
-    return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
+    found = next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
+    return found if found != "zip" or _is_packed(path) else None
+
+
+def _is_packed(path: Path) -> bool:
+    """Say whether a zip is packed files, and not a format that is a zip itself."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):  # reported by whoever reads it
+        return False
+    return not foreign.of_zip(names) and not any(
+        form.member and name.endswith(form.member)
+        for form in formats.PREDICTION_FORMATS.values()
+        for name in names
+    )
