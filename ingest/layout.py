@@ -228,15 +228,17 @@ def _head(path: Path) -> tuple[bytes, bool]:
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-        if len(head) == HEAD and len(re.findall(rb"\r\n?|\n", head)) < 3:
-            head += file.read(3 * LONGEST_LINE)
-        rest = file.read(1)
+        if len(head) < HEAD or head.count(b"\n") > 2:
+            return head, not file.read(1)
+        # Few long lines, or line ends of another kind.
+        head += file.read(3 * LONGEST_LINE)
+        is_whole = not file.read(1)
     start = 0
     for number, end in enumerate(re.finditer(rb"\r\n?|\n|\Z", head), 1):
         if end.start() - start > LONGEST_LINE:
             raise too_long(path, number)
         start = end.end()
-    return head, not rest
+    return head, is_whole
 
 
 def too_long(path: Path, line: int) -> DataError:
