@@ -11,10 +11,10 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...errors import DataError, UsageError
-from .. import layout
+from .. import json_text, layout
 from ..options import ReadOptions
 from . import foreign
 
@@ -102,12 +102,12 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
         module="dataset",
     ),
     "json": PredictionFormat(
-        summary="JSON: records, columns and data (pandas' split), or an object by file name",
+        summary="JSON: records, columns, an object by file name, or an array, also below metadata",
         module="json",
         suffixes=(".json",),
     ),
     "jsonl": PredictionFormat(
-        summary="JSON, an object a line",
+        summary="JSON, a value a line",
         module="jsonl",
         suffixes=(".jsonl", ".ndjson"),
     ),
@@ -149,14 +149,15 @@ def recognise(path: Path) -> str:
     if head[8:12] == b"DUCK":
         return "duckdb"
     foreign.refuse(path, head)
+    if json_text.begins(head):
+        is_named_so = path.suffix.lower() in PREDICTION_FORMATS["jsonl"].suffixes
+        return "jsonl" if json_text.is_lines(path, is_named_so=is_named_so) else "json"
     text = _decoded(head)
     if text is None:
         known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
         raise DataError(
             f"{path} is in no format that realdb reads", file=path, remedy=f"realdb reads {known}"
         )
-    if text.lstrip()[:1] in ("{", "["):
-        return "jsonl" if _is_lines(path) else "json"
     header = next(iter(text.splitlines()), "")
     if ("\t" in header) != ("," in header):
         return "tsv" if "\t" in header else "csv"
@@ -190,17 +191,3 @@ def _holds(path: Path, member: str) -> bool:
             return any(name.endswith(member) for name in archive.namelist())
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is a damaged zip file: {error}", file=path) from None
-
-
-def _is_lines(path: Path) -> bool:
-    """Say whether the JSON at `path` is an object a line: the first ends where the line does."""
-    with path.open("rb") as file:
-        first = file.readline().removeprefix(b"\xef\xbb\xbf").strip()
-        is_object = first.startswith(b"{") and first.endswith(b"}")
-        return is_object and (
-            path.suffix.lower() in PREDICTION_FORMATS["jsonl"].suffixes or _goes_on(file)
-        )
-
-
-def _goes_on(file: IO[bytes]) -> bool:
-    return any(line.strip() for line in file)

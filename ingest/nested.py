@@ -1,0 +1,122 @@
+"""Columns of JSON that hold objects or lists of them: the predictions of a record.
+
+A record may have several: the predictions of a model beside the ground truth, or metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..errors import DataError
+from . import choices, columns, image_names
+from .choices import Columns
+from .options import ReadOptions
+
+# Other names of the columns of one tool each: PaddleClas, COCO, mmpretrain.
+_OTHER_NAMES = {
+    "image": ("filepath", "file", "img_path", "image_path"),
+    "label": ("class_ids", "category_id"),
+    "confidence": ("scores", "pred_score"),
+}
+# What says that a field is the ground truth.
+_TRUTH = ("truth", "gt", "target", "annotation", "true", "reference")
+_SHOWN = 8
+
+
+def text(value: Any) -> str | None:
+    """Return a value of JSON as the text that is read further."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def flattened(found: Columns, where: str, options: ReadOptions) -> Columns:
+    """Return the columns without objects: the predictions of each image as label and confidence.
+
+    Raises DataError, with the choices, where several columns hold predictions. Objects without a
+    label are left out.
+    """
+    flat: Columns = {}
+    parts: dict[str, Columns] = {}
+    for name, values in found.items():
+        if not _is_nested(values):
+            flat[name] = values
+        elif any(value not in (None, [], {}) for value in values):
+            held = choices.of(values, f"{where}: {name!r}", options)
+            if held is not None:
+                parts[name] = held
+    if parts:
+        flat |= _chosen(parts, flat, where, options)
+    return _renamed(flat, options)
+
+
+def _is_nested(values: list[Any]) -> bool:
+    """Say whether a column holds objects, lists of these, pairs, or nothing."""
+    for value in values:
+        if isinstance(value, dict):
+            return True
+        if isinstance(value, list) and value:
+            if isinstance(value[0], list | dict):
+                return True
+            break
+        if value is not None and not isinstance(value, list):
+            return False
+    filled = [value for value in values if value]
+    is_pair = all(isinstance(value, list) and len(value) == 2 for value in filled)
+    return not filled or (is_pair and choices.are_pairs(filled))
+
+
+def _chosen(parts: dict[str, Columns], flat: Columns, where: str, options: ReadOptions) -> Columns:
+    """Return the columns of the one part that holds the predictions."""
+    wanted = options.columns.get("label")
+    if wanted is not None and wanted in flat:
+        return {}
+    for name, part in parts.items():
+        if wanted in (name, f"{name}.label"):
+            return {str(wanted) if role == "label" else role: part[role] for role in part}
+    others = [name for name in flat if name.strip().lower() in columns.NAMES["label"]]
+    likely = {
+        name: part
+        for name, part in parts.items()
+        if "confidence" in part or not any(word in name.lower() for word in _TRUTH)
+    }
+    if len(likely) == 1 and not others:
+        return next(iter(likely.values()))
+    names = [*others, *(f"{name}.label" for name in parts)]
+    raise DataError(
+        f"{where} has {len(names)} fields that could be the label: {', '.join(names[:_SHOWN])}",
+        column="label",
+        value=names[0],
+        count=len(names),
+        parameter="columns",
+        remedy='Choose the one that the model predicted: `columns={"label": "NAME"}`',
+    )
+
+
+def _renamed(found: Columns, options: ReadOptions) -> Columns:
+    """Return the columns with the names of one tool's, where no name that is known is there."""
+    named = dict(found)
+    for role, others in _OTHER_NAMES.items():
+        if role in options.columns or any(
+            name.strip().lower() in columns.NAMES[role] for name in named
+        ):
+            continue
+        other = choices.key_of(named, others)
+        if other is None and role == "image":
+            other = _image_column(named)
+        if other is not None:
+            named = {role if name == other else name: named[name] for name in named}
+    return named
+
+
+def _image_column(found: Columns) -> str | None:
+    """Return the one column that holds the names of images."""
+    named = [
+        name
+        for name, values in found.items()
+        if isinstance(values[0], str)
+        and not choices.is_number(values[0])
+        and image_names.number(values[0]) is not None
+    ]
+    return named[0] if len(named) == 1 else None

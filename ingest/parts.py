@@ -1,0 +1,165 @@
+"""Which parts of parsed JSON may be the predictions, and how sure that is.
+
+A part is told by its first members: each object and list is visited once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from ..schema.tables import IMAGES
+from . import choices, coco, columns, image_names, mlperf
+
+# How many members of a list or object decide what it is; all are looked at when it is read.
+LOOKED_AT = 8
+_LEVELS = 8
+# How sure a part is to be the predictions: it names images; it is as long as there are images;
+# one record; anything else that is a table.
+_NAMED, _POSITIONAL, _RECORD, _TABLE = 3, 2, 1, 0
+
+
+class Part(NamedTuple):
+    """A part of a value that may be the predictions.
+
+    kind: how its `value` is read
+    members: which members of the value hold the predictions, where not all do
+    """
+
+    keys: tuple[str, ...]
+    sureness: int
+    kind: Literal["list", "map", "columns", "record", "split", "coco"]
+    value: Any
+    members: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The keys that lead to it."""
+        return ".".join((*self.keys, "+".join(self.members)) if self.members else self.keys)
+
+
+def surest(value: Mapping[str, Any]) -> list[Part]:
+    """Return the parts of an object that are most likely its predictions: one, several or none."""
+    found = list(_find(value, ()))
+    highest = max((part.sureness for part in found), default=_TABLE)
+    return [part for part in found if part.sureness == highest]
+
+
+def _find(value: Any, keys: tuple[str, ...]) -> Iterator[Part]:
+    if isinstance(value, list):
+        sureness = _of_list(value)
+        if sureness is not None:
+            yield Part(keys, sureness, "list", value)
+        return
+    if coco.is_coco(value):
+        for name in coco.results(value):
+            yield Part(keys, _NAMED, "coco", value, (name,))
+        return
+    if is_split(value):
+        yield Part(keys, _NAMED, "split", value)
+        return
+    sureness = _of_map(value)
+    if sureness is not None:
+        yield Part(keys, sureness, "map", value)
+        return
+    taken: set[str] = set()
+    for group in _groups(value):
+        sureness = _of_columns(value, group)
+        if sureness is not None:
+            taken |= set(group)
+            yield Part(keys, sureness, "columns", value, tuple(group))
+    if _is_record(value):
+        yield Part(keys, _RECORD, "record", value)
+    if len(keys) < _LEVELS:
+        for key, member in value.items():
+            if key not in taken and isinstance(member, list | dict):
+                yield from _find(member, (*keys, key))
+
+
+def is_split(value: Mapping[str, Any]) -> bool:
+    """Say whether an object is pandas' split."""
+    members = value.get("columns"), value.get("data")
+    return all(isinstance(each, list) for each in members)
+
+
+def _is_record(value: Mapping[str, Any]) -> bool:
+    if any(map(is_image, value.values())):
+        return True
+    is_flat = not any(
+        isinstance(member, dict)
+        or (isinstance(member, list) and isinstance(next(iter(member), None), dict))
+        for member in value.values()
+    )
+    return is_flat and any(key.strip().lower() in columns.NAMES["image"] for key in value)
+
+
+def _of_list(rows: list[Any]) -> int | None:
+    """Say how sure a list is to be the predictions; None where it is none."""
+    head = rows[:LOOKED_AT]
+    as_long = _POSITIONAL if len(rows) == IMAGES else None
+    if head and all(isinstance(row, dict) for row in head):
+        return _NAMED if any(map(names_image, head)) else as_long or _TABLE
+    if head and all(isinstance(row, list) for row in head):
+        return _NAMED if is_image(next(iter(head[0]), None)) else as_long
+    return None if any(map(is_image, head)) else as_long
+
+
+def _of_map(value: Mapping[str, Any]) -> int | None:
+    """Say how sure an object is to be keyed by image. A few keys decide, in bounded time."""
+    head = [key for key, _ in zip(value, range(LOOKED_AT), strict=False)]
+    if any(map(is_image, head)):
+        return _NAMED
+    if not head or not all(image_names.number(key) is not None for key in head):
+        return None
+    first = value[head[0]]
+    return _NAMED if isinstance(first, dict) and names_image(first) else _POSITIONAL
+
+
+def _groups(value: Mapping[str, Any]) -> list[list[str]]:
+    """Return the keys of the lists of one length, and of the objects with the same keys."""
+    found: dict[tuple[object, ...], list[str]] = {}
+    for key, member in value.items():
+        if (
+            isinstance(member, list)
+            and member
+            and not (isinstance(member[0], dict) and names_image(member[0]))
+        ):
+            found.setdefault((len(member),), []).append(key)
+        elif isinstance(member, dict) and member:
+            first = next(iter(member))
+            by = first if is_image(first) else "row"
+            found.setdefault((len(member), by), []).append(key)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _of_columns(value: Mapping[str, Any], group: Sequence[str]) -> int | None:
+    """Say how sure some members of an object are to be columns of one table."""
+    members = [value[key] for key in group]
+    firsts = [next(iter(each.values() if isinstance(each, dict) else each)) for each in members]
+    if any(map(is_image, firsts)) or (
+        isinstance(members[0], dict) and is_image(next(iter(members[0])))
+    ):
+        return _NAMED
+    if len(members[0]) == IMAGES:
+        return _POSITIONAL
+    others = [each for each in value.values() if isinstance(each, list | dict)]
+    return _TABLE if len(others) == len(group) else None
+
+
+def is_image(value: object) -> bool:
+    """Say whether a value is the file name of a validation image."""
+    return (
+        isinstance(value, str)
+        and not choices.is_number(value)
+        and image_names.number(value) is not None
+    )
+
+
+def names_image(record: Mapping[str, Any]) -> bool:
+    """Say whether a record names an image, or is keyed by images."""
+    return (
+        any(is_image(value) for value in record.values())
+        or any(key.strip().lower() in columns.NAMES["image"] for key in record)
+        or is_image(next(iter(record), None))
+        or mlperf.is_log(record)
+    )

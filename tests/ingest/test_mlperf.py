@@ -1,0 +1,64 @@
+"""MLPerf's accuracy log, as its loadgen writes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from realdb.errors import DataError
+from realdb.ingest import predictions
+from realdb.schema.tables import create_table
+from refusals import refused
+
+LABELS = np.arange(50_000) * 7 % 1000
+PLACES = np.random.default_rng(1).permutation(50_000)
+
+
+def log(kind: str, places: Any = PLACES) -> list[dict[str, Any]]:
+    """Return the answers in the order in which they came."""
+    return [
+        {"seq_id": n, "qsl_idx": int(place), "data": LABELS[place].astype(kind).tobytes().hex()}
+        for n, place in enumerate(places)
+    ]
+
+
+def taken(path: Path, rows: list[dict[str, Any]], **how: Any) -> list[int]:
+    """Return the labels by image number. loadgen writes an answer a line."""
+    path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    with duckdb.connect() as con:
+        create_table(con, "predictions")
+        predictions.add(con, path, **how)
+        rows_read = con.execute("select label from predictions order by image_id").fetchall()
+    return [label for (label,) in rows_read]
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<i4", "<i8"])
+def test_labels_in_hexadecimal(kind: str, tmp_path: Path) -> None:
+    rows = log(kind)
+    repeated = {**rows[3], "seq_id": 50_000, "data": rows[4]["data"]}
+    assert taken(tmp_path / "a.json", [*rows, repeated]) == LABELS.tolist()
+
+
+def test_another_order_of_the_images(tmp_path: Path) -> None:
+    order = tmp_path / "val_map.txt"
+    names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(50_000, 0, -1)]
+    order.write_text("\n".join(names))
+    assert taken(tmp_path / "a.json", log("<f4"), order=order) == LABELS.tolist()[::-1]
+
+
+def test_a_part_of_the_images_is_refused(tmp_path: Path) -> None:
+    with refused(DataError, "val_map.txt", column="image", count=500):
+        taken(tmp_path / "a.json", log("<f4", range(500)))
+
+
+@pytest.mark.parametrize("data", ["00", "0000803F00", "zz000000", "", "CDCC4C3E", "0000FA44"])
+def test_data_that_are_no_label(data: str, tmp_path: Path) -> None:
+    rows = log("<f4")
+    rows[PLACES.tolist().index(7)]["data"] = data
+    with refused(DataError, column="label"):
+        taken(tmp_path / "a.json", rows)
