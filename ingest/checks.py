@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import DataError
+from . import printed
 from . import ranks as ranking
 from .options import ReadOptions
 
@@ -196,12 +197,15 @@ def _refuse(
 
 def _hint(role: str, values: set[str | None]) -> str:
     """Name the usual cause, where the values give it away."""
+    if advice := printed.advice([value for value in values if value]):
+        return advice
     texts = {value.strip().removesuffix(".0") for value in values if value}
     if role == "image" and "0" in texts:
         return ". Numbers count from 1; an array in file-name order needs no numbers"
     if role == "rank" and "0" in texts:
         return ". These seem to count from 0"
-    numbers = {text for text in texts if text.isascii() and text.isdigit()}
+    plain = {printed.without_prefix(text) for text in texts}
+    numbers = {text for text in plain if text.isascii() and text.isdigit()}
     if role == "label" and numbers == {"1000"}:
         return (
             ". These seem to count from 1, or to come from a head of 1,001 classes with the "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +23,18 @@ THREADS = 2
 
 
 def top_k(
-    blocks: Iterable[npt.NDArray[np.floating[Any]]], k: int, where: str, threads: int = THREADS
+    blocks: Iterable[npt.NDArray[np.floating[Any]]],
+    k: int,
+    where: str,
+    threads: int = THREADS,
+    image_of: Callable[[int], object] | None = None,
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
     """Return the `k` highest of each row of all `blocks`, highest first.
 
     Class ids are int16 and their logits float64, both (n, k). The blocks are asked for by one
     thread at a time, and are changed: none may be the memory of another, or anybody else's.
+    `image_of` returns the image of a row from 0, for messages; without it a row's number is all
+    that is known.
 
     Of equal logits the lower class id ranks first. Raises DataError where a logit is NaN, and what
     `blocks` raises.
@@ -63,13 +69,15 @@ def top_k(
     values = np.concatenate([np.empty((0, k)), *(picked for _, picked in found)])
     unknown = np.flatnonzero(np.isnan(values[:, 0]))
     if len(unknown):
+        image = f", image {image_of(int(unknown[0]))}," if image_of else ""
         raise DataError(
-            f"{where}: the logit of class {labels[unknown[0], 0]} in row {unknown[0] + 1} is NaN "
-            f"({len(unknown):,} of {len(labels):,} rows have such; row 1 is the first)",
+            f"{where}: the logit of class {labels[unknown[0], 0]} in row {unknown[0] + 1}{image} "
+            f"is NaN ({len(unknown):,} of {len(labels):,} rows have such; row 1 is the first)",
             row=int(unknown[0]) + 1,
             column="confidence",
             value="nan",
             count=len(unknown),
+            remedy="Compute the predictions of these images again",
         )
     return labels, values
 
@@ -168,9 +176,12 @@ def of_table(
             values = lists.flatten().to_numpy(zero_copy_only=False)  # what is null becomes NaN
             yield values.reshape(-1, CLASSES).copy()  # Arrow's memory is not to be changed
 
+    def image_of(row: int) -> object:
+        return pa.Table.from_batches(heads)["image"][row].as_py()
+
     # Closed in any case: an answer half read holds the connection.
     with rows.to_arrow_reader(BLOCK) as reader:
-        labels, values = top_k(blocks(), TOP, where)
+        labels, values = top_k(blocks(), TOP, where, image_of=image_of)
     head = pa.Table.from_batches(heads) if heads else pa.table({"model": [], "image": []})
     several = np.repeat(np.arange(len(labels)), TOP)
     ranks = np.tile(np.arange(1, TOP + 1, dtype=np.int16), len(labels))

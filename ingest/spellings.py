@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from . import columns
+from . import columns, printed
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,14 +25,18 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     classes.
     """
     rows = con.view("input_rows")
+    meant = printed.read(con, rows)
+    rows = rows if meant is None else meant
     has_lists = rows.filter(
         "regexp_matches(cast(label as varchar), '^\\s*\\[') "
         "or regexp_matches(cast(confidence as varchar), '^\\s*\\[')"
     )
-    changed = bool(has_lists.limit(1).fetchall())
-    if changed:
+    is_listed = bool(has_lists.limit(1).fetchall())
+    changed = meant is not None or is_listed
+    if is_listed:
         rows = columns.unfold(columns.parse_lists(rows, where), where)
     rows.project("*, row_number() over () as row").to_table(SPELLED)
+    con.execute("drop table if exists printed_out")
     con.execute("create table class_texts (text varchar, spelling varchar, label smallint)")
     texts = con.execute(
         f"""

@@ -109,7 +109,7 @@ def from_rows(
         return _relation(con, image=images, label=_native(rows))
     if len(shape) == 2 and shape[0] == IMAGES and kind == "f" and shape[1] > TOP:
         logits.require_classes(shape[1], where, "array[:, 1:]")
-        labels, values = logits.top_k(rows.blocks(), TOP, where)
+        labels, values = logits.top_k(rows.blocks(), TOP, where, image_of=images.__getitem__)
         return _ranked(con, images, labels, confidence=values.ravel())
     if len(shape) == 2 and shape[0] == IMAGES and kind in "iu" and 1 <= shape[1] <= CLASSES:
         labels = _first_of_all(rows, where) if shape[1] == CLASSES else _native(rows)

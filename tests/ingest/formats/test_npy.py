@@ -126,6 +126,18 @@ def test_a_logit_that_is_nan(image: int, others: float, threads: int) -> None:
         top_k(blocks(logits), 5, "a.npy", threads)
 
 
+def test_the_image_of_a_nan_is_that_of_the_order(
+    tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
+    order = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(50_000, 0, -1)]
+    (tmp_path / "order.txt").write_text("\n".join(order))
+    array = np.zeros((50_000, 1000), np.float16)
+    array[2, 7] = np.nan
+    error = refuse(array, order=tmp_path / "order.txt")
+    assert (error.row, error.column, error.count) == (3, "confidence", 1)
+    assert "ILSVRC2012_val_00049998.JPEG" in str(error)
+
+
 @pytest.mark.parametrize("threads", [1, THREADS])
 def test_what_the_blocks_raise_is_raised(threads: int) -> None:
     def cut_short() -> Any:

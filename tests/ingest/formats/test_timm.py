@@ -344,6 +344,11 @@ def test_nan_among_the_logits(con: duckdb.DuckDBPyConnection) -> None:
     error = refused(con, pd.DataFrame({"filename": FILES, "logit": list(values)}))
     assert (error.row, error.column, error.value, error.count) == (4, "confidence", "nan", 1)
     assert "class 7 " in str(error)
+    assert FILES[3] in str(error)
+    last = pd.DataFrame({"filename": FILES[::-1], "logit": list(values[::-1])})
+    error = refused(con, last)
+    assert error.row == len(FILES) - 3
+    assert FILES[3] in str(error)
 
 
 def test_a_series_with_a_gap(con: duckdb.DuckDBPyConnection) -> None:
