@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import DataError
-from . import printed
 from . import ranks as ranking
 from .options import ReadOptions
 
@@ -197,6 +196,8 @@ def _refuse(
 
 def _hint(role: str, values: set[str | None]) -> str:
     """Name the usual cause, where the values give it away."""
+    from . import printed  # here: its patterns take time that no plain file needs
+
     if advice := printed.advice([value for value in values if value]):
         return advice
     texts = {value.strip().removesuffix(".0") for value in values if value}

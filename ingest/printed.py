@@ -75,11 +75,10 @@ def read(
             meant += [(role, each, value) for each, value in pairs if value != each]
     if not meant:
         return None
-    roles, texts, values = zip(*meant, strict=True)
-    table = {"role": roles, "text": texts, "value": values}
-    kept = {name: pa.array(column, pa.string()) for name, column in table.items()}
+    columns_of = zip(("role", "text", "value"), zip(*meant, strict=True), strict=True)
+    kept = {name: pa.array(column, pa.string()) for name, column in columns_of}
     con.from_arrow(pa.table(kept)).create(_MEANT)
-    changed = [role for role in _ROLES if role in roles]
+    changed = [each for each in _ROLES if any(role == each for role, *_ in meant)]
     rows.project("*, row_number() over () as row").create_view("printed_rows")
     columns = ", ".join(
         f"case when {role}_meant.text is not null then {role}_meant.value "
@@ -117,6 +116,11 @@ def advice(texts: Sequence[str]) -> str:
         return ". Write all numbers with a decimal point"
     if any(any(c.isdigit() or c in _BLANKS[2:] for c in t if not c.isascii()) for t in texts):
         return ". Some characters look like digits or blanks and are others: write ASCII digits"
+    if texts and all(re.fullmatch(r"[A-Za-z][A-Za-z' .,()/-]*", text) for text in texts):
+        return (
+            ". Names are those of WordNet, Keras and torchvision; other lists, such as that of "
+            "OpenAI's CLIP, use other names: write the class ids"
+        )
     return ""
 
 

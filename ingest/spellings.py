@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from . import columns, printed
+from . import columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +24,8 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     left as text is refused by whoever takes the rows. Raises DataError where a text could be two
     classes.
     """
+    from . import printed  # here: its patterns take time that no plain file needs
+
     rows = con.view("input_rows")
     meant = printed.read(con, rows)
     rows = rows if meant is None else meant
@@ -62,22 +64,14 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     """Replace the words in SPELLED by class ids; return whether any are known."""
     statement = Path(__file__).with_name("spellings.sql").read_text(encoding="utf-8")
     con.execute(f"insert into class_texts by name {statement}")
-    fitting = con.execute(
-        f"""
-        with texts as (
-            select distinct cast(label as varchar) as text from {SPELLED} where label is not null
-        ),
-
-        known as (
-            select class_texts.spelling, count(distinct texts.text) as texts
-            from texts inner join class_texts on texts.text = class_texts.text
-            group by class_texts.spelling
-        )
-
-        select spelling from known where texts = (select max(texts) from known)
-        """  # noqa: S608, a constant
-    ).fetchall()
-    spellings = [spelling for (spelling,) in fitting]
+    fitting = _best(con)
+    texts = con.table(SPELLED).project("cast(label as varchar) as text").filter("text is not null")
+    if not fitting or fitting[0][1] < len(texts.distinct()):
+        # No list has them all: any name of a class will do, in any case.
+        by_name = Path(__file__).with_name("any_name.sql").read_text(encoding="utf-8")
+        con.execute(f"insert into class_texts by name {by_name}")
+        fitting = _best(con)
+    spellings = [spelling for spelling, _ in fitting]
     if not spellings:
         return False
     con.execute("delete from class_texts where not list_contains($1, spelling)", [spellings])
@@ -101,6 +95,25 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
         """  # noqa: S608, a constant
     )
     return True
+
+
+def _best(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    """Return the spellings that know most of the texts, and how many."""
+    return con.execute(
+        f"""
+        with texts as (
+            select distinct cast(label as varchar) as text from {SPELLED} where label is not null
+        ),
+
+        known as (
+            select class_texts.spelling, count(distinct texts.text) as texts
+            from texts inner join class_texts on texts.text = class_texts.text
+            group by class_texts.spelling
+        )
+
+        select spelling, texts from known where texts = (select max(texts) from known)
+        """  # noqa: S608, a constant
+    ).fetchall()
 
 
 def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:

@@ -2,8 +2,10 @@
 --
 -- grain: one row per spelling, text and class
 -- reads: classes
--- source: timm's inference.py --label-type name, description and detailed; torchvision's categories
---   and Keras' decode_predictions take the first name
+-- rule: torchvision's categories are the first names, but for two, so that none is that of two
+--   classes: 134 is crane bird, beside crane, and 639 is maillot tank suit, beside maillot
+-- source: timm's inference.py --label-type name, description and detailed; torchvision's
+--   models/_meta.py (0.29.1) and Keras' decode_predictions, which has underscores for blanks
 -- spelling: which way it is
 -- text: the words
 -- label: the class id
@@ -38,6 +40,17 @@ union all
 select
     'the first name, with underscores' as spelling,
     replace(split_part(name, ', ', 1), ' ', '_') as text,
+    label
+from classes
+where name is not null
+union all
+select
+    'the categories of torchvision' as spelling,
+    case
+        when label = 134 and split_part(name, ', ', 1) = 'crane' then 'crane bird'
+        when label = 639 and split_part(name, ', ', 1) = 'maillot' then 'maillot tank suit'
+        else split_part(name, ', ', 1)
+    end as text,
     label
 from classes
 where name is not null
