@@ -261,7 +261,10 @@ def _usual(lines: Sequence[str], separator: str) -> Layout | None:
         return None
     if "\r" in lines[0][:-1] or not lines[0].strip():
         return None
-    rows = [record.cells for record in records(lines, separator)]
+    try:
+        rows = [record.cells for record in records(lines, separator)]
+    except csv.Error:  # a carriage return within a cell
+        return None
     if not {"image", "label"} <= _known(rows[0]):
         return None
     if any(len(row) != len(rows[0]) for row in rows):
