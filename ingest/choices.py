@@ -69,7 +69,7 @@ def are_scores_by_class(values: Iterable[Any]) -> bool:
     first = objects[0]
     if not all(map(is_number, first.values())) or set(map(str.lower, first)) & _KNOWN:
         return False
-    if all(_is_class(key) for key in first):
+    if all(is_class(key) for key in first):
         return True
     if len(first) >= CLASSES:  # logit_0, logit_1, … are columns
         return not all(_NUMBERED.fullmatch(key) for key in first)
@@ -82,6 +82,11 @@ _KNOWN = {*LABEL_KEYS, *SCORE_KEYS, *_RANK_KEYS}
 def is_number(value: object) -> bool:
     """Say whether a value of JSON, or a text in it, is a number."""
     return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+
+
+def is_fraction(value: object) -> bool:
+    """Say whether a value is a number that is not whole."""
+    return isinstance(value, str) and is_number(value) and not is_whole(value)
 
 
 def are_pairs(values: list[Any]) -> bool:
@@ -232,16 +237,18 @@ def _are_confidences(lists: Iterable[list[Any]]) -> bool:
         for each in value:
             if not is_number(each):
                 return False
-            has_fraction = has_fraction or not (_is_whole(each))
+            has_fraction = has_fraction or not (is_whole(each))
     return has_fraction
 
 
 def _places(choices: list[Any]) -> tuple[int, int] | None:
     """Return at which places of [label, score] or [WordNet id, name, score] these two are."""
+    if not all(isinstance(choice, list) for choice in choices):
+        return None
     lengths = set(map(len, choices))
     if lengths == {3}:
         if all(map(is_number, (choice[2] for choice in choices))) and all(
-            _is_class(choice[0]) and not is_number(choice[1]) for choice in choices
+            is_class(choice[0]) and not is_number(choice[1]) for choice in choices
         ):
             return 0, 2
         return None
@@ -324,11 +331,12 @@ def _columns(lists: list[list[tuple[Any, Any]]]) -> Columns:
     return found
 
 
-def _is_whole(text: str) -> bool:
+def is_whole(text: str) -> bool:
+    """Say whether a text is a whole number, with a fraction of zeros or none."""
     return _WHOLE.fullmatch(text.replace(".0", "", 1) if text.endswith(".0") else text) is not None
 
 
-def _is_class(value: object) -> bool:
+def is_class(value: object) -> bool:
     """Say whether a text is a class id or a WordNet id."""
     if not isinstance(value, str):
         return False

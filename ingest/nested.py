@@ -81,6 +81,8 @@ def _chosen(parts: dict[str, Columns], flat: Columns, where: str, options: ReadO
         for name, part in parts.items()
         if "confidence" in part or not any(word in name.lower() for word in _TRUTH)
     }
+    if not any("confidence" in part for part in likely.values()):
+        others += _unnamed_labels(flat, others)
     if len(likely) == 1 and not others:
         return next(iter(likely.values()))
     names = [*others, *(f"{name}.label" for name in parts)]
@@ -92,6 +94,18 @@ def _chosen(parts: dict[str, Columns], flat: Columns, where: str, options: ReadO
         parameter="columns",
         remedy='Choose the one that the model predicted: `columns={"label": "NAME"}`',
     )
+
+
+def _unnamed_labels(flat: Columns, others: list[str]) -> list[str]:
+    """Return the columns of an unknown name that hold classes."""
+    known = {
+        name for role in ("image", "rank", "confidence", "model") for name in columns.NAMES[role]
+    }
+    return [
+        name
+        for name, values in flat.items()
+        if name not in others and name.strip().lower() not in known and choices.is_class(values[0])
+    ]
 
 
 def _renamed(found: Columns, options: ReadOptions) -> Columns:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..schema.tables import IMAGES
+from ..schema.tables import CLASSES, IMAGES
 from . import choices, coco, columns, image_names, mlperf
 
 # How many members of a list or object decide what it is; all are looked at when it is read.
 LOOKED_AT = 8
 _LEVELS = 8
-# How sure a part is to be the predictions: it names images; it is as long as there are images;
-# one record; anything else that is a table.
-_NAMED, _POSITIONAL, _RECORD, _TABLE = 3, 2, 1, 0
+# How sure a part is to be the predictions: it names images; it is as long as there are images; one
+# record; anything else that is a table; a list that may belong to images that another part names.
+_NAMED, _POSITIONAL, _RECORD, _TABLE, _LIST = 4, 3, 2, 1, 0
 
 
 class Part(NamedTuple):
@@ -37,12 +37,31 @@ class Part(NamedTuple):
         """The keys that lead to it."""
         return ".".join((*self.keys, "+".join(self.members)) if self.members else self.keys)
 
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        if self.kind == "split":
+            return len(self.value["data"])
+        return len(self.value[self.members[0]] if self.members else self.value)
+
 
 def surest(value: Mapping[str, Any]) -> list[Part]:
-    """Return the parts of an object that are most likely its predictions: one, several or none."""
+    """Return the parts of an object that are most likely its predictions: one, several or none.
+
+    What names images may be the ground truth of predictions that name none: what is as long as it
+    is likely too.
+    """
     found = list(_find(value, ()))
-    highest = max((part.sureness for part in found), default=_TABLE)
-    return [part for part in found if part.sureness == highest]
+    highest = max((part.sureness for part in found), default=_LIST)
+    likely = [part for part in found if part.sureness == highest > _LIST]
+    if highest == _NAMED:
+        lengths = {part.rows for part in likely if part.rows >= LOOKED_AT}
+        likely += [
+            part
+            for part in found
+            if part.sureness < _NAMED and part.kind != "record" and part.rows in lengths
+        ]
+    return likely
 
 
 def _find(value: Any, keys: tuple[str, ...]) -> Iterator[Part]:
@@ -96,12 +115,13 @@ def _is_record(value: Mapping[str, Any]) -> bool:
 def _of_list(rows: list[Any]) -> int | None:
     """Say how sure a list is to be the predictions; None where it is none."""
     head = rows[:LOOKED_AT]
-    as_long = _POSITIONAL if len(rows) == IMAGES else None
+    as_long = _POSITIONAL if len(rows) == IMAGES else _LIST
     if head and all(isinstance(row, dict) for row in head):
-        return _NAMED if any(map(names_image, head)) else as_long or _TABLE
+        return _NAMED if any(map(names_image, head)) else max(as_long, _TABLE)
     if head and all(isinstance(row, list) for row in head):
         return _NAMED if is_image(next(iter(head[0]), None)) else as_long
-    return None if any(map(is_image, head)) else as_long
+    is_no_label = any(is_image(each) or choices.is_fraction(each) for each in head)
+    return None if is_no_label or not head else as_long
 
 
 def _of_map(value: Mapping[str, Any]) -> int | None:
@@ -112,7 +132,9 @@ def _of_map(value: Mapping[str, Any]) -> int | None:
     if not head or not all(image_names.number(key) is not None for key in head):
         return None
     first = value[head[0]]
-    return _NAMED if isinstance(first, dict) and names_image(first) else _POSITIONAL
+    if isinstance(first, dict) and names_image(first):
+        return _NAMED
+    return _POSITIONAL if len(value) > CLASSES else _TABLE  # the classes have numbers too
 
 
 def _groups(value: Mapping[str, Any]) -> list[list[str]]:

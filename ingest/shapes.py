@@ -213,8 +213,7 @@ def _of_rows(rows: list[Any], where: str, options: ReadOptions) -> Columns:
     found = choices.of(rest, where, options) if width > 1 else None
     if found is None:
         raise _unclear(rows[0], 1, where)
-    is_ranked = all(len(set(map(str, row))) == len(row) for row in rest)
-    if width > 2 and set(found) == {"label"} and not (width > 3 and is_ranked):
+    if width > 2 and set(found) == {"label"} and not (width > 3 and _are_distinct(rest)):
         raise DataError(
             f"{where} has rows of {width} values without names, and more than one of them could "
             "be the label",
@@ -225,6 +224,11 @@ def _of_rows(rows: list[Any], where: str, options: ReadOptions) -> Columns:
             remedy="Write an object for each prediction, or pandas' to_json(orient='split')",
         )
     return {"image": images, **found}
+
+
+def _are_distinct(rows: Sequence[list[Any]]) -> bool:
+    """Say whether no row has a value twice: ranks do not, a label and a prediction may."""
+    return all(len(set(map(str, row))) == len(row) for row in rows)
 
 
 def _of_map(value: Mapping[str, Any], where: str, options: ReadOptions) -> Columns:
@@ -311,6 +315,8 @@ def _to_arrow(found: Columns, where: str) -> pa.Table:
     """Return a table of texts; of lists of texts where a column holds lists."""
     import pyarrow as pa
 
+    if not found:
+        raise _without_rows(where)
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{where} has columns of different lengths: {lengths}", count=len(lengths))

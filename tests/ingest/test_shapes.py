@@ -65,7 +65,8 @@ def columns(images: list[Image]) -> dict[str, list[Any]]:
 
 
 def records(images: list[Image]) -> list[dict[str, Any]]:
-    return [dict(zip(columns(images), row, strict=True)) for row in cells(images)]
+    names = columns(images)
+    return [dict(zip(names, row, strict=True)) for row in cells(images)]
 
 
 def cells(images: list[Image]) -> list[list[Any]]:
@@ -411,6 +412,19 @@ NAME = GIVEN[0].name
     [
         ({"a": {NAME: 1}, "b": {GIVEN[1].name: 2}}, {"count": 2, "value": "a"}),
         ({"a": [{"image": NAME}], "b": {"c": [{"image": NAME}]}}, {"count": 2, "value": "a"}),
+        # The ground truth names its images; the predictions do not.
+        (
+            {"truth": {f"ILSVRC2012_val_{n:08d}": 5 for n in range(1, 9)}, "pred": [5] * 8},
+            {"count": 2, "value": "truth"},
+        ),
+        (
+            [{"image": NAME, "output": 5, "info": {"label": 6}}],
+            {"column": "label", "value": "output", "count": 2, "parameter": "columns"},
+        ),
+        ({NAME: [["5", "x", 0.5], True]}, {"column": "label", "row": 1}),
+        ([[NAME, True], [GIVEN[1].name, [5]]], {"row": 1, "column": "label"}),
+        ([[NAME, [{"label": 5}, [1, 2]]]], {"row": 1}),
+        ({"info": [None], "data": [None]}, {"count": 0}),
         ({"model": "vit", "accuracy": 0.8}, {"count": 2, "value": "model"}),
         ({"cat.jpg": 5, "dog.jpg": 6}, {"column": "image", "value": "cat.jpg", "row": 1}),
         ({NAME: 5, "model": 6}, {"column": "image", "value": "model", "row": 2}),
