@@ -13,12 +13,14 @@ from . import choices, columns, image_names
 from .choices import Columns
 from .options import ReadOptions
 
-# Other names of the columns of one tool each: PaddleClas, COCO, mmpretrain.
+# Other names: of the columns of one tool each (PaddleClas, COCO, mmpretrain), and of lists.
 _OTHER_NAMES = {
     "image": ("filepath", "file", "img_path", "image_path"),
-    "label": ("class_ids", "category_id"),
-    "confidence": ("scores", "pred_score"),
+    "label": ("class_ids", "category_id", "predictions", "preds", "pred_labels"),
+    "confidence": ("scores", "pred_score", "pred_scores", "probs", "probabilities", "confidences"),
 }
+# What is the label if it is a list beside a list of scores, and may be the ground truth if not.
+_LABEL_LISTS = ("labels", "classes")
 # What says that a field is the ground truth.
 _TRUTH = ("truth", "gt", "target", "annotation", "true", "reference")
 _SHOWN = 8
@@ -75,7 +77,7 @@ def _chosen(parts: dict[str, Columns], flat: Columns, where: str, options: ReadO
     for name, part in parts.items():
         if wanted in (name, f"{name}.label"):
             return {str(wanted) if role == "label" else role: part[role] for role in part}
-    others = [name for name in flat if name.strip().lower() in columns.NAMES["label"]]
+    others = _known(flat, "label")
     likely = {
         name: part
         for name, part in parts.items()
@@ -112,16 +114,37 @@ def _renamed(found: Columns, options: ReadOptions) -> Columns:
     """Return the columns with the names of one tool's, where no name that is known is there."""
     named = dict(found)
     for role, others in _OTHER_NAMES.items():
-        if role in options.columns or any(
-            name.strip().lower() in columns.NAMES[role] for name in named
-        ):
+        if role in options.columns or _known(named, role):
             continue
-        other = choices.key_of(named, others)
-        if other is None and role == "image":
+        names = [name for name in named if name.strip().lower() in others]
+        if role == "label" and not names and _has_score_lists(named):
+            names = [name for name in named if name.strip().lower() in _LABEL_LISTS]
+            names = [name for name in names if _holds_lists(named[name])]
+        if role == "confidence":  # as many as there are labels
+            labels = _known(named, "label")
+            is_several = not labels or _holds_lists(named[labels[0]])
+            names = [name for name in names if _holds_lists(named[name]) == is_several]
+        other = names[0] if len(names) == 1 else None
+        if role == "image" and other is None:
             other = _image_column(named)
         if other is not None:
             named = {role if name == other else name: named[name] for name in named}
     return named
+
+
+def _known(found: Columns, role: str) -> list[str]:
+    return [name for name in found if name.strip().lower() in columns.NAMES[role]]
+
+
+def _has_score_lists(found: Columns) -> bool:
+    known = {*_OTHER_NAMES["confidence"], *columns.NAMES["confidence"]}
+    return any(
+        name.strip().lower() in known and _holds_lists(values) for name, values in found.items()
+    )
+
+
+def _holds_lists(values: list[Any]) -> bool:
+    return isinstance(next((value for value in values if value is not None), None), list)
 
 
 def _image_column(found: Columns) -> str | None:

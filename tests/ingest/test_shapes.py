@@ -137,6 +137,15 @@ def mmpretrain(image: Image) -> dict[str, Any]:
     }
 
 
+def plural(images: list[Image], **more: Any) -> dict[str, Any]:
+    return {
+        "filenames": [image.name for image in images],
+        "predictions": [image.labels[0] for image in images],
+        "probs": [image.scores[0] for image in images],
+        **more,
+    }
+
+
 META = {"model": "vit", "accuracy": 0.8, "classes": ["tench", "goldfish"], "args": {"lr": 0.1}}
 
 SHAPES: dict[str, Shape] = {
@@ -246,6 +255,14 @@ SHAPES: dict[str, Shape] = {
     ),
     "PaddleClas": Shape(lambda r: [paddle(image) for image in r], **PARALLEL),
     "mmpretrain": Shape(lambda r: [mmpretrain(image) for image in r], **TOP),
+    "mmpretrain with all scores": Shape(
+        lambda r: [{**mmpretrain(image), "pred_scores": [0.5] * 1000} for image in r], **TOP
+    ),
+    "plural names": Shape(plural, **TOP),
+    "plural names beside the truth": Shape(lambda r: plural(r, labels=[7] * len(r)), **TOP),
+    "zero-shot pipeline": Shape(
+        lambda r: [{"image": i.name, "labels": i.labels, "scores": i.scores} for i in r], **PARALLEL
+    ),
 }
 
 
@@ -395,6 +412,7 @@ def test_1000_numbers_an_image_are_confidences(tmp_path: Path) -> None:
     for content in (
         by_name(images, logits),
         [{"image": image.name, "prob": logits(image)} for image in images],
+        [{"img_path": image.name, "pred_scores": logits(image)} for image in images],
     ):
         rows = taken(json.dumps(content), tmp_path / "a.json")
         assert [row for row in rows if row[1] <= 3] == expected(images, SHAPES["by name, objects"])
@@ -421,6 +439,7 @@ NAME = GIVEN[0].name
             [{"image": NAME, "output": 5, "info": {"label": 6}}],
             {"column": "label", "value": "output", "count": 2, "parameter": "columns"},
         ),
+        ([{"image": NAME, "labels": [5, 6], "outputs": [7, 8]}], {"column": "label"}),
         ({NAME: [["5", "x", 0.5], True]}, {"column": "label", "row": 1}),
         ([[NAME, True], [GIVEN[1].name, [5]]], {"row": 1, "column": "label"}),
         ([[NAME, [{"label": 5}, [1, 2]]]], {"row": 1}),
