@@ -1,4 +1,4 @@
-"""What the columns of a text without a header are, by what their cells hold."""
+"""What the columns of a text without names for them are, by what their cells hold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def infer(
         return table, _alone(found, where, options)
     taken = set(options.columns.values())
     cells = {
-        name: [row[place].strip() for row in found.sample if len(row) == len(found.names)]
+        name: [_plain(row[place]) for row in found.sample if len(row) == len(found.names)]
         for place, name in enumerate(found.names)
         if name not in taken
     }
@@ -49,7 +49,8 @@ def infer(
         ranked = _ranked(table, kinds, options)
         if ranked is not None:
             return ranked
-    if not inferred and "image" not in options.columns and options.order is None:
+    if "image" not in {*inferred, *options.columns} and options.order is None:
+        _require_whole_names(found, where)
         return table, options
     candidates = [name for name, kind in kinds.items() if kind in ("class", "word")]
     if "label" not in options.columns and len(candidates) == 1:
@@ -72,18 +73,27 @@ def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOption
             value=first,
             remedy="Write the class beside each name",
         )
-    if re.search(r"ILSVRC2012_val_\d{8}", first):
-        raise DataError(
-            f"{where} has one cell a line, and realdb finds no separator in {first!r}",
-            file=where,
-            column="image",
-            value=first,
-            remedy=f"Its cells may be separated by a {', '.join(layout.SEPARATORS.values())}",
-        )
+    _require_whole_names(found, where)
     is_image = found.has_header and name.strip().lower() in columns.NAMES["image"]
     if is_image or options.columns.get("label", name) != name or "image" in options.columns:
         return options
     return _in_place(options, {"label": name})
+
+
+def _require_whole_names(found: layout.Layout, where: str) -> None:
+    """Raise DataError where image names are in cells with something else: name->5, name: 5."""
+    cell = next(
+        (cell for row in found.sample[:1] for cell in row if layout.names_an_image(cell)), None
+    )
+    if cell is not None:
+        raise DataError(
+            f"{where} has more than an image name in the cell {cell!r}, and realdb finds no "
+            "separator in it",
+            file=where,
+            column="image",
+            value=cell,
+            remedy=f"Separate the cells by a {', '.join(layout.SEPARATORS.values())}",
+        )
 
 
 def _in_place(options: ReadOptions, inferred: dict[str, str]) -> ReadOptions:
@@ -115,6 +125,12 @@ def _kind(cells: Sequence[str]) -> str | None:
     if all(map(layout.is_number, cells)):
         return "number"
     return "word" if len(set(cells)) > 1 or len(cells) == 1 else None
+
+
+def _plain(cell: str) -> str:
+    """Return a cell as it is read later."""
+    is_whole = re.fullmatch(layout.SAVETXT, cell) is not None and float(cell).is_integer()
+    return str(int(float(cell))) if is_whole else cell.strip()
 
 
 def _is_running(numbers: Sequence[int]) -> bool:

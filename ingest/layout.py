@@ -41,6 +41,8 @@ _NUMBER = r"(?i)\s*[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?\s*|\s*[-+]?(nan|inf)\s
 _IMAGE = rf"(?i)(?:{image_names.PATTERN})\Z"
 _NAMED_IMAGE = r"(?i)ILSVRC2012_val_\d{8}"
 _SEP_LINE = r"(?i)\"?sep=(\\t|.)\"?\s*"
+# What numpy.savetxt writes if no format is chosen, also for class ids.
+SAVETXT = r"-?\d\.\d{18}e[-+]\d\d"
 # 0,95 or 1,2e-3.
 _DECIMAL_COMMA = r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*"
 
@@ -75,6 +77,21 @@ class Layout(NamedTuple):
     first_line: int
     sample: list[list[str]]
     is_plain: bool
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the names may say what a column is: not those that pandas and R make up."""
+        made_up = r"(?i)\d+|v\d+|column_?\d+|unnamed(: \d+)?"
+        return self.has_header and not all(re.fullmatch(made_up, name) for name in self.names)
+
+    def float_columns(self) -> list[str]:
+        """Return the columns that are written as numpy.savetxt does by default."""
+        return [
+            name
+            for place, name in enumerate(self.names)
+            if (cells := [row[place] for row in self.sample if place < len(row)])
+            and all(re.fullmatch(SAVETXT, cell) for cell in cells)
+        ]
 
     def decimal_commas(self, chosen: str | None) -> list[str]:
         """Return the columns of confidences that are written like 0,95; `chosen` is one of them.
@@ -188,6 +205,8 @@ def records(
                 start = number
                 if separator == " ":
                     line = line.strip().replace("\t", " ")
+                if separator == "|" and (line := _unruled(line)) == "":
+                    continue
             is_inside ^= bool(line.count(quote) % 2)
             yield line
 
@@ -203,17 +222,31 @@ def records(
         yield Record(start, cells)
 
 
+def _unruled(line: str) -> str:
+    """Return a line without the rules of a Markdown table; nothing is left of one that is a rule.
+
+    A database's shell draws a rule below the header, too.
+    """
+    text = line.strip()
+    if not text.strip("|-:+= "):
+        return ""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "|" else line
+
+
 def is_comment(line: str) -> bool:
     """Say whether a line is a comment; //server/ILSVRC2012_val_00000001.JPEG is a path."""
     text = line.lstrip()
-    return text.startswith(_COMMENTS) and not (
-        text.startswith("//") and re.search(_NAMED_IMAGE, text) is not None
-    )
+    return text.startswith(_COMMENTS) and not (text.startswith("//") and names_an_image(text))
 
 
 def is_image(cell: str) -> bool:
     """Say whether a cell is the name of a validation image, and not a number."""
     return re.search(_IMAGE, cell) is not None
+
+
+def names_an_image(text: str) -> bool:
+    """Say whether the published name of a validation image is anywhere in a text."""
+    return re.search(_NAMED_IMAGE, text) is not None
 
 
 def is_number(cell: str) -> bool:
@@ -329,7 +362,8 @@ def _odd(path: Path, lines: list[str], encoding: str, chosen: str | None) -> Lay
         and separator not in (None, " ")
         and quote == '"'
         and (header_line or first_line) == 1
-        and bool(lines[0].strip()),
+        and bool(lines[0].strip())
+        and not (separator == "|" and any(_unruled(line) != line for line in lines)),
     )
 
 

@@ -67,7 +67,9 @@ def read(
         table = con.from_arrow(_by_lines(path, found, options))
     if decimals := found.decimal_commas(options.columns.get("confidence")):
         table = _with_points(table, decimals)
-    if not found.has_header or len(found.names) == 1:
+    if floats := found.float_columns():
+        table = _with_whole_numbers(table, floats)
+    if not found.is_named or len(found.names) == 1:
         table, options = content.infer(table, found, str(path), options)
     return columns.select(con, table, str(path), options)
 
@@ -150,17 +152,29 @@ def _with_points(
     table: duckdb.DuckDBPyRelation, decimals: Sequence[str]
 ) -> duckdb.DuckDBPyRelation:
     """Return the table with 0.95 for 0,95 in the columns `decimals`."""
-    import duckdb
+    return table.project(
+        ", ".join(
+            f"regexp_replace({column}, '{_DECIMAL}', '\\1.\\2') as {column}"
+            if name in decimals
+            else column
+            for name, column in ((name, quoting.identifier(name)) for name in table.columns)
+        )
+    )
 
-    def number(name: str) -> duckdb.Expression:
-        constants = (duckdb.ConstantExpression(each) for each in (_DECIMAL, r"\1.\2"))
-        column = duckdb.ColumnExpression(name)
-        return duckdb.FunctionExpression("regexp_replace", column, *constants).alias(name)
 
-    return table.select(
-        *(
-            number(name) if name in decimals else duckdb.ColumnExpression(name)
-            for name in table.columns
+def _with_whole_numbers(
+    table: duckdb.DuckDBPyRelation, floats: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
+    """Return the table with 394 for 3.940000000000000000e+02 in the columns `floats`."""
+    return table.project(
+        ", ".join(
+            f"case when regexp_full_match({column}, '{layout.SAVETXT}') "
+            f"and cast({column} as double) = round(cast({column} as double)) "
+            f"then cast(cast(cast({column} as double) as bigint) as varchar) "
+            f"else {column} end as {column}"
+            if name in floats
+            else column
+            for name, column in ((name, quoting.identifier(name)) for name in table.columns)
         )
     )
 

@@ -192,6 +192,40 @@ def test_without_a_header_the_content_tells(text: str, tmp_path: Path) -> None:
     assert [row[:2] for row in taken(path)] == [row[:2] for row in EXPECTED]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,1\n{rows}",
+        ",0,1\n{indexed}",
+        "V1,V2\n{rows}",
+        "| file_name | label |\n|:---|---:|\n{ruled}",
+        " file_name | label \n-----+-----\n{barred}",
+    ],
+    ids=["pandas", "pandas' index", "R", "Markdown", "a database's shell"],
+)
+def test_names_that_mean_nothing_and_tables_that_are_drawn(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    pairs = list(zip(NAMES, LABELS, strict=True))
+    rows = {
+        "rows": "".join(f"{name},{label}\n" for name, label in pairs),
+        "indexed": "".join(f"{i},{name},{label}\n" for i, (name, label) in enumerate(pairs)),
+        "ruled": "".join(f"| {name} | {label} |\n" for name, label in pairs),
+        "barred": "".join(f" {name} | {label}\n" for name, label in pairs),
+    }
+    path.write_text(text.format(**rows), encoding="utf-8")
+    assert [row[:2] for row in taken(path)] == [row[:2] for row in EXPECTED]
+
+
+@pytest.mark.parametrize("ranks", [1, 5])
+def test_numpys_savetxt_without_a_format(ranks: int, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    rows = [[(image * 7 + rank) % 1000 for rank in range(ranks)] for image in range(IMAGES)]
+    text = "".join(" ".join(f"{label:.18e}" for label in row) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8")
+    found = taken(path)
+    assert [label for _, label, _ in found] == [label for row in rows for label in row]
+
+
 def test_the_first_line_is_data_with_chosen_columns(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     rows = zip(NAMES, LABELS, LABELS[::-1], strict=True)
@@ -257,10 +291,13 @@ def test_image_names_alone(tmp_path: Path, refuse: Callable[..., Any]) -> None:
     assert (refuse(path).column, refuse(path).value) == ("label", NAMES[0])
 
 
-def test_a_separator_that_is_unknown(tmp_path: Path, refuse: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(("between", "value"), [("->", "->5"), (": ", ":"), ("=", "=5")])
+def test_a_separator_that_is_unknown(
+    between: str, value: str, tmp_path: Path, refuse: Callable[..., Any]
+) -> None:
     path = tmp_path / "names.txt"
-    path.write_text("".join(f"{name}->5\n" for name in NAMES), encoding="utf-8")
-    assert refuse(path).value == f"{NAMES[0]}->5"
+    path.write_text("".join(f"{name}{between}5\n" for name in NAMES), encoding="utf-8")
+    assert refuse(path).value == NAMES[0] + value
 
 
 @pytest.mark.parametrize(
