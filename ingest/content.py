@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 from ..schema import quoting
 from ..schema.tables import CLASSES, IMAGES
-from . import columns, layout
+from . import columns, layout, text
 from .options import ReadOptions
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOption
     """Return the options for a file of one column: labels, in the order of the images."""
     (name,) = found.names
     first = next((row[0] for row in found.sample if row), "")
-    if layout.is_image(first):
+    if text.is_image(first):
         raise DataError(
             f"{where} has image names and no labels: its first row is {first!r}",
             file=where,
@@ -83,7 +83,7 @@ def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOption
 def _require_whole_names(found: layout.Layout, where: str) -> None:
     """Raise DataError where image names are in cells with something else: name->5, name: 5."""
     cell = next(
-        (cell for row in found.sample[:1] for cell in row if layout.names_an_image(cell)), None
+        (cell for row in found.sample[:1] for cell in row if text.names_an_image(cell)), None
     )
     if cell is not None:
         raise DataError(
@@ -92,7 +92,7 @@ def _require_whole_names(found: layout.Layout, where: str) -> None:
             file=where,
             column="image",
             value=cell,
-            remedy=f"Separate the cells by a {', '.join(layout.SEPARATORS.values())}",
+            remedy=f"Separate the cells by a {', '.join(text.SEPARATORS.values())}",
         )
 
 
@@ -114,7 +114,7 @@ def _kind(cells: Sequence[str]) -> str | None:
     """
     if not cells:
         return None
-    if all(map(layout.is_image, cells)):
+    if all(map(text.is_image, cells)):
         return "image"
     whole = [re.fullmatch(_WHOLE, cell) for cell in cells]
     if all(whole):
@@ -122,14 +122,14 @@ def _kind(cells: Sequence[str]) -> str | None:
         if len(numbers) > 2 and numbers[0] in (0, 1) and _is_running(numbers):
             return None
         return "class" if max(numbers) < CLASSES else "whole"
-    if all(map(layout.is_number, cells)):
+    if all(map(text.is_number, cells)):
         return "number"
     return "word" if len(set(cells)) > 1 or len(cells) == 1 else None
 
 
 def _plain(cell: str) -> str:
     """Return a cell as it is read later."""
-    is_whole = re.fullmatch(layout.SAVETXT, cell) is not None and float(cell).is_integer()
+    is_whole = re.fullmatch(text.SAVETXT, cell) is not None and float(cell).is_integer()
     return str(int(float(cell))) if is_whole else cell.strip()
 
 

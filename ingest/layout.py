@@ -10,48 +10,19 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
-from . import columns, image_names
+from . import columns, text
 
-HEAD = 1 << 16
-# A prediction takes less, with 1,000 values of 20 digits and 10,000 columns as well. DuckDB leaves
-# out a line that is longer than it allows for, if it is the last one.
-LONGEST_LINE = 1_000_000
-# A cell of a file that DuckDB cannot read as it is; Python's csv module sets this limit.
-LONGEST_CELL = 131_072
-# The separators, and the first of two that fit alike. A blank is the last resort.
-SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "pipe", " ": "blank"}
-_COMMENTS = ("#", "%", "//")
 _MOST_TITLES = 20
 # As much of the usual file tells.
 _BEGINNING = 2048
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-# Not compiled ahead: the usual file needs none of them.
-_NUMBER = r"(?i)\s*[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?\s*|\s*[-+]?(nan|inf)\s*"
-_IMAGE = rf"(?i)(?:{image_names.PATTERN})\Z"
-_NAMED_IMAGE = r"(?i)ILSVRC2012_val_\d{8}"
 _SEP_LINE = r"(?i)\"?sep=(\\t|.)\"?\s*"
-# What numpy.savetxt writes if no format is chosen, also for class ids.
-SAVETXT = r"-?\d\.\d{18}e[-+]\d\d"
 # 0,95 or 1,2e-3.
 _DECIMAL_COMMA = r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*"
-
-
-class Record(NamedTuple):
-    """The cells of a line, or of several where a cell holds line breaks, and its number from 1."""
-
-    line: int
-    cells: list[str]
 
 
 class Layout(NamedTuple):
@@ -90,7 +61,7 @@ class Layout(NamedTuple):
             name
             for place, name in enumerate(self.names)
             if (cells := [row[place] for row in self.sample if place < len(row)])
-            and all(re.fullmatch(SAVETXT, cell) for cell in cells)
+            and all(re.fullmatch(text.SAVETXT, cell) for cell in cells)
         ]
 
     def decimal_commas(self, chosen: str | None) -> list[str]:
@@ -112,34 +83,9 @@ class Layout(NamedTuple):
                 chosen is not None and name.lower().startswith(chosen.lower())
             )
             is_fraction = all(re.match(r"\s*[-+]?[01]?,", cell) for cell in with_comma)
-            if with_comma and (is_named or is_fraction) and all(map(is_number, others)):
+            if with_comma and (is_named or is_fraction) and all(map(text.is_number, others)):
                 found.append(name)
         return found
-
-
-def encoding_of(head: bytes) -> str | None:
-    """Return the encoding of a text that begins with `head`; None where it is no text.
-
-    What is neither marked nor has NUL bytes is UTF-8, or refused later.
-    """
-    for mark, name in sorted(_MARKS.items(), key=lambda each: -len(each[0])):
-        if head.startswith(mark):
-            return name
-    if b"\0" not in head:
-        return "utf-8-sig"
-    sample = head[: 1024 // 4 * 4]
-    sample = sample[: len(sample) // 4 * 4]
-    for name in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
-        try:
-            text = sample.decode(name)
-        except UnicodeDecodeError:
-            continue
-        # Bytes that are no text in this encoding give other signs than a file of predictions has.
-        if text and all(each.isprintable() or each in "\r\n\t" for each in text):
-            letters = sum(each < "\x80" for each in text)
-            if letters > len(text) / 2:
-                return name
-    return None
 
 
 def detect(path: Path, separator: str | None = None) -> Layout:
@@ -147,155 +93,34 @@ def detect(path: Path, separator: str | None = None) -> Layout:
 
     Raises DataError where it is no text in a Unicode encoding, or has no lines with data.
     """
-    head, is_whole = _head(path)
-    encoding = encoding_of(head)
+    head, is_whole = text.head(path)
+    encoding = text.encoding_of(head)
     if encoding is None:
         raise DataError(
             f"{path} has NUL bytes and is no text", file=path, remedy="Save the file as UTF-8"
         )
     try:
-        text = codecs.getincrementaldecoder(encoding)().decode(head, is_whole)
+        content = codecs.getincrementaldecoder(encoding)().decode(head, is_whole)
     except UnicodeDecodeError:
-        raise undecodable(path, encoding) from None
+        raise text.undecodable(path, encoding) from None
     if encoding == "utf-8-sig":
-        usual = _usual(text[:_BEGINNING].split("\n")[:-1], separator or ",")
+        usual = _usual(content[:_BEGINNING].split("\n")[:-1], separator or ",")
         if usual is not None:
             return usual
-    lines = _lines(text)
+    lines = text.lines(content)
     if not is_whole and lines:
         del lines[-1]
     return _odd(path, lines, encoding, separator)
 
 
-def undecodable(path: Path, encoding: str) -> DataError:
-    """Return what to raise where the file is not in its encoding: it names the first such byte."""
-    content = path.read_bytes()
-    name = {"utf-8-sig": "UTF-8"}.get(encoding, encoding.upper())
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode(encoding, "replace")
-        line = len(_lines(before + "."))
-        value = f"0x{content[error.start : error.start + 1].hex()}"
-        return DataError(
-            f"{path}: line {line:,} is not {name} text: byte {value} at offset {error.start:,}",
-            file=path,
-            value=value,
-            remedy="Save the file as UTF-8",
-        )
-    return DataError(f"{path} is not {name} text", file=path, remedy="Save the file as UTF-8")
-
-
-def records(
-    lines: Iterable[str], separator: str | None, quote: str = '"', *, strict: bool = False
-) -> Iterator[Record]:
-    """Yield the cells of the lines that are neither blank nor a comment.
-
-    `strict` raises csv.Error for a quote that stays open, or has more than a separator behind it.
-    """
-    start = 1
-
-    def content() -> Iterator[str]:
-        nonlocal start
-        is_inside = False
-        for number, line in enumerate(lines, 1):
-            if not is_inside:
-                if not line.strip() or is_comment(line):
-                    continue
-                start = number
-                if separator == " ":
-                    line = line.strip().replace("\t", " ")
-                if separator == "|" and (line := _unruled(line)) == "":
-                    continue
-            is_inside ^= bool(line.count(quote) % 2)
-            yield line
-
-    reader = csv.reader(
-        content(),
-        # A sign that no text has: the line is one cell.
-        delimiter=separator or "\x1f",
-        quotechar=quote,
-        skipinitialspace=separator == " ",
-        strict=strict,
-    )
-    for cells in reader:
-        yield Record(start, cells)
-
-
-def _unruled(line: str) -> str:
-    """Return a line without the rules of a Markdown table; nothing is left of one that is a rule.
-
-    A database's shell draws a rule below the header, too.
-    """
-    text = line.strip()
-    if not text.strip("|-:+= "):
-        return ""
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "|" else line
-
-
-def is_comment(line: str) -> bool:
-    """Say whether a line is a comment; //server/ILSVRC2012_val_00000001.JPEG is a path."""
-    text = line.lstrip()
-    return text.startswith(_COMMENTS) and not (text.startswith("//") and names_an_image(text))
-
-
-def is_image(cell: str) -> bool:
-    """Say whether a cell is the name of a validation image, and not a number."""
-    return re.search(_IMAGE, cell) is not None
-
-
-def names_an_image(text: str) -> bool:
-    """Say whether the published name of a validation image is anywhere in a text."""
-    return re.search(_NAMED_IMAGE, text) is not None
-
-
-def is_number(cell: str) -> bool:
-    """Say whether a cell is a number, also with a decimal comma."""
-    return re.fullmatch(_NUMBER, cell) is not None
-
-
-def _head(path: Path) -> tuple[bytes, bool]:
-    """Return the beginning of a file, and whether it is the whole; three lines where it has them.
-
-    Raises DataError where a line is too long.
-    """
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-        if len(head) < HEAD or head.count(b"\n") > 2:
-            return head, not file.read(1)
-        # Few long lines, or line ends of another kind.
-        head += file.read(3 * LONGEST_LINE)
-        is_whole = not file.read(1)
-    start = 0
-    for number, end in enumerate(re.finditer(rb"\r\n?|\n|\Z", head), 1):
-        if end.start() - start > LONGEST_LINE:
-            raise too_long(path, number)
-        start = end.end()
-    return head, is_whole
-
-
-def too_long(path: Path, line: int) -> DataError:
-    """Return what to raise for a line that is too long."""
-    return DataError(
-        f"{path}: line {line:,} is longer than {LONGEST_LINE:,} bytes",
-        file=path,
-        remedy="Write a line for each image, or Parquet or a NumPy array",
-    )
-
-
-def _lines(text: str) -> list[str]:
-    r"""Return the lines with their ends, which are \n, \r\n or \r, and no other sign."""
-    return re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+\Z", text)
-
-
 def _usual(lines: Sequence[str], separator: str) -> Layout | None:
     """Return the layout of a file that begins with a header of known names and a row below it."""
-    if not lines or is_comment(lines[0]) or lines[0].count('"') % 2:
+    if not lines or text.is_comment(lines[0]) or lines[0].count('"') % 2:
         return None
     if "\r" in lines[0][:-1] or not lines[0].strip():
         return None
     try:
-        rows = [record.cells for record in records(lines, separator)]
+        rows = [record.cells for record in text.records(lines, separator)]
     except csv.Error:  # a carriage return within a cell
         return None
     if not {"image", "label"} <= _known(rows[0]):
@@ -363,7 +188,7 @@ def _odd(path: Path, lines: list[str], encoding: str, chosen: str | None) -> Lay
         and quote == '"'
         and (header_line or first_line) == 1
         and bool(lines[0].strip())
-        and not (separator == "|" and any(_unruled(line) != line for line in lines)),
+        and not (separator == "|" and any(text.unruled(line) != line for line in lines)),
     )
 
 
@@ -371,7 +196,7 @@ def _quote(lines: Sequence[str]) -> str:
     """Return the quotes: double ones, but where every line has single ones around a cell."""
     if any('"' in line for line in lines):
         return '"'
-    some = [line for line in lines if line.strip() and not is_comment(line)][1:]
+    some = [line for line in lines if line.strip() and not text.is_comment(line)][1:]
     quoted = re.compile(r"(?:^|[,;\t| ])'[^']*'(?=[,;\t| \r\n]|$)")
     # A list in a cell, ['tench', 'goldfish'], has them as well.
     is_quoted = bool(some) and all(quoted.search(line) and "[" not in line for line in some)
@@ -380,12 +205,12 @@ def _quote(lines: Sequence[str]) -> str:
 
 def _separate(
     lines: Sequence[str], chosen: str | None, quote: str
-) -> tuple[str | None, list[Record]]:
-    """Return the separator, and the records that it makes of the lines."""
-    best: tuple[tuple[float, ...], str, list[Record]] | None = None
-    for preference, each in enumerate([chosen] if chosen else SEPARATORS):
+) -> tuple[str | None, list[text.Record]]:
+    """Return the separator, and the text.records that it makes of the lines."""
+    best: tuple[tuple[float, ...], str, list[text.Record]] | None = None
+    for preference, each in enumerate([chosen] if chosen else text.SEPARATORS):
         try:
-            rows = list(records(lines, each, quote))
+            rows = list(text.records(lines, each, quote))
         except csv.Error:
             continue
         if not rows:
@@ -405,21 +230,21 @@ def _separate(
     if best is not None:
         return best[1], best[2]
     try:
-        return None, list(records(lines, None, quote))
+        return None, list(text.records(lines, None, quote))
     except csv.Error:
         return None, []
 
 
-def _width(rows: Sequence[Record]) -> int:
+def _width(rows: Sequence[text.Record]) -> int:
     """Return how many cells most of the rows have."""
     return Counter(len(row.cells) for row in rows).most_common(1)[0][0]
 
 
-def _has_images(rows: Sequence[Record], width: int) -> bool:
+def _has_images(rows: Sequence[text.Record], width: int) -> bool:
     """Say whether nearly all cells of a column are image names, and hold no other separator."""
     whole = [row.cells for row in rows if len(row.cells) == width][1:] or [rows[0].cells]
     return any(
-        sum(is_image(cell) and not re.search(r"[,;\t|]", cell) for cell in column)
+        sum(text.is_image(cell) and not re.search(r"[,;\t|]", cell) for cell in column)
         >= 0.9 * len(column)
         for column in zip(*whole, strict=False)
     )
@@ -432,8 +257,8 @@ def _known(cells: Sequence[str]) -> set[str]:
     return {role for role, known in columns.NAMES.items() if not names.isdisjoint(known)}
 
 
-def _title_lines(rows: Sequence[Record], width: int) -> int:
-    """Return the place of the header or of row 1: how many records above are titles.
+def _title_lines(rows: Sequence[text.Record], width: int) -> int:
+    """Return the place of the header or of row 1: how many text.records above are titles.
 
     A line with data is no title, nor is one with the names of columns.
     """
@@ -441,13 +266,15 @@ def _title_lines(rows: Sequence[Record], width: int) -> int:
     for place, (_, cells) in enumerate(head):
         if len(_known(cells)) > 1:
             return place
-        if any(map(is_image, cells)) or (len(cells) > 1 and all(map(is_number, cells))):
+        if any(map(text.is_image, cells)) or (len(cells) > 1 and all(map(text.is_number, cells))):
             break
     for place, (_, cells) in enumerate(head):
         is_padded = width > 1 and not any(cell.strip() for cell in cells[1:])
         is_title = (
             (len(cells) != width or is_padded)
-            and not any(is_image(cell) or is_number(cell) for cell in cells if cell.strip())
+            and not any(
+                text.is_image(cell) or text.is_number(cell) for cell in cells if cell.strip()
+            )
             and not _known(cells)
         )
         if not is_title or place + 1 == len(rows):
@@ -457,15 +284,20 @@ def _title_lines(rows: Sequence[Record], width: int) -> int:
 
 def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Say whether the first record names columns, judged by what is below it."""
-    if any(map(is_image, first)):
+    if any(map(text.is_image, first)):
         return False
     if _known(first):
         return True
     for name, cells in zip(first, zip(*below, strict=False), strict=False):
         filled = [cell for cell in cells if cell.strip()]
-        if filled and all(map(is_image, filled)):
+        if filled and all(map(text.is_image, filled)):
             return True
-        if filled and all(map(is_number, filled)) and name.strip() and not is_number(name):
+        if (
+            filled
+            and all(map(text.is_number, filled))
+            and name.strip()
+            and not text.is_number(name)
+        ):
             return True
     return False
 
@@ -477,10 +309,10 @@ def _commented_names(
     for line in reversed(lines[: first_line - 1]):
         if not line.strip():
             continue
-        if not is_comment(line):
+        if not text.is_comment(line):
             return None
-        text = line.lstrip(" \t").lstrip("#%/").lstrip(" ")
-        cells = next((record.cells for record in records([text], separator, quote)), [])
+        bare = line.lstrip(" \t").lstrip("#%/").lstrip(" ")
+        cells = next((record.cells for record in text.records([bare], separator, quote)), [])
         return _filled(cells) if len(cells) == width and _known(cells) else None
     return None
 

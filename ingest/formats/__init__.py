@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import DataError, UsageError
-from .. import json_text, layout
+from .. import json_text, text
 from ..options import ReadOptions
 from . import foreign
 
@@ -152,13 +152,13 @@ def recognise(path: Path) -> str:
     if json_text.begins(head):
         is_named_so = path.suffix.lower() in PREDICTION_FORMATS["jsonl"].suffixes
         return "jsonl" if json_text.is_lines(path, is_named_so=is_named_so) else "json"
-    text = _decoded(head)
-    if text is None:
+    beginning = _decoded(head)
+    if beginning is None:
         known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
         raise DataError(
             f"{path} is in no format that realdb reads", file=path, remedy=f"realdb reads {known}"
         )
-    header = next(iter(text.splitlines()), "")
+    header = next(iter(beginning.splitlines()), "")
     if ("\t" in header) != ("," in header):
         return "tsv" if "\t" in header else "csv"
     return "tsv" if path.suffix.lower() in PREDICTION_FORMATS["tsv"].suffixes else "csv"
@@ -166,7 +166,7 @@ def recognise(path: Path) -> str:
 
 def _decoded(head: bytes) -> str | None:
     """Return the beginning of a text; None where it is none."""
-    encoding = layout.encoding_of(head)
+    encoding = text.encoding_of(head)
     return None if encoding is None else head.decode(encoding, "replace")
 
 

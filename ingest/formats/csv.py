@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import DataError
 from ...schema import quoting
-from .. import columns, content, layout
+from .. import columns, content, layout, text
 from ..options import ReadOptions
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _rows(path: Path, found: layout.Layout, lines: Iterator[str]) -> Iterator[li
     width = len(found.names)
     line = found.first_line
     try:
-        for line, cells in layout.records(lines, found.separator, found.quote, strict=True):
+        for line, cells in text.records(lines, found.separator, found.quote, strict=True):
             if len(cells) == width + 1 and not cells[-1]:
                 del cells[-1]
             if len(cells) != width:
@@ -134,17 +134,17 @@ def _rows(path: Path, found: layout.Layout, lines: Iterator[str]) -> Iterator[li
                     file=path,
                     count=len(cells),
                     remedy="Write a cell for each column, and quotes around a cell that holds the "
-                    f"separator, a {layout.SEPARATORS.get(found.separator or '', 'line break')}",
+                    f"separator, a {text.SEPARATORS.get(found.separator or '', 'line break')}",
                 )
             yield [cell.strip() or None if width == 1 else cell or None for cell in cells]
     except UnicodeDecodeError:
-        raise layout.undecodable(path, found.encoding) from None
+        raise text.undecodable(path, found.encoding) from None
     except csv.Error as error:
         raise DataError(
             f"{path} cannot be read below line {line:,}: {error}",
             file=path,
             remedy="Every quote needs its second one, and a cell has at most "
-            f"{layout.LONGEST_CELL:,} characters",
+            f"{text.LONGEST_CELL:,} characters",
         ) from None
 
 
@@ -168,7 +168,7 @@ def _with_whole_numbers(
     """Return the table with 394 for 3.940000000000000000e+02 in the columns `floats`."""
     return table.project(
         ", ".join(
-            f"case when regexp_full_match({column}, '{layout.SAVETXT}') "
+            f"case when regexp_full_match({column}, '{text.SAVETXT}') "
             f"and cast({column} as double) = round(cast({column} as double)) "
             f"then cast(cast(cast({column} as double) as bigint) as varchar) "
             f"else {column} end as {column}"
@@ -207,18 +207,18 @@ def _survey(path: Path, encoding: str) -> _Survey:
                 has_comments = may_have_comments and re.search(_COMMENT, content) is not None
                 return _Survey(len(content), has_quotes, has_comments)
     except UnicodeDecodeError:
-        raise layout.undecodable(path, encoding) from None
+        raise text.undecodable(path, encoding) from None
 
 
 def _require_lines(path: Path, content: mmap.mmap) -> None:
     """Raise DataError where a line is too long. What lies between two line ends is looked over."""
     start = 0
-    while len(content) - start > layout.LONGEST_LINE:
-        stop = start + layout.LONGEST_LINE + 1
+    while len(content) - start > text.LONGEST_LINE:
+        stop = start + text.LONGEST_LINE + 1
         end = max(content.rfind(sign, start, stop) for sign in (b"\n", b"\r"))
         if end < 0:
             before = re.findall(rb"\r\n?|\n", content[:start])
-            raise layout.too_long(path, len(before) + 1)
+            raise text.too_long(path, len(before) + 1)
         start = end + 1
 
 
