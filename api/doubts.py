@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, RealdbWarning
+from ..ingest.options import ENOUGH_RATED, FEWEST_RATED, GROUND_TRUTH
 from ..schema.tables import IMAGES
 from .results import Accuracy, is_near_chance, is_too_good
 
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 # The view that says how often a model agrees with the original labels where that says something.
 VIEW = "original_agreement"
-# The best models agree on four rated images in five.
-_GROUND_TRUTH = 0.95
-_ENOUGH_RATED = 500
-# On fewer images than these it says nothing.
-_FEWEST_RATED = 10
 
 
 class Agreement(NamedTuple):
@@ -38,14 +34,14 @@ class Agreement(NamedTuple):
     def is_doubtful(self) -> bool:
         """The predictions may be the original labels."""
         return (
-            self.rated_images >= _FEWEST_RATED
-            and self.agreeing_images >= _GROUND_TRUTH * self.rated_images
+            self.rated_images >= FEWEST_RATED
+            and self.agreeing_images >= GROUND_TRUTH * self.rated_images
         )
 
     @property
     def is_ground_truth(self) -> bool:
         """The predictions are the original labels, or are made of them."""
-        return self.is_doubtful and self.rated_images >= _ENOUGH_RATED
+        return self.is_doubtful and self.rated_images >= ENOUGH_RATED
 
     @property
     def text(self) -> str:

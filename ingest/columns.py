@@ -7,39 +7,18 @@ their places are the classes.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from .options import ROLES, ReadOptions
+from . import assign, missing
+from .options import ReadOptions
+from .roles import NAMES as NAMES
 
 if TYPE_CHECKING:
     import duckdb
 
-# The names that tools write, whatever their case. Order is of no importance: where two columns of
-# a file could be meant, the user must choose.
-NAMES: dict[str, tuple[str, ...]] = {
-    "model": ("model",),
-    "image": ("file_name", "filename", "image", "image_id", "path"),
-    "rank": ("rank",),
-    "label": (
-        "label",
-        "predicted_class",
-        "prediction",
-        "pred",
-        "index",
-        "class",
-        # Beside a column `label`, which is then the truth, these make the user choose.
-        "predicted_label",
-        "pred_label",
-        "label_pred",
-        "predicted",
-        "y_pred",
-    ),
-    "confidence": ("confidence", "predicted_probability", "probability", "prob", "logit", "score"),
-}
 # What may stand in a column for each rank, or for each class.
 _SEVERAL = ("label", "confidence")
 _NESTED = ("list", "array")
@@ -68,16 +47,18 @@ def select(
     image or label column is missing, two columns could be meant, or the lists of an image do not
     have one length.
     """
-    chosen = {role: _choose(role, table, where, options.columns) for role in ROLES}
-    if not chosen["image"]:
-        if options.order is None:
-            raise _without("image", table, where)
+    found = assign.Candidates.of(table, where, options)
+    found.settle_image()
+    if not found.images:
+        if options.order is None or missing.is_summary(table):
+            raise missing.images(table, where, options, found.labels, found.others)
         table = _placed(con, table, where, options)
-        chosen["image"] = [_PLACE]
+        found.place(table, _PLACE)
+    chosen = found.settle()
     if not chosen["label"]:
         by_class = _by_class(con, table, where, chosen)
         if by_class is None:
-            raise _without("label", table, where)
+            raise missing.label(table, where)
         return by_class
     rows = _pick(table, chosen)
     return unfold(rows, where) if is_nested(rows) else rows
@@ -281,113 +262,3 @@ def _by_class(
     from . import logits
 
     return logits.of_table(con, rows, where)
-
-
-def _choose(
-    role: str, table: duckdb.DuckDBPyRelation, where: str, choices: Mapping[str, str]
-) -> list[str]:
-    """Return the column for `role`, or its columns; none where there is none."""
-    if role in choices:
-        if choices[role] in table.columns:
-            return [choices[role]]
-        found = _numbered(role, table, where, [choices[role].lower()])
-        if not found:
-            raise DataError(
-                f"{where} has no column {choices[role]!r}",
-                column=role,
-                value=choices[role],
-                parameter="columns",
-                remedy=_columns(table),
-            )
-        return next(iter(found.values()))
-    found = {name: [name] for name in table.columns if name.strip().lower() in NAMES[role]}
-    found |= _numbered(role, table, where, NAMES[role])
-    if role == "label" and sorted(map(_base, found)) == ["index", "label"]:
-        found = _timm(table, found)
-    if len(found) > 1:
-        first = next(iter(found))
-        name = first if len(found[first]) == 1 else _base(first)
-        raise DataError(
-            f"{where} has {len(found)} columns that could be the {role}: {', '.join(found)}",
-            column=role,
-            value=first,
-            count=len(found),
-            parameter="columns",
-            remedy=f'Choose one, such as `columns={{"{role}": "{name}"}}`',
-        )
-    return next(iter(found.values()), [])
-
-
-def _numbered(
-    role: str, table: duckdb.DuckDBPyRelation, where: str, bases: Sequence[str]
-) -> dict[str, list[str]]:
-    """Return the columns base_0, base_1, … by what to call them, in the order of their numbers."""
-    found: dict[str, dict[int, str]] = {}
-    for name in table.columns if role in _SEVERAL else ():
-        parts = re.fullmatch(r"(.+)_(0|[1-9]\d*)", name.strip().lower())
-        if parts and parts[1] in bases:
-            found.setdefault(parts[1], {})[int(parts[2])] = name
-    series = {}
-    for base, columns in found.items():
-        if 0 not in columns or len(columns) == 1:
-            continue  # no such series: prob_1 may be anything
-        missing = [number for number in range(max(columns) + 1) if number not in columns]
-        if missing:
-            raise DataError(
-                f"{where} has columns {base}_0 to {base}_{max(columns)}, but no "
-                f"{base}_{missing[0]}",
-                column=role,
-                value=f"{base}_{missing[0]}",
-                count=len(missing),
-            )
-        series[f"{base}_0 to {base}_{max(columns)}"] = [
-            columns[number] for number in sorted(columns)
-        ]
-    return series
-
-
-def _base(name: str) -> str:
-    return name.partition("_0 to ")[0].strip().lower()
-
-
-def _timm(table: duckdb.DuckDBPyRelation, found: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Take `index` where `label` is the same class in words, as timm's inference.py writes it.
-
-    Where `label` holds numbers, `index` may as well be a row's number: both stay.
-    """
-    import duckdb
-
-    index, label = sorted(found, key=_base)
-    if len(found[index]) != len(found[label]):
-        return found
-    column = duckdb.ColumnExpression(found[label][0]).cast("varchar")
-    is_number = duckdb.FunctionExpression(
-        "regexp_full_match", column, duckdb.ConstantExpression(r"[\d.,\s\[\]]*")
-    )
-    return found if table.filter(is_number).limit(1).fetchall() else {index: found[index]}
-
-
-def _columns(table: duckdb.DuckDBPyRelation) -> str:
-    more = ", …" if len(table.columns) > _SHOWN else ""
-    return f"Its columns are: {', '.join(table.columns[:_SHOWN])}{more}"
-
-
-def _without(role: str, table: duckdb.DuckDBPyRelation, where: str) -> DataError:
-    """Return what to raise where there is no column for `role`; it names those that are there."""
-    names = {name.strip().lower() for name in table.columns}
-    if {"top1", "top5"} <= names or {"top1", "top1_err"} <= names:
-        return DataError(
-            f"{where} is a summary, one row a model, as timm's validate.py writes it, and has no "
-            "predictions",
-            remedy="Write the predictions with timm's inference.py --include-index "
-            "--results-format parquet",
-        )
-    remedy = (
-        f"{_columns(table)}. realdb recognises a column called {', '.join(NAMES[role])}; choose "
-        f'another with `columns={{"{role}": "NAME"}}`'
-    )
-    if role == "label" and names & {"prob", "logit", "prob_0", "logit_0"}:
-        remedy += ". timm's inference.py writes the classes with --include-index"
-    return DataError(
-        f"{where} has no {role} column", column=role, parameter="columns", remedy=remedy
-    )

@@ -19,6 +19,13 @@ REGISTERED = "input_values"
 # How the ranks of an image's predictions are found, if they are not taken as they are written.
 RANKS = ("as-written", "by-confidence", "reversed")
 
+# The best models agree with the original labels on four rated images in five. What agrees on more
+# than this part is the ground truth, if enough images are rated; on fewer it may be.
+GROUND_TRUTH = 0.95
+ENOUGH_RATED = 500
+# On fewer images than these, agreement says nothing.
+FEWEST_RATED = 10
+
 
 @dataclass(kw_only=True)
 class Facts:
@@ -29,15 +36,14 @@ class Facts:
     is_positional: the file names no images, so that a row's place is its image
     parts: how many files the predictions are in
     dropped_rows: the rows that were left out because they repeat another, from 1, ascending
-    has_header: a text file names its columns, which are column_1, column_2, … otherwise; None for
-        other files
+    has_header: the columns have names; a text without a header line has column_1, column_2, …
     is_format_chosen: the user chose the format, and with csv or tsv the separator
     """
 
     doubts: list[str] = field(default_factory=list)
     first_line: int | None = None
     is_positional: bool = False
-    has_header: bool | None = None
+    has_header: bool = True
     is_format_chosen: bool = False
     parts: int = 1
     dropped_rows: list[int] = field(default_factory=list)
@@ -71,6 +77,8 @@ class ReadOptions:
     drop_repeats: rows that repeat an earlier row are left out
     truth: returns the original labels, which tell a column of predictions from one of labels; None
         where the store has none
+    words: returns the names of the classes and their ids, in all spellings; -1 where a name could
+        be two classes
     facts: what the stages found
     """
 
@@ -79,6 +87,7 @@ class ReadOptions:
     ranks: str | None = None
     drop_repeats: bool = False
     truth: Callable[[], Truth | None] = lambda: None
+    words: Callable[[], Mapping[str, int]] = dict
     facts: Facts = field(default_factory=Facts)
 
     def images_of(self, rows: int, where: str) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DataError, RealdbError, RealdbWarning, UsageError
 from ..schema.tables import IMAGES
 from ..store.files import user_path
-from . import checks, formats, image_names, spellings, unpack
+from . import checks, counters, formats, image_names, spellings, unpack
 from . import ranks as ranking
 from .formats import remote
 from .locate import require_name
@@ -123,6 +123,7 @@ def _add(
     con.begin()
     try:
         _insert(con, parameters, where)
+        counters.refuse(con, where, before, options)
         if options.drop_repeats:
             ranking.drop_repeats(con, before, options)
         if options.ranks in ("by-confidence", "reversed"):
@@ -158,6 +159,7 @@ def options_for(
         ranks=ranks,
         drop_repeats=drop_repeats,
         truth=functools.partial(_truth, con),
+        words=functools.partial(spellings.known_words, con),
     )
 
 
@@ -371,6 +373,7 @@ def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: s
             con.rollback()
             con.begin()
             if is_spelled_out or not spellings.spell_out(con, where):
+                counters.refuse_labels(con, where)
                 con.execute(f"create temp table parsed as {statement}", parameters)
                 checks.refuse_rows(con, where)
                 raise

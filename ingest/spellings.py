@@ -54,6 +54,20 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     return changed
 
 
+def known_words(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return the names of the classes, in every spelling, and their class ids.
+
+    A name that could be two classes has -1. There are none without the table `classes`.
+    """
+    if not _has_classes(con):
+        return {}
+    statement = Path(__file__).with_name("spellings.sql").read_text(encoding="utf-8")
+    words: dict[str, int] = {}
+    for text, label in con.sql(statement).project("text, label").fetchall():
+        words[text] = label if words.get(text, label) == label else -1
+    return words
+
+
 def _has_classes(con: duckdb.DuckDBPyConnection) -> bool:
     # Asked for so, not tried: an error would end the transaction.
     held = "select 1 from information_schema.tables where table_name = 'classes'"

@@ -36,7 +36,7 @@ BAD_FILES = {
     "no columns that are known": "a,b\n1,2\n",
     "no label": "image,b\n1,2\n",
     "two labels": "image,label,pred\n1,2,3\n",
-    "two images": "image,file_name,label\n1,ILSVRC2012_val_00000001.JPEG,3\n",
+    "two images": "image,file_name,label\n00000002.jpg,00000001.jpg,3\n",
     "no class": "image,label\n1,1000\n",
     "no image": "image,label\n0,1\n",
     "several confidences": "image,label,prob_0,prob_1\n1,2,0.1,0.2\n",

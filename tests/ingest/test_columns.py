@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from realdb.errors import DataError, UsageError
-from realdb.ingest import columns, predictions
+from realdb.ingest import columns, predictions, roles
 from realdb.ingest.options import ROLES
 
 # A row, and what becomes of it.
@@ -72,7 +72,7 @@ def test_a_choice_that_is_no_column(refuse: Callable[..., DataError]) -> None:
 @pytest.mark.parametrize("role", ["image", "label", "confidence"])
 def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., DataError]) -> None:
     first, *_, last = columns.NAMES[role]
-    values = {first: ROW[role], last: ROW[role]}
+    values = {first: ROW[role], last: 7}
     error = refuse(pa.Table.from_pylist([{**renamed(role, "other"), **values}]))
     assert (error.parameter, error.column, error.count) == ("columns", role, 2)
     assert f"{first}, {last}" in str(error)
@@ -96,7 +96,7 @@ def test_a_column_that_is_missing(role: str, refuse: Callable[..., DataError]) -
     assert (error.parameter, error.column, error.count) == ("columns", role, None)
     assert error.remedy
     assert "nothing known" in error.remedy
-    assert all(name in error.remedy for name in columns.NAMES[role])
+    assert all(name in error.remedy for name in roles.SHOWN[role])
     assert f'`columns={{"{role}": "NAME"}}`' in error.remedy
 
 

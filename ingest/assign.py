@@ -1,0 +1,200 @@
+"""Which column of a table of predictions has which role: by name, and where that fails, by content.
+
+Where the columns with known names are all that there are, and one has each role, nothing is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from ..errors import DataError
+from . import missing, roles, series
+from .options import ROLES, ReadOptions
+from .series import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+# What may take a column for each rank, or for each class.
+_SEVERAL = ("label", "confidence")
+_NESTED = ("list", "array")
+# Of so many columns it is not asked whether they are named after the classes.
+_FEW = 500
+# The head of ImageNet-21k has 21,843 classes.
+_MOST = 25_000
+
+
+@dataclass
+class Candidates:
+    """The columns of `table` that could have each role.
+
+    found: by role, the columns or series whose names are known, or that the user chose
+    others: the columns of other names, but those of the ground truth
+    """
+
+    table: duckdb.DuckDBPyRelation
+    where: str
+    options: ReadOptions
+    found: dict[str, list[Found]] = field(default_factory=lambda: {role: [] for role in ROLES})
+    others: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, table: duckdb.DuckDBPyRelation, where: str, options: ReadOptions) -> Self:
+        """Return the candidates by name; DataError where a choice is no column."""
+        names = list(table.columns)
+        if len(names) > _MOST:
+            raise missing.too_many(names, where)
+        self = cls(table, where, options)
+        words = options.words() if len(names) > _FEW else {}
+        for role, choice in options.columns.items():
+            one = Found(choice, (choice,)) if choice in names else None
+            if one is None and role in _SEVERAL:
+                one = series.chosen(names, choice, role, words, where)
+            if one is None:
+                raise missing.choice(table, where, role, choice)
+            self.found[role] = [one]
+        if any(map(missing.is_data, [*options.columns.values(), *names[:_FEW]])):
+            raise missing.header(table, where)
+        taken = {name for each in self.found.values() for one in each for name in one.columns}
+        names = [name for name in names if name not in taken]
+        if not options.facts.has_header:
+            self.others = names
+            return self
+        open_roles = [role for role in _SEVERAL if role not in options.columns]
+        if open_roles:
+            for role, several in series.find(names, words, where).items():
+                if role in open_roles:
+                    self.found[role] = several
+                taken |= {name for one in several for name in one.columns}
+        for name in names:
+            role_of_name = roles.of(name)
+            if name in taken or roles.is_target(name):
+                continue
+            if role_of_name is None:
+                self.others.append(name)
+            elif role_of_name not in options.columns:
+                self.found[role_of_name].append(Found(name, (name,)))
+        return self
+
+    @property
+    def images(self) -> list[Found]:
+        """The columns that could name the images."""
+        return self.found["image"]
+
+    @property
+    def labels(self) -> list[Found]:
+        """The columns or series that could be the labels."""
+        return self.found["label"]
+
+    def _has_one(self, role: str) -> bool:
+        """Say whether a role is settled: by choice, or as no other column is there for it."""
+        return role in self.options.columns or (len(self.found[role]) == 1 and not self.others)
+
+    def settle_image(self) -> None:
+        """Leave one column of images, or none.
+
+        Names of images go before numbers, whatever the name of their column. Raises DataError
+        where two columns could be meant.
+        """
+        if self._has_one("image"):
+            return
+        from . import contents
+
+        named = [one.name for one in self.images]
+        kinds = contents.kinds(self.table, [*named, *self.others], {})
+        with_names = [name for name in named if kinds[name] == contents.IMAGE_NAMES] or [
+            name for name in self.others if kinds[name] == contents.IMAGE_NAMES
+        ]
+        possible = with_names or named
+        if len(possible) > 1:
+            numbers = {name: contents.image_numbers(self.table, name) for name in possible}
+            first = numbers[possible[0]]
+            if all((each == first).all() for each in numbers.values()):
+                possible = possible[:1]
+            elif not with_names:
+                no_count = [n for n in possible if contents.running_from(numbers[n]) is None]
+                possible = no_count or possible
+        if len(possible) > 1:
+            raise _question("image", [Found(name, (name,)) for name in possible], self.where)
+        self.others = [name for name in [*named, *self.others] if name not in possible]
+        self.found["image"] = [Found(name, (name,)) for name in possible]
+
+    def place(self, table: duckdb.DuckDBPyRelation, name: str) -> None:
+        """Take the column `name` of `table`, which is otherwise the same, for the images."""
+        self.table = table
+        self.found["image"] = [Found(name, (name,))]
+
+    def settle(self) -> dict[str, tuple[str, ...]]:
+        """Return the columns of each role; DataError where two could be meant.
+
+        Confidences by class are the confidence, beside which there is no label.
+        """
+        self._settle_label()
+        label = next(iter(self.labels), None)
+        if label and label.is_by_class:
+            self.found |= {"label": [], "confidence": [label]}
+        else:
+            self._settle_confidence(len(label.columns) if label else 0)
+        for role, several in self.found.items():
+            if len(several) > 1:
+                raise _question(role, several, self.where)
+        return {role: one[0].columns if one else () for role, one in self.found.items()}
+
+    def _settle_label(self) -> None:
+        if self._has_one("label") or (not self.labels and self._has_several_confidences()):
+            return
+        if not self.labels and not self.others:
+            return
+        from . import competitors, contents
+
+        is_first = None
+        if len(self.found["rank"]) == 1:
+            ranks = contents.image_numbers(self.table, self.found["rank"][0].name)
+            is_first = ranks == 1 if (ranks == 1).any() else None
+        images = contents.image_numbers(self.table, self.images[0].name)
+        table = competitors.Table(self.table, self.where, images, is_first)
+        label = competitors.choose(table, self.labels, self.others, self.options)
+        self.found["label"] = [label]
+        self.others = [name for name in self.others if name not in label.columns]
+
+    def _has_several_confidences(self) -> bool:
+        """Say whether there are several confidences for each image, whose places are classes."""
+        if len(self.found["confidence"]) != 1:
+            return False
+        (found,) = self.found["confidence"]
+        kind = self.table.types[self.table.columns.index(found.columns[0])].id
+        if len(found.columns) > 1 or kind in _NESTED:
+            return True
+        from ..schema import quoting
+
+        first = self.table.project(quoting.identifier(found.columns[0])).limit(1).fetchall()
+        return bool(first) and str(first[0][0]).lstrip().startswith("[")
+
+    def _settle_confidence(self, ranks: int) -> None:
+        if "confidence" in self.options.columns:
+            return
+        fitting = [one for one in self.found["confidence"] if len(one.columns) == ranks]
+        if len(fitting) == 1:
+            self.found["confidence"] = fitting
+        if not self.options.facts.has_header and self.others:
+            from . import contents
+
+            kinds = contents.kinds(self.table, self.others, {})
+            numbers = [name for name in self.others if kinds[name] == contents.NUMBERS]
+            if len(numbers) == 1:
+                self.found["confidence"] = [Found(numbers[0], (numbers[0],))]
+
+
+def _question(role: str, several: Sequence[Found], where: str) -> DataError:
+    return DataError(
+        f"{where} has {len(several)} columns that could be the {role}: "
+        f"{', '.join(map(str, several))}",
+        column=role,
+        value=several[0].name,
+        count=len(several),
+        parameter="columns",
+        remedy=f'Choose one, such as `columns={{"{role}": "{several[0].name}"}}`',
+    )

@@ -1,0 +1,106 @@
+"""Running numbers of rows that were taken for class ids or for image numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import DataError
+from .options import ReadOptions
+
+if TYPE_CHECKING:
+    import duckdb
+
+# As many rows that count up are no accident.
+_ENOUGH = 20
+
+
+def refuse(con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions) -> None:
+    """Raise DataError where the labels or the images of the rows from `before` on count the rows.
+
+    Numbers of images that count the rows are those of the images if the labels agree with the
+    original ones, or if that cannot be known: only where they agree by chance are they refused.
+    """
+    ((rows, first, last, numbers_from_0, numbers_from_1),) = con.execute(
+        """
+        select
+            count(*) filter (where rank = 1),
+            any_value(image_id) filter (where rowid = $1),
+            max(image_id),
+            bool_and(label = rowid - $1),
+            bool_and(label = rowid - $1 + 1)
+        from predictions
+        where rowid >= $1
+        """,
+        [before],
+    ).fetchall()
+    if rows < _ENOUGH:
+        return
+    if numbers_from_0 or numbers_from_1:
+        raise _labels(where, rows, 0 if numbers_from_0 else 1)
+    if first == 1 and last == rows and "image" not in options.columns:
+        _refuse_images(con, where, before, options)
+
+
+def refuse_labels(con: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Raise DataError where the labels of `input_rows`, which are no class ids, count the rows."""
+    from . import contents
+    from .series import Found
+
+    rows = con.view("input_rows")
+    (numbers,) = contents.class_ids(rows, [Found("label", ("label",))], {})
+    start = contents.running_from(numbers)
+    if start is not None and len(numbers) >= _ENOUGH:
+        raise _labels(where, len(numbers), start)
+
+
+def _labels(where: str, rows: int, start: int) -> DataError:
+    return DataError(
+        f"{where}: the label column counts the {rows:,} rows from {start}; it has no class ids",
+        column="label",
+        value=start,
+        count=rows,
+        parameter="columns",
+        remedy='Choose the column of the predictions with `columns={"label": "NAME"}`',
+    )
+
+
+def _refuse_images(
+    con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions
+) -> None:
+    if options.facts.is_positional:
+        return
+    text = con.view("input_rows").project("cast(image as varchar)").limit(1).fetchall()[0][0]
+    truth = options.truth()
+    if truth is None or not str(text).strip().removesuffix(".0").isdecimal():
+        return
+    if str(text).strip().startswith("0"):
+        return  # a file name without its ending
+    import numpy as np
+
+    from . import competitors
+    from .contents import running_from
+    from .series import Found
+
+    rows = con.execute(
+        "select image_id, label from predictions where rowid >= $1 and rank = 1 order by rowid",
+        [before],
+    ).fetchnumpy()
+    images = np.asarray(rows["image_id"], np.int64)
+    if running_from(images) is None:
+        return
+    labels = np.asarray(rows["label"], np.int64)
+    known = competitors.Table(con.view("input_rows"), where, images, None)
+    judged = competitors.judge(Found("label", ("label",)), labels, known, truth)
+    if judged.verdict != competitors.CHANCE:
+        return
+    raise DataError(
+        f"{where}: the image column counts the {len(images):,} rows from 1, and as numbers of "
+        f"images they make the labels agree with the original labels on {judged.agreeing:,} of "
+        f"{judged.rated:,} rated images, as by chance",
+        column="image",
+        value=1,
+        count=len(images),
+        parameter="columns",
+        remedy="If it is a count, write the name of each image beside its prediction. If it is "
+        'the number of the image, choose it by its name: `columns={"image": "NAME"}`',
+    )

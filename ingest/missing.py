@@ -1,0 +1,181 @@
+"""What to raise where a table of predictions has no column of images or labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+from ..schema.tables import CLASSES, IMAGES
+from . import image_names, roles
+from .options import ReadOptions, Truth
+from .series import Found
+
+if TYPE_CHECKING:
+    import duckdb
+    from numpy.typing import NDArray
+
+_SHOWN = 8
+# Labels that agree with the original ones on so many images are in the right order.
+_MORE_THAN_CHANCE = 0.01
+
+
+def is_summary(table: duckdb.DuckDBPyRelation) -> bool:
+    """Say whether a table without images is one of models, as timm's validate.py writes it."""
+    names = set(map(roles.normal, table.columns))
+    return {"top1", "top5"} <= names or {"top1", "top1err"} <= names
+
+
+def images(
+    table: duckdb.DuckDBPyRelation,
+    where: str,
+    options: ReadOptions,
+    labels: Sequence[Found],
+    others: Sequence[str],
+) -> DataError:
+    """Return what to raise without a column of images.
+
+    It names the columns that count the rows, and the orders in which the labels make sense.
+    """
+    if is_summary(table):
+        return DataError(
+            f"{where} is a summary, one row a model, as timm's validate.py writes it, and has no "
+            "predictions",
+            remedy="Write the predictions with timm's inference.py --include-index "
+            "--results-format parquet",
+        )
+    from . import contents
+
+    single = [Found(name, (name,)) for name in others]
+    single += [found for found in labels if not found.is_by_class]
+    kinds = contents.kinds(table, [found.columns[0] for found in single], {})
+    whole = [found for found in single if kinds[found.columns[0]] == contents.CLASS_IDS]
+    ids = dict(zip(map(str, whole), contents.class_ids(table, whole, {}), strict=True))
+    starts = {name: contents.running_from(each) for name, each in ids.items()}
+    counting = {n: start for n, start in starts.items() if start is not None and len(ids[n]) > 1}
+    text = f"{where} has no image column"
+    for name, start in counting.items():
+        text += f"; {name!r} counts the rows from {start} and names no image"
+    rows = len(next(iter(ids.values()))) if ids else None
+    if not counting and rows != IMAGES:
+        return DataError(
+            text,
+            column="image",
+            parameter="columns",
+            remedy=f"{_columns(table)}. realdb recognises names such as "
+            f"{', '.join(roles.SHOWN['image'])}; choose another with "
+            '`columns={"image": "NAME"}`',
+        )
+    remedy = "Write the name of each image beside its prediction"
+    named = [found for found in whole if found in labels]
+    left = [found for found in named or whole if str(found) not in counting]
+    if rows == IMAGES:
+        remedy = _orders(left, ids, options.truth())
+    first = next(iter(counting), None)
+    return DataError(
+        text,
+        column="image",
+        value=first,
+        count=rows,
+        parameter="order" if rows == IMAGES else None,
+        remedy=remedy + (f". The label column is {str(left[0])!r}" if len(left) == 1 else ""),
+    )
+
+
+def _orders(labels: Sequence[Found], ids: Mapping[str, NDArray[Any]], truth: Truth | None) -> str:
+    """Return which order to choose: one in which a label agrees with the original labels."""
+    possible = ["file-name", "class-folder"]
+    if truth is not None and labels:
+        possible = [
+            name
+            for name, original in _in_orders(truth).items()
+            if any(
+                (ids[str(found)] == original).mean() > 0.01 for found in labels if str(found) in ids
+            )
+        ]
+        if not possible:
+            return (
+                "The labels agree with the original labels neither in the order of the file names "
+                "nor in that of the class folders. Write the name of each image beside its "
+                'prediction, or pass a file that lists the images: `order="FILE"`'
+            )
+    if len(possible) == 1:
+        return f'The rows are in {possible[0]} order: `order="{possible[0]}"`'
+    return "If the rows are in a known order, choose it: " + " or ".join(
+        f'`order="{name}"`' for name in possible
+    )
+
+
+def _in_orders(truth: Truth) -> dict[str, NDArray[Any]]:
+    """Return the original labels in each order. Class ids are in the order of the WordNet ids."""
+    import numpy as np
+
+    original = truth.original[1:]
+    return {"file-name": original, "class-folder": np.sort(original, kind="stable")}
+
+
+def label(
+    table: duckdb.DuckDBPyRelation,
+    where: str,
+    held: Mapping[str, str] | None = None,
+) -> DataError:
+    """Return what to raise without a column of labels; `held` says what each column holds."""
+    names = set(map(roles.normal, table.columns))
+    seems = "; ".join(
+        f"{name!r} holds {what}" for name, what in list((held or {}).items())[:_SHOWN]
+    )
+    remedy = (
+        f"{_columns(table)}. realdb recognises names such as {', '.join(roles.SHOWN['label'])}; "
+        'choose another with `columns={"label": "NAME"}`'
+    )
+    if names & {"prob", "logit", "prob0", "logit0"}:
+        remedy += ". timm's inference.py writes the classes with --include-index"
+    return DataError(
+        f"{where} has no label column{f': {seems}' if seems else ''}",
+        column="label",
+        parameter="columns",
+        remedy=remedy,
+    )
+
+
+def choice(table: duckdb.DuckDBPyRelation, where: str, role: str, name: str) -> DataError:
+    """Return what to raise where the column that the user chose does not exist."""
+    return DataError(
+        f"{where} has no column {name!r}",
+        column=role,
+        value=name,
+        parameter="columns",
+        remedy=_columns(table),
+    )
+
+
+def is_data(name: str) -> bool:
+    """Say whether the name of a column is that of an image."""
+    return image_names.number(name) is not None and not name.strip().isdecimal()
+
+
+def header(table: duckdb.DuckDBPyRelation, where: str) -> DataError:
+    """Return what to raise where the names of the columns are the first row of the data."""
+    return DataError(
+        f"{where} has no header: its columns are called {', '.join(table.columns[:_SHOWN])}, "
+        "which is the first prediction",
+        column="image",
+        value=next(filter(is_data, table.columns), None),
+        parameter="columns",
+        remedy="Write the names of the columns above it, such as file_name,label",
+    )
+
+
+def too_many(names: Sequence[str], where: str) -> DataError:
+    """Return what to raise where there are more columns than any head has classes."""
+    return DataError(
+        f"{where} has {len(names):,} columns; predictions have a few, or one for each of the "
+        f"{CLASSES:,} classes",
+        count=len(names),
+        remedy="Write a row for each image",
+    )
+
+
+def _columns(table: duckdb.DuckDBPyRelation) -> str:
+    more = ", …" if len(table.columns) > _SHOWN else ""
+    return f"Its columns are: {', '.join(table.columns[:_SHOWN])}{more}"
