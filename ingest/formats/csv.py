@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import DataError
 from ...schema import quoting
-from .. import columns, content, layout, text
+from .. import columns, layout, text, unnamed
 from ..options import ReadOptions
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read(
     if floats := found.float_columns():
         table = _with_whole_numbers(table, floats)
     if not found.is_named or len(found.names) == 1:
-        table, options = content.infer(table, found, str(path), options)
+        table, options = unnamed.infer(table, found, str(path), options)
     return columns.select(con, table, str(path), options)
 
 
