@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import DataError, RealdbWarning
 from ..ingest.options import ENOUGH_RATED, FEWEST_RATED, GROUND_TRUTH
 from ..schema.tables import IMAGES
-from .results import Accuracy, is_near_chance, is_too_good
+from .results import Accuracy, is_low, is_near_chance, is_too_good
 
 if TYPE_CHECKING:
     from ..store.store import Store
@@ -142,6 +142,12 @@ def _doubts(
             f"{result.model} is near chance. Its images may be in another order, or its class "
             "ids may not be 0-999 in the order of the sorted WordNet ids. To find out, run: "
             + _doctor_of(source)
+        )
+    elif is_low(result.real_accuracy_high):
+        yield (
+            f"{result.model} is right on {result.real_accuracy:.1%} of the images, far fewer than "
+            "any published model. Its class ids may be shifted, or part of its images in another "
+            f"order. To find out, run: {_doctor_of(source)}"
         )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # A guess is right on about one image in a thousand; the worst real models on about half.
 NEAR_CHANCE = 0.02
+# A model that is right less often is no published one; class ids off by one give up to 4 %.
+LOW = 0.1
 # No model agrees with labels as closely as these labels themselves do.
 TOO_GOOD = 0.98
 # On fewer images such an agreement may be luck.
@@ -52,6 +54,11 @@ def accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
 def is_near_chance(high: float | None) -> bool:
     """Say whether an accuracy is that of a guess: `high` is the upper end of its interval."""
     return high is not None and high < NEAR_CHANCE
+
+
+def is_low(high: float | None) -> bool:
+    """Say whether an accuracy is far below that of any published model; see `is_near_chance`."""
+    return high is not None and high < LOW
 
 
 def is_too_good(share: float, images: int) -> bool:

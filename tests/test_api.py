@@ -376,6 +376,21 @@ def test_near_chance(by: dict[str, int], labels: dict[int, int]) -> None:
         assert (realdb.accuracy(shifted(labels, **by)).real_accuracy or 0) < 0.02
 
 
+@pytest.mark.parametrize(("share", "is_low"), [(0.05, True), (0.2, False)])
+def test_a_low_accuracy(share: float, is_low: bool, labels: dict[int, int]) -> None:
+    """Class ids off by one are right on a few per cent, where neighbours are alike."""
+    kept = int(share * 50_000)
+    wrong = {i: k if i <= kept else (k + 500) % 1000 for i, k in labels.items()}
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        result = realdb.accuracy(wrong)
+    assert 0.02 < (result.real_accuracy or 0) < share + 0.01
+    said = [str(warning.message) for warning in warned]
+    assert [("realdb.doctor" in text) for text in said] == [True] * is_low
+    if is_low:
+        assert f"{result.real_accuracy:.1%}" in said[0]
+
+
 def test_the_original_labels_themselves(truth: Truth) -> None:
     rated = sum(row[0] for row in realdb.query("select count(*) from rated").fetchall())
     with pytest.warns(realdb.RealdbWarning, match=rf"\bpredictions\b.* {rated:,} of {rated:,} "):
