@@ -184,7 +184,7 @@ def _odd(path: Path, lines: list[str], encoding: str, chosen: str | None) -> Lay
         first_line=first_line,
         sample=below,
         is_plain=encoding == "utf-8-sig"
-        and separator not in (None, " ")
+        and separator is not None
         and quote == '"'
         and (header_line or first_line) == 1
         and bool(lines[0].strip())

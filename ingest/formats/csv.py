@@ -29,6 +29,7 @@ _LEAST = 1 << 20
 _LONGEST_LINE = 2_000_000
 _CELLS_AT_ONCE = 1_000_000
 _COMMENT = rb"(?:\A|[\r\n])[ \t]*(?:#|%|//)"
+_ODD_BLANKS = rb"  |\t|[\r\n] | [\r\n]|\A | \Z"
 # 0,95 as a number: what stands before the comma, and behind it.
 _DECIMAL = r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$"
 
@@ -39,6 +40,7 @@ class _Survey(NamedTuple):
     size: int
     has_quotes: bool
     has_comments: bool
+    has_odd_blanks: bool
 
 
 def read(
@@ -56,10 +58,10 @@ def read(
     """
     found = layout.detect(path, delimiter if options.facts.is_format_chosen else None)
     columns.require_distinct(found.names, str(path))
-    options.facts.has_header = found.has_header
+    options.facts.has_header = found.is_named
     options.facts.first_line = found.first_line
-    survey = _survey(path, found.encoding)
-    if found.is_plain and not survey.has_comments:
+    survey = _survey(path, found)
+    if found.is_plain and not survey.has_comments and not survey.has_odd_blanks:
         if (line := _open_line(path)) is not None:
             _doubt(path, line, options)
         table = _by_duckdb(con, path, found, survey)
@@ -179,13 +181,13 @@ def _with_whole_numbers(
     )
 
 
-def _survey(path: Path, encoding: str) -> _Survey:
+def _survey(path: Path, found: layout.Layout) -> _Survey:
     """Return what the whole file holds.
 
     Raises DataError where a line is too long, or UTF-8 text has bytes that are none.
     """
     has_quotes = may_have_comments = False
-    decoder = codecs.getincrementaldecoder("utf-8")() if encoding == "utf-8-sig" else None
+    decoder = codecs.getincrementaldecoder("utf-8")() if found.encoding == "utf-8-sig" else None
     is_ascii = True
     try:
         with path.open("rb") as file:
@@ -205,9 +207,13 @@ def _survey(path: Path, encoding: str) -> _Survey:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 _require_lines(path, content)
                 has_comments = may_have_comments and re.search(_COMMENT, content) is not None
-                return _Survey(len(content), has_quotes, has_comments)
+                # Where blanks separate, several do as well, and those around a line do not.
+                has_odd_blanks = (
+                    found.separator == " " and re.search(_ODD_BLANKS, content) is not None
+                )
+                return _Survey(len(content), has_quotes, has_comments, has_odd_blanks)
     except UnicodeDecodeError:
-        raise text.undecodable(path, encoding) from None
+        raise text.undecodable(path, found.encoding) from None
 
 
 def _require_lines(path: Path, content: mmap.mmap) -> None:
