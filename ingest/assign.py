@@ -5,11 +5,10 @@ Where the columns with known names are all that there are, and one has each role
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from ..errors import DataError
-from . import missing, roles, series
+from . import image_names, roles, series
 from .options import ROLES, ReadOptions
 from .series import Found
 
@@ -27,7 +26,6 @@ _FEW = 500
 _MOST = 25_000
 
 
-@dataclass
 class Candidates:
     """The columns of `table` that could have each role.
 
@@ -35,17 +33,20 @@ class Candidates:
     others: the columns of other names, but those of the ground truth
     """
 
-    table: duckdb.DuckDBPyRelation
-    where: str
-    options: ReadOptions
-    found: dict[str, list[Found]] = field(default_factory=lambda: {role: [] for role in ROLES})
-    others: list[str] = field(default_factory=list)
+    def __init__(self, table: duckdb.DuckDBPyRelation, where: str, options: ReadOptions) -> None:
+        self.table = table
+        self.where = where
+        self.options = options
+        self.found: dict[str, list[Found]] = {role: [] for role in ROLES}
+        self.others: list[str] = []
 
     @classmethod
     def of(cls, table: duckdb.DuckDBPyRelation, where: str, options: ReadOptions) -> Self:
         """Return the candidates by name; DataError where a choice is no column."""
         names = list(table.columns)
         if len(names) > _MOST:
+            from . import missing
+
             raise missing.too_many(names, where)
         self = cls(table, where, options)
         words = options.words() if len(names) > _FEW else {}
@@ -54,9 +55,13 @@ class Candidates:
             if one is None and role in _SEVERAL:
                 one = series.chosen(names, choice, role, words, where)
             if one is None:
+                from . import missing
+
                 raise missing.choice(table, where, role, choice)
             self.found[role] = [one]
-        if any(map(missing.is_data, [*options.columns.values(), *names[:_FEW]])):
+        if any(map(image_names.is_file_name, [*options.columns.values(), *names[:_FEW]])):
+            from . import missing
+
             raise missing.header(table, where)
         taken = {name for each in self.found.values() for one in each for name in one.columns}
         names = [name for name in names if name not in taken]

@@ -20,24 +20,36 @@ def refuse(con: duckdb.DuckDBPyConnection, where: str, before: int, options: Rea
     Numbers of images that count the rows are those of the images if the labels agree with the
     original ones, or if that cannot be known: only where they agree by chance are they refused.
     """
-    ((rows, first, last, numbers_from_0, numbers_from_1),) = con.execute(
+    # The first rows tell it of nearly all files, in a third of the time.
+    head = con.execute(
+        "select rowid, image_id, label from predictions where rowid >= $1 limit $2",
+        [before, _ENOUGH],
+    ).fetchall()
+    if len(head) < _ENOUGH:
+        return
+    # A row that is not committed has another rowid than it will have; it counts up all the same.
+    start, first_image, _ = head[0]
+    labels = [label for *_, label in head]
+    is_count = labels in ([*range(_ENOUGH)], [*range(1, _ENOUGH + 1)])
+    if not is_count and first_image != 1:
+        return
+    ((rows, last, numbers_from_0, numbers_from_1),) = con.execute(
         """
         select
             count(*) filter (where rank = 1),
-            any_value(image_id) filter (where rowid = $1),
             max(image_id),
-            bool_and(label = rowid - $1),
-            bool_and(label = rowid - $1 + 1)
+            bool_and(label = rowid - $2),
+            bool_and(label = rowid - $2 + 1)
         from predictions
         where rowid >= $1
         """,
-        [before],
+        [before, start],
     ).fetchall()
     if rows < _ENOUGH:
         return
     if numbers_from_0 or numbers_from_1:
         raise _labels(where, rows, 0 if numbers_from_0 else 1)
-    if first == 1 and last == rows and "image" not in options.columns:
+    if first_image == 1 and last == rows and "image" not in options.columns:
         _refuse_images(con, where, before, options)
 
 

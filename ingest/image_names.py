@@ -27,3 +27,10 @@ def number(value: object) -> int | None:
     text = str(value)
     found = re.search(PATTERN + r"\Z", text) or re.fullmatch(_NUMBER, text)
     return int(found[1]) if found else None
+
+
+def is_file_name(text: str) -> bool:
+    """Say whether `text` names an image by its file, not by its number alone."""
+    if not any(map(str.isdecimal, text)) or text.strip().isdecimal():
+        return False
+    return number(text) is not None

@@ -149,18 +149,13 @@ def choice(table: duckdb.DuckDBPyRelation, where: str, role: str, name: str) -> 
     )
 
 
-def is_data(name: str) -> bool:
-    """Say whether the name of a column is that of an image."""
-    return image_names.number(name) is not None and not name.strip().isdecimal()
-
-
 def header(table: duckdb.DuckDBPyRelation, where: str) -> DataError:
     """Return what to raise where the names of the columns are the first row of the data."""
     return DataError(
         f"{where} has no header: its columns are called {', '.join(table.columns[:_SHOWN])}, "
         "which is the first prediction",
         column="image",
-        value=next(filter(is_data, table.columns), None),
+        value=next(filter(image_names.is_file_name, table.columns), None),
         parameter="columns",
         remedy="Write the names of the columns above it, such as file_name,label",
     )

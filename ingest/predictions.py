@@ -165,19 +165,19 @@ def options_for(
 
 def _truth(con: duckdb.DuckDBPyConnection) -> Truth | None:
     """Return the original labels of the table images; None where there are none."""
-    import duckdb
     import numpy as np
 
-    try:
-        rows = con.execute(
-            """
-            select image_id, original_label, coalesce(is_rated, false) as is_rated
-            from images
-            where original_label is not null
-            """
-        ).fetchnumpy()
-    except duckdb.CatalogException:
+    # Looked up, not tried: an error would end the transaction.
+    held = "select 1 from information_schema.tables where table_name = 'images'"
+    if not con.execute(held).fetchall():
         return None
+    rows = con.execute(
+        """
+        select image_id, original_label, coalesce(is_rated, false) as is_rated
+        from images
+        where original_label is not null
+        """
+    ).fetchnumpy()
     if not len(rows["image_id"]):
         return None
     original = np.full(IMAGES + 1, -1, np.int16)

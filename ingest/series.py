@@ -14,8 +14,9 @@ from . import roles
 _MOST_RANKS = 100
 # As many columns that are named after classes leave no doubt what they are.
 _MANY = CLASSES // 2
-_NAME = re.compile(r"(?P<stem>.*?)[\s_\-.]*(?P<number>\d+)[\s_\-.]*(?P<suffix>[a-z][a-z\s_\-.]*)?")
-_WORDNET_ID = re.compile(r"(?:[a-z]+[_\-. ])?(n\d{8})")
+# Compiled when a name has a digit, which most have not.
+_NAME = r"(?P<stem>.*?)[\s_\-.]*(?P<number>\d+)[\s_\-.]*(?P<suffix>[a-z][a-z\s_\-.]*)?"
+_WORDNET_ID = r"(?:[a-z]+[_\-. ])?(n\d{8})"
 # Stems that are followed by what the column holds: top1_class, rank_2_prob, pred_3_score.
 _BEFORE_SUFFIX = ("top", "rank", "choice", "guess", "pred", "prediction", "class", "label", "cls")
 _LABEL_STEMS = ("top", "rank", "choice", "guess")
@@ -85,7 +86,9 @@ def _numbered(names: Iterable[str]) -> dict[tuple[str, str], dict[int, list[str]
     """Return the columns by their numbers, by what their names are apart from the number."""
     found: dict[tuple[str, str], dict[int, list[str]]] = {}
     for name in names:
-        parts = _NAME.fullmatch(name.strip().lower())
+        if not any(map(str.isdecimal, name)):
+            continue
+        parts = re.fullmatch(_NAME, name.strip().lower())
         if parts and len(parts["number"]) <= 6:
             key = roles.normal(parts["stem"]), roles.normal(parts["suffix"] or "")
             found.setdefault(key, {}).setdefault(int(parts["number"]), []).append(name)
@@ -165,7 +168,7 @@ def _renumbered(name: str, number: int | None) -> str:
 
 def _by_class_name(names: Sequence[str], words: Mapping[str, int], where: str) -> Found | None:
     """Return the columns named after the 1,000 classes, in the order of the classes."""
-    wordnet_ids = {name: m[1] for name in names if (m := _WORDNET_ID.fullmatch(name.strip()))}
+    wordnet_ids = {name: m[1] for name in names if (m := re.fullmatch(_WORDNET_ID, name.strip()))}
     if len(wordnet_ids) > _MANY and not words:
         raise DataError(
             f"{where} has {len(wordnet_ids):,} columns named after WordNet ids, and the store does "
