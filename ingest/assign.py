@@ -5,7 +5,7 @@ Where the columns with known names are all that there are, and one has each role
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import DataError
 from . import image_names, roles, series
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # What may take a column for each rank, or for each class.
 _SEVERAL = ("label", "confidence")
 _NESTED = ("list", "array")
+_TEXTS = ("varchar", "enum", "blob")
+_SIZES = ("tinyint", "smallint", "integer", "bigint", "hugeint")
+_WHOLE = (*_SIZES, *(f"u{size}" for size in _SIZES))
 # Of so many columns it is not asked whether they are named after the classes.
 _FEW = 500
 # The head of ImageNet-21k has 21,843 classes.
@@ -109,11 +112,13 @@ class Candidates:
         from . import contents
 
         named = [one.name for one in self.images]
-        kinds = contents.kinds(self.table, [*named, *self.others], {})
+        texts = self._of_types(self.others, _TEXTS)
+        kinds = contents.kinds(self.table, [*named, *texts], {})
         with_names = [name for name in named if kinds[name] == contents.IMAGE_NAMES] or [
-            name for name in self.others if kinds[name] == contents.IMAGE_NAMES
+            name for name in texts if kinds[name] == contents.IMAGE_NAMES
         ]
-        possible = with_names or named
+        numbered = [n for n in named if kinds[n] in (contents.CLASS_IDS, contents.NUMBERS)]
+        possible = with_names or numbered or named
         if len(possible) > 1:
             numbers = {name: contents.image_numbers(self.table, name) for name in possible}
             first = numbers[possible[0]]
@@ -126,6 +131,23 @@ class Candidates:
             raise _question("image", [Found(name, (name,)) for name in possible], self.where)
         self.others = [name for name in [*named, *self.others] if name not in possible]
         self.found["image"] = [Found(name, (name,)) for name in possible]
+
+    def _of_types(self, names: Sequence[str], types: Sequence[str]) -> list[str]:
+        """Return the columns of these types: what others hold need not be fetched."""
+        kinds = dict(zip(self.table.columns, self.table.types, strict=True))
+        return [name for name in names if kinds[name].id in types]
+
+    def _may_be_classes(self, names: Sequence[str]) -> list[str]:
+        """Return the columns whose values, or elements of lists, are whole numbers or texts."""
+        kinds = dict(zip(self.table.columns, self.table.types, strict=True))
+        found = []
+        for name in names:
+            kind: Any = kinds[name]
+            while kind.id in _NESTED:
+                kind = kind.children[0][1]
+            if kind.id in (*_TEXTS, *_WHOLE):
+                found.append(name)
+        return found
 
     def place(self, table: duckdb.DuckDBPyRelation, name: str) -> None:
         """Take the column `name` of `table`, which is otherwise the same, for the images."""
@@ -161,7 +183,9 @@ class Candidates:
             is_first = ranks == 1 if (ranks == 1).any() else None
         images = contents.image_numbers(self.table, self.images[0].name)
         table = competitors.Table(self.table, self.where, images, is_first)
-        label = competitors.choose(table, self.labels, self.others, self.options)
+        # Beside a label, real numbers are features; alone they may be class ids.
+        others = self._may_be_classes(self.others) if self.labels else self.others
+        label = competitors.choose(table, self.labels, others, self.options)
         self.found["label"] = [label]
         self.others = [name for name in self.others if name not in label.columns]
 
@@ -181,7 +205,15 @@ class Candidates:
     def _settle_confidence(self, ranks: int) -> None:
         if "confidence" in self.options.columns:
             return
-        fitting = [one for one in self.found["confidence"] if len(one.columns) == ranks]
+        label = self.labels[0].columns[0] if self.labels else None
+        of_label = set(self._of_types([label] if label else [], _NESTED))
+        fitting = [
+            one
+            for one in self.found["confidence"]
+            if len(one.columns) == ranks
+            # A list belongs to a list: 1,000 scores beside one label are no confidence of it.
+            and bool(self._of_types(one.columns[:1], _NESTED)) == bool(of_label)
+        ]
         if len(fitting) == 1:
             self.found["confidence"] = fitting
         if not self.options.facts.has_header and self.others:

@@ -58,6 +58,7 @@ def select(
         table = _placed(con, table, where, options)
         found.place(table, _PLACE)
     chosen = found.settle()
+    options.facts.columns = chosen
     if not chosen["label"]:
         by_class = _by_class(con, table, where, chosen)
         if by_class is None:

@@ -105,14 +105,15 @@ def _refuse_images(
     judged = competitors.judge(Found("label", ("label",)), labels, known, truth)
     if judged.verdict != competitors.CHANCE:
         return
+    name = next(iter(options.facts.columns.get("image", ())), "image")
     raise DataError(
-        f"{where}: the image column counts the {len(images):,} rows from 1, and as numbers of "
-        f"images they make the labels agree with the original labels on {judged.agreeing:,} of "
-        f"{judged.rated:,} rated images, as by chance",
+        f"{where}: the image column {name!r} counts the {len(images):,} rows from 1, and as "
+        f"numbers of images they make the labels agree with the original labels on "
+        f"{judged.agreeing:,} of {judged.rated:,} rated images, as by chance",
         column="image",
-        value=1,
+        value=name,
         count=len(images),
         parameter="columns",
         remedy="If it is a count, write the name of each image beside its prediction. If it is "
-        'the number of the image, choose it by its name: `columns={"image": "NAME"}`',
+        f'the number of the image, choose it by its name: `columns={{"image": "{name}"}}`',
     )

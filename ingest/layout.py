@@ -148,7 +148,12 @@ def _odd(path: Path, lines: list[str], encoding: str, chosen: str | None) -> Lay
     quote = _quote(lines)
     separator, rows = _separate(lines, chosen, quote)
     if not rows:
-        raise DataError(f"{path} has no lines with predictions", file=path, count=0)
+        raise DataError(
+            f"{path} has no lines with predictions",
+            file=path,
+            count=0,
+            remedy="Write a header such as image,label, and a line for each image",
+        )
     width = _width(rows)
     place = _title_lines(rows, width)
     first = rows[place].cells

@@ -34,6 +34,7 @@ class Facts:
     doubts: what may be wrong although the file can be read, to be warned of once it is taken
     first_line: the line of a text file that holds row 1; None for other files
     is_positional: the file names no images, so that a row's place is its image
+    columns: the columns that each role has, if the file has named columns
     parts: how many files the predictions are in
     dropped_rows: the rows that were left out because they repeat another, from 1, ascending
     has_header: the columns have names; a text without a header line has column_1, column_2, …
@@ -45,6 +46,7 @@ class Facts:
     is_positional: bool = False
     has_header: bool = True
     is_format_chosen: bool = False
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parts: int = 1
     dropped_rows: list[int] = field(default_factory=list)
 

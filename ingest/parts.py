@@ -74,6 +74,9 @@ def _find(value: Any, keys: tuple[str, ...]) -> Iterator[Part]:
         for name in coco.results(value):
             yield Part(keys, _NAMED, "coco", value, (name,))
         return
+    if isinstance(value.get("schema"), dict) and isinstance(value.get("data"), list):
+        yield from _find(value["data"], (*keys, "data"))  # pandas' orient="table"
+        return
     if is_split(value):
         yield Part(keys, _NAMED, "split", value)
         return

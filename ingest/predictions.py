@@ -267,7 +267,13 @@ def read(
     input_format: str | None,
 ) -> InputRows:
     """Return predictions as a relation with the columns of ROLES; nothing is checked."""
-    rows = _read(con, predictions, options, input_format)
+    import duckdb
+
+    try:
+        rows = _read(con, predictions, options, input_format)
+    except duckdb.Error as error:  # its content is looked at to find the columns
+        where = predictions if isinstance(predictions, str | Path) else "the table"
+        raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
     options.require_order_used(rows.where)
     return rows
 

@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+import real_files
 
 import campaigns
 import realdb
@@ -30,7 +31,6 @@ from realdb.store.store import Store, resolve
 # Spark's Java process is forked beside threads of gRPC, which had better not notice.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 campaigns.load_profile()
-CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +40,12 @@ def real_data() -> Path:
     It is REALDB_TEST_DATA, else a folder `shared` beside the checkout. Where it is absent the test
     is skipped, or fails with REALDB_REQUIRE_DATA=1.
     """
-    folder = Path(os.environ.get("REALDB_TEST_DATA") or CHECKOUT.parent / "shared")
-    if (folder / "upstream" / "real.json").is_file():
-        return folder
-    reason = f"the real files are not here: set REALDB_TEST_DATA (looked for {folder}/upstream)"
+    if real_files.are_there():
+        return real_files.FOLDER
+    reason = (
+        "the real files are not here: set REALDB_TEST_DATA "
+        f"(looked for {real_files.FOLDER}/upstream)"
+    )
     if os.environ.get("REALDB_REQUIRE_DATA") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

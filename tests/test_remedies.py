@@ -347,7 +347,7 @@ def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
 def test_every_call_names_only_its_own_parameters(
     synthetic_store: Store, bare_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realdb.api.doubts._ENOUGH_RATED", 10)
+    monkeypatch.setattr("realdb.api.doubts.ENOUGH_RATED", 10)
     store = tmp_path / "store"
     shutil.copytree(synthetic_store.root, store)
     for folder in ("empty", "other"):

@@ -98,6 +98,9 @@ def state(session: Session, source: object, where: str, **choices: Any) -> Refus
                 is_as_written = error.column == "rank"
                 choices["ranks"] = "as-written" if is_as_written else "by-confidence"
                 repairs.append("ranks-by-confidence")
+            elif _is_count(error, choices["columns"] or {}):
+                # The images may be in another order, which is a finding.
+                choices["columns"] = {**(choices["columns"] or {}), "image": error.value}
             elif isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
                 raise refused from None
             else:
@@ -109,6 +112,13 @@ def state(session: Session, source: object, where: str, **choices: Any) -> Refus
         "select model, image_id as image, rank, label, confidence from predictions"
     )
     return Refusal(str(refused), tuple(repairs), is_as_written) if refused else Refusal()
+
+
+def _is_count(error: DataError, columns: Mapping[str, str]) -> bool:
+    """Say whether the image column is refused because it counts the rows, and was not chosen."""
+    return (error.column, error.parameter) == ("image", "columns") and (
+        error.value is not None and error.count is not None and "image" not in columns
+    )
 
 
 def _state_leniently(

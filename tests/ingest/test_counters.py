@@ -46,7 +46,7 @@ def test_images_that_count(con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(DataError) as caught:
         predictions.add(con, table(right[::-1]), model="shuffled")
     error = caught.value
-    assert (error.column, error.value, error.count) == ("image", "1", ROWS)
+    assert (error.column, error.value, error.count) == ("image", "image_id", ROWS)
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in numbers]
     mostly = np.where(numbers % 3 == 0, 5, right)
     assert predictions.add(con, table(mostly), model="in order") == ["in order"]

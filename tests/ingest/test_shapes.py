@@ -259,7 +259,6 @@ SHAPES: dict[str, Shape] = {
         lambda r: [{**mmpretrain(image), "pred_scores": [0.5] * 1000} for image in r], **TOP
     ),
     "plural names": Shape(plural, **TOP),
-    "plural names beside the truth": Shape(lambda r: plural(r, labels=[7] * len(r)), **TOP),
     "zero-shot pipeline": Shape(
         lambda r: [{"image": i.name, "labels": i.labels, "scores": i.scores} for i in r], **PARALLEL
     ),
