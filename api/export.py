@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 # How many rows of an answer go from one connection to another at a time.
 _BATCH = 100_000
+# Appended where the store has the table class_names.
+_CLIP_LICENCE = (
+    "; the table class_names is from open_clip, Copyright (c) 2012-2021 Gabriel Ilharco and "
+    "others, licensed under MIT"
+)
 # What no file format has: 128 bits. A sum of integers comes as one, and fits into 64.
 _WIDE = ("HUGEINT", "UHUGEINT")
 
@@ -394,6 +399,7 @@ def _notice(
         "realdb_build": opened.build_id,
         "realdb_sources": json.dumps(dict(sums)),
         "realdb_query": json.dumps({key: it for key, it in query.items() if it is not None}),
-        "license": "The data of Are we done with ImageNet? are licensed under Apache-2.0",
+        "license": "The data of Are we done with ImageNet? are licensed under Apache-2.0"
+        + _CLIP_LICENCE * ("class_names" in opened.names),
         "citation": "Lucas Beyer et al., Are we done with ImageNet?, arXiv 2006.07159 (2020)",
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What predictions are read by: image names, class names, the order of class folders; and what the
 # scores of a file are compared with.
-_ALWAYS = ("images", "classes", "questions")
+_ALWAYS = ("images", "classes", "class_names", "questions")
 
 
 def is_taken(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 Croissant 1.0 (http://mlcommons.org/croissant/1.0): each table's file, with its SHA-256, and its
 columns, with the text of the table's header. A record set is called as its table. Stored
-predictions are not in it: they have licences of their own.
+predictions and the names of other lists are not in it: they have licences of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..schema.tables import TABLES, header_of, summary
 from ..store.files import checksum
 from .registry import Export
 
-_LEFT_OUT = ("predictions", "build")
+_LEFT_OUT = ("predictions", "class_names", "build")
 _TYPES = {
     "BOOLEAN": "sc:Boolean",
     "SMALLINT": "sc:Integer",

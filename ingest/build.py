@@ -60,6 +60,7 @@ class Inputs:
     wordnet_file: str = "labels.txt"
     names: Mapping[int, str] = field(default_factory=dict)
     descriptions: Mapping[int, str] = field(default_factory=dict)
+    clip_names: tuple[str, ...] = ()
     train_files: tuple[list[str], list[str]] | None = None
     files: list[SourceFile] = field(default_factory=list)
 
@@ -134,6 +135,8 @@ def read(
         inputs.train_files = classes.read_train_files(found)
     if found := path("labels.txt"):
         inputs.wordnet_ids = classes.read_wordnet_ids(found)
+    if found := path("zero_shot_metadata.py"):
+        inputs.clip_names = classes.read_clip_names(found)
     devkit = classes.read_devkit_map(found) if (found := path("map_clsloc.txt")) else None
     if original is not None and (beside := original.parent / "map_clsloc.txt").is_file():
         inputs.files.append(_original_file(beside))
@@ -371,6 +374,17 @@ def _fill_labels(build: Build, inputs: Inputs) -> None:
                     "names": [inputs.names.get(label) for label in range(1000)],
                     "descriptions": [inputs.descriptions.get(label) for label in range(1000)],
                 },
+            )
+    if inputs.clip_names:
+        with build.table("class_names") as con:
+            con.execute(
+                """
+                insert into class_names
+                select 'clip' as list, label, $names[label + 1] as name
+                from (select cast(i as smallint) as label from range(1000) as r(i))
+                order by label
+                """,
+                {"names": list(inputs.clip_names)},
             )
     if inputs.scores:
         questions = inputs.scores.questions

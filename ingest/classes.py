@@ -1,4 +1,4 @@
-"""The class table's sources: WordNet ids, names, definitions, the devkit's ids, training files.
+"""The classes' sources: WordNet ids, names, definitions, the devkit's ids, training files.
 
 All are UTF-8 text (a byte order mark is dropped) with any of the usual line ends. Blank lines at
 the end do not count; a blank line before that is refused.
@@ -6,6 +6,7 @@ the end do not count; a blank line before that is refused.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -15,6 +16,7 @@ from ..errors import DataError
 from ..schema.tables import CLASSES
 
 WORDNET_ID = re.compile(r"n[0-9]{8}")
+_CLIP_NAMES = "IMAGENET_CLASSNAMES"
 _WORDNET_ID_IN_NAME = re.compile(r"(?<![A-Za-z0-9])n[0-9]{8}(?![0-9])")
 
 
@@ -79,6 +81,52 @@ def read_class_names(path: Path) -> dict[int, str]:
             )
         names[key] = ", ".join(parts)
     return _by_number(path, names, range(CLASSES), "class ids")
+
+
+def read_clip_names(path: Path) -> tuple[str, ...]:
+    """Read zero_shot_metadata.py (open_clip): the names of OpenAI's CLIP, by class id.
+
+    The file is Python and is parsed, never executed: only its literal IMAGENET_CLASSNAMES counts.
+    Different classes may have the same name. Raises DataError unless it is a list or tuple of
+    1,000 texts, none of them blank.
+    """
+    text = read_text(path)
+    try:
+        values = [
+            ast.literal_eval(node.value)
+            for node in ast.parse(text).body
+            if isinstance(node, ast.Assign)
+            and [ast.unparse(target) for target in node.targets] == [_CLIP_NAMES]
+        ]
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise DataError(
+            f"{path}: {_CLIP_NAMES} cannot be read: {error}", file=path, value=_CLIP_NAMES
+        ) from None
+    if len(values) != 1 or not isinstance(values[0], list | tuple):
+        raise DataError(
+            f"{path}: it has {len(values)} assignments to {_CLIP_NAMES}; one list is needed",
+            file=path,
+            value=_CLIP_NAMES,
+            count=len(values),
+        )
+    names = values[0]
+    if len(names) != CLASSES:
+        raise DataError(
+            f"{path}: {_CLIP_NAMES} has {len(names):,} names; the {CLASSES:,} of ILSVRC are needed",
+            file=path,
+            count=len(names),
+        )
+    bad = [row for row, name in enumerate(names) if not isinstance(name, str) or not name.strip()]
+    if bad:
+        raise DataError(
+            f"{path}: {len(bad):,} of the {CLASSES:,} entries of {_CLIP_NAMES} are no names, first "
+            f"class {bad[0]}: {names[bad[0]]!r:.60}",
+            file=path,
+            column="name",
+            value=names[bad[0]],
+            count=len(bad),
+        )
+    return tuple(names)
 
 
 def read_devkit_map(path: Path) -> dict[int, str]:

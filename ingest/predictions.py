@@ -58,7 +58,7 @@ def add(
     `drop_repeats` leaves out rows that repeat an earlier row.
 
     Labels are class ids, or words if `con` has the table `classes`: WordNet ids, names as there, or
-    names and description.
+    names and description; with the table `class_names` also the names of OpenAI's CLIP.
 
     Raises DataError, with the count, the first offenders and their rows, where an image, label,
     rank or confidence is missing, unreadable or out of range, or an image, a rank or a class of an

@@ -118,8 +118,9 @@ def advice(texts: Sequence[str]) -> str:
         return ". Some characters look like digits or blanks and are others: write ASCII digits"
     if texts and all(re.fullmatch(r"[A-Za-z][A-Za-z' .,()/-]*", text) for text in texts):
         return (
-            ". Names are those of WordNet, Keras and torchvision; other lists, such as that of "
-            "OpenAI's CLIP, use other names: write the class ids"
+            ". Names are those of WordNet, Keras and torchvision, and those of OpenAI's CLIP if "
+            "the store was built with zero_shot_metadata.py. Other lists use other names: write "
+            "the class ids"
         )
     return ""
 

@@ -47,7 +47,7 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
         where try_cast(cast(label as varchar) as double) is null
         """  # noqa: S608, a constant
     ).fetchall()[0][0]
-    if texts and _has_classes(con):
+    if texts and _has(con, "classes"):
         changed = _take_words(con, where) or changed
     con.execute("drop table class_texts")
     con.table(SPELLED).order("row").project("* exclude row").create_view("input_rows", replace=True)
@@ -59,31 +59,38 @@ def known_words(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
     A name that could be two classes has -1. There are none without the table `classes`.
     """
-    if not _has_classes(con):
+    if not _has(con, "classes"):
         return {}
-    statement = Path(__file__).with_name("spellings.sql").read_text(encoding="utf-8")
     words: dict[str, int] = {}
-    for text, label in con.sql(statement).project("text, label").fetchall():
+    for text, label in con.sql(_spellings(con)).project("text, label").fetchall():
         words[text] = label if words.get(text, label) == label else -1
     return words
 
 
-def _has_classes(con: duckdb.DuckDBPyConnection) -> bool:
+def _has(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     # Asked for so, not tried: an error would end the transaction.
-    held = "select 1 from information_schema.tables where table_name = 'classes'"
-    return bool(con.execute(held).fetchall())
+    held = "select 1 from information_schema.tables where table_name = $1"
+    return bool(con.execute(held, [table]).fetchall())
+
+
+def _spellings(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the query for all spellings: with CLIP's names where the store has them."""
+    files = ["spellings.sql"] + ["clip_names.sql"] * _has(con, "class_names")
+    return "\nunion all\n".join(map(_query, files))
+
+
+def _query(file_name: str) -> str:
+    return Path(__file__).with_name(file_name).read_text(encoding="utf-8")
 
 
 def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     """Replace the words in SPELLED by class ids; return whether any are known."""
-    statement = Path(__file__).with_name("spellings.sql").read_text(encoding="utf-8")
-    con.execute(f"insert into class_texts by name {statement}")
+    con.execute(f"insert into class_texts by name {_spellings(con)}")
     fitting = _best(con)
     texts = con.table(SPELLED).project("cast(label as varchar) as text").filter("text is not null")
     if not fitting or fitting[0][1] < len(texts.distinct()):
         # No list has them all: any name of a class will do, in any case.
-        by_name = Path(__file__).with_name("any_name.sql").read_text(encoding="utf-8")
-        con.execute(f"insert into class_texts by name {by_name}")
+        con.execute(f"insert into class_texts by name {_query('any_name.sql')}")
         fitting = _best(con)
     spellings = [spelling for spelling, _ in fitting]
     if not spellings:

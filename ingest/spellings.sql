@@ -3,7 +3,8 @@
 -- grain: one row per spelling, text and class
 -- reads: classes
 -- rule: torchvision's categories are the first names, but for two, so that none is that of two
---   classes: 134 is crane bird, beside crane, and 639 is maillot tank suit, beside maillot
+--   classes: 134 is crane bird, beside crane, and 639 is maillot tank suit, beside maillot. The
+--   names of OpenAI's CLIP are in a table of their own: clip_names.sql
 -- source: timm's inference.py --label-type name, description and detailed; torchvision's
 --   models/_meta.py (0.29.1) and Keras' decode_predictions, which has underscores for blanks
 -- spelling: which way it is

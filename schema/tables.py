@@ -23,6 +23,7 @@ TABLES = (
     "images",
     "labels",
     "classes",
+    "class_names",
     "questions",
     "raters",
     "votes",

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import realdb
@@ -490,6 +491,44 @@ def test_training_files_are_a_table(source_folder: Path, ingest: Ingest) -> None
         ("n01440764_1.JPEG", "n01440764", 1),
         ("n01443537_2.JPEG", "n01443537", 0),
     ]
+
+
+def test_names_of_clip_are_a_table(source_folder: Path, ingest: Ingest) -> None:
+    names = [f"thing {label}" for label in range(1000)]
+    names[836] = names[837] = "sunglasses"
+    path = source_folder / "zero_shot_metadata.py"
+    path.write_text(f"IMAGENET_CLASSNAMES = {names}\n")
+    store = ingest(parquet_only=False)
+    assert tables(store) == EVERYTHING | {"class_names"}
+    assert rows(store, "select list, label, name from class_names order by label") == [
+        ("clip", label, name) for label, name in enumerate(names)
+    ]
+    what = f"select tables, bytes from sources where file_name = '{path.name}'"
+    assert rows(store, what) == [("class_names", path.stat().st_size)]
+    held = realdb.info(store=store.root).filter("\"table\" = 'class_names'").fetchall()
+    assert [(row[1], row[2]) for row in held] == [(1000, path.name)]
+
+    predictions = source_folder / "mine.csv"
+    predictions.write_text("image,label\n1,thing 3\n2,thing 999\n")
+    found = realdb.query("from predictions order by image_id", predictions, store=store.root)
+    assert [row[3] for row in found.fetchall()] == [3, 999]
+    predictions.write_text("image,label\n1,thing 3\n2,sunglasses\n")
+    with refused(DataError, "836", "837", value="sunglasses", row=2, count=1):
+        realdb.query("from predictions", predictions, store=store.root)
+
+    # What is copied elsewhere has the licence with it.
+    out = source_folder / "names.parquet"
+    realdb.export("class_names", out, store=store.root)
+    assert b"MIT" in pq.read_schema(out).metadata[b"license"]
+    realdb.export("croissant", source_folder / "described", store=store.root)
+    assert not (source_folder / "described" / "tables" / "class_names.parquet").exists()
+
+
+def test_damaged_names_of_clip_are_refused(source_folder: Path, ingest: Ingest) -> None:
+    path = source_folder / "zero_shot_metadata.py"
+    path.write_text("IMAGENET_CLASSNAMES = ['a', 'b']\n")
+    with refused(DataError, file=path, count=2):
+        ingest()
 
 
 def test_no_questions_at_all_rate_no_image(source_folder: Path, ingest: Ingest) -> None:

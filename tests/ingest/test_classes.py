@@ -10,6 +10,7 @@ import pytest
 from realdb.errors import DataError
 from realdb.ingest.classes import (
     read_class_names,
+    read_clip_names,
     read_devkit_map,
     read_text,
     read_train_files,
@@ -198,6 +199,52 @@ def test_devkit_map_short(tmp_path: Path) -> None:
     error = refusal(read_devkit_map, written(tmp_path, devkit_lines()[:-1]))
     assert where(error) == (None, "1000", 1)
     assert "1 to 1000" in str(error)
+
+
+def clip_file(names: object) -> str:
+    """Return a text like open_clip's zero_shot_metadata.py."""
+    return f"TEMPLATES = (lambda c: f'a photo of a {{c}}.',)\n\nIMAGENET_CLASSNAMES = {names!r}\n"
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_clip_names(tmp_path: Path, kind: Callable[[list[str]], object]) -> None:
+    names = [f"class {label}" for label in range(999)] + ['lady\'s "slipper", é']
+    path = tmp_path / "names.py"
+    path.write_text(clip_file(kind(names)), encoding="utf-8")
+    assert read_clip_names(path) == tuple(names)
+
+
+def test_clip_names_are_not_executed(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+    text = f"open({str(marker)!r}, 'w')\n{clip_file(['a'] * 1000)}"
+    assert read_clip_names(written(tmp_path, [text])) == ("a",) * 1000
+    text = f"IMAGENET_CLASSNAMES = [open({str(marker)!r}, 'w').name] * 1000"
+    assert refusal(read_clip_names, written(tmp_path, [text])).value == "IMAGENET_CLASSNAMES"
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "count", "fact"),
+    [
+        ("NAMES = []", "IMAGENET_CLASSNAMES", 0, "0"),
+        (clip_file(["a"] * 1000) * 2, "IMAGENET_CLASSNAMES", 2, "2"),
+        (clip_file("a" * 1000), "IMAGENET_CLASSNAMES", 1, "list"),
+        (clip_file({"a": 1}), "IMAGENET_CLASSNAMES", 1, "list"),
+        ("IMAGENET_CLASSNAMES = [name for name in ()]", "IMAGENET_CLASSNAMES", None, ""),
+        ("IMAGENET_CLASSNAMES = [", "IMAGENET_CLASSNAMES", None, ""),
+        ("IMAGENET_CLASSNAMES = " + "[" * 20_000, "IMAGENET_CLASSNAMES", None, ""),
+        (clip_file(["a"] * 999), None, 999, "999"),
+        (clip_file(["a"] * 1001), None, 1001, "1,001"),
+        (clip_file(["a"] * 7 + [" "] * 2 + ["a"] * 991), " ", 2, "class 7"),
+        (clip_file(["a"] * 999 + [3]), "3", 1, "class 999"),
+    ],
+)
+def test_clip_names_refused(
+    tmp_path: Path, text: str, value: object, count: int | None, fact: str
+) -> None:
+    error = refusal(read_clip_names, written(tmp_path, [text]))
+    assert (error.value, error.count) == (value, count)
+    assert fact in str(error)
 
 
 def test_train_files(tmp_path: Path) -> None:

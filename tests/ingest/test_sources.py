@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -31,6 +32,8 @@ FETCHED = [
     "imagenet_synset_to_lemma.txt",
     "imagenet_synset_to_definition.txt",
 ]
+# Fetched too, and not in the folder of the real files.
+OPTIONAL = ["zero_shot_metadata.py"]
 READ_ONLY = [
     "filename_label.csv",
     "val_image_to_1k_label.json",
@@ -68,8 +71,8 @@ def write_tar(path: Path, members: dict[str, bytes], mode: str) -> Path:
 
 
 def test_the_toml_names_every_file_and_what_is_fetched() -> None:
-    assert list(known_files()) == FETCHED + READ_ONLY
-    assert [name for name, each in known_files().items() if each.fetch] == FETCHED
+    assert list(known_files()) == FETCHED + OPTIONAL + READ_ONLY
+    assert [name for name, each in known_files().items() if each.fetch] == FETCHED + OPTIONAL
     assert all(each.holds and each.feeds for each in known_files().values())
 
 
@@ -102,7 +105,7 @@ def test_a_file_is_fetched_only_by_its_checksum_and_from_its_own_repository_firs
 
 def test_the_real_folder(upstream: Path) -> None:
     with locate(upstream) as files:
-        assert list(files) == FETCHED
+        assert [name for name in files if name not in OPTIONAL] == FETCHED
         for name, file in files.items():
             assert file.is_published and file.name == name
             assert file.path == upstream / name and file.origin == str(upstream / name)
@@ -130,6 +133,17 @@ def test_an_unpublished_checksum_warns_in_one_sentence(tmp_path: Path) -> None:
     assert lacking.startswith(f"{tmp_path} ")
     assert all(name in lacking for name in ("scores.npz", "raters.npz", "golden.npz"))
     assert "real.json" not in lacking
+
+
+def test_a_folder_without_the_names_of_clip_is_complete(tmp_path: Path) -> None:
+    for name in FETCHED:
+        (tmp_path / name).write_bytes(name.encode())
+    with locate(tmp_path) as files:
+        for name, file in files.items():
+            files[name] = replace(file, is_published=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sources.tell(tmp_path, files)
 
 
 def test_an_alias_is_found_under_its_canonical_name(tmp_path: Path, upstream: Path) -> None:
@@ -280,7 +294,9 @@ def test_a_damaged_archive_is_one_error_wherever_the_damage_is(tmp_path: Path) -
     assert refused > 200
 
 
-@pytest.mark.parametrize("name", ["real.json", "golden.npz", "other.npz", "fnames_clean.txt"])
+@pytest.mark.parametrize(
+    "name", ["real.json", "golden.npz", "other.npz", "fnames_clean.txt", *OPTIONAL]
+)
 def test_a_single_file_is_refused_with_a_hint(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(zip_bytes({"tensor.npy": b""}) if name.endswith("npz") else b"[]")

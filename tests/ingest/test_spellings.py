@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realdb.errors import DataError
-from realdb.ingest import predictions
+from realdb.ingest import predictions, spellings
+from realdb.schema.tables import create_table
 
 NAMES = {
     4: "hammerhead, hammerhead shark",
@@ -32,6 +33,16 @@ TORCHVISION = {label: name.split(", ")[0] for label, name in NAMES.items()} | {
     134: "crane bird",
     639: "maillot tank suit",
 }
+# Of CLIP's names for these classes: 264 is another, 86, 435, 474 and 638 are those of torchvision.
+CLIP = TORCHVISION | {
+    4: "hammerhead shark",
+    264: "Cardigan Welsh Corgi",
+    517: "construction crane",
+    638: "one-piece bathing suit",
+    639: "tank suit swimsuit",
+    836: "sunglasses",
+    837: "sunglasses",
+}
 KERAS = {label: name.split(", ")[0].replace(" ", "_") for label, name in NAMES.items()}
 
 
@@ -47,6 +58,14 @@ def con(predictions_table: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnecti
         [(label, f"n{label:08}", name) for label, name in NAMES.items()],
     )
     return predictions_table
+
+
+@pytest.fixture
+def clip(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a connection that has CLIP's names too."""
+    create_table(con, "class_names")
+    con.executemany("insert into class_names values ('clip', $1, $2)", [*CLIP.items()])
+    return con
 
 
 def taken(con: duckdb.DuckDBPyConnection, words: list[str]) -> list[int]:
@@ -102,6 +121,81 @@ def test_a_name_of_no_list(refuse: Callable[..., DataError]) -> None:
     assert (error.row, error.column, error.count) == (2, "label", 1)
     assert error.value == "construction crane"
     assert "CLIP" in str(error.remedy)
+
+
+CLIP_ALONE = {label: name for label, name in CLIP.items() if name != "sunglasses"}
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        (list(CLIP_ALONE.values()), list(CLIP_ALONE)),
+        (["partridge", "cardigan", "construction crane"], [86, 474, 517]),
+        (["CONSTRUCTION CRANE", "one-piece_bathing_suit"], [517, 638]),
+        (["bathing tub", "construction crane"], [435, 517]),
+        # Names of torchvision alone decide for torchvision.
+        (["sunglasses", "hammerhead"], [837, 4]),
+        (["crane", "crane bird"], [517, 134]),
+        (["sunglasses, dark glasses, shades"], [837]),
+    ],
+)
+def test_names_of_clip(
+    words: list[str], labels: list[int], clip: duckdb.DuckDBPyConnection
+) -> None:
+    assert taken(clip, words) == labels
+
+
+@pytest.mark.usefixtures("clip")
+@pytest.mark.parametrize(
+    ("words", "row", "meant"),
+    [
+        (["sunglasses"], 1, (836, 837)),
+        (["tub", "sunglasses"], 2, (836, 837)),
+        (["construction crane", "sunglasses"], 2, (836, 837)),
+        # In any case, or beside names of no list: all classes of that name.
+        (["CONSTRUCTION CRANE", "partridge"], 2, (82, 86)),
+        (["construction crane", "bathing tub", "cardigan"], 3, (264, 474)),
+        (["construction crane", "hammerhead", "crane"], 3, (134, 517)),
+    ],
+)
+def test_a_name_of_two_classes_with_those_of_clip(
+    words: list[str],
+    row: int,
+    meant: tuple[int, int],
+    refuse: Callable[..., DataError],
+) -> None:
+    error = refuse(pa.table({"image": range(1, len(words) + 1), "label": words}))
+    assert (error.row, error.column, error.value, error.count) == (row, "label", words[-1], 1)
+    assert all(f"{label} (n" in str(error) for label in meant)
+
+
+def test_known_words(con: duckdb.DuckDBPyConnection) -> None:
+    words = spellings.known_words(con)
+    assert "construction crane" not in words
+    assert words["sunglasses"] == 837
+
+
+def test_known_words_of_clip(clip: duckdb.DuckDBPyConnection) -> None:
+    words = spellings.known_words(clip)
+    assert words["construction crane"] == 517
+    assert words["sunglasses"] == -1
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.sampled_from(sorted(NAMES)), min_size=1),
+    st.sampled_from([NAMES, TORCHVISION, KERAS, CLIP]),
+    st.sampled_from([str, str.upper, str.lower, str.title]),
+)
+def test_right_or_refused_with_the_names_of_clip(
+    clip: duckdb.DuckDBPyConnection,
+    labels: list[int],
+    spelling: dict[int, str],
+    case: Callable[[str], str],
+) -> None:
+    test_right_or_refused.hypothesis.inner_test(clip, labels, spelling, case)
 
 
 @settings(

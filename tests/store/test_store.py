@@ -600,7 +600,7 @@ def test_not_null_is_kept(built: Store, client: duckdb.DuckDBPyConnection) -> No
 
 # The schema's version.
 
-FINGERPRINT = "7c7caab181a70007239ef2c4388a7adde034cf80d207140cafc2c31e0d4fb43c"
+FINGERPRINT = "75f3a2873d5cdd3ae84df96dc27a60dbb666787ca3aec2435ab11f7d1fa5abb5"
 
 
 def test_fingerprint() -> None:

@@ -1,0 +1,15 @@
+-- Names of the classes in lists of other projects, beside those of WordNet in `classes`.
+--
+-- grain: one row per list and class
+-- key: list, label
+-- references: label -> classes
+-- source: zero_shot_metadata.py (from the wheel of open_clip, MIT License)
+-- list: the list: clip, the names that OpenAI's CLIP uses in prompts (Radford et al., Learning
+--   transferable visual models from natural language supervision, arXiv 2103.00020, 2021)
+-- label: the class id
+-- name: the name; not unique (in the list clip, sunglasses is 836 and 837)
+create table class_names (
+    list varchar not null check (list in ('clip')),
+    label smallint not null check (label between 0 and 999),
+    name varchar not null
+);
