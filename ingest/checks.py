@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import DataError
+from ..schema.tables import CLASSES
 from . import ranks as ranking
-from .options import ReadOptions
+from .options import DOCTOR, ReadOptions
 
 if TYPE_CHECKING:
     import duckdb
 
+# Labels below this may be class ids and a constant; of a larger head there are higher ones.
+_SHIFTED = CLASSES + 100
 # How many offenders a message names.
 _SHOWN = 3
 _EXPECTED = {
@@ -202,7 +206,7 @@ def _hint(role: str, values: set[str | None]) -> str:
         return advice
     texts = {value.strip().removesuffix(".0") for value in values if value}
     if role == "image" and "0" in texts:
-        return ". Numbers count from 1; an array in file-name order needs no numbers"
+        return f". Numbers count from 1; an array in file-name order needs no numbers. {DOCTOR}"
     if role == "rank" and "0" in texts:
         return ". These seem to count from 0"
     plain = {printed.without_prefix(text) for text in texts}
@@ -210,8 +214,11 @@ def _hint(role: str, values: set[str | None]) -> str:
     if role == "label" and numbers == {"1000"}:
         return (
             ". These seem to count from 1, or to come from a head of 1,001 classes with the "
-            "background first: subtract 1, if it is one of these"
+            f"background first: subtract 1, if it is one of these. {DOCTOR}"
         )
+    is_negative = plain and all(re.fullmatch(r"-\d{1,3}", text) for text in plain)
+    if role == "label" and (is_negative or (numbers and max(map(int, numbers)) < _SHIFTED)):
+        return f". These seem to be shifted by a constant. {DOCTOR}"
     if role == "label" and numbers:
         return ". These seem to come from a head of more classes (ImageNet-21k has 21,841)"
     return ""
@@ -299,7 +306,7 @@ def _repeats(
             "drop_repeats",
             f". {same:,} rows repeat the label of an earlier row, as the padding of a distributed "
             "sampler does",
-            "Leave the repeats out with `drop_repeats=True`",
+            f"Leave the repeats out with `drop_repeats=True`. {DOCTOR}",
         )
     ((ranked, confident, rows),) = con.execute(
         "select count(rank), count(confidence), count(*) from input_rows"
@@ -308,7 +315,8 @@ def _repeats(
         return (
             "ranks",
             ". There is no rank column, and each image has different labels with a confidence",
-            'Rank the predictions of an image by their confidence with `ranks="by-confidence"`',
+            'Rank the predictions of an image by their confidence with `ranks="by-confidence"`. '
+            f"{DOCTOR}",
         )
     if parts > 1:
         return (

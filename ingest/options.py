@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ROLES = ("model", "image", "rank", "label", "confidence")
 # The name under which a reader may register what is in memory; gone once the rows are taken.
 REGISTERED = "input_values"
+# Behind a refusal of what the doctor knows.
+DOCTOR = "realdb doctor tries to repair it"
 # How the ranks of an image's predictions are found, if they are not taken as they are written.
 RANKS = ("as-written", "by-confidence", "reversed")
 

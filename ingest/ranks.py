@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError
-from .options import ReadOptions
+from .options import DOCTOR, ReadOptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -175,7 +175,7 @@ def _refusal(con: duckdb.DuckDBPyConnection, where: str, before: int, rise: _Ris
         text += ". The ranks seem to be reversed, as an ascending argsort leaves them"
     else:
         text += ". The ranks are not sorted, as argpartition leaves them"
-    by_confidence = 'Rank the predictions with `ranks="by-confidence"`'
+    by_confidence = f'Rank the predictions with `ranks="by-confidence"`. {DOCTOR}'
     as_written = (
         'If the column is no confidence (a distance, say), keep the ranks with `ranks="as-written"`'
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...errors import DataError, RealdbWarning
 from ...ingest.locate import PredictionSource, StoredModel
+from ...ingest.options import DOCTOR
 from ...schema.tables import CLASSES, IMAGES
 
 if TYPE_CHECKING:
@@ -104,14 +105,19 @@ def state(session: Session, source: object, where: str, **choices: Any) -> Refus
             elif isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
                 raise refused from None
             else:
-                return Refusal(str(refused), tuple(repairs))
+                return Refusal(_text(refused), tuple(repairs))
         else:
             break
     con.execute(
         "create table stated as "
         "select model, image_id as image, rank, label, confidence from predictions"
     )
-    return Refusal(str(refused), tuple(repairs), is_as_written) if refused else Refusal()
+    return Refusal(_text(refused), tuple(repairs), is_as_written) if refused else Refusal()
+
+
+def _text(refused: DataError) -> str:
+    """Return the message, without the hint at the doctor."""
+    return str(refused).removesuffix(f". {DOCTOR}")
 
 
 def _is_count(error: DataError, columns: Mapping[str, str]) -> bool:
