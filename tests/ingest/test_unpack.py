@@ -110,7 +110,9 @@ def test_a_zip_with_several_files(tmp_path: Path, refuse: Callable[..., DataErro
     assert error.remedy
 
 
-@pytest.mark.parametrize("content", [zipped(TEXT)[:40], b"PK\x05\x06" + bytes(18)])
+@pytest.mark.parametrize(
+    "content", [zipped(TEXT)[:40], b"PK\x05\x06" + bytes(18)], ids=["cut", "without files"]
+)
 def test_a_zip_of_no_use(content: bytes, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "mine.zip"
     path.write_bytes(content)
