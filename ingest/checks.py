@@ -216,9 +216,13 @@ def _hint(role: str, values: set[str | None]) -> str:
             ". These seem to count from 1, or to come from a head of 1,001 classes with the "
             f"background first: subtract 1, if it is one of these. {DOCTOR}"
         )
-    is_negative = plain and all(re.fullmatch(r"-\d{1,3}", text) for text in plain)
-    if role == "label" and (is_negative or (numbers and max(map(int, numbers)) < _SHIFTED)):
+    if role == "label" and plain and all(re.fullmatch(r"-\d{1,3}", text) for text in plain):
         return f". These seem to be shifted by a constant. {DOCTOR}"
+    if role == "label" and numbers and max(map(int, numbers)) < _SHIFTED:
+        return (
+            ". These seem to be shifted by a constant, or to come from a head of more classes "
+            f"(ImageNet-21k has 21,841). {DOCTOR}"
+        )
     if role == "label" and numbers:
         return ". These seem to come from a head of more classes (ImageNet-21k has 21,841)"
     return ""

@@ -91,28 +91,36 @@ def _refuse_images(
 
     from . import competitors
     from .contents import running_from
+    from .logits import TOP
     from .series import Found
 
     rows = con.execute(
-        "select image_id, label from predictions where rowid >= $1 and rank = 1 order by rowid",
-        [before],
+        "select image_id, rank, label from predictions where rowid >= $1 and rank <= $2 "
+        "order by rank, rowid",
+        [before, TOP],
     ).fetchnumpy()
-    images = np.asarray(rows["image_id"], np.int64)
-    if running_from(images) is None:
-        return
-    labels = np.asarray(rows["label"], np.int64)
-    known = competitors.Table(con.view("input_rows"), where, images, None)
-    judged = competitors.judge(Found("label", ("label",)), labels, known, truth)
-    if judged.verdict != competitors.CHANCE:
-        return
+    # Where the ranks are wrong, a later one agrees with the labels.
+    by_rank: list[competitors.Judged] = []
+    for rank in np.unique(rows["rank"]):
+        is_of_rank = rows["rank"] == rank
+        images = np.asarray(rows["image_id"][is_of_rank], np.int64)
+        if rank == 1 and running_from(images) is None:
+            return
+        labels = np.asarray(rows["label"][is_of_rank], np.int64)
+        known = competitors.Table(con.view("input_rows"), where, images, None)
+        by_rank.append(competitors.judge(Found("label", ("label",)), labels, known, truth))
+        if by_rank[-1].verdict != competitors.CHANCE:
+            return
+    judged = by_rank[0]
+    count = len(judged.ids)
     name = next(iter(options.facts.columns.get("image", ())), "image")
     raise DataError(
-        f"{where}: the image column {name!r} counts the {len(images):,} rows from 1, and as "
+        f"{where}: the image column {name!r} counts the {count:,} rows from 1, and as "
         f"numbers of images they make the labels agree with the original labels on "
         f"{judged.agreeing:,} of {judged.rated:,} rated images, as by chance",
         column="image",
         value=name,
-        count=len(images),
+        count=count,
         parameter="columns",
         remedy="If it is a count, write the name of each image beside its prediction. If it is "
         f'the number of the image, choose it by its name: `columns={{"image": "{name}"}}`',
