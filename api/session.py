@@ -126,12 +126,13 @@ class Session:
         """
         from ..ingest import predictions as reading
         from ..ingest.locate import StoredModel
-        from ..store import prediction_sets
 
         predictions = source.predictions
         model = options.get("model") or source.model
         with reading_with(options, predictions):
             if isinstance(predictions, StoredModel):
+                from ..store import prediction_sets
+
                 name = model or predictions.name
                 prediction_sets.take(self.con, self.store.root, predictions.name, name)
                 return [name]
