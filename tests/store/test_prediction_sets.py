@@ -14,6 +14,7 @@ import pytest
 from realdb.errors import DataError, RealdbWarning, StoreError
 from realdb.schema.tables import create_table
 from realdb.store import prediction_sets
+from realdb.store.store import lock
 from refusals import refused
 
 Row = tuple[str, int, int, int, float | None]
@@ -425,6 +426,7 @@ PUT = """
 import pathlib, sys, time
 import duckdb
 from realdb.store import prediction_sets
+from realdb.store.store import lock
 from realdb.schema.tables import create_table
 
 root, who, stop_at = sys.argv[1:]
@@ -496,3 +498,22 @@ def test_a_reader_is_not_disturbed(put: Callable[..., list[str]], tmp_path: Path
     put([("m", image, 1, 2, None) for image in range(1, 2001)], replace=True)
     assert {label for (label,) in [*first, *reader.fetchall()]} == {1}
     assert con.execute("select distinct label from predictions").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_removal_is_told_from_other_errors(
+    is_locked: bool, put: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """A locked connection may not look for a folder in place of the file, and says so."""
+    put([("m", 1, 1, 1, None)])
+    (path,) = prediction_sets.files(tmp_path)
+    con = duckdb.connect()
+    if is_locked:
+        lock(con, [path])
+    path.unlink()
+    with pytest.raises(duckdb.Error) as caught:
+        con.read_parquet([str(path)])
+    assert prediction_sets.is_removal(caught.value)
+    with pytest.raises(duckdb.Error) as caught:
+        con.sql("select a_column_that_is_none")
+    assert not prediction_sets.is_removal(caught.value)
