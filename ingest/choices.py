@@ -303,7 +303,9 @@ def _ranked(
 
 def _score(pair: tuple[Any, Any], row: int, where: str) -> float:
     """Return the score of a choice to sort by: the highest is the lowest, and NaN comes last."""
-    text = pair[1].strip().removesuffix("%") if isinstance(pair[1], str) else ""
+    text = pair[1]
+    if not is_number(text):  # a percentage, or blanks around the number
+        text = text.strip().removesuffix("%") if isinstance(text, str) else ""
     if not is_number(text):
         raise _refusal(
             f"{where}: the score of {pair[0]!r} in row {row} is no number",

@@ -333,9 +333,12 @@ def _to_arrow(found: Columns, where: str) -> pa.Table:
                 value=values[row - 1],
                 count=len(values) - several,
             )
-        if several:
-            texts = [list(map(nested.text, value)) for value in values]
-            arrays[name] = pa.array(texts, pa.list_(pa.string()))
-        else:
-            arrays[name] = pa.array(list(map(nested.text, values)), pa.string())
+        try:
+            arrays[name] = pa.array(values, pa.list_(pa.string()) if several else pa.string())
+        except pa.ArrowException:  # some are no texts
+            arrays[name] = (
+                pa.array([list(map(nested.text, each)) for each in values], pa.list_(pa.string()))
+                if several
+                else pa.array(list(map(nested.text, values)), pa.string())
+            )
     return pa.table(arrays)
