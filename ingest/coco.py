@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import DataError
-from .choices import Columns
+from .json_choices import Columns
 
 
 def is_coco(value: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import json_text, shapes
+from .. import json_shapes, json_text
 from ..options import ReadOptions
 from . import arrow
 
@@ -18,4 +18,4 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read the predictions in the file. Raises DataError where it is no JSON, or has none."""
     value = json_text.load(path)
-    return arrow.select(con, shapes.table(value, str(path), options), str(path), options)
+    return arrow.select(con, json_shapes.table(value, str(path), options), str(path), options)

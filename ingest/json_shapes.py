@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from . import choices, coco, columns, image_names, mlperf, nested, parts
-from .choices import Columns
+from . import coco, columns, image_names, json_choices, json_nested, json_parts, mlperf
+from .json_choices import Columns
 from .options import ReadOptions
 
 if TYPE_CHECKING:
@@ -41,18 +41,18 @@ def table(value: Any, where: str, options: ReadOptions) -> pa.Table:
             value=value,
             remedy="Write a list with an object for each prediction",
         )
-    return _to_arrow(nested.flattened(found, where, options), where)
+    return _to_arrow(json_nested.flattened(found, where, options), where)
 
 
 def _of_object(value: dict[str, Any], where: str, options: ReadOptions) -> Columns:
     if not value:
         raise _without_rows(where)
-    if value.keys() >= {"columns", "data"} and not parts.is_split(value) and len(value) <= 3:
+    if value.keys() >= {"columns", "data"} and not json_parts.is_split(value) and len(value) <= 3:
         raise DataError(
             f"{where}: 'columns' and 'data' are not both lists",
             remedy="pandas writes them with to_json(orient='split')",
         )
-    surest = parts.surest(value)
+    surest = json_parts.surest(value)
     if len(surest) > 1:
         names = ", ".join(repr(part.name) for part in surest[:_SHOWN])
         raise DataError(
@@ -77,7 +77,7 @@ def _of_object(value: dict[str, Any], where: str, options: ReadOptions) -> Colum
     )
 
 
-def _read(part: parts.Part, where: str, options: ReadOptions) -> Columns:
+def _read(part: json_parts.Part, where: str, options: ReadOptions) -> Columns:
     """Return the columns of the part that holds the predictions."""
     if part.kind == "list":
         return _of_list(part.value, where, options)
@@ -107,7 +107,7 @@ def _of_columns(value: Mapping[str, Any], group: Sequence[str], where: str) -> C
             remedy="Write the predictions as one list of records",
         )
     found = {key: list(member.values()) for key, member in members.items()}
-    return {"image": list(first), **found} if parts.is_image(next(iter(first))) else found
+    return {"image": list(first), **found} if json_parts.is_image(next(iter(first))) else found
 
 
 def _of_list(rows: list[Any], where: str, options: ReadOptions) -> Columns:
@@ -118,13 +118,13 @@ def _of_list(rows: list[Any], where: str, options: ReadOptions) -> Columns:
         isinstance(first, list)
         and first
         and isinstance(first[0], dict)
-        and parts.names_image(first[0])
+        and json_parts.names_image(first[0])
     ):
         return _of_list(_joined(rows, where), where, options)  # a list for each batch
-    if isinstance(first, list) and parts.is_image(next(iter(first), None)):
+    if isinstance(first, list) and json_parts.is_image(next(iter(first), None)):
         return _of_rows(rows, where, options)
     if not isinstance(first, dict) or (
-        not parts.names_image(first) and choices.are_scores_by_class(rows)
+        not json_parts.names_image(first) and json_choices.are_scores_by_class(rows)
     ):
         return _of_array(rows, where, options)
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
@@ -139,7 +139,7 @@ def _of_list(rows: list[Any], where: str, options: ReadOptions) -> Columns:
         )
     if mlperf.is_log(first):
         return mlperf.read(rows, where, options)
-    if parts.is_image(next(iter(first), None)):  # an object keyed by image for each batch
+    if json_parts.is_image(next(iter(first), None)):  # an object keyed by image for each batch
         return _of_map(_merged(rows, where), where, options)
     return records(rows, where)
 
@@ -176,7 +176,7 @@ def _merged(rows: list[dict[str, Any]], where: str) -> dict[str, Any]:
 
 def _of_array(rows: list[Any], where: str, options: ReadOptions) -> Columns:
     """Return what a list has that holds a value for each of the 50,000 images."""
-    if any(map(parts.is_image, rows[: parts.LOOKED_AT])):
+    if any(map(json_parts.is_image, rows[: json_parts.LOOKED_AT])):
         raise DataError(
             f"{where} is a list of image names, and has no predictions",
             value=rows[0],
@@ -184,7 +184,7 @@ def _of_array(rows: list[Any], where: str, options: ReadOptions) -> Columns:
             remedy="Write a list with an object for each prediction",
         )
     images = options.images_of(len(rows), where)
-    found = choices.of(rows, where, options)
+    found = json_choices.of(rows, where, options)
     if found is None:
         raise _unclear(rows[0], 1, where)
     return {"image": images.tolist(), **found}
@@ -210,7 +210,7 @@ def _of_rows(rows: list[Any], where: str, options: ReadOptions) -> Columns:
     if width == 3 and all(isinstance(row[1], list) and isinstance(row[2], list) for row in rows):
         return {"image": images, "label": [r[1] for r in rows], "confidence": [r[2] for r in rows]}
     rest = [row[1] if width == 2 else row[1:] for row in rows]
-    found = choices.of(rest, where, options) if width > 1 else None
+    found = json_choices.of(rest, where, options) if width > 1 else None
     if found is None:
         raise _unclear(rows[0], 1, where)
     if width > 2 and set(found) == {"label"} and not (width > 3 and _are_distinct(rest)):
@@ -234,15 +234,15 @@ def _are_distinct(rows: Sequence[list[Any]]) -> bool:
 def _of_map(value: Mapping[str, Any], where: str, options: ReadOptions) -> Columns:
     """Return what an object has that is keyed by image, or by row if its records name images."""
     images, held = list(value), list(value.values())
-    if not all(isinstance(each, dict) for each in held) or choices.are_scores_by_class(held):
-        found = choices.of(held, where, options)
+    if not all(isinstance(each, dict) for each in held) or json_choices.are_scores_by_class(held):
+        found = json_choices.of(held, where, options)
         if found is None:
             raise _unclear(held[0], 1, where)
         return {"image": images, **found}
     found = records(held, where)
-    named = [name for name, values in found.items() if parts.is_image(values[0])]
+    named = [name for name, values in found.items() if json_parts.is_image(values[0])]
     known = [name for name in found if name.strip().lower() in columns.NAMES["image"]]
-    if named and not parts.is_image(images[0]):
+    if named and not json_parts.is_image(images[0]):
         return found  # pandas numbers the rows
     numbers = list(map(image_names.number, images))
     for name in {*named, *known}:
@@ -287,7 +287,7 @@ def _split(value: Mapping[str, Any], where: str) -> Columns:
     columns.require_distinct([str(name) for name in names], where)
     found = dict(zip(map(str, names), map(list, zip(*data, strict=True)), strict=True))
     index = value.get("index")
-    if isinstance(index, list) and len(index) == len(data) and parts.is_image(index[0]):
+    if isinstance(index, list) and len(index) == len(data) and json_parts.is_image(index[0]):
         return {"image": index, **found}
     return found
 
@@ -337,8 +337,10 @@ def _to_arrow(found: Columns, where: str) -> pa.Table:
             arrays[name] = pa.array(values, pa.list_(pa.string()) if several else pa.string())
         except pa.ArrowException:  # some are no texts
             arrays[name] = (
-                pa.array([list(map(nested.text, each)) for each in values], pa.list_(pa.string()))
+                pa.array(
+                    [list(map(json_nested.text, each)) for each in values], pa.list_(pa.string())
+                )
                 if several
-                else pa.array(list(map(nested.text, values)), pa.string())
+                else pa.array(list(map(json_nested.text, values)), pa.string())
             )
     return pa.table(arrays)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from ..schema.tables import CLASSES, IMAGES
-from . import choices, coco, columns, image_names, mlperf
+from . import coco, columns, image_names, json_choices, mlperf
 
 # How many members of a list or object decide what it is; all are looked at when it is read.
 LOOKED_AT = 8
@@ -123,7 +123,7 @@ def _of_list(rows: list[Any]) -> int | None:
         return _NAMED if any(map(names_image, head)) else max(as_long, _TABLE)
     if head and all(isinstance(row, list) for row in head):
         return _NAMED if is_image(next(iter(head[0]), None)) else as_long
-    is_no_label = any(is_image(each) or choices.is_fraction(each) for each in head)
+    is_no_label = any(is_image(each) or json_choices.is_fraction(each) for each in head)
     return None if is_no_label or not head else as_long
 
 
@@ -175,7 +175,7 @@ def is_image(value: object) -> bool:
     """Say whether a value is the file name of a validation image."""
     return (
         isinstance(value, str)
-        and not choices.is_number(value)
+        and not json_choices.is_number(value)
         and image_names.number(value) is not None
     )
 

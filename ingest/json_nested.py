@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 from ..errors import DataError
-from . import choices, columns, image_names
-from .choices import Columns
+from . import columns, image_names, json_choices
+from .json_choices import Columns
 from .options import ReadOptions
 
 # Other names: of the columns of one tool each (PaddleClas, COCO, mmpretrain), and of lists.
@@ -45,7 +45,7 @@ def flattened(found: Columns, where: str, options: ReadOptions) -> Columns:
         if not _is_nested(values):
             flat[name] = values
         elif any(value not in (None, [], {}) for value in values):
-            held = choices.of(values, f"{where}: {name!r}", options)
+            held = json_choices.of(values, f"{where}: {name!r}", options)
             if held is not None:
                 parts[name] = held
     if parts:
@@ -66,7 +66,7 @@ def _is_nested(values: list[Any]) -> bool:
             return False
     filled = [value for value in values if value]
     is_pair = all(isinstance(value, list) and len(value) == 2 for value in filled)
-    return not filled or (is_pair and choices.are_pairs(filled))
+    return not filled or (is_pair and json_choices.are_pairs(filled))
 
 
 def _chosen(parts: dict[str, Columns], flat: Columns, where: str, options: ReadOptions) -> Columns:
@@ -106,7 +106,9 @@ def _unnamed_labels(flat: Columns, others: list[str]) -> list[str]:
     return [
         name
         for name, values in flat.items()
-        if name not in others and name.strip().lower() not in known and choices.is_class(values[0])
+        if name not in others
+        and name.strip().lower() not in known
+        and json_choices.is_class(values[0])
     ]
 
 
@@ -153,7 +155,7 @@ def _image_column(found: Columns) -> str | None:
         name
         for name, values in found.items()
         if isinstance(values[0], str)
-        and not choices.is_number(values[0])
+        and not json_choices.is_number(values[0])
         and image_names.number(values[0]) is not None
     ]
     return named[0] if len(named) == 1 else None
