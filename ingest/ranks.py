@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-6
 # On fewer images the ranks are not compared with the labels.
 _FEWEST = 20
+# The predictions of an image by other ranks; equal ones keep the order in which they are written.
+ORDERS = {"by-confidence": "confidence desc, rank, rowid", "reversed": "rank desc, rowid desc"}
 _HAS_LABELS = """
     select count(*) = 2 from information_schema.columns
     where table_name = 'images' and column_name in ('original_label', 'is_rated')
@@ -82,14 +84,13 @@ def rank_anew(con: duckdb.DuckDBPyConnection, where: str, before: int, ranks: st
                 parameter="ranks",
                 remedy="Leave `ranks` out, or name the column of the confidences with `columns`",
             )
-    order = "confidence desc, rank, rowid" if ranks == "by-confidence" else "rank desc, rowid desc"
     con.execute(
         f"""
         update predictions
         set rank = ranked.rank
         from (
             select rowid as id, row_number() over (
-                partition by model, image_id order by {order}
+                partition by model, image_id order by {ORDERS[ranks]}
             ) as rank
             from predictions
             where rowid >= $1

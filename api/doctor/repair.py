@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import DataError, RealdbWarning
+from ...ingest.ranks import ORDERS
 from . import mistakes
 
 if TYPE_CHECKING:
     import duckdb
 
 
-# Other ranks, as in ingest/ranks.py.
 _RANKED = """
     update stated
     set rank = ranked.rank
@@ -30,7 +30,6 @@ _RANKED = """
     ) as ranked
     where stated.rowid = ranked.id
 """
-_ORDERS = {"by-confidence": "confidence desc, rank, rowid", "reversed": "rank desc"}
 
 
 def command(
@@ -93,7 +92,7 @@ def write(
 
     require_parquet(out, force=force)
     if hypothesis.ranks:
-        con.execute(_RANKED.format(_ORDERS[hypothesis.ranks]), [model])
+        con.execute(_RANKED.format(ORDERS[hypothesis.ranks]), [model])
     stated = np.arange(mistakes.MOST_IMAGE + 1)
     con.register("images_meant", {"stated": stated, "image_id": hypothesis.image_of[:-1]})
     stated = np.arange(mistakes.LEAST_LABEL, mistakes.MOST_LABEL + 1)

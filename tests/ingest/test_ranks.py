@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import numpy as np
@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realdb.api import choices
 from realdb.errors import DataError, RealdbWarning, UsageError
 from realdb.ingest import predictions
+from realdb.ingest.options import RANKS
+from realdb.ingest.ranks import ORDERS
 from realdb.schema.tables import create_table
 
 Row = tuple[int, int, int, float | None]
@@ -70,6 +73,11 @@ def test_equal_confidences_keep_their_order(predictions_table: duckdb.DuckDBPyCo
 def test_ranks_by_confidences_that_are_missing(refuse: Callable[..., DataError]) -> None:
     error = refuse(lists(([7, 8], None)), ranks="by-confidence")
     assert (error.column, error.count, error.parameter) == ("confidence", 2, "ranks")
+
+
+def test_the_choices_of_the_command_line_are_those_of_the_library() -> None:
+    assert get_args(choices.Ranks) == RANKS
+    assert {"as-written", *ORDERS} == {*RANKS}
 
 
 def test_ranks_that_are_none(predictions_table: duckdb.DuckDBPyConnection) -> None:
