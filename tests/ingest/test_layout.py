@@ -226,6 +226,15 @@ def test_numpys_savetxt_without_a_format(ranks: int, tmp_path: Path) -> None:
     assert [label for _, label, _ in found] == [label for row in rows for label in row]
 
 
+@pytest.mark.parametrize("is_label_first", [False, True])
+def test_image_numbers_without_a_header(is_label_first: bool, tmp_path: Path) -> None:
+    """Numbers beyond the classes, each once, that do not count the rows."""
+    rows = [(int(name[15:23]), label) for name, label in zip(NAMES, LABELS, strict=True)]
+    lines = [f"{b},{a}\n" if is_label_first else f"{a},{b}\n" for a, b in rows]
+    (tmp_path / "mine.csv").write_text("".join(lines), encoding="utf-8")
+    assert [row[:2] for row in taken(tmp_path / "mine.csv")] == rows
+
+
 def test_the_first_line_is_data_with_chosen_columns(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     rows = zip(NAMES, LABELS, LABELS[::-1], strict=True)
