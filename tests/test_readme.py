@@ -1,6 +1,7 @@
-"""What README.md and docs/ show is what realdb prints: the commands are run, on the real files.
+"""README.md and docs/ show what realdb prints: the commands are run on the real files.
 
-REALDB_UPDATE_README=1 writes the output instead of comparing it.
+Commands are in `console` blocks, or in a comment before their Markdown: <!-- $ realdb info -->, up
+to <!-- end -->. REALDB_UPDATE_README=1 writes the output instead of comparing it.
 """
 
 from __future__ import annotations
@@ -16,23 +17,45 @@ from pathlib import Path
 
 import pytest
 
+import screenshot
 from realdb.store.store import Store
 
 README = Path(__file__).parent.parent / "README.md"
 PAGES = {page.name: page for page in (README, *sorted((README.parent / "docs").glob("*.md")))}
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+MARKDOWN = re.compile(r"(?<=<!-- \$ )([^\n]*) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
+PYTHON = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
+PICTURE = README.parent / "docs" / "img" / "explain.svg"
+PICTURED = "realdb explain 5450 ViT.csv"
 # A command goes on to the next line while a quote is open.
 COMMAND = re.compile(r'^\$ ((?:[^"\n]|"[^"]*")*)\n', re.MULTILINE)
+IS_UPDATE = os.environ.get("REALDB_UPDATE_README") == "1"
+# A table of the user's own, to be joined.
+NOTES = """image_id,note
+26,desk by the window
+293,tench or sturgeon?
+5450,frog on a branch
+"""
+
+
+def pages_with(*patterns: re.Pattern[str]) -> list[str]:
+    """Return the names of the pages in which one of the patterns is found."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if any(pattern.search(page.read_text(encoding="utf-8")) for pattern in patterns)
+    ]
 
 
 @pytest.fixture
 def folder(
     real_data: Path, real_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a folder with the two prediction files, and have the real store found."""
+    """Return a folder with the files that the pages use, and have the real store found."""
     for name in ("ViT.csv", "ResNet50.csv"):
         shutil.copy(real_data / "predictions" / name, tmp_path)
     _write_from_one(tmp_path)
+    (tmp_path / "notes.csv").write_text(NOTES, encoding="utf-8")
     # A copy: the README keeps models in it.
     root = shutil.copytree(real_store.root, tmp_path / "store")
     monkeypatch.setenv("REALDB_HOME", str(root))
@@ -56,22 +79,27 @@ def printed(command: str, upstream: Path) -> str:
         count, name = int(words[1].removeprefix("-")), words[2]
         return "".join(Path(name).read_text().splitlines(keepends=True)[:count])
     assert words[0] == "realdb", command
-    form = [] if "--format" in words else ["--format", "table"]
-    done = subprocess.run(
-        [sys.executable, "-m", "realdb", *words[1:], *form],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    lines = [line.rstrip() for line in run(words[1:]).splitlines()]
     text = "\n".join(line for line in lines if line) + "\n"
     # The last digits of a difference depend on the order in which threads add up.
     text = re.sub(r"\b\d(\.\d+)?e-16\b", "8e-16", text)
     # Where the test found the files is nobody's business.
     return text.replace(str(upstream), "reassessed-imagenet")
+
+
+def run(words: list[str], **environment: str) -> str:
+    """Run realdb and return its standard output, with rows as a table."""
+    form = [] if "--format" in words else ["--format", "table"]
+    done = subprocess.run(
+        [sys.executable, "-m", "realdb", *words, *form],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def as_run(block: str, upstream: Path) -> str:
@@ -80,26 +108,46 @@ def as_run(block: str, upstream: Path) -> str:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(
-    "page", [name for name, page in PAGES.items() if BLOCK.search(page.read_text("utf-8"))]
-)
+@pytest.mark.parametrize("page", pages_with(BLOCK, MARKDOWN))
 def test_commands_print_what_a_page_shows(page: str, upstream: Path) -> None:
     text = PAGES[page].read_text(encoding="utf-8")
-    blocks = BLOCK.findall(text)
-    assert page != README.name or len(blocks) >= 5
-    for block in blocks:
+    for block in BLOCK.findall(text):
         text = text.replace(block, as_run(block, upstream))
-    if os.environ.get("REALDB_UPDATE_README") == "1":
+    text = MARKDOWN.sub(lambda match: f"{match[1]} -->\n\n{printed(match[1], upstream)}\n", text)
+    if IS_UPDATE:
         PAGES[page].write_text(text, encoding="utf-8")
     assert PAGES[page].read_text(encoding="utf-8") == text
 
 
 @pytest.mark.usefixtures("folder")
-def test_python_gives_what_the_readme_shows() -> None:
-    blocks = re.findall(r"```pycon\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README.md", None, None)
-    assert len(test.examples) >= 4
+@pytest.mark.parametrize("page", pages_with(PYTHON))
+def test_python_gives_what_a_page_shows(page: str) -> None:
+    blocks = PYTHON.findall(PAGES[page].read_text(encoding="utf-8"))
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page, None, None)
+    assert test.examples
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_readme_answers_five_questions() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(re.findall(r"^### \d\. .*\?$", text, re.MULTILINE)) == 5
+    assert {README.name, "views.md", "index.md"} <= {*pages_with(BLOCK, MARKDOWN)}
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_picture_shows_what_the_command_prints() -> None:
+    words = PICTURED.split()[1:]
+    if IS_UPDATE:
+        colored = run(words, FORCE_COLOR="1", TERM="xterm-256color")
+        PICTURE.write_text(screenshot.draw(PICTURED, colored, width=100), encoding="utf-8")
+    shown = screenshot.lines(PICTURE.read_text(encoding="utf-8"))
+    expected = map(screenshot.squeeze, [f"$ {PICTURED}", *run(words).splitlines()])
+    assert shown == [line for line in expected if line]
+
+
+def test_the_picture_requests_no_other_host() -> None:
+    svg = PICTURE.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"//|@import|@font-face|<script|<image|href", svg)
 
 
 def test_the_citation_names_this_version() -> None:

@@ -636,3 +636,26 @@ def test_crowdkit_on_the_real_votes(crowdkit: Any, real_round: Round, maybe: Any
     model = crowdkit.DawidSkene(n_iter=5, tol=-np.inf).fit(frame(votes))
     fit = dawid_skene(votes, soft_label=np.eye(votes.answers), tolerance=-np.inf, max_iterations=5)
     compare(model.probas_, fit.posterior, votes)
+
+
+@pandas_of_its_day
+def test_crowdkit_stops_early_by_default(crowdkit: Any, real_round: Round) -> None:
+    """Its loss falls on these votes, and it stops where the loss rises by less than `tol`."""
+    votes = real_round.votes.binary("no")
+    fit = dawid_skene(votes, soft_label=np.eye(2))
+    assert fit.converged
+
+    def kept(tol: float, n_iter: int) -> tuple[int, Any]:
+        model = crowdkit.DawidSkene(n_iter=n_iter, tol=tol).fit(frame(votes))
+        posterior = model.probas_.sort_index().sort_index(axis=1).to_numpy()
+        return len(model.loss_history_), posterior
+
+    for tol in (1e-5, 0):
+        iterations, posterior = kept(tol, 100)
+        assert iterations == 2
+        is_other = (posterior[:, 1] >= 0.8) != (fit.posterior[:, 1] >= 0.8)
+        assert is_other.sum() == 2_829
+    iterations, posterior = kept(-1, 22)
+    assert iterations == 22
+    np.testing.assert_allclose(posterior, fit.posterior, atol=2e-10)
+    assert ((posterior[:, 1] >= 0.8) == (fit.posterior[:, 1] >= 0.8)).all()
