@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import real_files
+from connections import empty_connection
 
 import campaigns
 import realdb
@@ -203,7 +204,7 @@ def database(without_rows: Path) -> Callable[..., duckdb.DuckDBPyConnection]:
 @pytest.fixture
 def predictions_table() -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection that holds the table `predictions`, empty, and nothing else."""
-    with duckdb.connect() as con:
+    with empty_connection() as con:
         create_table(con, "predictions")
         yield con
 

@@ -78,7 +78,7 @@ def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: St
     words, most = commands[name]
     rng = random.Random(0)
     failed = 0
-    for turn in range(number(2, 12)):
+    for turn in range(number(1, 12)):
         fill(disk, int(most * (0.2 if turn == 0 else rng.random())))
         current = resolve(store).build_id
         before = listing(disk)

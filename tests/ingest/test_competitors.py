@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from connections import empty_connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaigns import number
 from realdb.errors import DataError
 from realdb.ingest import columns, roles
 from realdb.ingest.options import Facts, ReadOptions, Truth
@@ -49,7 +50,7 @@ def options(*, truth: Truth | None = TRUTH, **given: Any) -> ReadOptions:
 def take(table: dict[str, Any], rows: int = ROWS, **given: Any) -> list[tuple[Any, ...]]:
     """Return image and label of the first choices."""
     held = pa.table({name: [str(cell) for cell in cells[:rows]] for name, cells in table.items()})
-    with duckdb.connect() as con:
+    with empty_connection() as con:
         found = columns.select(con, con.from_arrow(held), "mine.csv", options(**given))
         return found.project("image, label").fetchall()
 
@@ -201,7 +202,7 @@ OTHERS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=number(40, 500))
 @given(
     image=st.sampled_from([*roles.NAMES["image"], "theirs"]),
     label=st.sampled_from(LABELS),

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import pytest
+from connections import empty_connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaigns import number
 from realdb.errors import DataError
 from realdb.ingest import predictions
 from realdb.schema.tables import create_table
@@ -284,7 +285,7 @@ def expected(images: list[Image], shape: Shape) -> list[Row]:
 def taken(content: str | bytes, path: Path, **how: Any) -> list[Row]:
     """Return the rows that are read of a file with this content."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with duckdb.connect() as con:
+    with empty_connection() as con:
         create_table(con, "predictions")
         predictions.add(con, path, **how)
         return con.execute(
@@ -327,8 +328,7 @@ def sets(draw: st.DrawFn) -> list[Image]:
 
 
 @settings(
-    deadline=None,
-    max_examples=100,
+    max_examples=number(50, 1000),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

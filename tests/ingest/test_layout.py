@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaigns import number
 from realdb.errors import DataError
 from realdb.ingest import layout, predictions
 from realdb.schema.tables import create_table
@@ -399,8 +400,7 @@ def test_the_format_that_the_user_chose_names_the_separator(form: str, tmp_path:
 
 
 RELAXED = settings(
-    deadline=None,
-    max_examples=200,
+    max_examples=number(60, 2000),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 IMAGE_NAMES = ["image", "file_name", "Filename", "path", "image name", None]

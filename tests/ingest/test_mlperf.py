@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
+from connections import empty_connection
 
 from realdb.errors import DataError
 from realdb.ingest import predictions
@@ -30,7 +30,7 @@ def log(kind: str, places: Any = PLACES) -> list[dict[str, Any]]:
 def taken(path: Path, rows: list[dict[str, Any]], **how: Any) -> list[int]:
     """Return the labels by image number. loadgen writes an answer a line."""
     path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-    with duckdb.connect() as con:
+    with empty_connection() as con:
         create_table(con, "predictions")
         predictions.add(con, path, **how)
         rows_read = con.execute("select label from predictions order by image_id").fetchall()

@@ -216,9 +216,7 @@ def test_what_is_no_confidence(
     assert hint in str(error.remedy)
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(0, 999), min_size=1, max_size=4, unique=True),
     st.sampled_from(["{}", "np.int64({})", "LABEL_{}", "'{}'", "b'{}'", "tensor({})", "{}.0"]),

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from connections import empty_connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -183,7 +184,7 @@ def test_sorted_or_refused(images: list[list[tuple[int, float]]]) -> None:
         for image in images
         for one, other in itertools.pairwise(image)
     )
-    with duckdb.connect() as con:
+    with empty_connection() as con:
         create_table(con, "predictions")
         try:
             found = read(con, table)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from connections import empty_connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ RANKED = [
 
 
 def take(table: dict[str, Any], **given: Any) -> list[tuple[Any, ...]]:
-    with duckdb.connect() as con:
+    with empty_connection() as con:
         rows = con.from_arrow(pa.table({name: list(map(str, v)) for name, v in table.items()}))
         found = columns.select(con, rows, "mine.csv", ReadOptions(words=lambda: WORDS, **given))
         found = found.project("image, cast(rank as varchar), cast(label as varchar), confidence")

@@ -181,9 +181,7 @@ def test_known_words_of_clip(clip: duckdb.DuckDBPyConnection) -> None:
     assert words["sunglasses"] == -1
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(sorted(NAMES)), min_size=1),
     st.sampled_from([NAMES, TORCHVISION, KERAS, CLIP]),
@@ -198,9 +196,7 @@ def test_right_or_refused_with_the_names_of_clip(
     test_right_or_refused.hypothesis.inner_test(clip, labels, spelling, case)
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(sorted(NAMES)), min_size=1),
     st.sampled_from([NAMES, TORCHVISION, KERAS]),

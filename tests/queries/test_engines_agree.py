@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import real_files
 
+import campaigns
 from realdb.api import spark as engines
 from realdb.ingest import predictions
 from realdb.queries import catalog, dialects
@@ -38,12 +39,16 @@ OTHER_RULES: dict[str, object] = {
 ARGUMENTS = {**OTHER_RULES, "empty": "wrong"}
 # Of two doubles that the same numbers give in another order of summing up.
 DIGITS = 9
-# Spark is asked of few rows alone: what takes it time is to begin.
+# Spark is asked of few rows alone: what takes it time is to begin. Without rows it is Sail that
+# answers, and both in the whole campaign: the SQL is the same.
 # The synthetic data have no case that the real ones do not have.
 WHOLE = "real" if real_files.are_there() else "synthetic"
 PAIRS = [
     *(("sail", data) for data in (WHOLE, "ties", "nothing")),
-    *(pytest.param(("spark", data), marks=pytest.mark.spark) for data in ("ties", "nothing")),
+    *(
+        pytest.param(("spark", data), marks=pytest.mark.spark)
+        for data in (("ties", "nothing") if campaigns.IS_WHOLE else ("ties",))
+    ),
 ]
 
 

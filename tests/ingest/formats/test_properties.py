@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from connections import empty_connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import feather
@@ -151,7 +152,7 @@ def taken(source: object, where: str, **how: Any) -> tuple[dict[int, int] | None
 
     None where it is refused, which a message of one line says, with `where` in it.
     """
-    with duckdb.connect() as con, warnings.catch_warnings(record=True) as said:
+    with empty_connection() as con, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         create_table(con, "predictions")
         try:
