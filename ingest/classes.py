@@ -23,7 +23,7 @@ _WORDNET_ID_IN_NAME = re.compile(r"(?<![A-Za-z0-9])n[0-9]{8}(?![0-9])")
 def read_wordnet_ids(path: Path) -> tuple[str, ...]:
     """Read labels.txt (TensorFlow Datasets): the 1,000 WordNet ids; class id = line from 0.
 
-    Raises DataError where they are not 1,000 WordNet ids, sorted and each there once.
+    Raises DataError if they are not 1,000 WordNet ids, sorted and each there once.
     """
     ids = read_lines(path)
     bad = [row for row, line in enumerate(ids) if not WORDNET_ID.fullmatch(line)]
@@ -163,7 +163,7 @@ def read_train_files(path: Path) -> tuple[list[str], list[str]]:
 def read_text(path: Path) -> str:
     r"""Read a UTF-8 text file whole, its line ends as '\n'.
 
-    Raises DataError where it cannot be read, is binary, has another encoding or is blank.
+    Raises DataError if it cannot be read, is binary, has another encoding or is blank.
     """
     try:
         with path.open("rb") as file:

@@ -10,7 +10,7 @@ from .json_choices import Columns
 
 
 def is_coco(value: Mapping[str, Any]) -> bool:
-    """Say whether an object is COCO's: images with an id and a file name, and what they hold."""
+    """Return whether an object is COCO's: images with an id and a file name, and what they hold."""
     images = value.get("images")
     return (
         isinstance(images, list)

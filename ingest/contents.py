@@ -141,7 +141,7 @@ def image_numbers(table: duckdb.DuckDBPyRelation, name: str) -> NDArray[np.int64
 def running_from(numbers: NDArray[np.int64]) -> int | None:
     """Return 0 or 1 where the numbers count the rows, or the images of several rows each, from it.
 
-    None where they do not.
+    None if they do not.
     """
     if not len(numbers) or numbers[0] not in (0, 1):
         return None

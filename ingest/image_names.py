@@ -15,7 +15,7 @@ _NUMBER = r"[ \t]*([0-9]+)(?:\.0*)?[ \t]*"
 
 
 def number(value: object) -> int | None:
-    """Return the number of the image that `value` names; None where it names none.
+    """Return the number of the image that `value` names; None if it names none.
 
     `value` is a number from 1 or a file name, as text, bytes (as TensorFlow gives text) or an
     integer. The number may be out of range.
@@ -30,7 +30,7 @@ def number(value: object) -> int | None:
 
 
 def is_file_name(text: str) -> bool:
-    """Say whether `text` names an image by its file, not by its number alone."""
+    """Return whether `text` names an image by its file, not by its number alone."""
     if not any(map(str.isdecimal, text)) or text.strip().isdecimal():
         return False
     return number(text) is not None

@@ -62,7 +62,7 @@ def of(values: Sequence[Any], where: str, options: ReadOptions) -> Columns | Non
 
 
 def are_scores_by_class(values: Iterable[Any]) -> bool:
-    """Say whether `values` are objects of a number for each class: {"281": 0.9, "282": 0.1}."""
+    """Return whether `values` are objects of a number for each class: {"281": 0.9, "282": 0.1}."""
     objects = [value for value in values if value]
     if not objects or not all(isinstance(value, dict) for value in objects[:TOP]):
         return False
@@ -80,17 +80,17 @@ _KNOWN = {*LABEL_KEYS, *SCORE_KEYS, *_RANK_KEYS}
 
 
 def is_number(value: object) -> bool:
-    """Say whether a value of JSON, or a text in it, is a number."""
+    """Return whether a value of JSON, or a text in it, is a number."""
     return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
 
 
 def is_fraction(value: object) -> bool:
-    """Say whether a value is a number that is not whole."""
+    """Return whether a value is a number that is not whole."""
     return isinstance(value, str) and is_number(value) and not is_whole(value)
 
 
 def are_pairs(values: list[Any]) -> bool:
-    """Say whether lists of two are each a label and its score."""
+    """Return whether lists of two are each a label and its score."""
     return _places(values) is not None
 
 
@@ -231,7 +231,7 @@ def _ranks_all(value: list[Any]) -> bool:
 
 
 def _are_confidences(lists: Iterable[list[Any]]) -> bool:
-    """Say whether lists of numbers have such that are not whole: no class ids."""
+    """Return whether lists of numbers have such that are not whole: no class ids."""
     has_fraction = False
     for value in lists:
         for each in value:
@@ -318,7 +318,7 @@ def _score(pair: tuple[Any, Any], row: int, where: str) -> float:
 
 
 def _counts(numbers: list[float]) -> bool:
-    """Say whether the scores of an image, as `_score` returns them, count from 0 or 1."""
+    """Return whether the scores of an image, as `_score` returns them, count from 0 or 1."""
     held = sorted(-number for number in numbers)
     return held in (
         [float(place) for place in range(len(held))],
@@ -334,12 +334,12 @@ def _columns(lists: list[list[tuple[Any, Any]]]) -> Columns:
 
 
 def is_whole(text: str) -> bool:
-    """Say whether a text is a whole number, with a fraction of zeros or none."""
+    """Return whether a text is a whole number, with a fraction of zeros or none."""
     return _WHOLE.fullmatch(text.replace(".0", "", 1) if text.endswith(".0") else text) is not None
 
 
 def is_class(value: object) -> bool:
-    """Say whether a text is a class id or a WordNet id."""
+    """Return whether a text is a class id or a WordNet id."""
     if not isinstance(value, str):
         return False
     if _WORDNET_ID.fullmatch(value):

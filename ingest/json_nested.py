@@ -54,7 +54,7 @@ def flattened(found: Columns, where: str, options: ReadOptions) -> Columns:
 
 
 def _is_nested(values: list[Any]) -> bool:
-    """Say whether a column holds objects, lists of these, pairs, or nothing."""
+    """Return whether a column holds objects, lists of these, pairs, or nothing."""
     for value in values:
         if isinstance(value, dict):
             return True

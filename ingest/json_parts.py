@@ -99,7 +99,7 @@ def _find(value: Any, keys: tuple[str, ...]) -> Iterator[Part]:
 
 
 def is_split(value: Mapping[str, Any]) -> bool:
-    """Say whether an object is pandas' split."""
+    """Return whether an object is pandas' split."""
     members = value.get("columns"), value.get("data")
     return all(isinstance(each, list) for each in members)
 
@@ -116,7 +116,7 @@ def _is_record(value: Mapping[str, Any]) -> bool:
 
 
 def _of_list(rows: list[Any]) -> int | None:
-    """Say how sure a list is to be the predictions; None where it is none."""
+    """Say how sure a list is to be the predictions; None if it is none."""
     head = rows[:LOOKED_AT]
     as_long = _POSITIONAL if len(rows) == IMAGES else _LIST
     if head and all(isinstance(row, dict) for row in head):
@@ -172,7 +172,7 @@ def _of_columns(value: Mapping[str, Any], group: Sequence[str]) -> int | None:
 
 
 def is_image(value: object) -> bool:
-    """Say whether a value is the file name of a validation image."""
+    """Return whether a value is the file name of a validation image."""
     return (
         isinstance(value, str)
         and not json_choices.is_number(value)
@@ -181,7 +181,7 @@ def is_image(value: object) -> bool:
 
 
 def names_image(record: Mapping[str, Any]) -> bool:
-    """Say whether a record names an image, or is keyed by images."""
+    """Return whether a record names an image, or is keyed by images."""
     return (
         any(is_image(value) for value in record.values())
         or any(key.strip().lower() in columns.NAMES["image"] for key in record)

@@ -28,7 +28,7 @@ def table(value: Any, where: str, options: ReadOptions) -> pa.Table:
     """Return the predictions in `value`, which is parsed JSON with its numbers as text.
 
     Its columns are texts or lists of texts; image, label and confidence where the shape tells which
-    they are, otherwise they keep their names. Raises DataError where there are none, or several
+    they are, otherwise they keep their names. Raises DataError if there are none, or several
     parts of the value could be meant.
     """
     if isinstance(value, list):
@@ -227,7 +227,7 @@ def _of_rows(rows: list[Any], where: str, options: ReadOptions) -> Columns:
 
 
 def _are_distinct(rows: Sequence[list[Any]]) -> bool:
-    """Say whether no row has a value twice: ranks do not, a label and a prediction may."""
+    """Return whether no row has a value twice: ranks do not, a label and a prediction may."""
     return all(len(set(map(str, row))) == len(row) for row in rows)
 
 

@@ -22,13 +22,13 @@ _SHOWN = 40
 
 
 def begins(head: bytes) -> bool:
-    """Say whether a file that begins with `head` holds JSON, in whatever encoding."""
+    """Return whether a file that begins with `head` holds JSON, in whatever encoding."""
     text = head.decode(json.detect_encoding(head), "ignore")
     return text.removeprefix("\ufeff").lstrip()[:1] in ("{", "[")
 
 
 def is_lines(path: Path, *, is_named_so: bool) -> bool:
-    """Say whether the file is a value a line: the first line is one, and more lines follow.
+    """Return whether the file is a value a line: the first line is one, and more lines follow.
 
     `is_named_so` is for a file whose name says that it is: a single line is enough.
     """

@@ -30,7 +30,7 @@ class RealLabels:
 def read_real_labels(path: Path) -> RealLabels:
     """Read a JSON list of 50,000 lists of class ids, image 1 first.
 
-    Raises DataError where it is something else, a label is not 0-999 or occurs twice in a list.
+    Raises DataError if it is something else, a label is not 0-999 or occurs twice in a list.
     """
     try:
         lists = json.loads(path.read_bytes())

@@ -29,7 +29,7 @@ class Layout(NamedTuple):
     """How a text file is laid out.
 
     encoding: as Python calls it
-    separator: between cells; None where a line is one cell
+    separator: between cells; None if a line is one cell
     quote: what stands around a cell that holds the separator
     names: of the columns; column_1, column_2, … where there is no header
     has_header: whether the file names its columns
@@ -91,7 +91,7 @@ class Layout(NamedTuple):
 def detect(path: Path, separator: str | None = None) -> Layout:
     """Return how the file at `path` is laid out; `separator` is the one that the user chose.
 
-    Raises DataError where it is no text in a Unicode encoding, or has no lines with data.
+    Raises DataError if it is no text in a Unicode encoding, or has no lines with data.
     """
     head, is_whole = text.head(path)
     encoding = text.encoding_of(head)
@@ -246,7 +246,7 @@ def _width(rows: Sequence[text.Record]) -> int:
 
 
 def _has_images(rows: Sequence[text.Record], width: int) -> bool:
-    """Say whether nearly all cells of a column are image names, and hold no other separator."""
+    """Return whether nearly all cells of a column are image names, and hold no other separator."""
     whole = [row.cells for row in rows if len(row.cells) == width][1:] or [rows[0].cells]
     return any(
         sum(text.is_image(cell) and not re.search(r"[,;\t|]", cell) for cell in column)
@@ -288,7 +288,7 @@ def _title_lines(rows: Sequence[text.Record], width: int) -> int:
 
 
 def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Say whether the first record names columns, judged by what is below it."""
+    """Return whether the first record names columns, judged by what is below it."""
     if any(map(text.is_image, first)):
         return False
     if _known(first):

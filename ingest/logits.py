@@ -36,7 +36,7 @@ def top_k(
     `image_of` returns the image of a row from 0, for messages; without it a row's number is all
     that is known.
 
-    Of equal logits the lower class id ranks first. Raises DataError where a logit is NaN, and what
+    Of equal logits the lower class id ranks first. Raises DataError if a logit is NaN, and what
     `blocks` raises.
     """
     turns = enumerate(blocks)
@@ -143,7 +143,7 @@ def of_table(
 ) -> duckdb.DuckDBPyRelation:
     """Return the ranks 1-5 of `relation`, whose `confidence` is a list, one for each class.
 
-    Raises DataError where a list has not 1,000 numbers, or one of them is NaN.
+    Raises DataError if a list has not 1,000 numbers, or one of them is NaN.
     """
     import pyarrow as pa
 

@@ -22,14 +22,14 @@ _KEYS = {"qsl_idx", "data"}
 
 
 def is_log(record: Mapping[str, Any]) -> bool:
-    """Say whether a record is an answer in MLPerf's log."""
+    """Return whether a record is an answer in MLPerf's log."""
     return record.keys() >= _KEYS
 
 
 def read(rows: list[dict[str, Any]], where: str, options: ReadOptions) -> dict[str, list[Any]]:
     """Return the image and label of each answer; images are in `options.order`.
 
-    Raises DataError where the log does not have all images, or its data are no labels.
+    Raises DataError if the log does not have all images, or its data are no labels.
     """
     answers: dict[int, str] = {}
     for row, record in enumerate(rows, 1):

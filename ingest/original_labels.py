@@ -47,7 +47,7 @@ class OriginalLabels:
 class Source:
     """Labels as they are at `path`: WordNet ids or integers, as text, or an array of integers.
 
-    `names` are the images' file names; None where the labels are in file-name order. `place`
+    `names` are the images' file names; None if the labels are in file-name order. `place`
     returns where label i is; the first is row `first_row`.
     """
 
@@ -96,13 +96,13 @@ def read_original_labels(
 ) -> OriginalLabels:
     """Read the original labels of the 50,000 validation images.
 
-    `format` is a key of ORIGINAL_LABEL_FORMATS, for content that does not show it; None where the
+    `format` is a key of ORIGINAL_LABEL_FORMATS, for content that does not show it; None if the
     content does.
     `wordnet_ids` is labels.txt (read_wordnet_ids): a class id is a WordNet id's place there, or
     without it, among the source's own 1,000 sorted ids. `devkit` is map_clsloc.txt
     (read_devkit_map); integers are the devkit's ids where it is there and none of them is 0.
 
-    Raises UsageError for an unknown `format`; DataError where the content is of another form or of
+    Raises UsageError for an unknown `format`; DataError if the content is of another form or of
     none, where the labels could mean two things, and unless every image has one label.
     """
     if format is not None and format not in ORIGINAL_LABEL_FORMATS:

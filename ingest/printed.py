@@ -54,7 +54,7 @@ _HELD = {
 def read(
     con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation
 ) -> duckdb.DuckDBPyRelation | None:
-    """Return `rows` with what their printed values mean; None where there are none.
+    """Return `rows` with what their printed values mean; None if there are none.
 
     Lists that a cell prints stay texts, written with brackets and commas or blanks.
     """

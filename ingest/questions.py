@@ -50,7 +50,7 @@ class Questions:
 def read_questions(path: Path) -> Questions:
     """Read `info`, `<U28` (n, 2): file name and class id, of the .npz at `path`.
 
-    Raises DataError where a name is no validation image's, a label is not 0-999, or a question
+    Raises DataError if a name is no validation image's, a label is not 0-999, or a question
     occurs twice.
     """
     with npz.member(path, "info", dtype="<U28", axes=2) as info:

@@ -151,20 +151,20 @@ _TARGETS = frozenset(map(normal, TARGETS))
 
 
 def of(name: str) -> str | None:
-    """Return the role of a column of this name; None where the name is unknown."""
+    """Return the role of a column of this name; None if the name is unknown."""
     return _ROLES.get(normal(name))
 
 
 def is_target(name: str) -> bool:
-    """Say whether a column of this name holds the ground truth."""
+    """Return whether a column of this name holds the ground truth."""
     return normal(name) in _TARGETS
 
 
 def is_of_predictions(name: str) -> bool:
-    """Say whether the name speaks of predictions, not only of classes."""
+    """Return whether the name speaks of predictions, not only of classes."""
     return any(part in normal(name) for part in _PREDICTED)
 
 
 def is_of_classes(name: str) -> bool:
-    """Say whether the name speaks of classes, predicted or not."""
+    """Return whether the name speaks of classes, predicted or not."""
     return any(part in normal(name) for part in _CLASSES)

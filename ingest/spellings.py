@@ -21,7 +21,7 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
 
     Lists that cells print become a row a prediction. Of the spellings of the classes that one is
     taken in which every text of the file is known, or if there is none, most of them: what is then
-    left as text is refused by whoever takes the rows. Raises DataError where a text could be two
+    left as text is refused by whoever takes the rows. Raises DataError if a text could be two
     classes.
     """
     from . import printed  # here: its patterns take time that no plain file needs

@@ -61,7 +61,7 @@ def closed_form_scores(
     votes, golden_votes, expert_votes: those of raters.npz, raters_golden.npz and golden.npz; the
         last two number the golden questions only, but golden_votes' raters as raters.npz does
 
-    Raises DataError where the experts find all golden questions valid, or none.
+    Raises DataError if the experts find all golden questions valid, or none.
     """
     # 1. A golden question is valid if most of the experts say yes to it.
     yes = np.bincount(expert_votes.question[expert_votes.answer == _YES], minlength=len(golden))
@@ -131,7 +131,7 @@ def write_synthetic(
     experts: how many settled the golden questions
     golden_images: how many of the rated images have golden questions (all of theirs are)
 
-    Raises UsageError where the numbers do not fit together, DataError where the golden questions
+    Raises UsageError if the numbers do not fit together, DataError if the golden questions
     come out all valid or all invalid (with very few of them), or where `folder` cannot be written.
     """
     arguments = {

@@ -44,7 +44,7 @@ class Record(NamedTuple):
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the encoding of a text that begins with `head`; None where it is no text.
+    """Return the encoding of a text that begins with `head`; None if it is no text.
 
     What is neither marked nor has NUL bytes is UTF-8, or refused later.
     """
@@ -71,7 +71,7 @@ def encoding_of(head: bytes) -> str | None:
 def head(path: Path) -> tuple[bytes, bool]:
     """Return the beginning of a file, and whether it is the whole; three lines where it has them.
 
-    Raises DataError where a line is too long.
+    Raises DataError if a line is too long.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -130,7 +130,7 @@ def records(
 
 
 def is_comment(line: str) -> bool:
-    """Say whether a line is a comment; //server/ILSVRC2012_val_00000001.JPEG is a path."""
+    """Return whether a line is a comment; //server/ILSVRC2012_val_00000001.JPEG is a path."""
     text = line.lstrip()
     return text.startswith(_COMMENTS) and not (text.startswith("//") and names_an_image(text))
 
@@ -147,17 +147,17 @@ def unruled(line: str) -> str:
 
 
 def is_image(cell: str) -> bool:
-    """Say whether a cell is the name of a validation image, and not a number."""
+    """Return whether a cell is the name of a validation image, and not a number."""
     return re.search(_IMAGE, cell) is not None
 
 
 def names_an_image(text: str) -> bool:
-    """Say whether the published name of a validation image is anywhere in a text."""
+    """Return whether the published name of a validation image is anywhere in a text."""
     return re.search(_NAMED_IMAGE, text) is not None
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a cell is a number, also with a decimal comma."""
+    """Return whether a cell is a number, also with a decimal comma."""
     return re.fullmatch(_NUMBER, cell) is not None
 
 

@@ -28,7 +28,7 @@ def infer(
     """Return the table, and the options with the columns that only one can be.
 
     What the user chose stays. A column of labels alone, or of labels by rank, is an array, whose
-    rows are images by their place. Raises DataError where a column of image names has no labels.
+    rows are images by their place. Raises DataError if a column of image names has no labels.
     """
     if len(found.names) == 1:
         return table, _alone(found, where, options)
@@ -81,7 +81,7 @@ def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOption
 
 
 def _require_whole_names(found: layout.Layout, where: str) -> None:
-    """Raise DataError where image names are in cells with something else: name->5, name: 5."""
+    """Raise DataError if image names are in cells with something else: name->5, name: 5."""
     cell = next(
         (cell for row in found.sample[:1] for cell in row if text.names_an_image(cell)), None
     )
@@ -110,7 +110,7 @@ def _by_file_name() -> NDArray[Any]:
 def _kind(cells: Sequence[str]) -> str | None:
     """Return what cells may be: an image, a class id, a whole number, a number or a word.
 
-    None where they cannot be told from a running number, or say the same in every row.
+    None if they cannot be told from a running number, or say the same in every row.
     """
     if not cells:
         return None

@@ -123,7 +123,7 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
 def recognise(path: Path) -> str:
     """Return the format of the file or folder `path`, a key of PREDICTION_FORMATS.
 
-    Its content decides, then its suffix. Raises DataError where it is neither.
+    Its content decides, then its suffix. Raises DataError if it is neither.
     """
     if (path / "state.json").is_file():
         return "dataset"
@@ -165,7 +165,7 @@ def recognise(path: Path) -> str:
 
 
 def _decoded(head: bytes) -> str | None:
-    """Return the beginning of a text; None where it is none."""
+    """Return the beginning of a text; None if it is none."""
     encoding = text.encoding_of(head)
     return None if encoding is None else head.decode(encoding, "replace")
 
@@ -183,7 +183,7 @@ def find(name: str) -> PredictionFormat:
 
 
 def _holds(path: Path, member: str) -> bool:
-    """Say whether the zip at `path` has a member whose name ends so."""
+    """Return whether the zip at `path` has a member whose name ends so."""
     import zipfile
 
     try:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file's columns as they are. Raises DataError where it is damaged."""
+    """Read the file's columns as they are. Raises DataError if it is damaged."""
     return select(con, load(path), str(path), options)
 
 
 def load(path: Path) -> pa.Table:
-    """Return the table in the file; DataError where it is damaged."""
+    """Return the table in the file; DataError if it is damaged."""
     import pyarrow as pa
 
     try:

@@ -53,7 +53,7 @@ def read(
     """Read the file as text throughout: what a cell means is decided later, for all formats alike.
 
     `delimiter` holds where the user chose the format; otherwise the file's layout tells. Raises
-    DataError where a line has another number of cells or is too long, or the file is no Unicode
+    DataError if a line has another number of cells or is too long, or the file is no Unicode
     text; doubts the last line where it may have been cut.
     """
     found = layout.detect(path, delimiter if options.facts.is_format_chosen else None)
@@ -184,7 +184,7 @@ def _with_whole_numbers(
 def _survey(path: Path, found: layout.Layout) -> _Survey:
     """Return what the whole file holds.
 
-    Raises DataError where a line is too long, or UTF-8 text has bytes that are none.
+    Raises DataError if a line is too long, or UTF-8 text has bytes that are none.
     """
     has_quotes = may_have_comments = False
     decoder = codecs.getincrementaldecoder("utf-8")() if found.encoding == "utf-8-sig" else None
@@ -217,7 +217,7 @@ def _survey(path: Path, found: layout.Layout) -> _Survey:
 
 
 def _require_lines(path: Path, content: mmap.mmap) -> None:
-    """Raise DataError where a line is too long. What lies between two line ends is looked over."""
+    """Raise DataError if a line is too long. What lies between two line ends is looked over."""
     start = 0
     while len(content) - start > text.LONGEST_LINE:
         stop = start + text.LONGEST_LINE + 1

@@ -24,7 +24,7 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read the only table of the file, or TABLE; the file is opened to be read only.
 
-    Raises DataError where there is no such table, or several where none is named.
+    Raises DataError if there is no such table, or several where none is named.
     """
     import duckdb
 

@@ -19,7 +19,7 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read the Arrow files that state.json lists, in that order.
 
-    Raises DataError where one of them is missing or damaged.
+    Raises DataError if one of them is missing or damaged.
     """
     import pyarrow as pa
 

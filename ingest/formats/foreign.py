@@ -99,7 +99,7 @@ _PAGE = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|\?xml|!--)"
 
 
 def refuse(path: Path, head: bytes) -> None:
-    """Raise DataError where the file, which begins with `head`, is in a format known here."""
+    """Raise DataError if the file, which begins with `head`, is in a format known here."""
     found = _of(path, head)
     if found is not None:
         remedy = found.remedy.replace("{path}", str(path)).replace("{stem}", path.stem)
@@ -107,7 +107,7 @@ def refuse(path: Path, head: bytes) -> None:
 
 
 def of_zip(names: list[str]) -> bool:
-    """Say whether a zip with members of these names is a document, and not packed files."""
+    """Return whether a zip with members of these names is a document, and not packed files."""
     return _document(names) is not None
 
 

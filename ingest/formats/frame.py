@@ -18,7 +18,7 @@ def from_object(
 ) -> duckdb.DuckDBPyRelation:
     """Return `predictions`, a dict or anything with the Arrow C stream interface, as predictions.
 
-    Raises DataError where it is no table.
+    Raises DataError if it is no table.
     """
     import pyarrow as pa
 

@@ -48,7 +48,7 @@ def read(
 
 
 def rows_of(file: IO[bytes]) -> Rows | None:
-    """Return the array in an open .npy; None where its columns come first, not its rows.
+    """Return the array in an open .npy; None if its columns come first, not its rows.
 
     Its blocks are read one after the other: the whole is never there, and the pages of a memory
     map, which count as the process's own, are not either.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file's columns as they are. Raises DataError where it is damaged."""
+    """Read the file's columns as they are. Raises DataError if it is damaged."""
     return select(con, quoting.one_file(path), path, str(path), options)
 
 

@@ -36,7 +36,7 @@ _SMALLEST = 12
 
 
 def is_url(value: object) -> TypeGuard[str]:
-    """Say whether `value` is a URL. Raises UsageError for a Path of one: it folds the slashes."""
+    """Return whether `value` is a URL. Raises UsageError for a Path of a URL: it folds slashes."""
     if isinstance(value, Path) and _FOLDED.match(value.as_posix()) and not value.exists():
         raise UsageError(
             f"{value} was a URL before it became a Path",
@@ -56,7 +56,7 @@ def name(url: str) -> str:
 def expand(url: str) -> list[str]:
     """Return the URLs of the files that a pattern at s3:// stands for, sorted; else `url` alone.
 
-    Raises DataError where there are none, or where they cannot be listed.
+    Raises DataError if there are none, or where they cannot be listed.
     """
     if _scheme(url) != "s3" or not glob.has_magic(url):
         return [url]
@@ -74,7 +74,7 @@ def expand(url: str) -> list[str]:
 def fetch(url: str, folder: Path) -> Path:
     """Copy the file at `url` into `folder`, as it is and under its own name; return the copy.
 
-    URL::TABLE gives that table of the copy. Raises DataError where it cannot be had.
+    URL::TABLE gives that table of the copy. Raises DataError if it cannot be had.
     """
     head, slash, last = url.rpartition("/")
     file, colons, table = last.partition("::")
@@ -85,7 +85,7 @@ def fetch(url: str, folder: Path) -> Path:
 
 
 def is_in_place(url: object, input_format: str | None) -> bool:
-    """Say whether `read_parquet` can read a URL where it is: Parquet, on what reads in parts."""
+    """Return whether `read_parquet` can read a URL where it is: Parquet, on what reads in parts."""
     if not is_url(url) or input_format not in (None, "parquet"):
         return False
     if "::" in url.rpartition("/")[2] or (glob.has_magic(url) and _scheme(url) != "s3"):
@@ -120,7 +120,7 @@ def _scheme(url: str) -> str:
 
 
 def _file_system(url: str) -> Any:
-    """Return what reads `url`. Raises DataError where its package is missing."""
+    """Return what reads `url`. Raises DataError if its package is missing."""
     scheme = _scheme(url)
     if scheme not in _NEEDED:
         raise UsageError(
