@@ -148,7 +148,7 @@ def _complete(numbered: Mapping[int, Sequence[str]], role: str, where: str) -> l
 def _series(columns: Sequence[str], where: str) -> Found:
     is_by_class = len(columns) > _MOST_RANKS
     if is_by_class:
-        _require_classes(len(columns), where, f"the column {columns[0]!r}: leave it out")
+        _require_classes(len(columns), where, f"remove the column {columns[0]!r}")
     base = _renumbered(columns[0], None) or _BY_CLASS
     return Found(base, tuple(columns), is_by_class)
 
@@ -187,7 +187,7 @@ def _by_class_name(names: Sequence[str], words: Mapping[str, int], where: str) -
             classes[name] = label
     if len(classes) <= _MANY:
         if len(wordnet_ids) > _MANY:
-            _require_classes(len(wordnet_ids), where, "the first column")
+            _require_classes(len(wordnet_ids), where, "remove the first column")
         return None
     columns: dict[int, list[str]] = {}
     for name, label in classes.items():
@@ -203,7 +203,7 @@ def _by_class_name(names: Sequence[str], words: Mapping[str, int], where: str) -
             remedy="Name the columns by class id or WordNet id",
         )
     if len(wordnet_ids) > CLASSES:
-        _require_classes(len(wordnet_ids), where, "the first column")
+        _require_classes(len(wordnet_ids), where, "remove the first column")
     if missing := sorted(set(range(CLASSES)) - set(columns)):
         texts = {label: text for text, label in reversed(list(words.items()))}
         absent = [f"{texts.get(label, '')} (class {label})" for label in missing]
