@@ -1,14 +1,13 @@
--- The classes that the texts of a file could be, by any of the names of a class.
+-- The classes that each text of a file could mean, by any name of a class.
 --
 -- grain: one row per text and class
 -- reads: input_spelled_out, classes, class_texts
--- rule: case does not count, and an underscore is a blank. Where a list of names in use has a name
---   for another class than WordNet has, it is both: OpenAI's CLIP calls 836 sunglasses, as 837.
---   All of CLIP's names are among the names only where the store has them (class_texts has the
---   spellings that are known)
+-- rule: case does not count, and an underscore is a blank. If a common list of names uses a name
+--   for another class than WordNet, the name means both classes: OpenAI's CLIP calls both 836 and
+--   837 sunglasses. CLIP's other names count only if the store has them (in class_texts)
 -- source: the names of classes; torchvision's models/_meta.py; open_clip's zero_shot_metadata.py
--- spelling: which way it is
--- text: the words as the file has them
+-- spelling: the name of the spelling
+-- text: the text in the file
 -- label: the class id
 with names as (
     select

@@ -1,6 +1,6 @@
-"""Which column of a table of predictions has which role: by name, and where that fails, by content.
+"""Find the column for each role of a table of predictions: by name, else by content.
 
-Where the columns with known names are all that there are, and one has each role, nothing is read.
+If all columns have known names, and no role has two, the content is not read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     import duckdb
 
-# What may take a column for each rank, or for each class.
+# The roles that may have a column for each rank, or for each class.
 _SEVERAL = ("label", "confidence")
 _NESTED = ("list", "array")
 _TEXTS = ("varchar", "enum", "blob")
 _SIZES = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 _WHOLE = (*_SIZES, *(f"u{size}" for size in _SIZES))
-# Of so many columns it is not asked whether they are named after the classes.
+# With more columns, realdb checks whether they are named after the classes.
 _FEW = 500
 # The head of ImageNet-21k has 21,843 classes.
 _MOST = 25_000
@@ -32,8 +32,8 @@ _MOST = 25_000
 class Candidates:
     """The columns of `table` that could have each role.
 
-    found: by role, the columns or series whose names are known, or that the user chose
-    others: the columns of other names, but those of the ground truth
+    found: by role, the columns or series with known names, or those that the user chose
+    others: the columns with other names, except those of the ground truth
     """
 
     def __init__(self, table: duckdb.DuckDBPyRelation, where: str, options: ReadOptions) -> None:
@@ -45,7 +45,7 @@ class Candidates:
 
     @classmethod
     def of(cls, table: duckdb.DuckDBPyRelation, where: str, options: ReadOptions) -> Self:
-        """Return the candidates by name; DataError where a choice is no column."""
+        """Return the candidates by name. Raises DataError if a chosen column does not exist."""
         names = list(table.columns)
         if len(names) > _MOST:
             from . import missing
@@ -89,23 +89,23 @@ class Candidates:
 
     @property
     def images(self) -> list[Found]:
-        """The columns that could name the images."""
+        """The columns that could be the image."""
         return self.found["image"]
 
     @property
     def labels(self) -> list[Found]:
-        """The columns or series that could be the labels."""
+        """The columns or series that could be the label."""
         return self.found["label"]
 
     def _has_one(self, role: str) -> bool:
-        """Say whether a role is settled: by choice, or as no other column is there for it."""
+        """Return whether a role is settled: by the user, or because no other column fits."""
         return role in self.options.columns or (len(self.found[role]) == 1 and not self.others)
 
     def settle_image(self) -> None:
-        """Leave one column of images, or none.
+        """Choose one image column, or none.
 
-        Names of images go before numbers, whatever the name of their column. Raises DataError
-        where two columns could be meant.
+        A column with image names is preferred to one with numbers, regardless of the column's
+        name. Raises DataError if two columns are possible.
         """
         if self._has_one("image"):
             return
@@ -133,12 +133,12 @@ class Candidates:
         self.found["image"] = [Found(name, (name,)) for name in possible]
 
     def _of_types(self, names: Sequence[str], types: Sequence[str]) -> list[str]:
-        """Return the columns of these types: what others hold need not be fetched."""
+        """Return the columns of these types; the others need not be read."""
         kinds = dict(zip(self.table.columns, self.table.types, strict=True))
         return [name for name in names if kinds[name].id in types]
 
     def _may_be_classes(self, names: Sequence[str]) -> list[str]:
-        """Return the columns whose values, or elements of lists, are whole numbers or texts."""
+        """Return the columns whose values or list elements are integers or text."""
         kinds = dict(zip(self.table.columns, self.table.types, strict=True))
         found = []
         for name in names:
@@ -150,14 +150,14 @@ class Candidates:
         return found
 
     def place(self, table: duckdb.DuckDBPyRelation, name: str) -> None:
-        """Take the column `name` of `table`, which is otherwise the same, for the images."""
+        """Use the column `name` of `table`, which is otherwise the same table, as the image."""
         self.table = table
         self.found["image"] = [Found(name, (name,))]
 
     def settle(self) -> dict[str, tuple[str, ...]]:
-        """Return the columns of each role; DataError where two could be meant.
+        """Return the columns of each role. Raises DataError if two columns are possible.
 
-        Confidences by class are the confidence, beside which there is no label.
+        Confidences by class have the role confidence, and there is no label column then.
         """
         self._settle_label()
         label = next(iter(self.labels), None)
@@ -183,14 +183,14 @@ class Candidates:
             is_first = ranks == 1 if (ranks == 1).any() else None
         images = contents.image_numbers(self.table, self.images[0].name)
         table = competitors.Table(self.table, self.where, images, is_first)
-        # Beside a label, real numbers are features; alone they may be class ids.
+        # If there is a label, real numbers are features. Without one they may be class ids.
         others = self._may_be_classes(self.others) if self.labels else self.others
         label = competitors.choose(table, self.labels, others, self.options)
         self.found["label"] = [label]
         self.others = [name for name in self.others if name not in label.columns]
 
     def _has_several_confidences(self) -> bool:
-        """Say whether there are several confidences for each image, whose places are classes."""
+        """Return whether each image has several confidences, whose positions are the classes."""
         if len(self.found["confidence"]) != 1:
             return False
         (found,) = self.found["confidence"]
@@ -211,7 +211,7 @@ class Candidates:
             one
             for one in self.found["confidence"]
             if len(one.columns) == ranks
-            # A list belongs to a list: 1,000 scores beside one label are no confidence of it.
+            # Lists belong together: 1,000 scores are not the confidence of one label.
             and bool(self._of_types(one.columns[:1], _NESTED)) == bool(of_label)
         ]
         if len(fitting) == 1:

@@ -1,4 +1,4 @@
-"""From the source files to the tables: read each, check it against the others, fill the tables."""
+"""Read the source files, check them against each other, and fill the tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .votes import ANSWERS, RaterVotes, read_votes
 if TYPE_CHECKING:
     import duckdb
 
-# Files of original labels, the first that is there first; where there are several they must agree.
+# Files of original labels, in order of preference. If there are several, they must agree.
 ORIGINAL_FILES = (
     "validation_labels.txt",
     "filename_label.csv",
@@ -39,7 +39,8 @@ ORIGINAL_FILES = (
     "val_labels.npy",
     "ILSVRC2012_validation_ground_truth.txt",
 )
-# Original labels are right on nine images in ten; in another order or with other ids, on none.
+# Original labels are among the ReaL labels of nine images in ten. In another order, or with other
+# class ids, they are among those of almost no image.
 _LEAST_AGREEMENT = 0.5
 # The operating point of the published labels (Section 3 of the paper).
 _THRESHOLD = 0.8
@@ -47,7 +48,7 @@ _THRESHOLD = 0.8
 
 @dataclass(kw_only=True)
 class Inputs:
-    """What was read, None or empty where the source is absent, and the files it was read from."""
+    """The content that was read, None or empty if its source is missing, and the files."""
 
     real: RealLabels | None = None
     original: OriginalLabels | None = None
@@ -66,7 +67,7 @@ class Inputs:
 
     @property
     def questions(self) -> Questions | None:
-        """The questions of scores.npz and raters.npz, which are the same."""
+        """The questions, which are the same in scores.npz and raters.npz."""
         if self.scores:
             return self.scores.questions
         return self.main.questions if self.main else None
@@ -82,11 +83,11 @@ def load(
 ) -> None:
     """Fill the tables of `build` from `files`, by canonical name.
 
-    `original` is a file or folder of original labels to take instead of those among `files`.
-    Raises DataError, naming file and place, where a file is damaged or contradicts another.
+    `original` is a file or folder of original labels, and replaces those among `files`.
+    Raises DataError with file and place if a file is damaged or contradicts another.
     """
     with ThreadPoolExecutor(max_workers=1) as reader:
-        # Inflating the 377 MB of raters.npz is most of the work: all the rest is done meanwhile.
+        # Unpacking the 377 MB of raters.npz is most of the work. Everything else runs meanwhile.
         main = (
             reader.submit(read_votes, files["raters.npz"].path, progress)
             if "raters.npz" in files
@@ -114,7 +115,7 @@ def read(
     original: Path | None = None,
     original_format: str | None = None,
 ) -> Inputs:
-    """Read every file but raters.npz, and check each by itself."""
+    """Read every file except raters.npz, and check each on its own."""
     inputs = Inputs()
 
     def path(name: str) -> Path | None:
@@ -153,8 +154,8 @@ def read(
     texts = ("imagenet_synset_to_lemma.txt", "imagenet_synset_to_definition.txt")
     if unused := [name for name in texts if name in files and not inputs.wordnet_ids]:
         warnings.warn(
-            f"realdb does not use {', '.join(unused)}, because no file has the classes' WordNet "
-            "ids. Add labels.txt",
+            f"realdb does not use {', '.join(unused)}, because no file has the WordNet ids of the "
+            "classes. Add labels.txt",
             RealdbWarning,
             stacklevel=2,
         )
@@ -189,21 +190,21 @@ def _read_original(
         elif differs := int((inputs.original.labels != labels.labels).sum()):
             place = int(np.argmax(inputs.original.labels != labels.labels))
             raise DataError(
-                f"{first.name} and {file.name} disagree on the original labels of {differs:,} "
-                f"images, first image {place + 1}: {inputs.original.labels[place]} and "
-                f"{labels.labels[place]}",
+                f"{first.name} and {file.name} have different original labels for {differs:,} "
+                f"images (first: image {place + 1}: {inputs.original.labels[place]} and "
+                f"{labels.labels[place]})",
                 file=file.name,
                 row=place + 1,
                 column="label",
                 value=labels.labels[place],
                 count=differs,
                 parameter="original",
-                remedy="Leave one of them out, or name one with `original`",
+                remedy="Leave one of them out, or choose one with `original`",
             )
 
 
 def _original_file(path: Path) -> SourceFile:
-    """Describe a file of original labels; a folder tree is described by its list of names."""
+    """Describe a file of original labels. A folder tree is described by its list of names."""
     try:
         if path.is_dir():
             names = sorted(entry.relative_to(path).as_posix() for entry in path.glob("n*/*"))
@@ -229,21 +230,21 @@ def _original_file(path: Path) -> SourceFile:
 
 
 def _check_original(inputs: Inputs, file: SourceFile) -> None:
-    """Refuse original labels in another order or with other ids: ReaL labels give them away."""
+    """Refuse original labels that rarely are ReaL labels: their order or class ids are wrong."""
     if inputs.real is None or inputs.original is None or not len(inputs.real.label):
         return
     agrees = inputs.original.labels[inputs.real.image_id - 1] == inputs.real.label
     share = np.count_nonzero(agrees) / np.count_nonzero(np.bincount(inputs.real.image_id))
     if share < _LEAST_AGREEMENT:
         raise DataError(
-            f"{file.name}: its original labels are among the ReaL labels of only {share:.1%} of "
-            "the images (about 90 % when right). The images are in another order than by file "
-            "name, or the class ids are others than 0-999 in the order of the sorted WordNet ids",
+            f"{file.name}: the original labels are among the ReaL labels of only {share:.1%} of "
+            "the images (about 90 % is normal). Either the images are not in the order of the "
+            "file names, or the class ids are not 0-999 in the order of the sorted WordNet ids",
             file=file.name,
             column="label",
             value=f"{share:.1%}",
             parameter="original",
-            remedy="Name another file with `original`, or leave it out of the folder",
+            remedy="Choose another file with `original`, or leave it out of the folder",
         )
 
 
@@ -255,7 +256,7 @@ def _take_main_votes(inputs: Inputs, file: SourceFile, main: Future[RaterVotes])
 
 
 def _check_golden_questions(inputs: Inputs) -> None:
-    """Refuse golden questions that differ between the files or that nobody else was asked."""
+    """Refuse golden questions that differ between files, or are missing in the main files."""
     if inputs.golden and inputs.expert:
         require_same(inputs.expert.questions, inputs.golden.questions)
     for votes in (inputs.golden, inputs.expert):
@@ -263,36 +264,36 @@ def _check_golden_questions(inputs: Inputs) -> None:
             continue
         if inputs.questions is None:
             raise DataError(
-                f"{votes.path.name} needs scores.npz or raters.npz: its questions are some of "
-                "theirs",
+                f"{votes.path.name} needs scores.npz or raters.npz, which have all questions; it "
+                "has only some of them",
                 file=votes.path.name,
                 count=len(votes.questions),
-                remedy="Add one of the two, or leave it out",
+                remedy=f"Add one of the two, or leave {votes.path.name} out",
             )
         known = inputs.questions.has(votes.questions.keys)
         if not known.all():
             place = int(np.argmin(known))
             raise DataError(
                 f"{votes.path.name}: {np.count_nonzero(~known):,} of its {len(known):,} questions "
-                f"are not among those of {inputs.questions.path.name}, such as image "
+                f"are missing in {inputs.questions.path.name} (first: image "
                 f"{votes.questions.image_id[place]}, label {votes.questions.label[place]} in row "
-                f"{place} of info",
+                f"{place} of info)",
                 file=votes.path.name,
                 row=place,
                 column="info",
                 count=int(np.count_nonzero(~known)),
-                remedy="Download both again",
+                remedy="Download both files again",
             )
 
 
 def _check_raters(inputs: Inputs) -> None:
-    """Refuse raters that contradict each other: it is how swapped files show."""
+    """Refuse files whose raters contradict each other, because they may be swapped."""
     if inputs.golden and inputs.main:
         unknown = np.setdiff1d(inputs.golden.rater_ids, inputs.main.rater_ids)
         if unknown.size:
             raise DataError(
-                f"{inputs.golden.path.name}: {unknown.size} of its raters are not in "
-                f"{inputs.main.path.name}, such as {unknown[0]}",
+                f"{inputs.golden.path.name}: {unknown.size} raters are missing in "
+                f"{inputs.main.path.name} (first: {unknown[0]})",
                 file=inputs.golden.path.name,
                 column="ids",
                 value=unknown[0],
@@ -304,8 +305,8 @@ def _check_raters(inputs: Inputs) -> None:
             both = np.intersect1d(votes.rater_ids, inputs.expert.rater_ids)
             if both.size:
                 raise DataError(
-                    f"{both.size} of the experts of {inputs.expert.path.name} are raters of "
-                    f"{votes.path.name} too, such as {both[0]}",
+                    f"{both.size} experts of {inputs.expert.path.name} are also raters of "
+                    f"{votes.path.name} (first: {both[0]})",
                     file=inputs.expert.path.name,
                     column="ids",
                     value=both[0],
@@ -315,14 +316,14 @@ def _check_raters(inputs: Inputs) -> None:
 
 
 def _compare_labels_with_scores(inputs: Inputs) -> None:
-    """Warn where real.json is not what scores.npz and the original labels make of it.
+    """Warn if real.json does not follow from scores.npz and the original labels.
 
-    Its lists are the questions with score >= 0.8, and the original label of an image not rated.
+    An image's list has the questions with score >= 0.8, or the original label if it is unrated.
     """
     if inputs.real is None or inputs.scores is None:
         return
     questions = inputs.scores.questions
-    # As the view labels_at compares them.
+    # The view labels_at compares scores in the same way.
     kept = questions.keys[inputs.scores.score.round(12) >= round(_THRESHOLD, 12)]
     is_rated = np.zeros(IMAGES + 1, np.bool_)
     is_rated[questions.image_id] = True
@@ -335,16 +336,16 @@ def _compare_labels_with_scores(inputs: Inputs) -> None:
     differs = np.unique(np.setxor1d(kept, keys) // 1000)
     if differs.size:
         warnings.warn(
-            f"real.json is not what scores.npz gives at {_THRESHOLD}, with the original label "
-            f"where an image was not rated: {differs.size:,} images differ, such as image "
-            f"{differs[0]}",
+            f"real.json has other labels than scores.npz on {differs.size:,} images (first: image "
+            f"{differs[0]}). Compared with: labels with a score of at least {_THRESHOLD}, and the "
+            "original label for unrated images",
             RealdbWarning,
             stacklevel=2,
         )
 
 
 def _fill_labels(build: Build, inputs: Inputs) -> None:
-    """Fill the tables that stand for themselves."""
+    """Fill the tables that depend on no other table."""
     if inputs.real:
         order = np.lexsort((inputs.real.label, inputs.real.image_id))
         with build.table("labels") as con:
@@ -416,8 +417,8 @@ def _fill_labels(build: Build, inputs: Inputs) -> None:
 
 
 def _fill_images(build: Build, inputs: Inputs) -> None:
-    """Fill the images: all 50,000, whatever else is known of them."""
-    # A NULL in a NumPy column has no dtype of its own; -1 stands for it on the way in.
+    """Fill the table images with all 50,000 images."""
+    # NumPy's integers have no NULL, so -1 marks it.
     original_label = inputs.original.labels if inputs.original else np.full(IMAGES, -1, np.int16)
     is_rated = np.full(IMAGES, -1, np.int8)
     if inputs.questions is not None:
@@ -509,7 +510,7 @@ def _fill_votes(build: Build, inputs: Inputs) -> None:
 def _fill_round(con: duckdb.DuckDBPyConnection, name: str, votes: RaterVotes) -> None:
     """Insert the answers of one round, sorted by image, label and rater.
 
-    The three are packed into one number an answer, because sorting numbers is quick and small.
+    Each answer is packed into one number, because sorting numbers is fast and needs little memory.
     """
     order = np.argsort(votes.questions.keys)
     rank = np.empty(len(order), np.int64)
@@ -558,16 +559,16 @@ def _fill_sources(build: Build, inputs: Inputs) -> None:
 
 
 def _tables_of(file_name: str, inputs: Inputs, build: Build) -> list[str]:
-    """Return the tables that a file fills: its own, and the classes where it gave their ids."""
+    """Return the tables that a file fills: also `classes` if it provided their WordNet ids."""
     tables = feeds(file_name, build.tables)
     gave_ids = file_name == inputs.wordnet_file and "classes" in build.tables
     return tables + ["classes"] * (gave_ids and "classes" not in tables)
 
 
 def feeds(file_name: str, tables: Collection[str]) -> list[str]:
-    """Return which of `tables` the file fills; a file of another name gives original labels."""
+    """Return which of `tables` the file fills."""
     known = known_files()
-    # A file of another name was named as the original labels.
+    # The user passed a file of another name as the original labels.
     fed = known[file_name].feeds if file_name in known else ("images.original_label",)
     return [table for feed in fed if (table := feed.partition(".")[0]) in tables]
 
@@ -585,14 +586,14 @@ def _insert(
 
 
 def _by_class(wordnet_ids: tuple[str, ...], path: Path) -> dict[int, str]:
-    """Read the text of each class; DataError where one has none."""
+    """Read the text of each class. Raises DataError if a class has none."""
     texts = classes.read_wordnet_texts(path)
     absent = [wordnet_id for wordnet_id in wordnet_ids if wordnet_id not in texts]
     if absent:
         raise refusal(
             path,
-            f"{len(absent):,} of the {len(wordnet_ids):,} classes are not in it, such as "
-            f"{absent[0]}: it is cut short, or another file",
+            f"{len(absent):,} of the {len(wordnet_ids):,} classes are missing (first: "
+            f"{absent[0]}). The file is cut short, or it is another file",
             column="label",
             value=absent[0],
             count=len(absent),

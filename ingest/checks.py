@@ -1,4 +1,4 @@
-"""What makes predictions unusable: looked for once they are in the table, and named by row."""
+"""Check predictions after they were inserted, and refuse invalid rows with their numbers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .options import DOCTOR, ReadOptions
 if TYPE_CHECKING:
     import duckdb
 
-# Labels below this may be class ids and a constant; of a larger head there are higher ones.
+# Labels below this may be class ids shifted by a constant. A larger head has higher labels.
 _SHIFTED = CLASSES + 100
-# How many offenders a message names.
+# How many examples a message has.
 _SHOWN = 3
 _EXPECTED = {
     "image": "An image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000",
@@ -31,12 +31,12 @@ def require_models(
 ) -> list[str]:
     """Return the models of the rows from `before` on.
 
-    Raises DataError where there are no rows, a model is known already, an image or one of its
+    Raises DataError if there are no rows, a model already has predictions, an image or one of its
     ranks is repeated, an image has no rank 1, only some rows have a rank, an image has one class at
     two ranks, or confidence rises with rank.
     """
-    # A bit for each image and rank counts the different ones: half the time of groups. Few models
-    # give more than five ranks; those are looked at more closely.
+    # A bit for each image and rank counts distinct pairs in half the time of a group by. Models
+    # with more than five ranks are rare and take the slower check.
     found = con.execute(
         """
         select
@@ -74,13 +74,14 @@ def require_models(
                 [before, model],
             ).fetchall()
             raise DataError(
-                f"{where}: {count:,} rows have an empty name for their model, the first is row "
+                f"{where}: {count:,} rows have a blank model name, the first is row "
                 f"{row} (row 1 is the first prediction)",
                 row=row,
                 column="model",
                 value=model,
                 count=count,
-                remedy="Name the model, or leave the cell without a value to take the file's stem",
+                remedy="Write the name of the model, or leave the cells empty to use the file's "
+                "stem",
             )
         if model in known:
             raise DataError(
@@ -88,8 +89,8 @@ def require_models(
                 column="model",
                 value=model,
                 parameter="model",
-                remedy="The stem of a file is the name of its model: rename one of the two files, "
-                "or add a column model",
+                remedy="The default name of a model is the stem of its file: rename one of the two "
+                "files, or add a column model",
             )
     if any(is_doubtful for _, is_doubtful, _ in found):
         _check_ranks(con, where, before, options)
@@ -104,9 +105,9 @@ def require_models(
 
 
 def _is_plain_top5(con: duckdb.DuckDBPyConnection, before: int) -> bool:
-    """Say whether the rows are in order, of five ranks at most, and no image has a class twice.
+    """Return whether the rows are in order, have at most five ranks, and repeat no class.
 
-    Most are. A look at the four rows before each takes a third of the time of groups.
+    Most files pass. Comparing each row with the four before takes a third of a group by's time.
     """
     ((is_plain,),) = con.execute(
         """
@@ -135,7 +136,7 @@ def _is_plain_top5(con: duckdb.DuckDBPyConnection, before: int) -> bool:
 
 
 def refuse_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Say which rows have an image, rank, label or confidence that could not be made out."""
+    """Raise DataError if rows have an invalid image, rank, label or confidence."""
     rows, *wrong = con.execute(
         """
         select
@@ -155,7 +156,7 @@ def refuse_rows(con: duckdb.DuckDBPyConnection, where: str) -> None:
 def _refuse(
     con: duckdb.DuckDBPyConnection, where: str, role: str, count: int, rows: int
 ) -> NoReturn:
-    """Say what is wrong with one column, with its first offenders."""
+    """Raise DataError for the invalid values of one column."""
     values = con.execute(
         """
         select numbered.row, numbered.value
@@ -188,7 +189,7 @@ def _refuse(
     )
     first, value = values[0]
     raise DataError(
-        f"{where}: {count:,} of {rows:,} rows have no usable {role}: {offenders}"
+        f"{where}: {count:,} of {rows:,} rows have no valid {role}: {offenders}"
         f"{', …' if count > _SHOWN else ''} (row 1 is the first prediction)",
         row=first,
         column=role,
@@ -199,8 +200,8 @@ def _refuse(
 
 
 def _hint(role: str, values: set[str | None]) -> str:
-    """Name the usual cause, where the values give it away."""
-    from . import printed  # here: its patterns take time that no plain file needs
+    """Return the usual cause of such values, to append to the remedy; '' if it is unknown."""
+    from . import printed  # imported here, because compiling its patterns takes time
 
     if advice := printed.advice([value for value in values if value]):
         return advice
@@ -208,30 +209,30 @@ def _hint(role: str, values: set[str | None]) -> str:
     if role == "image" and "0" in texts:
         return f". Numbers count from 1; an array in file-name order needs no numbers. {DOCTOR}"
     if role == "rank" and "0" in texts:
-        return ". These seem to count from 0"
+        return ". These ranks seem to count from 0"
     plain = {printed.without_prefix(text) for text in texts}
     numbers = {text for text in plain if text.isascii() and text.isdigit()}
     if role == "label" and numbers == {"1000"}:
         return (
-            ". These seem to count from 1, or to come from a head of 1,001 classes with the "
-            f"background first: subtract 1, if it is one of these. {DOCTOR}"
+            ". These labels seem to count from 1, or to come from a head of 1,001 classes with the "
+            f"background first. In both cases subtract 1. {DOCTOR}"
         )
     if role == "label" and plain and all(re.fullmatch(r"-\d{1,3}", text) for text in plain):
-        return f". These seem to be shifted by a constant. {DOCTOR}"
+        return f". These labels seem to be shifted by a constant. {DOCTOR}"
     if role == "label" and numbers and max(map(int, numbers)) < _SHIFTED:
         return (
-            ". These seem to be shifted by a constant, or to come from a head of more classes "
-            f"(ImageNet-21k has 21,841). {DOCTOR}"
+            ". These labels seem to be shifted by a constant, or to come from a head with more "
+            f"classes (ImageNet-21k has 21,841). {DOCTOR}"
         )
     if role == "label" and numbers:
-        return ". These seem to come from a head of more classes (ImageNet-21k has 21,841)"
+        return ". These labels seem to come from a larger head (ImageNet-21k has 21,841 classes)"
     return ""
 
 
 def _check_ranks(
     con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions
 ) -> None:
-    """Refuse an image, or a rank of an image, that occurs twice, and an image without rank 1."""
+    """Refuse an image and rank that occur twice, and an image without rank 1."""
     twice = con.execute(
         """
         select model, image_id, rank, count(*) over ()
@@ -250,8 +251,8 @@ def _check_ranks(
         parameter, cause, remedy = _repeats(con, before, options.facts.parts)
         raise DataError(
             f"{where}: {count:,} images occur more than once with the same model and rank, "
-            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}; the first in "
-            f"rows {', '.join(map(str, rows))} (row 1 is the first prediction){cause}",
+            f"such as image {', '.join(str(image_id) for _, image_id, *_ in twice)}. The first is "
+            f"in rows {', '.join(map(str, rows))} (row 1 is the first prediction){cause}",
             row=rows[0],
             column="image",
             value=image_id,
@@ -274,7 +275,7 @@ def _check_ranks(
     if headless:
         image_id, rank, count = headless[0]
         raise DataError(
-            f"{where}: {count:,} images have no prediction of rank 1, such as image {image_id}, "
+            f"{where}: {count:,} images have no prediction with rank 1, such as image {image_id}, "
             f"whose lowest rank is {rank}",
             column="rank",
             value=rank,
@@ -286,7 +287,7 @@ def _check_ranks(
 def _repeats(
     con: duckdb.DuckDBPyConnection, before: int, parts: int
 ) -> tuple[str | None, str, str]:
-    """Say what repeats of images are: the parameter that mends them, the cause and the remedy."""
+    """Return why images are repeated: the parameter that helps, the cause and the remedy."""
     several, same, most, others = con.execute(
         """
         with groups as (
@@ -308,8 +309,8 @@ def _repeats(
     if not others:
         return (
             "drop_repeats",
-            f". {same:,} rows repeat the label of an earlier row, as the padding of a distributed "
-            "sampler does",
+            f". {same:,} rows repeat the label of an earlier row, like the padding of a "
+            "distributed sampler",
             f"Leave the repeats out with `drop_repeats=True`. {DOCTOR}",
         )
     ((ranked, confident, rows),) = con.execute(
@@ -325,19 +326,20 @@ def _repeats(
     if parts > 1:
         return (
             "model",
-            f". On {others:,} of these images the rows have different labels, so that the {parts} "
-            "files are not the parts of one model",
-            "Leave `model` out: then each file is a model of its own",
+            f". The rows have different labels for {others:,} of these images. The {parts} files "
+            "are therefore not parts of one model",
+            "Leave `model` out: each file is then a separate model",
         )
     return (
         None,
-        f". On {others:,} of these images the rows have different labels",
-        "Add a column rank for several predictions for an image, a column model for several models",
+        f". The rows have different labels for {others:,} of these images",
+        "Add a column rank if an image has several predictions, or a column model if there are "
+        "several models",
     )
 
 
 def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Refuse rows without a rank beside others with one."""
+    """Refuse rows without a rank if other rows have one."""
     rows, ranked = con.execute("select count(*), count(rank) from input_rows").fetchall()[0]
     if 0 < ranked < rows:
         row = con.execute(
@@ -345,8 +347,8 @@ def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
             "where rank is null"
         ).fetchall()[0][0]
         raise DataError(
-            f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, the first is row {row} "
-            "(row 1 is the first prediction), and the others have one",
+            f"{where}: {rows - ranked:,} of {rows:,} rows have no rank, but the others have one. "
+            f"The first is row {row} (row 1 is the first prediction)",
             row=row,
             column="rank",
             count=rows - ranked,
@@ -357,7 +359,7 @@ def _require_ranks(con: duckdb.DuckDBPyConnection, where: str) -> None:
 def _check_choices(
     con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions
 ) -> None:
-    """Refuse a class at two ranks of an image."""
+    """Refuse images that have one class at two ranks."""
     twice = con.execute(
         """
         select model, image_id, label, min(rank), max(rank), count(*) over ()
@@ -378,15 +380,15 @@ def _check_choices(
             for _, image_id, label, first, last, _ in twice
         )
         raise DataError(
-            f"{where}: {count:,} times an image has the same class at two ranks: {named}"
-            f"{'; …' if count > _SHOWN else ''}; the first in rows "
+            f"{where}: {count:,} times a class has two ranks for the same image: {named}"
+            f"{'; …' if count > _SHOWN else ''}. The first is in rows "
             f"{', '.join(map(str, rows))} (row 1 is the first prediction)",
             row=rows[0],
             column="label",
             value=label,
             count=count,
-            remedy="The choices of a model for an image are different classes: check that the "
-            "labels belong to the ranks",
+            remedy="Check that the labels belong to the ranks: the predictions for an image must "
+            "be different classes",
         )
 
 
@@ -400,7 +402,7 @@ def _rows_of(
     rank: int | None = None,
     label: int | None = None,
 ) -> list[int]:
-    """Return the first rows of the input, from 1, that have this rank or label of an image."""
+    """Return the first rows of the input, from 1, with this rank or label of an image."""
     rows = con.execute(
         """
         select row

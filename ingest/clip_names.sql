@@ -1,10 +1,10 @@
--- The names that OpenAI's CLIP has for the classes.
+-- The names of the classes in OpenAI's CLIP.
 --
 -- grain: one row per class
 -- reads: class_names
 -- source: the list IMAGENET_CLASSNAMES of open_clip's zero_shot_metadata.py
--- spelling: which way it is
--- text: the words
+-- spelling: the name of the spelling
+-- text: the name of the class
 -- label: the class id
 select
     'the names of CLIP' as spelling,

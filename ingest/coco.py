@@ -1,4 +1,4 @@
-"""COCO's results: records that name their image and their class by the numbers of other lists."""
+"""Read COCO's results: records with the ids of images and categories in other lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .json_choices import Columns
 
 
 def is_coco(value: Mapping[str, Any]) -> bool:
-    """Say whether an object is COCO's: images with an id and a file name, and what they hold."""
+    """Return whether an object is COCO's: images with id and file name, and lists of results."""
     images = value.get("images")
     return (
         isinstance(images, list)
@@ -36,7 +36,7 @@ def results(value: Mapping[str, Any]) -> list[str]:
 def read(value: Mapping[str, Any], key: str, where: str) -> Columns:
     """Return COCO's results: file names by image_id, and labels by category_id.
 
-    Where the categories have names, these are the labels: the ids of a file are its own.
+    If the file has categories, their names are the labels, because a file defines its own ids.
     """
     rows = value[key]
     found: Columns = {
@@ -61,8 +61,8 @@ def _looked_up(
     wrong = [row for row, each in enumerate(ids, 1) if each not in names]
     if wrong:
         raise DataError(
-            f"{where}: {len(wrong):,} results have a {key} that is none of the file's, such as "
-            f"{ids[wrong[0] - 1]} in row {wrong[0]}",
+            f"{where}: {len(wrong):,} results have a {key} that the file does not define (first: "
+            f"{ids[wrong[0] - 1]} in row {wrong[0]})",
             row=wrong[0],
             column=role,
             value=ids[wrong[0] - 1],

@@ -1,8 +1,8 @@
-"""Which column of a table of predictions is which, and what stands in several at once.
+"""Select the columns of a table of predictions, and turn lists and series into rows.
 
-A prediction may take a row, or an image takes one: then its choices stand as a list in a cell, or
-in columns of their own, `index_0` to `index_4`. Where there are no classes but 1,000 confidences,
-their places are the classes.
+A row is a prediction, or an image. The choices of an image are a list in a cell, or a series of
+columns such as `index_0` to `index_4`. If there are 1,000 confidences and no classes, the positions
+of the confidences are the classes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .roles import NAMES as NAMES
 if TYPE_CHECKING:
     import duckdb
 
-# What may stand in a column for each rank, or for each class.
+# The roles that may have a column for each rank, or for each class.
 _SEVERAL = ("label", "confidence")
 _NESTED = ("list", "array")
 _SHOWN = 8
 MOST_COLUMNS = 10_000
-# The column of the images that an order names.
+# The name of the image column that is made from `order`.
 _PLACE = "image by the order of the rows"
-# An element of a list in a cell, as NumPy, Python or JSON print it: a number or a quoted text.
+# An element of a list in a cell as NumPy, Python or JSON print it: a number or a quoted text.
 _NUMBER = r"""[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|NaN|-?inf"""
 _TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _ELEMENT = rf"(?:{_NUMBER}|{_TEXT})"
@@ -40,13 +40,13 @@ def select(
     where: str,
     options: ReadOptions,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of ROLES out of `table`, one row a prediction.
+    """Return the columns of ROLES from `table`, one row a prediction.
 
-    `options.columns` maps some of ROLES to a column's name, or to what the names of several begin
-    with (`prob` for prob_0, prob_1, …), and goes before the names known here; `where` names the
-    file in messages. A table without an image column needs an order. Raises DataError where an
-    image or label column is missing, two columns could be meant, or the lists of an image do not
-    have one length.
+    `options.columns` maps some of ROLES to a column's name, or to the common prefix of a series
+    (`prob` for prob_0, prob_1, …), and takes precedence over known names. `where` is the file's
+    name in messages. A table without an image column needs an order. Raises DataError if an image
+    or label column is missing, if two columns are possible, or if the lists of an image differ in
+    length.
     """
     found = assign.Candidates.of(table, where, options)
     found.settle_image()
@@ -76,7 +76,7 @@ def _placed(
     where: str,
     options: ReadOptions,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the table with the column _PLACE, the image of each row by the order of the rows."""
+    """Return the table with the column _PLACE, the image of each row in the chosen order."""
     import numpy as np
 
     rows = table.to_arrow_table()
@@ -88,7 +88,7 @@ def _placed(
 
 
 def is_nested(rows: duckdb.DuckDBPyRelation) -> bool:
-    """Say whether the labels or the confidences of `rows` are lists."""
+    """Return whether the labels or the confidences of `rows` are lists."""
     kinds = dict(zip(rows.columns, rows.types, strict=True))
     return any(kinds[role].id in _NESTED for role in _SEVERAL)
 
@@ -96,7 +96,7 @@ def is_nested(rows: duckdb.DuckDBPyRelation) -> bool:
 def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
     """Return `rows`, whose labels and confidences are lists, as one row a prediction.
 
-    Raises DataError where an image's lists do not have one length.
+    Raises DataError if the lists of an image differ in length.
     """
     kinds = dict(zip(rows.columns, rows.types, strict=True))
     has_confidence = bool(rows.filter("confidence is not null").limit(1).fetchall())
@@ -107,7 +107,7 @@ def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation
             ("label", "confidence") if kinds["label"].id in _NESTED else ("confidence", "label")
         )
         raise DataError(
-            f"{where} has several {several}s an image, but only one {one}",
+            f"{where} has several {several}s for each image, but only one {one}",
             column=one,
             parameter="columns",
             remedy="Choose the columns that belong together with "
@@ -115,9 +115,9 @@ def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation
         )
     if rows.filter("rank is not null").limit(1).fetchall():
         raise DataError(
-            f"{where} has several labels an image, and a rank column as well",
+            f"{where} has a list of labels for each image and also a rank column",
             column="rank",
-            remedy="Drop one of the two",
+            remedy="Remove the rank column, or write one row for each label",
         )
     numbered = rows.project(
         "row_number() over () as row, model, image, cast(label as varchar[]) as label, "
@@ -136,14 +136,15 @@ def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation
     if wrong:
         row, labels, confidences, count = wrong[0]
         raise DataError(
-            f"{where}: {count:,} rows do not have as many confidences as labels, such as "
-            f"{confidences} for {labels} in row {row} (row 1 is the first below the header)",
+            f"{where}: {count:,} rows do not have as many confidences as labels. The first is row "
+            f"{row}, with {confidences} confidences for {labels} labels (row 1 is the first below "
+            "the header)",
             row=row,
             column="confidence",
             value=confidences,
             count=count,
         )
-    # An empty list is a label that is missing, and no row that is gone.
+    # An empty list becomes a row with a missing label, not zero rows.
     return numbered.project(
         "model, image, unnest(range(1, greatest(coalesce(len(label), 0), 1) + 1)) as rank, "
         "unnest(case when len(label) > 0 then label else [null] end) as label, "
@@ -152,11 +153,11 @@ def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation
 
 
 def parse_lists(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation:
-    """Return `rows` with the lists that its labels and confidences print as lists.
+    """Return `rows` with the labels and confidences that are printed lists as lists.
 
-    NumPy prints [ 51  94 247] and ['tench' "judge's robe"], Python and JSON put commas between. A
-    cell that is none of that is an empty list of labels: what is no label is refused later. Raises
-    DataError where NumPy left some of an array out.
+    NumPy prints [ 51  94 247] and ['tench' "judge's robe"]; Python and JSON put commas between. A
+    cell that is not a list becomes a list of that one text, and is checked later. Raises DataError
+    if NumPy abbreviated an array.
     """
     cut = (
         rows.filter(
@@ -168,8 +169,8 @@ def parse_lists(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRel
     )
     if cut:
         raise DataError(
-            f"{where}: {cut:,} rows contain arrays that NumPy cut short with '...'; what it left "
-            "out cannot be known",
+            f"{where}: {cut:,} rows contain arrays that NumPy abbreviated with '...', and the "
+            "values left out cannot be restored",
             value="...",
             count=cut,
             remedy="Write Parquet, as timm's inference.py does with --results-format parquet, or "
@@ -182,13 +183,13 @@ def parse_lists(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRel
 
 
 def require_distinct(names: Sequence[str], where: str) -> None:
-    """Refuse column names that are the same to DuckDB, which would rename all but the first.
+    """Refuse column names that differ only in case, because DuckDB would rename them.
 
-    More columns than a file of predictions has are refused as well.
+    More than MOST_COLUMNS columns are refused as well.
     """
     if len(names) > MOST_COLUMNS:
         raise DataError(
-            f"{where} has {len(names):,} columns, and realdb reads up to {MOST_COLUMNS:,}",
+            f"{where} has {len(names):,} columns, but realdb reads at most {MOST_COLUMNS:,}",
             count=len(names),
             remedy="Write a row for each image and a column for each of its choices",
         )
@@ -196,8 +197,8 @@ def require_distinct(names: Sequence[str], where: str) -> None:
     twice = [name for name in names if counts[name.lower()] > 1]
     if twice:
         raise DataError(
-            f"{where} has {len(twice):,} columns of the same name: {_first(twice)}; "
-            "their case does not count",
+            f"{where} has {len(twice):,} columns with the same name: {_first(twice)} (upper and "
+            "lower case are the same)",
             column=twice[0],
             count=len(twice),
             remedy="Rename or remove all but one",
@@ -210,7 +211,7 @@ def _first(names: Sequence[str]) -> str:
 
 
 def _parsed(role: str) -> str:
-    """Return the expression for the elements of the list that a cell prints, without quotes."""
+    """Return the SQL expression for the elements of a printed list, without quotes."""
     from ..schema import quoting
 
     unquoted = (
@@ -236,7 +237,7 @@ def _pick(
     def expression(names: Sequence[str]) -> str:
         columns = [quoting.identifier(name) for name in names]
         if len(names) >= CLASSES:
-            # As numbers at once: a list of a thousand texts takes half as long again.
+            # Cast here, because a list of a thousand texts takes 50 % more time.
             columns = [
                 f"try_cast({column} as double)" if kinds[name].id == "varchar" else column
                 for column, name in zip(columns, names, strict=True)
@@ -256,7 +257,7 @@ def _by_class(
     where: str,
     chosen: Mapping[str, Sequence[str]],
 ) -> duckdb.DuckDBPyRelation | None:
-    """Return the best of the 1,000 confidences of each image; None where there are not as many."""
+    """Return the best classes of each image from its 1,000 confidences; None without these."""
     names = chosen["confidence"]
     if not names or chosen["rank"]:
         return None

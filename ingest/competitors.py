@@ -1,4 +1,4 @@
-"""Which of several columns of classes is the prediction, and which is the ground truth."""
+"""Decide which of several columns of classes is the prediction, and which the ground truth."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-# As many rows without agreement are no predictions in this order of the classes.
+# The fewest rows for the verdict CHANCE.
 _ENOUGH_FOR_CHANCE = 20
-# As many rows that count up are no accident.
+# If so many rows count up, that is not by chance.
 ENOUGH_COUNTED = 20
 _FEWEST_COUNTED = 3
-# Without original labels, columns that agree on this part of the rows hold the same kind of thing.
+# Without original labels, columns that agree on this share of the rows both hold classes.
 _ALIKE = 0.2
-# More columns are only compared where their names speak of classes.
+# If there are more columns, only those with names of classes are compared.
 _MOST_COMPARED = 30
 _HEADERLESS_RANKS = 5
 
@@ -35,13 +35,13 @@ UNKNOWN = "classes"
 
 
 class Judged(NamedTuple):
-    """A column that holds classes, or the columns of a series, and what is known of it.
+    """A column or series that holds classes, compared with the original labels.
 
-    ids: the class of each row; of less where there is one column a class
-    is_named: its name is one of a label
+    ids: the class of each row; only of the first rows if there is a column for each class
+    is_named: its name is a known name for labels
     is_words: it holds names of classes
     verdict: TRUTH, AGREES, CHANCE or UNKNOWN
-    agreeing, rated: on how many of the rated images it agrees with the original labels
+    agreeing, rated: how many rated images agree with the original label, and how many there are
     """
 
     found: Found
@@ -54,15 +54,15 @@ class Judged(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
-        """The verdict TRUTH is no accident."""
+        """Whether there are enough rated images to be sure of the verdict TRUTH."""
         return self.rated >= ENOUGH_RATED
 
 
 class Table(NamedTuple):
-    """A table of predictions as far as it is known.
+    """A table of predictions, as far as it is known.
 
-    images: the image of each row, 0 where it has none; None where there is no column of images
-    is_first: which rows are the first choice for their image; None where all are
+    images: the image of each row, 0 if it has none; None if there is no image column
+    is_first: which rows are the first choice for their image; None if all are
     """
 
     rows: duckdb.DuckDBPyRelation
@@ -74,10 +74,11 @@ class Table(NamedTuple):
 def choose(
     table: Table, named: Sequence[Found], others: Sequence[str], options: ReadOptions
 ) -> Found:
-    """Return which of the columns `named` as labels, or of the `others`, is the prediction.
+    """Return which column is the prediction: of those `named` like labels, or of the `others`.
 
-    Raises DataError with the choices where that cannot be decided, or where the named column is the
-    ground truth and another is not; and with what each column holds where none is the prediction.
+    Raises DataError with the choices if that cannot be decided, or if the named column is the
+    ground truth and another is not. Raises DataError with the content of each column if none is the
+    prediction.
     """
     words = options.words()
     kinds = contents.kinds(
@@ -107,7 +108,7 @@ def choose(
     counting = [each for each in judged if _is_counting(each, len(named))]
     left = [each for each in judged if each not in counting]
     holding = [each for each in left if _holds_classes(each)]
-    # A named column that holds something else is left only where nothing better is there.
+    # A named column with other content is used only if there is no better one.
     different = _different(holding or [each for each in left if each.is_named])
     if any(each.is_named for each in different):
         return _among_named(different, table, truth)
@@ -123,7 +124,7 @@ def judge(
     is_named: bool = True,
     is_words: bool = False,
 ) -> Judged:
-    """Return how the classes of a column agree with the original labels of the rated images."""
+    """Compare the classes of a column with the original labels of the rated images."""
     verdict, agreeing, rated = UNKNOWN, 0, 0
     if truth is not None and table.images is not None:
         images = table.images[: len(ids)]
@@ -143,7 +144,7 @@ def _verdict(mine: NDArray[np.int64], theirs: NDArray[np.int16], agreeing: int) 
         return UNKNOWN
     if agreeing >= GROUND_TRUTH * rated:
         return TRUTH
-    # Columns of few values agree by chance more often.
+    # Columns with few different values agree by chance more often.
     is_class = (mine >= 0) & (mine < CLASSES)
     by_chance = (
         np.bincount(mine[is_class], minlength=CLASSES) @ np.bincount(theirs, minlength=CLASSES)
@@ -166,7 +167,7 @@ def _holds_classes(judged: Judged) -> bool:
 
 
 def _different(judged: Sequence[Judged]) -> list[Judged]:
-    """Return one of those that are the same class in several spellings: the one that says most."""
+    """Return one column for each group with the same classes: the most informative one."""
     groups: list[list[Judged]] = []
     for each in judged:
         group = next((group for group in groups if _is_same(group[0], each)), None)
@@ -204,7 +205,7 @@ def _among_named(judged: Sequence[Judged], table: Table, truth: Truth | None) ->
 
 
 def _is_rival(other: Judged, named: Sequence[Judged]) -> bool:
-    """Say whether `other`, whose name is not known, could be the prediction."""
+    """Return whether `other`, which has no known name, could be the prediction."""
     if other.verdict in (TRUTH, CHANCE):
         return False
     if other.verdict == AGREES or other.is_words or roles.is_of_classes(other.found.name):
@@ -213,7 +214,7 @@ def _is_rival(other: Judged, named: Sequence[Judged]) -> bool:
 
 
 def _is_alike(mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> bool:
-    """Say whether two columns agree on so many rows, or are so varied, that both hold classes."""
+    """Return whether both columns seem to hold classes: they agree often, or vary enough."""
     rows = min(len(mine), len(theirs))
     mine, theirs = mine[:rows], theirs[:rows]
     values, others = len(np.unique(mine)), len(np.unique(theirs))
@@ -228,7 +229,7 @@ def _among_others(
     table: Table,
     options: ReadOptions,
 ) -> Found:
-    """Return the only column that agrees with the original labels, as none has a known name."""
+    """Return the only column that agrees with the original labels; none has a known name."""
     possible = [each for each in judged if each.verdict != TRUTH]
     doubtful = [each for each in judged if each.verdict == TRUTH and not each.is_sure]
     agreeing = [each for each in possible if each.verdict == AGREES]
@@ -250,16 +251,16 @@ def _among_others(
 
 def _unnamed_ranks(judged: Sequence[Judged], table: Table) -> DataError:
     return DataError(
-        f"{table.where} has no header line and {len(judged)} columns of classes: "
+        f"{table.where} has no header line, and {len(judged)} columns contain classes: "
         f"{', '.join(str(each.found) for each in judged)}",
         column="label",
         count=len(judged),
-        remedy="Write a header line that names them, such as file_name,pred_1,pred_2,pred_3, …",
+        remedy="Write a header line such as file_name,pred_1,pred_2,pred_3, …",
     )
 
 
 def _best(judged: Sequence[Judged]) -> Judged:
-    """Return the one to recommend."""
+    """Return the column to recommend."""
     order = (AGREES, UNKNOWN, CHANCE)
     return min(
         judged,
@@ -271,7 +272,7 @@ def _best(judged: Sequence[Judged]) -> Judged:
 
 
 def _question(judged: Sequence[Judged], table: Table, truth: Truth | None) -> DataError:
-    """Return the question which of the columns is the prediction."""
+    """Return the error that lists the columns that could be the prediction."""
     truths = [each for each in judged if each.verdict == TRUTH]
     possible = [each for each in judged if each.verdict != TRUTH]
     reasons = [
@@ -285,9 +286,9 @@ def _question(judged: Sequence[Judged], table: Table, truth: Truth | None) -> Da
             if truth is None
             else "too few of the images are rated"
             if table.images is not None
-            else "it has no image column"
+            else "there is no image column"
         )
-        reasons.append(f"One of them may be the ground truth, which cannot be decided: {cause}")
+        reasons.append(f"realdb cannot decide whether one of them is the ground truth: {cause}")
     best = _best(possible) if possible else None
     return DataError(
         f"{table.where} has {len(judged)} columns that could be the label: "

@@ -1,4 +1,4 @@
-"""What columns hold: images, classes, running numbers, or something else."""
+"""Detect the content of columns: images, classes, row numbers, or other values."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ NUMBERS = "numbers"
 TEXT = "text"
 NOTHING = "nothing"
 
-# The rows that are looked at to see what a column may hold.
+# The number of first rows that are read to detect the content.
 _PEEK = 256
-# The part of the cells that have to be what the column holds.
+# The share of the cells that must have the detected content.
 _MOST_CELLS = 0.9
-# Names of classes have more than one spelling, of which not all are known.
+# The share for names of classes, because not all spellings are known.
 _MOST_WORDS = 0.5
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger")
 _NESTED = ("list", "array")
-# The first class id of a cell: alone, in a list, or with what libraries print about it.
+# The first class id of a cell: alone, in a list, or inside of printed text such as tensor(394).
 _ID = r"""^[\s\["'(]*(?:LABEL_|tensor\()?(\d+)(?:\.0*)?(?:[\s,\])"'].*)?$"""
 # The first text of a cell.
 _WORD = r"""^[\s\[(]*(?:'([^']*)'|"([^"]*)").*$"""
@@ -43,7 +43,7 @@ _IMAGE = re.compile(image_names.PATTERN + r"\Z")
 def kinds(
     table: duckdb.DuckDBPyRelation, names: Sequence[str], words: Mapping[str, int]
 ) -> dict[str, str]:
-    """Return what the first rows of the columns hold."""
+    """Return the content of each column, detected from the first rows."""
     if not names:
         return {}
     rows = table.project(", ".join(_first(table, name) for name in names)).limit(_PEEK).fetchall()
@@ -84,9 +84,9 @@ def _word(text: str) -> str:
 def class_ids(
     table: duckdb.DuckDBPyRelation, columns: Sequence[Found], words: Mapping[str, int]
 ) -> list[NDArray[np.int64]]:
-    """Return the class of each row by each of `columns`, of several ranks by the first.
+    """Return the class of each row for each of `columns`; for a series of ranks, of the first rank.
 
-    -1 is no class. Of confidences by class only the first rows are looked at.
+    -1 means no class. For confidences by class only the first rows are read.
     """
     firsts = [_first(table, found.columns[0]) for found in columns if not found.is_by_class]
     texts = {}
@@ -106,7 +106,7 @@ def class_ids(
         if words and not (ids >= 0).any():
             cells = table.project(f"{firsts[place]} as cell").fetchnumpy()["cell"]
             ids = np.array([_known(cell, words) for cell in cells], np.int64)
-        # What is no class id is kept: a running number is larger.
+        # Numbers that are not class ids are kept, because row numbers are larger.
         found_ids.append(ids)
         place += 1
     return found_ids
@@ -127,7 +127,7 @@ def _highest(table: duckdb.DuckDBPyRelation, found: Found) -> NDArray[np.int64]:
 
 
 def image_numbers(table: duckdb.DuckDBPyRelation, name: str) -> NDArray[np.int64]:
-    """Return the number of the image of each row; 0 where it is none."""
+    """Return the image number of each row; 0 if it has none."""
     text = f"cast({quoting.identifier(name)} as varchar)"
     patterns = (image_names.PATTERN + "$", _INTEGER)
     found = ", ".join(
@@ -139,9 +139,9 @@ def image_numbers(table: duckdb.DuckDBPyRelation, name: str) -> NDArray[np.int64
 
 
 def running_from(numbers: NDArray[np.int64]) -> int | None:
-    """Return 0 or 1 where the numbers count the rows, or the images of several rows each, from it.
+    """Return 0 or 1 if the numbers count the rows from there, or images of several rows each.
 
-    None where they do not.
+    None if they do not count.
     """
     if not len(numbers) or numbers[0] not in (0, 1):
         return None
@@ -154,7 +154,7 @@ def running_from(numbers: NDArray[np.int64]) -> int | None:
 
 
 def _first(table: duckdb.DuckDBPyRelation, name: str) -> str:
-    """Return the expression for the text of a cell, of a list for that of its first element."""
+    """Return the SQL expression for the text of a cell; for a list, of its first element."""
     kind = table.types[table.columns.index(name)]
     column = quoting.identifier(name)
     return f"cast({column}[1] as varchar)" if kind.id in _NESTED else f"cast({column} as varchar)"
@@ -162,5 +162,5 @@ def _first(table: duckdb.DuckDBPyRelation, name: str) -> str:
 
 def _filled(values: Any, missing: int = -1) -> NDArray[np.int64]:
     filled = np.ma.filled(values, missing)
-    # Without a value DuckDB returns no integers.
+    # If all values are NULL, DuckDB returns another dtype.
     return np.asarray(filled, np.int64)

@@ -1,4 +1,4 @@
-"""Running numbers of rows that were taken for class ids or for image numbers."""
+"""Refuse row numbers in the place of class ids or image numbers."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from .options import ReadOptions
 if TYPE_CHECKING:
     import duckdb
 
-# As many rows that count up are no accident.
+# If so many rows count up, that is not by chance.
 _ENOUGH = 20
 
 
 def refuse(con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions) -> None:
-    """Raise DataError where the labels or the images of the rows from `before` on count the rows.
+    """Raise DataError if the labels or the images of the rows from `before` on count the rows.
 
-    Numbers of images that count the rows are those of the images if the labels agree with the
-    original ones, or if that cannot be known: only where they agree by chance are they refused.
+    Image numbers that count the rows may be correct. They are refused only if the labels agree with
+    the original labels no more than by chance.
     """
-    # The first rows tell it of nearly all files, in a third of the time.
+    # The first rows are enough for nearly all files, and take a third of the time.
     head = con.execute(
         "select rowid, image_id, label from predictions where rowid >= $1 limit $2",
         [before, _ENOUGH],
     ).fetchall()
     if len(head) < _ENOUGH:
         return
-    # A row that is not committed has another rowid than it will have; it counts up all the same.
+    # A rowid changes when the row is committed, but counts up before as well.
     start, first_image, _ = head[0]
     labels = [label for *_, label in head]
     is_count = labels in ([*range(_ENOUGH)], [*range(1, _ENOUGH + 1)])
@@ -54,7 +54,7 @@ def refuse(con: duckdb.DuckDBPyConnection, where: str, before: int, options: Rea
 
 
 def refuse_labels(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Raise DataError where the labels of `input_rows`, which are no class ids, count the rows."""
+    """Raise DataError if the invalid labels of `input_rows` count the rows."""
     from . import contents
     from .series import Found
 
@@ -67,7 +67,8 @@ def refuse_labels(con: duckdb.DuckDBPyConnection, where: str) -> None:
 
 def _labels(where: str, rows: int, start: int) -> DataError:
     return DataError(
-        f"{where}: the label column counts the {rows:,} rows from {start}; it has no class ids",
+        f"{where}: the label column has no class ids; it only counts the {rows:,} rows from "
+        f"{start}",
         column="label",
         value=start,
         count=rows,
@@ -86,7 +87,7 @@ def _refuse_images(
     if truth is None or not str(text).strip().removesuffix(".0").isdecimal():
         return
     if str(text).strip().startswith("0"):
-        return  # a file name without its ending
+        return  # a file name without its suffix
     import numpy as np
 
     from . import competitors
@@ -99,7 +100,7 @@ def _refuse_images(
         "order by rank, rowid",
         [before, TOP],
     ).fetchnumpy()
-    # Where the ranks are wrong, a later one agrees with the labels.
+    # If the ranks are in the wrong order, a later one agrees with the labels.
     by_rank: list[competitors.Judged] = []
     for rank in np.unique(rows["rank"]):
         is_of_rank = rows["rank"] == rank
@@ -115,13 +116,13 @@ def _refuse_images(
     count = len(judged.ids)
     name = next(iter(options.facts.columns.get("image", ())), "image")
     raise DataError(
-        f"{where}: the image column {name!r} counts the {count:,} rows from 1, and as "
-        f"numbers of images they make the labels agree with the original labels on "
-        f"{judged.agreeing:,} of {judged.rated:,} rated images, as by chance",
+        f"{where}: the image column {name!r} counts the {count:,} rows from 1. If it had the "
+        f"numbers of the images, the labels would agree with the original labels on only "
+        f"{judged.agreeing:,} of {judged.rated:,} rated images, no more than by chance",
         column="image",
         value=name,
         count=count,
         parameter="columns",
-        remedy="If it is a count, write the name of each image beside its prediction. If it is "
-        f'the number of the image, choose it by its name: `columns={{"image": "{name}"}}`',
+        remedy="If it counts the rows, write the name of each image beside its prediction. If it "
+        f'is the number of the image, choose the column: `columns={{"image": "{name}"}}`',
     )

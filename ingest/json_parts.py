@@ -1,6 +1,6 @@
-"""Which parts of parsed JSON may be the predictions, and how sure that is.
+"""Find the parts of parsed JSON that may be the predictions, with a degree of certainty.
 
-A part is told by its first members: each object and list is visited once.
+The first members decide what a part is. Each object and list is visited once.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any, Literal, NamedTuple
 from ..schema.tables import CLASSES, IMAGES
 from . import coco, columns, image_names, json_choices, mlperf
 
-# How many members of a list or object decide what it is; all are looked at when it is read.
+# How many members of a list or object decide what it is. Reading it checks all members.
 LOOKED_AT = 8
 _LEVELS = 8
-# How sure a part is to be the predictions: it names images; it is as long as there are images; one
-# record; anything else that is a table; a list that may belong to images that another part names.
+# The certainty that a part is the predictions. 4: it has image names; 3: it has 50,000 elements;
+# 2: it is one record; 1: it is another table; 0: a list that may belong to image names elsewhere.
 _NAMED, _POSITIONAL, _RECORD, _TABLE, _LIST = 4, 3, 2, 1, 0
 
 
 class Part(NamedTuple):
     """A part of a value that may be the predictions.
 
-    kind: how its `value` is read
-    members: which members of the value hold the predictions, where not all do
+    kind: how to read its `value`
+    members: the members of the value with the predictions, if not all have them
     """
 
     keys: tuple[str, ...]
@@ -34,12 +34,12 @@ class Part(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The keys that lead to it."""
+        """The path of keys to the part."""
         return ".".join((*self.keys, "+".join(self.members)) if self.members else self.keys)
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of rows."""
         if self.kind == "split":
             return len(self.value["data"])
         return len(self.value[self.members[0]] if self.members else self.value)
@@ -48,8 +48,8 @@ class Part(NamedTuple):
 def surest(value: Mapping[str, Any]) -> list[Part]:
     """Return the parts of an object that are most likely its predictions: one, several or none.
 
-    What names images may be the ground truth of predictions that name none: what is as long as it
-    is likely too.
+    A part with image names may be the ground truth of predictions without names. A part of the same
+    length is therefore returned as well.
     """
     found = list(_find(value, ()))
     highest = max((part.sureness for part in found), default=_LIST)
@@ -99,7 +99,7 @@ def _find(value: Any, keys: tuple[str, ...]) -> Iterator[Part]:
 
 
 def is_split(value: Mapping[str, Any]) -> bool:
-    """Say whether an object is pandas' split."""
+    """Return whether an object has pandas' orient="split"."""
     members = value.get("columns"), value.get("data")
     return all(isinstance(each, list) for each in members)
 
@@ -116,7 +116,7 @@ def _is_record(value: Mapping[str, Any]) -> bool:
 
 
 def _of_list(rows: list[Any]) -> int | None:
-    """Say how sure a list is to be the predictions; None where it is none."""
+    """Return the certainty that a list is the predictions; None if it is not."""
     head = rows[:LOOKED_AT]
     as_long = _POSITIONAL if len(rows) == IMAGES else _LIST
     if head and all(isinstance(row, dict) for row in head):
@@ -128,7 +128,7 @@ def _of_list(rows: list[Any]) -> int | None:
 
 
 def _of_map(value: Mapping[str, Any]) -> int | None:
-    """Say how sure an object is to be keyed by image. A few keys decide, in bounded time."""
+    """Return the certainty that an object is keyed by image. The first few keys decide."""
     head = [key for key, _ in zip(value, range(LOOKED_AT), strict=False)]
     if any(map(is_image, head)):
         return _NAMED
@@ -137,11 +137,11 @@ def _of_map(value: Mapping[str, Any]) -> int | None:
     first = value[head[0]]
     if isinstance(first, dict) and names_image(first):
         return _NAMED
-    return _POSITIONAL if len(value) > CLASSES else _TABLE  # the classes have numbers too
+    return _POSITIONAL if len(value) > CLASSES else _TABLE  # the keys may be class ids
 
 
 def _groups(value: Mapping[str, Any]) -> list[list[str]]:
-    """Return the keys of the lists of one length, and of the objects with the same keys."""
+    """Return groups of keys whose lists have one length, or whose objects have the same keys."""
     found: dict[tuple[object, ...], list[str]] = {}
     for key, member in value.items():
         if (
@@ -158,7 +158,7 @@ def _groups(value: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _of_columns(value: Mapping[str, Any], group: Sequence[str]) -> int | None:
-    """Say how sure some members of an object are to be columns of one table."""
+    """Return the certainty that members of an object are the columns of one table."""
     members = [value[key] for key in group]
     firsts = [next(iter(each.values() if isinstance(each, dict) else each)) for each in members]
     if any(map(is_image, firsts)) or (
@@ -172,7 +172,7 @@ def _of_columns(value: Mapping[str, Any], group: Sequence[str]) -> int | None:
 
 
 def is_image(value: object) -> bool:
-    """Say whether a value is the file name of a validation image."""
+    """Return whether a value is the file name of a validation image."""
     return (
         isinstance(value, str)
         and not json_choices.is_number(value)
@@ -181,7 +181,7 @@ def is_image(value: object) -> bool:
 
 
 def names_image(record: Mapping[str, Any]) -> bool:
-    """Say whether a record names an image, or is keyed by images."""
+    """Return whether a record has an image name, or is keyed by images."""
     return (
         any(is_image(value) for value in record.values())
         or any(key.strip().lower() in columns.NAMES["image"] for key in record)

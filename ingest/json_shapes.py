@@ -1,8 +1,8 @@
-"""The shape of JSON: where in a value the predictions are, and how they become one table.
+"""Find the predictions in a JSON value, and convert them to one table.
 
-What it may be: records; columns, as lists or keyed by row (pandas' orients); rows without names; an
-object keyed by image; an array, a value for each of the 50,000 images. Any of these may be a member
-of objects with metadata. What an image has is read by `choices` and `nested`.
+Supported shapes are records; columns, as lists or keyed by row (pandas' orients); rows without
+names; an object keyed by image; and an array with a value for each of the 50,000 images. Each may
+be a member of objects with metadata. `json_choices` and `json_nested` read the values of an image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 8
-# Records may leave keys out, but what they have must be a tenth of the table they make.
+# Records may leave keys out, but a tenth of the cells of their table must be filled.
 _SPARSE = 10
 _SPARE_CELLS = 1_000_000
 
@@ -27,9 +27,9 @@ _SPARE_CELLS = 1_000_000
 def table(value: Any, where: str, options: ReadOptions) -> pa.Table:
     """Return the predictions in `value`, which is parsed JSON with its numbers as text.
 
-    Its columns are texts or lists of texts; image, label and confidence where the shape tells which
-    they are, otherwise they keep their names. Raises DataError where there are none, or several
-    parts of the value could be meant.
+    The columns are texts or lists of texts. They are called image, label and confidence if the
+    shape determines these, else they keep their names. Raises DataError if there are no
+    predictions, or if several parts of the value could be the predictions.
     """
     if isinstance(value, list):
         found = _of_list(value, where, options)
@@ -37,7 +37,7 @@ def table(value: Any, where: str, options: ReadOptions) -> pa.Table:
         found = _of_object(value, where, options)
     else:
         raise DataError(
-            f"{where} is JSON, but neither an object nor a list",
+            f"{where} is JSON, but not an object or a list",
             value=value,
             remedy="Write a list with an object for each prediction",
         )
@@ -49,8 +49,8 @@ def _of_object(value: dict[str, Any], where: str, options: ReadOptions) -> Colum
         raise _without_rows(where)
     if value.keys() >= {"columns", "data"} and not json_parts.is_split(value) and len(value) <= 3:
         raise DataError(
-            f"{where}: 'columns' and 'data' are not both lists",
-            remedy="pandas writes them with to_json(orient='split')",
+            f"{where}: 'columns' and 'data' must both be lists",
+            remedy="Write the file with pandas' to_json(orient='split')",
         )
     surest = json_parts.surest(value)
     if len(surest) > 1:
@@ -59,7 +59,7 @@ def _of_object(value: dict[str, Any], where: str, options: ReadOptions) -> Colum
             f"{where} has {len(surest)} parts that could be the predictions: {names}",
             value=surest[0].name,
             count=len(surest),
-            remedy="Write the one that holds the predictions to a file of its own",
+            remedy="Write the part with the predictions to a separate file",
         )
     if surest:
         return _read(surest[0], where, options)
@@ -70,7 +70,7 @@ def _of_object(value: dict[str, Any], where: str, options: ReadOptions) -> Colum
     names = ", ".join(map(repr, list(value)[:_SHOWN]))
     raise DataError(
         f"{where} has no predictions: none of its {len(value):,} keys is an image name, and none "
-        "holds records, columns or a value for each image",
+        "of its values is a list of records, columns or a list with a value for each image",
         count=len(value),
         value=next(iter(value)),
         remedy=f"Its keys are {names}. Write a list with an object for each prediction",
@@ -130,8 +130,8 @@ def _of_list(rows: list[Any], where: str, options: ReadOptions) -> Columns:
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
     if wrong:
         raise DataError(
-            f"{where}: {len(wrong):,} of {len(rows):,} records are no objects, the first in row "
-            f"{wrong[0]}",
+            f"{where}: {len(wrong):,} of {len(rows):,} records are not objects (first: row "
+            f"{wrong[0]})",
             row=wrong[0],
             value=rows[wrong[0] - 1],
             count=len(wrong),
@@ -148,7 +148,8 @@ def _joined(rows: list[Any], where: str) -> list[Any]:
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, list)]
     if wrong:
         raise DataError(
-            f"{where} is a list of lists of records, but row {wrong[0]} is none",
+            f"{where} is a list of lists of records, but {len(wrong):,} rows are not lists (first: "
+            f"row {wrong[0]})",
             row=wrong[0],
             value=str(rows[wrong[0] - 1])[:80],
             count=len(wrong),
@@ -163,7 +164,7 @@ def _merged(rows: list[dict[str, Any]], where: str) -> dict[str, Any]:
         if twice:
             name = next(key for key in row if key in twice)
             raise DataError(
-                f"{where}: image {name!r} is in several objects, again in row {number}",
+                f"{where}: image {name!r} occurs in several objects (second: row {number})",
                 row=number,
                 column="image",
                 value=name,
@@ -175,10 +176,10 @@ def _merged(rows: list[dict[str, Any]], where: str) -> dict[str, Any]:
 
 
 def _of_array(rows: list[Any], where: str, options: ReadOptions) -> Columns:
-    """Return what a list has that holds a value for each of the 50,000 images."""
+    """Return the columns of a list with a value for each of the 50,000 images."""
     if any(map(json_parts.is_image, rows[: json_parts.LOOKED_AT])):
         raise DataError(
-            f"{where} is a list of image names, and has no predictions",
+            f"{where} is a list of image names without predictions",
             value=rows[0],
             count=len(rows),
             remedy="Write a list with an object for each prediction",
@@ -200,8 +201,8 @@ def _of_rows(rows: list[Any], where: str, options: ReadOptions) -> Columns:
     ]
     if wrong:
         raise DataError(
-            f"{where}: {len(wrong):,} of {len(rows):,} rows do not have {width} values, the first "
-            f"is row {wrong[0]}",
+            f"{where}: {len(wrong):,} of {len(rows):,} rows do not have {width} values like row 1 "
+            f"(first: row {wrong[0]})",
             row=wrong[0],
             value=str(rows[wrong[0] - 1])[:80],
             count=len(wrong),
@@ -215,24 +216,24 @@ def _of_rows(rows: list[Any], where: str, options: ReadOptions) -> Columns:
         raise _unclear(rows[0], 1, where)
     if width > 2 and set(found) == {"label"} and not (width > 3 and _are_distinct(rest)):
         raise DataError(
-            f"{where} has rows of {width} values without names, and more than one of them could "
-            "be the label",
+            f"{where} has rows with {width} values without names, and several of them could be "
+            "the label",
             column="label",
             row=1,
             value=str(rows[0])[:80],
             count=len(rows),
-            remedy="Write an object for each prediction, or pandas' to_json(orient='split')",
+            remedy="Write an object for each prediction, or use pandas' to_json(orient='split')",
         )
     return {"image": images, **found}
 
 
 def _are_distinct(rows: Sequence[list[Any]]) -> bool:
-    """Say whether no row has a value twice: ranks do not, a label and a prediction may."""
+    """Return whether no row has a value twice: ranks never do, but a label and a prediction may."""
     return all(len(set(map(str, row))) == len(row) for row in rows)
 
 
 def _of_map(value: Mapping[str, Any], where: str, options: ReadOptions) -> Columns:
-    """Return what an object has that is keyed by image, or by row if its records name images."""
+    """Return the columns of an object keyed by image, or by row if its records have image names."""
     images, held = list(value), list(value.values())
     if not all(isinstance(each, dict) for each in held) or json_choices.are_scores_by_class(held):
         found = json_choices.of(held, where, options)
@@ -252,15 +253,15 @@ def _of_map(value: Mapping[str, Any], where: str, options: ReadOptions) -> Colum
 
 
 def records(rows: list[dict[str, Any]], where: str) -> Columns:
-    """Return records as columns. What a record leaves out is None."""
+    """Return records as columns. A missing key is None."""
     names: dict[str, None] = {}
     for row in rows:
         names |= dict.fromkeys(row)
     cells = sum(map(len, rows))
     if len(names) * len(rows) > _SPARSE * cells + _SPARE_CELLS:
         raise DataError(
-            f"{where}: its {len(rows):,} records have {len(names):,} different keys, and each "
-            f"record has {cells / len(rows):.0f} of them",
+            f"{where}: the {len(rows):,} records have {len(names):,} different keys, but a record "
+            f"has only {cells / len(rows):.0f} of them on average",
             count=len(names),
             remedy="Write records with the same keys",
         )
@@ -268,7 +269,7 @@ def records(rows: list[dict[str, Any]], where: str) -> Columns:
 
 
 def _split(value: Mapping[str, Any], where: str) -> Columns:
-    """Return the columns of pandas' split: the names of the columns, and rows of values."""
+    """Return the columns of pandas' orient="split": names of columns, and rows of values."""
     names, data = value["columns"], value["data"]
     wrong = [
         row
@@ -278,7 +279,7 @@ def _split(value: Mapping[str, Any], where: str) -> Columns:
     if wrong:
         raise DataError(
             f"{where}: {len(wrong):,} of {len(data):,} rows of 'data' do not have a value for each "
-            f"of the {len(names):,} 'columns', the first is row {wrong[0]}",
+            f"of the {len(names):,} 'columns' (first: row {wrong[0]})",
             row=wrong[0],
             count=len(wrong),
         )
@@ -297,22 +298,22 @@ def _is_file(key: str) -> bool:
 
 
 def _without_rows(where: str) -> DataError:
-    return DataError(f"{where} has no rows and so no predictions", count=0)
+    return DataError(f"{where} has no rows, and therefore no predictions", count=0)
 
 
 def _unclear(value: Any, row: int, where: str) -> DataError:
     return DataError(
-        f"{where}: row {row} is no prediction that realdb can read",
+        f"{where}: row {row} is not a prediction in a supported form",
         row=row,
         column="label",
         value=str(value)[:80],
-        remedy='Write for each image a class id, a list of them by rank, or a list of {"label": '
-        '…, "score": …}',
+        remedy="Write for each image a class id, a list of class ids by rank, or a list of "
+        '{"label": …, "score": …}',
     )
 
 
 def _to_arrow(found: Columns, where: str) -> pa.Table:
-    """Return a table of texts; of lists of texts where a column holds lists."""
+    """Return a table whose columns are texts, or lists of texts if a column holds lists."""
     import pyarrow as pa
 
     if not found:
@@ -327,7 +328,8 @@ def _to_arrow(found: Columns, where: str) -> pa.Table:
         if several and several < len(values):
             row = next(n for n, value in enumerate(values, 1) if not isinstance(value, list))
             raise DataError(
-                f"{where}: {name!r} is a list in some rows and none in others, such as row {row}",
+                f"{where}: {name!r} is a list in some rows, but not in {len(values) - several:,} "
+                f"others (first: row {row})",
                 row=row,
                 column=name,
                 value=values[row - 1],
@@ -335,7 +337,7 @@ def _to_arrow(found: Columns, where: str) -> pa.Table:
             )
         try:
             arrays[name] = pa.array(values, pa.list_(pa.string()) if several else pa.string())
-        except pa.ArrowException:  # some are no texts
+        except pa.ArrowException:  # some values are not texts
             arrays[name] = (
                 pa.array(
                     [list(map(json_nested.text, each)) for each in values], pa.list_(pa.string())

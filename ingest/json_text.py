@@ -1,6 +1,6 @@
-"""JSON as text: from the bytes of a file to its values, in any encoding of Unicode, with limits.
+"""Parse JSON files in any Unicode encoding, with limits.
 
-Numbers stay text: what they mean is decided later, for all formats alike.
+Numbers stay text, because a later stage reads the values of all formats in the same way.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import IO, Any
 
 from ..errors import DataError
 
-# The values of a text take several times its memory.
+# The parsed values need several times the memory of the text.
 MOST_BYTES = 256 * 2**20
-# An escape: a pair of surrogates, a surrogate without its other half, or any other.
+# An escape: a pair of surrogates, a lone surrogate, or any other.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _BLANK = re.compile(r"\s*")
@@ -22,15 +22,15 @@ _SHOWN = 40
 
 
 def begins(head: bytes) -> bool:
-    """Say whether a file that begins with `head` holds JSON, in whatever encoding."""
+    """Return whether a file that begins with `head` is JSON, in any encoding."""
     text = head.decode(json.detect_encoding(head), "ignore")
     return text.removeprefix("\ufeff").lstrip()[:1] in ("{", "[")
 
 
 def is_lines(path: Path, *, is_named_so: bool) -> bool:
-    """Say whether the file is a value a line: the first line is one, and more lines follow.
+    """Return whether the file has a value in each line: the first line is one, and more follow.
 
-    `is_named_so` is for a file whose name says that it is: a single line is enough.
+    `is_named_so` is for a file with such a suffix: a single line is enough.
     """
     with _opened(path) as file:
         try:
@@ -45,10 +45,10 @@ def is_lines(path: Path, *, is_named_so: bool) -> bool:
 
 
 def load(path: Path) -> Any:
-    """Return the value in the file; of several that follow one another, the list of them.
+    """Return the value in the file, or the list of values if there are several.
 
-    Raises DataError, with the line, where the file is no JSON, is too large, is nested too deeply,
-    or has a key twice in one object.
+    Raises DataError, with the line, if the file is not JSON, is too large, is nested too deeply, or
+    has a key twice in one object.
     """
     _require_size(path)
     content = path.read_bytes()
@@ -83,7 +83,7 @@ def _opened(path: Path) -> IO[str]:
 
 def _undecodable(path: Path, error: UnicodeDecodeError) -> DataError:
     return DataError(
-        f"{path} is no {error.encoding.upper()} text: {error}",
+        f"{path} is not valid {error.encoding.upper()} text: {error}",
         file=path,
         remedy="Save the file as UTF-8",
     )
@@ -93,11 +93,11 @@ def _require_size(path: Path) -> None:
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise DataError(
-            f"{path} has {size:,} bytes; realdb reads JSON of up to {MOST_BYTES:,} bytes, as the "
-            "whole of it has to be held in memory",
+            f"{path} has {size:,} bytes; realdb reads JSON of up to {MOST_BYTES:,} bytes, because "
+            "it must fit into memory",
             file=path,
             value=size,
-            remedy="Write Parquet or CSV. For 1,000 numbers an image, save the array with "
+            remedy="Write Parquet or CSV. If each image has 1,000 numbers, save an array with "
             "numpy.save",
         )
 
@@ -126,7 +126,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _parse(text: str, where: str, line: int | None = None) -> Any:
-    """Return the value that `text` is. `line` is the line of the file that the text is."""
+    """Return the parsed value of `text`; `line` is its line in a file with a value in each line."""
     _require_no_surrogate(text, where, line)
     try:
         return _values(text, is_line=line is not None)
@@ -134,15 +134,15 @@ def _parse(text: str, where: str, line: int | None = None) -> Any:
         raise _refusal(error, where, line) from None
     except RecursionError:
         raise DataError(
-            f"{_at(where, line)}: its lists and objects are nested too deeply to be read",
+            f"{_at(where, line)}: lists and objects are nested too deeply",
             row=line,
-            remedy="Predictions need few levels: the images, the choices of an image, and the "
-            "label and score of a choice",
+            remedy="Use few levels: the images, the choices of an image, and the label and score "
+            "of a choice",
         ) from None
     except _RepeatedKeyError as error:
         raise DataError(
-            f"{_at(where, line)}: the key {error.key[:_SHOWN]!r} occurs twice in one object; "
-            f"{error.count:,} of its keys repeat an earlier one",
+            f"{_at(where, line)}: the key {error.key[:_SHOWN]!r} occurs twice in one object, and "
+            f"{error.count:,} keys of this object repeat an earlier one",
             row=line,
             value=error.key,
             count=error.count,
@@ -173,25 +173,25 @@ def _at(where: str, line: int | None) -> str:
 
 
 def _require_no_surrogate(text: str, where: str, line: int | None) -> None:
-    """Refuse half of a pair of surrogates, which is no character: nothing can write it."""
+    """Refuse lone surrogates, because they are not characters and cannot be written."""
     if not _SURROGATE.search(text):
         return
     lone = [found for found in _ESCAPE.finditer(text) if found[1]]
     if lone:
         number = line or text.count("\n", 0, lone[0].start()) + 1
         raise DataError(
-            f"{_at(where, number)} has the escape {lone[0][0]}, half of a pair of surrogates, "
-            f"which is no character ({len(lone):,} such)",
+            f"{_at(where, number)} has the escape {lone[0][0]}, a lone surrogate, which is not a "
+            f"character ({len(lone):,} such escapes)",
             row=line,
             value=lone[0][0],
             count=len(lone),
-            remedy="The text was cut within a character, or decoded with surrogateescape: write "
-            "the names anew",
+            remedy="Write the names again: the text was cut within a character, or decoded with "
+            "surrogateescape",
         )
 
 
 def _refusal(error: json.JSONDecodeError, where: str, line: int | None) -> DataError:
-    """Return what to raise for a text that is no JSON: where, why, and what to do."""
+    """Return the error for invalid JSON: the place, the cause and the remedy."""
     text, place = error.doc, error.pos
     before, after = text[max(place - 200, 0) : place].rstrip(), text[place : place + 1]
     cause, remedy = error.msg, "Write the file with json.dump"
@@ -199,12 +199,15 @@ def _refusal(error: json.JSONDecodeError, where: str, line: int | None) -> DataE
     if not text[place:].strip() or "Unterminated string" in error.msg:
         cause, remedy = "it ends within a value", "It may be cut short: write or copy it again"
     elif (before[-1:] == "," and rest[:1] in ("]", "}")) or "trailing comma" in error.msg:
-        cause, remedy = "a comma follows the last value", "Remove it, or write with json.dump"
+        cause, remedy = (
+            "a comma follows the last value",
+            "Remove the comma, or write the file with json.dump",
+        )
     elif after == "'" or text[place : place + 4] in ("None", "True", "Fals"):
-        cause = "it is how Python prints a value, and no JSON"
+        cause = "it is a printed Python value"
     number = line or error.lineno
     return DataError(
-        f"{_at(where, number)}, column {error.colno}: this is no JSON: {cause}",
+        f"{_at(where, number)}, column {error.colno} is not valid JSON: {cause}",
         row=line,
         value=text[place : place + _SHOWN].strip() or None,
         remedy=remedy,

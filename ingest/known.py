@@ -1,4 +1,4 @@
-"""The files that realdb knows: what sources.toml says of them, and how one is recognised."""
+"""The files that realdb knows, from sources.toml, and how realdb recognises them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ORIGINAL = "images.original_label"
 
 @dataclass(frozen=True, kw_only=True)
 class KnownFile:
-    """One table of sources.toml, whose head explains the keys; without a checksum it is ''."""
+    """One table of sources.toml, which explains the keys. A missing checksum is ''."""
 
     name: str
     holds: str
@@ -32,9 +32,10 @@ class KnownFile:
 class SourceFile:
     """A file that was found.
 
-    `name` is its name in sources.toml, `path` where its bytes can be read, `origin` where they came
-    from (a path, a URL, or an archive or a wheel and its member), and `is_published` says that its
-    checksum is the pinned one.
+    name: its name in sources.toml
+    path: the file to read
+    origin: where the file came from: a path, a URL, or an archive or a wheel and its member
+    is_published: its checksum is the pinned one
     """
 
     name: str
@@ -55,7 +56,7 @@ def refusal(
     count: int | None = None,
     remedy: str = "Download it again, or leave it out of the folder",
 ) -> DataError:
-    """Return the error for a file that is not as it was published; `text` says what and where."""
+    """Return the error for a file that differs from the published one; `text` is the problem."""
     return DataError(
         f"{path.name}: {text}",
         file=path.name,
@@ -74,7 +75,7 @@ def known_files() -> dict[str, KnownFile]:
 
 
 def repository() -> str:
-    """Return where a person finds the files that have a URL."""
+    """Return the page where a person finds the files that have a URL."""
     address: str = _toml()["repository"]
     return address
 
@@ -86,17 +87,17 @@ def _toml() -> dict[str, Any]:
 
 
 def source_file(known: KnownFile, path: Path, origin: str) -> SourceFile:
-    """Describe the file at `path`; its checksum is computed."""
+    """Describe the file at `path`, with its checksum."""
     digest = checksum(path)
     for other in known_files().values():
-        # Original labels are told apart by content: their files may go by each other's names.
+        # Files of original labels may have each other's names: realdb reads them by content.
         are_originals = _ORIGINAL in known.feeds and _ORIGINAL in other.feeds
         if digest == other.sha256 != known.sha256 and not are_originals:
             raise DataError(
-                f"{path.name} is the published {other.name}, by its checksum",
+                f"{path.name} has the checksum of the published {other.name}",
                 file=path.name,
                 value=other.name,
-                remedy="Give each file its own name: two may be swapped",
+                remedy="Rename it: two files may be swapped",
             )
     return SourceFile(
         name=known.name,

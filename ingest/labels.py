@@ -1,4 +1,4 @@
-"""ReaL labels: real.json."""
+"""Read the ReaL labels, real.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .known import refusal
 
 @dataclass(frozen=True, kw_only=True)
 class RealLabels:
-    """The lists of real.json, one row a label, in the order of the file.
+    """The labels of real.json, one element a label, in the order of the file.
 
     `image_id` is int32, `label` int16 and `position` (in the image's list, from 0) int16, each
     (labels,).
@@ -30,22 +30,22 @@ class RealLabels:
 def read_real_labels(path: Path) -> RealLabels:
     """Read a JSON list of 50,000 lists of class ids, image 1 first.
 
-    Raises DataError where it is something else, a label is not 0-999 or occurs twice in a list.
+    Raises DataError for other content, and if a label is not 0-999 or occurs twice in a list.
     """
     try:
         lists = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", file=path) from None
     except (ValueError, RecursionError) as error:
-        raise refusal(path, f"damaged or cut short: it is no JSON ({error})") from None
+        raise refusal(path, f"the file is damaged or cut short: invalid JSON ({error})") from None
     if not isinstance(lists, list) or not all(isinstance(labels, list) for labels in lists):
-        raise refusal(path, "it is no list of lists of class ids, image 1 first")
+        raise refusal(path, "the file is not a list of lists of class ids, image 1 first")
     if len(lists) != IMAGES:
         raise refusal(
-            path, f"it has {len(lists):,} lists; {IMAGES:,} are expected", count=len(lists)
+            path, f"the file has {len(lists):,} lists; {IMAGES:,} are expected", count=len(lists)
         )
     for number, labels in enumerate(lists, start=1):
-        # `type` and not isinstance: True is an int to Python and no label to anyone.
+        # type, not isinstance: True is an int in Python, but not a label.
         bad = [label for label in labels if type(label) is not int or not 0 <= label <= 999]
         if bad:
             raise refusal(

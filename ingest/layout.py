@@ -1,7 +1,7 @@
-"""How a text file is laid out: encoding, separator, header, and the lines that hold no data.
+"""Detect the layout of a text file: encoding, separator, header, and lines without data.
 
-The head of the file tells. Nothing is interpreted here but what a layout needs: whether a cell is
-an image name or a number, and whether a line holds the names of columns.
+Only the head of the file is read. realdb detects here whether a cell is an image name or a number,
+and whether a line has the names of columns. Later stages interpret the values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import DataError
 from . import columns, text
 
 _MOST_TITLES = 20
-# As much of the usual file tells.
+# The part of a usual file that is enough to detect its layout.
 _BEGINNING = 2048
 _SEP_LINE = r"(?i)\"?sep=(\\t|.)\"?\s*"
 # 0,95 or 1,2e-3.
@@ -26,14 +26,14 @@ _DECIMAL_COMMA = r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*"
 
 
 class Layout(NamedTuple):
-    """How a text file is laid out.
+    """The layout of a text file.
 
-    encoding: as Python calls it
-    separator: between cells; None where a line is one cell
-    quote: what stands around a cell that holds the separator
-    names: of the columns; column_1, column_2, … where there is no header
-    has_header: whether the file names its columns
-    header_line: the number of the line that does
+    encoding: Python's name of it
+    separator: between cells; None if a line is one cell
+    quote: the quote character of cells that contain the separator
+    names: the names of the columns; column_1, column_2, … without a header
+    has_header: whether the file has names of columns
+    header_line: the number of the header line
     first_line: the number of the line of row 1
     sample: the cells of the first rows
     is_plain: the file is UTF-8 text that begins with its header or row 1
@@ -51,12 +51,12 @@ class Layout(NamedTuple):
 
     @property
     def is_named(self) -> bool:
-        """Whether the names may say what a column is: not those that pandas and R make up."""
+        """Whether the names can have a meaning: pandas and R make up names without one."""
         made_up = r"(?i)\d+|v\d+|column_?\d+|unnamed(: \d+)?"
         return self.has_header and not all(re.fullmatch(made_up, name) for name in self.names)
 
     def float_columns(self) -> list[str]:
-        """Return the columns that are written as numpy.savetxt does by default."""
+        """Return the columns in the default format of numpy.savetxt."""
         return [
             name
             for place, name in enumerate(self.names)
@@ -65,9 +65,9 @@ class Layout(NamedTuple):
         ]
 
     def decimal_commas(self, chosen: str | None) -> list[str]:
-        """Return the columns of confidences that are written like 0,95; `chosen` is one of them.
+        """Return the confidence columns with decimal commas, as in 0,95; `chosen` is a confidence.
 
-        A label is none: 7,12 may be two classes.
+        A label column is never one of them: 7,12 may be two classes.
         """
         found = []
         for place, name in enumerate(self.names):
@@ -89,15 +89,15 @@ class Layout(NamedTuple):
 
 
 def detect(path: Path, separator: str | None = None) -> Layout:
-    """Return how the file at `path` is laid out; `separator` is the one that the user chose.
+    """Return the layout of the file at `path`; `separator` is the user's choice.
 
-    Raises DataError where it is no text in a Unicode encoding, or has no lines with data.
+    Raises DataError if it is not text in a Unicode encoding, or has no lines with data.
     """
     head, is_whole = text.head(path)
     encoding = text.encoding_of(head)
     if encoding is None:
         raise DataError(
-            f"{path} has NUL bytes and is no text", file=path, remedy="Save the file as UTF-8"
+            f"{path} has NUL bytes and is not text", file=path, remedy="Save the file as UTF-8"
         )
     try:
         content = codecs.getincrementaldecoder(encoding)().decode(head, is_whole)
@@ -114,7 +114,7 @@ def detect(path: Path, separator: str | None = None) -> Layout:
 
 
 def _usual(lines: Sequence[str], separator: str) -> Layout | None:
-    """Return the layout of a file that begins with a header of known names and a row below it."""
+    """Return the layout of a file that begins with a header of known names; None for others."""
     if not lines or text.is_comment(lines[0]) or lines[0].count('"') % 2:
         return None
     if "\r" in lines[0][:-1] or not lines[0].strip():
@@ -166,11 +166,11 @@ def _odd(path: Path, lines: list[str], encoding: str, chosen: str | None) -> Lay
             len(first) > width
         ):
             raise DataError(
-                f"{path}: the header line has {len(first):,} names, and the rows below have "
+                f"{path}: the header line has {len(first):,} names, but the rows below have "
                 f"{width:,} cells",
                 file=path,
                 count=width,
-                remedy="Write a name for each column",
+                remedy="Write one name for each column",
             )
     elif not has_header:
         names = _commented_names(lines, rows[place].line, separator, quote, width) or []
@@ -198,12 +198,12 @@ def _odd(path: Path, lines: list[str], encoding: str, chosen: str | None) -> Lay
 
 
 def _quote(lines: Sequence[str]) -> str:
-    """Return the quotes: double ones, but where every line has single ones around a cell."""
+    """Return the quote character: a single quote if every line has one around a cell."""
     if any('"' in line for line in lines):
         return '"'
     some = [line for line in lines if line.strip() and not text.is_comment(line)][1:]
     quoted = re.compile(r"(?:^|[,;\t| ])'[^']*'(?=[,;\t| \r\n]|$)")
-    # A list in a cell, ['tench', 'goldfish'], has them as well.
+    # A list in a cell, such as ['tench', 'goldfish'], has single quotes as well.
     is_quoted = bool(some) and all(quoted.search(line) and "[" not in line for line in some)
     return "'" if is_quoted else '"'
 
@@ -211,7 +211,7 @@ def _quote(lines: Sequence[str]) -> str:
 def _separate(
     lines: Sequence[str], chosen: str | None, quote: str
 ) -> tuple[str | None, list[text.Record]]:
-    """Return the separator, and the text.records that it makes of the lines."""
+    """Return the separator, and the records of the lines with it."""
     best: tuple[tuple[float, ...], str, list[text.Record]] | None = None
     for preference, each in enumerate([chosen] if chosen else text.SEPARATORS):
         try:
@@ -226,7 +226,7 @@ def _separate(
         share = sum(len(row.cells) == width for row in rows) / len(rows)
         has_images = _has_images(rows, width)
         known = max((len(_known(row.cells)) for row in rows[:_MOST_TITLES]), default=0)
-        # Words with commas in them give lines of all widths.
+        # A comma that is part of words makes lines with different numbers of cells.
         if not (chosen or has_images or known or share >= 0.9):
             continue
         fit = (has_images, known, share == 1, -preference)
@@ -241,12 +241,12 @@ def _separate(
 
 
 def _width(rows: Sequence[text.Record]) -> int:
-    """Return how many cells most of the rows have."""
+    """Return the most common number of cells."""
     return Counter(len(row.cells) for row in rows).most_common(1)[0][0]
 
 
 def _has_images(rows: Sequence[text.Record], width: int) -> bool:
-    """Say whether nearly all cells of a column are image names, and hold no other separator."""
+    """Return whether nearly all cells of a column are image names without another separator."""
     whole = [row.cells for row in rows if len(row.cells) == width][1:] or [rows[0].cells]
     return any(
         sum(text.is_image(cell) and not re.search(r"[,;\t|]", cell) for cell in column)
@@ -256,16 +256,16 @@ def _has_images(rows: Sequence[text.Record], width: int) -> bool:
 
 
 def _known(cells: Sequence[str]) -> set[str]:
-    """Return the roles of which a column's usual name is among the cells."""
+    """Return the roles whose known column names are among the cells."""
     names = {cell.strip().lower() for cell in cells}
     names |= {name.rstrip("0123456789").rstrip("_") for name in names}
     return {role for role, known in columns.NAMES.items() if not names.isdisjoint(known)}
 
 
 def _title_lines(rows: Sequence[text.Record], width: int) -> int:
-    """Return the place of the header or of row 1: how many text.records above are titles.
+    """Return the place of the header or of row 1, which is the number of title lines above.
 
-    A line with data is no title, nor is one with the names of columns.
+    A line with data or with the names of columns is not a title.
     """
     head = rows[:_MOST_TITLES]
     for place, (_, cells) in enumerate(head):
@@ -288,7 +288,7 @@ def _title_lines(rows: Sequence[text.Record], width: int) -> int:
 
 
 def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Say whether the first record names columns, judged by what is below it."""
+    """Return whether the first record is a header, compared with the records below."""
     if any(map(text.is_image, first)):
         return False
     if _known(first):
@@ -310,7 +310,7 @@ def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 def _commented_names(
     lines: Sequence[str], first_line: int, separator: str | None, quote: str, width: int
 ) -> list[str] | None:
-    """Return the names in the comment above row 1, as numpy.savetxt writes its header."""
+    """Return the names in the comment above row 1, which is how numpy.savetxt writes a header."""
     for line in reversed(lines[: first_line - 1]):
         if not line.strip():
             continue
@@ -323,5 +323,5 @@ def _commented_names(
 
 
 def _filled(names: Iterable[str]) -> list[str]:
-    """Return the names; pandas writes its index under an empty one."""
+    """Return the names, with `unnamed` for an empty one: pandas leaves the index unnamed."""
     return [name or "unnamed" for name in names]

@@ -1,4 +1,4 @@
-"""Find the files of predictions that a path means: a folder or a pattern means several."""
+"""Find the prediction files of a path, a folder or a pattern."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from . import formats, unpack
 from .formats import remote
 
 _SHOWN = 3
-# What datasets' save_to_disk leaves in a folder: of one dataset, of several splits.
+# The file that datasets' save_to_disk writes into a folder: for one dataset, for several splits.
 _DATASET = ("state.json", "dataset_dict.json")
-# How the name of a folder begins whose files are the parts of one model's predictions.
+# The prefix of a folder whose files are the parts of one model's predictions.
 _ONE_MODEL = "model="
 
 
 class StoredModel(NamedTuple):
-    """The name of a stored model, where predictions are expected."""
+    """The name of a stored model, passed as predictions."""
 
     name: str
 
 
 class PredictionSource(NamedTuple):
-    """Predictions to `add`, and the name of those that have no model column; None: no such name."""
+    """Predictions to `add`, and their model's name if they have no model column, or None."""
 
     predictions: object
     model: str | None
 
 
 def expand(predictions: Iterable[object], root: Path | None = None) -> list[PredictionSource]:
-    """Return what to add for each of `predictions`: a folder or a pattern becomes its files.
+    """Return the sources to add for `predictions`.
 
-    A list or a tuple means what is in it. A folder means its prediction files, sorted. The files of
-    a folder called model=NAME are one set of that model. Other files are warned of. Where there is
-    no file of a name, it may be that of a model stored in the store `root`. What is no path stays
-    as it is. Raises DataError where nothing is found.
+    Lists and tuples are replaced by their elements, patterns by the matching files, and folders by
+    their prediction files, sorted. Other files in a folder cause a warning. The files of a folder
+    model=NAME are one set of predictions of that model. If no file has a name, a model of that name
+    in the store `root` is used. Objects that are not paths are returned unchanged. Raises DataError
+    if nothing is found.
     """
     sources: list[PredictionSource] = []
     for each in flat(predictions):
@@ -80,7 +81,7 @@ def _nothing_of(name: str, path: Path, root: Path) -> DataError:
 
     near = prediction_sets.near(root, name)
     return DataError(
-        f"{path}: no such file, nor is a model of this name stored",
+        f"{path} does not exist, and no stored model has this name",
         file=path,
         value=name,
         parameter="predictions",
@@ -89,7 +90,7 @@ def _nothing_of(name: str, path: Path, root: Path) -> DataError:
 
 
 def path_or_name(predictions: object) -> str | Path | None:
-    """Return how a command can name predictions that `expand` has found; None where it cannot."""
+    """Return the path or name of predictions for a command; None if they have none."""
     if isinstance(predictions, StoredModel):
         return predictions.name
     if isinstance(predictions, tuple):  # the files of a folder model=NAME
@@ -99,7 +100,7 @@ def path_or_name(predictions: object) -> str | Path | None:
 
 
 def flat(predictions: Iterable[object]) -> Iterator[object]:
-    """Yield the predictions one by one, those in lists too. A list of numbers is no such list."""
+    """Yield the predictions one by one, also those in lists. A list of numbers is one element."""
     for each in predictions:
         if isinstance(each, list | tuple) and each and not isinstance(each[0], Number):
             yield from flat(each)
@@ -108,22 +109,22 @@ def flat(predictions: Iterable[object]) -> Iterator[object]:
 
 
 def require_name(model: str | None) -> None:
-    """Raise UsageError where the name of a model is empty, or blank; None is no name."""
+    """Raise UsageError if the name of a model is empty or blank. None is allowed."""
     if model is not None and not model.strip():
         raise UsageError(
-            "`model` is empty, and a model needs a name",
+            "`model` is empty, but a model needs a name",
             parameter="model",
             value=model,
-            remedy="Leave it out to take the file's stem",
+            remedy="Leave it out to use the file's stem",
         )
 
 
 def expand_for(
     model: str | None, predictions: Iterable[object], root: Path | None = None
 ) -> list[PredictionSource]:
-    """Return what `expand` does; several files are the parts of `model` if that is set.
+    """Return the sources as `expand` does; if `model` is set, several files are its parts.
 
-    Raises UsageError where `model` is empty, or would name several sets that are no files.
+    Raises UsageError if `model` is empty, or if it is set for several sources that are not files.
     """
     require_name(model)
     sources = expand(predictions, root)
@@ -132,11 +133,11 @@ def expand_for(
         if all(isinstance(file, str | Path) and not remote.is_url(file) for file in files):
             return [PredictionSource(tuple(files), model)]
         raise UsageError(
-            f"`model` names one set of predictions, and there are {len(sources)}",
+            f"`model` names one set of predictions, but there are {len(sources)}",
             parameter="model",
             value=model,
             count=len(sources),
-            remedy="Without it each is named by its file's stem",
+            remedy="Leave it out: each set then has the stem of its file as name",
         )
     return sources
 
@@ -148,7 +149,7 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
     for path in sorted(folder.iterdir()):
         name = unpack.stem(path)
         if path.name.startswith((".", "_")):
-            continue  # Spark's and the system's own
+            continue  # files of Spark and of the system
         if path.is_dir() and path.name.startswith(_ONE_MODEL):
             sources.append(_of_hive(path))
         elif unpack.unpacked(path).suffix.lower() in known or (path / "state.json").exists():
@@ -160,13 +161,14 @@ def _of_folder(folder: Path) -> list[PredictionSource]:
             f"{folder} has no prediction files",
             file=folder,
             parameter="predictions",
-            remedy=f"Their suffixes are {', '.join(sorted(known))}, and .gz, .zst, .bz2, .xz or "
-            ".zip behind one",
+            remedy=f"Supported suffixes are {', '.join(sorted(known))}, also followed by .gz, "
+            ".zst, .bz2, .xz or .zip",
         )
     if others:
         warnings.warn(
-            f"{folder}: {len(others):,} entries are no prediction files by their names, and realdb "
-            f"skips them: {', '.join(others[:_SHOWN])}{', …' if len(others) > _SHOWN else ''}",
+            f"{folder}: realdb skips {len(others):,} entries that do not have the name of a "
+            f"prediction file: {', '.join(others[:_SHOWN])}"
+            f"{', …' if len(others) > _SHOWN else ''}",
             RealdbWarning,
             stacklevel=4,
         )
@@ -184,7 +186,8 @@ def _of_hive(folder: Path) -> PredictionSource:
     deeper = [path for path in paths if "=" in str(path.parent.relative_to(folder))]
     if deeper or not paths:
         raise DataError(
-            f"{deeper[0].parent} is a folder within a folder model=NAME, which realdb does not read"
+            f"{deeper[0].parent} is a partition folder inside a folder model=NAME, which is not "
+            "supported"
             if deeper
             else f"{folder} has no files",
             file=deeper[0].parent if deeper else folder,

@@ -1,4 +1,4 @@
-"""The best classes of each image, out of a confidence for each of the 1,000."""
+"""Find the best classes of each image from its confidences for all 1,000 classes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import duckdb
 
 TOP = 5
-# Rows looked at together: 1 MB of float32 stays in a core's cache.
+# Rows in a block: 1 MB of float32 fits into a core's cache.
 BLOCK = 256
-# NumPy lets others run while it compares. A third of the time goes into reading, one at a time.
+# NumPy releases the GIL while it compares. A third of the time is reading, in one thread at a time.
 THREADS = 2
 
 
@@ -29,15 +29,14 @@ def top_k(
     threads: int = THREADS,
     image_of: Callable[[int], object] | None = None,
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Return the `k` highest of each row of all `blocks`, highest first.
+    """Return the `k` highest values of each row of all `blocks`, highest first.
 
-    Class ids are int16 and their logits float64, both (n, k). The blocks are asked for by one
-    thread at a time, and are changed: none may be the memory of another, or anybody else's.
-    `image_of` returns the image of a row from 0, for messages; without it a row's number is all
-    that is known.
+    Class ids are int16 and their logits float64, both (n, k). One thread at a time fetches a block.
+    Blocks are changed, and must not share memory with other arrays. `image_of` returns the image of
+    a row from 0, for messages.
 
-    Of equal logits the lower class id ranks first. Raises DataError where a logit is NaN, and what
-    `blocks` raises.
+    If logits are equal, the lower class id ranks first. Raises DataError if a logit is NaN, and
+    every error of `blocks`.
     """
     turns = enumerate(blocks)
     turn = threading.Lock()
@@ -72,7 +71,7 @@ def top_k(
         image = f", image {image_of(int(unknown[0]))}," if image_of else ""
         raise DataError(
             f"{where}: the logit of class {labels[unknown[0], 0]} in row {unknown[0] + 1}{image} "
-            f"is NaN ({len(unknown):,} of {len(labels):,} rows have such; row 1 is the first)",
+            f"is NaN ({len(unknown):,} of {len(labels):,} rows have NaN; row 1 is the first row)",
             row=int(unknown[0]) + 1,
             column="confidence",
             value="nan",
@@ -83,7 +82,7 @@ def top_k(
 
 
 def _native(block: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-    """Return the block to compare in, row by row: halves are slow, so is a foreign byte order."""
+    """Return the block in a form for fast comparison: not float16, native byte order, C order."""
     wide = np.float32 if block.dtype.itemsize == 2 else block.dtype.newbyteorder("=")
     return np.ascontiguousarray(block, wide)
 
@@ -91,10 +90,10 @@ def _native(block: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any
 def _top_k_of(
     left: npt.NDArray[np.floating[Any]], k: int
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Return the highest of each row, k times over: argmax is far quicker than a partition.
+    """Return the k highest values of each row. k calls of argmax are faster than a partition.
 
-    It finds the first of equal ones, and a NaN before all else. What is taken becomes minus
-    infinity in `left`, whose rows lie side by side.
+    argmax returns the first of equal values, and NaN before all others. Each value that was found
+    becomes minus infinity in `left`, which must be C-contiguous.
     """
     flat = left.reshape(-1)
     starts = np.arange(0, left.size, left.shape[1])
@@ -106,8 +105,8 @@ def _top_k_of(
         labels[:, rank] = highest
         values[:, rank] = flat[taken]
         flat[taken] = -np.inf
-    # Where nothing but minus infinity was left, what was taken cannot be distinguished from it:
-    # those rows are put together again, the first taken last, and sorted.
+    # If a row has only minus infinity left, argmax may return a class again. These rows are
+    # restored, in reverse order, and sorted.
     unclear = np.flatnonzero((values[:, -1] == -np.inf) & ~np.isnan(values[:, 0]))
     if len(unclear):
         left[unclear[:, None], labels[unclear, ::-1]] = values[unclear, ::-1]
@@ -118,17 +117,17 @@ def _top_k_of(
 
 
 def require_classes(columns: int, where: str, remedy: str, row: int | None = None) -> None:
-    """Refuse a head of another number of classes; `remedy` drops the first of 1,001."""
+    """Refuse a head with another number of classes; `remedy` drops the first of 1,001."""
     if columns == CLASSES:
         return
     if columns == CLASSES + 1:
-        advice = f"1,001 are a head with a background class first: drop it with {remedy}"
+        advice = f"A head of 1,001 classes has the background class first. Drop it: {remedy}"
     elif columns > CLASSES:
         advice = (
             "This looks like a head of ImageNet-21k: select the 1,000 classes of ILSVRC 2012 first"
         )
     else:
-        advice = "timm's inference.py writes which classes they belong to with --include-index"
+        advice = "With --include-index, timm's inference.py also writes the classes"
     raise DataError(
         f"{where} has {columns:,} confidences for each image; {CLASSES:,} are needed",
         row=row,
@@ -141,14 +140,14 @@ def require_classes(columns: int, where: str, remedy: str, row: int | None = Non
 def of_table(
     con: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return the ranks 1-5 of `relation`, whose `confidence` is a list, one for each class.
+    """Return the ranks 1-5 of `relation`, whose `confidence` is a list with a number a class.
 
-    Raises DataError where a list has not 1,000 numbers, or one of them is NaN.
+    Raises DataError if a list does not have 1,000 numbers, or one of them is NaN.
     """
     import pyarrow as pa
 
     kind = str(relation.types[relation.columns.index("confidence")])
-    # By way of text only where it is text: that takes many times as long.
+    # Cast by way of text only if the type requires it, because that takes many times as long.
     is_number = kind.startswith(("FLOAT", "DOUBLE"))
     numbers = "confidence" if is_number else "cast(confidence as varchar[])"
     rows = relation.project(
@@ -166,20 +165,22 @@ def of_table(
                 row = int(first + wrong[0])
                 where_row = f"{where}: row {row}"
                 if lengths[wrong[0]]:
-                    remedy = "[1:] of each row, and write the file anew"
+                    remedy = "write the file again with [1:] of each row"
                     require_classes(int(lengths[wrong[0]]), where_row, remedy, row=row)
                 raise DataError(
-                    f"{where_row} has confidences that are no numbers", row=row, column="confidence"
+                    f"{where_row} has confidences that are not numbers",
+                    row=row,
+                    column="confidence",
                 )
             heads.append(batch.select(["model", "image"]))
             first += len(lists)
-            values = lists.flatten().to_numpy(zero_copy_only=False)  # what is null becomes NaN
-            yield values.reshape(-1, CLASSES).copy()  # Arrow's memory is not to be changed
+            values = lists.flatten().to_numpy(zero_copy_only=False)  # NULL becomes NaN
+            yield values.reshape(-1, CLASSES).copy()  # Arrow's memory must not be changed
 
     def image_of(row: int) -> object:
         return pa.Table.from_batches(heads)["image"][row].as_py()
 
-    # Closed in any case: an answer half read holds the connection.
+    # Always closed, because a partly read result blocks the connection.
     with rows.to_arrow_reader(BLOCK) as reader:
         labels, values = top_k(blocks(), TOP, where, image_of=image_of)
     head = pa.Table.from_batches(heads) if heads else pa.table({"model": [], "image": []})

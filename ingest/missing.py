@@ -1,4 +1,4 @@
-"""What to raise where a table of predictions has no column of images or labels."""
+"""The errors for a table of predictions without an image or label column."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SHOWN = 8
-# Labels that agree with the original ones on so many images are in the right order.
+# Labels that agree with the original ones on a larger share of the images are in the right order.
 _MORE_THAN_CHANCE = 0.01
 
 
 def is_summary(table: duckdb.DuckDBPyRelation) -> bool:
-    """Say whether a table without images is one of models, as timm's validate.py writes it."""
+    """Return whether the table has a row a model, as timm's validate.py writes it."""
     names = set(map(roles.normal, table.columns))
     return {"top1", "top5"} <= names or {"top1", "top1err"} <= names
 
@@ -33,14 +33,15 @@ def images(
     labels: Sequence[Found],
     others: Sequence[str],
 ) -> DataError:
-    """Return what to raise without a column of images.
+    """Return the error for a table without an image column.
 
-    It names the columns that count the rows, and the orders in which the labels make sense.
+    It names the columns that count the rows, and the orders in which the labels agree with the
+    original labels.
     """
     if is_summary(table):
         return DataError(
-            f"{where} is a summary, one row a model, as timm's validate.py writes it, and has no "
-            "predictions",
+            f"{where} has no predictions: it has one row for each model, like the summary that "
+            "timm's validate.py writes",
             remedy="Write the predictions with timm's inference.py --include-index "
             "--results-format parquet",
         )
@@ -55,7 +56,7 @@ def images(
     counting = {n: start for n, start in starts.items() if start is not None and len(ids[n]) > 1}
     text = f"{where} has no image column"
     for name, start in counting.items():
-        text += f"; {name!r} counts the rows from {start} and names no image"
+        text += f"; the column {name!r} only counts the rows from {start}"
     rows = len(next(iter(ids.values()))) if ids else None
     if not counting and rows != IMAGES:
         return DataError(
@@ -63,7 +64,7 @@ def images(
             column="image",
             parameter="columns",
             remedy=f"{_columns(table)}. realdb recognises names such as "
-            f"{', '.join(roles.SHOWN['image'])}; choose another with "
+            f"{', '.join(roles.SHOWN['image'])}; choose another column with "
             '`columns={"image": "NAME"}`',
         )
     remedy = "Write the name of each image beside its prediction"
@@ -83,7 +84,7 @@ def images(
 
 
 def _orders(labels: Sequence[Found], ids: Mapping[str, NDArray[Any]], truth: Truth | None) -> str:
-    """Return which order to choose: one in which a label agrees with the original labels."""
+    """Return the remedy: the orders in which a label column agrees with the original labels."""
     possible = ["file-name", "class-folder"]
     if truth is not None and labels:
         possible = [
@@ -95,9 +96,9 @@ def _orders(labels: Sequence[Found], ids: Mapping[str, NDArray[Any]], truth: Tru
         ]
         if not possible:
             return (
-                "The labels agree with the original labels neither in the order of the file names "
-                "nor in that of the class folders. Write the name of each image beside its "
-                'prediction, or pass a file that lists the images: `order="FILE"`'
+                "The labels do not agree with the original labels, neither in file-name order nor "
+                "in class-folder order. Write the name of each image beside its prediction, or "
+                'pass a file that lists the images: `order="FILE"`'
             )
     if len(possible) == 1:
         return f'The rows are in {possible[0]} order: `order="{possible[0]}"`'
@@ -107,7 +108,7 @@ def _orders(labels: Sequence[Found], ids: Mapping[str, NDArray[Any]], truth: Tru
 
 
 def _in_orders(truth: Truth) -> dict[str, NDArray[Any]]:
-    """Return the original labels in each order. Class ids are in the order of the WordNet ids."""
+    """Return the original labels in each order. Class ids sort like WordNet ids."""
     import numpy as np
 
     original = truth.original[1:]
@@ -119,14 +120,14 @@ def label(
     where: str,
     held: Mapping[str, str] | None = None,
 ) -> DataError:
-    """Return what to raise without a column of labels; `held` says what each column holds."""
+    """Return the error for a table without a label column; `held` is the content of each column."""
     names = set(map(roles.normal, table.columns))
     seems = "; ".join(
-        f"{name!r} holds {what}" for name, what in list((held or {}).items())[:_SHOWN]
+        f"{name!r} contains {what}" for name, what in list((held or {}).items())[:_SHOWN]
     )
     remedy = (
         f"{_columns(table)}. realdb recognises names such as {', '.join(roles.SHOWN['label'])}; "
-        'choose another with `columns={"label": "NAME"}`'
+        'choose another column with `columns={"label": "NAME"}`'
     )
     if names & {"prob", "logit", "prob0", "logit0"}:
         remedy += ". timm's inference.py writes the classes with --include-index"
@@ -139,7 +140,7 @@ def label(
 
 
 def choice(table: duckdb.DuckDBPyRelation, where: str, role: str, name: str) -> DataError:
-    """Return what to raise where the column that the user chose does not exist."""
+    """Return the error for a chosen column that does not exist."""
     return DataError(
         f"{where} has no column {name!r}",
         column=role,
@@ -150,22 +151,22 @@ def choice(table: duckdb.DuckDBPyRelation, where: str, role: str, name: str) -> 
 
 
 def header(table: duckdb.DuckDBPyRelation, where: str) -> DataError:
-    """Return what to raise where the names of the columns are the first row of the data."""
+    """Return the error for a table whose column names are the first row of the data."""
     return DataError(
-        f"{where} has no header: its columns are called {', '.join(table.columns[:_SHOWN])}, "
-        "which is the first prediction",
+        f"{where} has no header: its column names {', '.join(table.columns[:_SHOWN])} are the "
+        "first prediction",
         column="image",
         value=next(filter(image_names.is_file_name, table.columns), None),
         parameter="columns",
-        remedy="Write the names of the columns above it, such as file_name,label",
+        remedy="Write a header line with the names of the columns, such as file_name,label",
     )
 
 
 def too_many(names: Sequence[str], where: str) -> DataError:
-    """Return what to raise where there are more columns than any head has classes."""
+    """Return the error for a table with more columns than any head has classes."""
     return DataError(
-        f"{where} has {len(names):,} columns; predictions have a few, or one for each of the "
-        f"{CLASSES:,} classes",
+        f"{where} has {len(names):,} columns. Predictions have a few columns, or one for each of "
+        f"the {CLASSES:,} classes",
         count=len(names),
         remedy="Write a row for each image",
     )

@@ -1,6 +1,6 @@
-"""Arrays inside an .npz, read as a stream: block by block, checked, never whole.
+"""Read and check the arrays in an .npz block by block.
 
-`raters.npz` holds 377 MB of zeros and 924,810 ones. `np.load` would lay it all out in memory.
+`raters.npz` has 377 MB, nearly all zeros, and 924,810 ones. `np.load` would load it whole.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 from ..errors import DataError
 from .known import refusal
 
-# NumPy reads a header with ast.literal_eval, which in CPython 3.11 fails now and then where two
-# threads are in it (python/cpython#106905). raters.npz is read in a thread of its own.
+# NumPy reads a header with ast.literal_eval, which in CPython 3.11 sometimes fails if two threads
+# call it at the same time (python/cpython#106905). raters.npz is read in a separate thread.
 HEADER_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """An array in an .npz whose header is read and whose data is still to come."""
+    """An array in an .npz whose header was read, but not its data."""
 
     path: Path
     name: str
@@ -37,7 +37,7 @@ class Member:
     def blocks(self, rows: int) -> Iterator[np.ndarray[Any, Any]]:
         """Yield the array, `rows` of its first axis at a time; each block is read-only.
 
-        Raises DataError where the data ends early or fails its checksum.
+        Raises DataError if the data ends early or does not match its checksum.
         """
         row_bytes = self.dtype.itemsize
         for length in self.shape[1:]:
@@ -49,15 +49,15 @@ class Member:
             if len(data) != count * row_bytes:
                 raise refusal(
                     self.path,
-                    f"{self.name}.npy ends early: the shape in its header is {self.shape}, the "
-                    f"data stops in row {start + len(data) // max(row_bytes, 1)}",
+                    f"{self.name}.npy ends early, in row {start + len(data) // max(row_bytes, 1)}; "
+                    f"the shape in its header is {self.shape}",
                     row=start + len(data) // max(row_bytes, 1),
                     column=self.name,
                     value=self.shape,
                 )
             yield np.frombuffer(data, self.dtype).reshape(count, *self.shape[1:])
         with _refuse_damage(self.path):
-            rest = self.stream.read(1)  # the zip's checksum is compared when its end is reached
+            rest = self.stream.read(1)  # zipfile compares the checksum at the end of the member
         if rest:
             raise refusal(
                 self.path,
@@ -67,25 +67,26 @@ class Member:
             )
 
     def whole(self) -> np.ndarray[Any, Any]:
-        """Return the whole array: for the small ones."""
+        """Return the whole array; for small arrays."""
         blocks = list(self.blocks(max(self.shape[0], 1)))
         return blocks[0] if blocks else np.empty((0, *self.shape[1:]), self.dtype)
 
 
 @contextlib.contextmanager
 def member(path: Path, name: str, *, dtype: str, axes: int) -> Iterator[Member]:
-    """Open the array `name` of the .npz at `path`, which must have this dtype and this many axes.
+    """Open the array `name` of the .npz at `path`, which must have this dtype and number of axes.
 
-    Text may be narrower than `dtype`: its content then shows better what is wrong with the file.
-    Raises DataError where the file is no zip, has no such member, or holds another kind of array. A
-    pickled array is refused unread.
+    Text may be narrower than `dtype`, because its content later gives a better error message.
+    Raises DataError if the file is not a zip, has no such member, or has another kind of array. A
+    pickled array is refused without reading it.
     """
     with _refuse_damage(path), zipfile.ZipFile(path) as archive:
         if f"{name}.npy" not in archive.namelist():
             held = ", ".join(archive.namelist()[:6]) or "nothing"
             raise refusal(
                 path,
-                f"it has no {name}.npy, but {held}; it may be another file under this name",
+                f"the file has no member {name}.npy; it has {held}. It may be another file with "
+                "this name",
                 column=name,
                 value=held,
                 count=len(archive.namelist()),
@@ -95,8 +96,8 @@ def member(path: Path, name: str, *, dtype: str, axes: int) -> Iterator[Member]:
             if found.hasobject:
                 raise refusal(
                     path,
-                    f"{name}.npy is a pickled object array, and loading one could run code; the "
-                    f"published array is {dtype}",
+                    f"{name}.npy is a pickled object array, which can run code when it is loaded. "
+                    f"The published array is {dtype}",
                     column=name,
                     value="object",
                 )
@@ -133,17 +134,18 @@ def _header(
         raise
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         reason = str(error).partition("\n")[0]
-        raise refusal(path, f"{name}.npy is no NumPy array: {reason}", column=name) from None
+        raise refusal(path, f"{name}.npy is not a NumPy array: {reason}", column=name) from None
 
 
 @contextlib.contextmanager
 def _refuse_damage(path: Path) -> Iterator[None]:
     try:
         yield
-    # RuntimeError: a flipped bit says that a member is encrypted.
+    # RuntimeError: a flipped bit can mark a member as encrypted.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise refusal(
-            path, f"damaged or cut short ({error or 'unexpected end'}), in {path.parent}"
+            path,
+            f"the file in {path.parent} is damaged or cut short ({error or 'unexpected end'})",
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}", file=path) from None

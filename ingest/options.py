@@ -1,4 +1,4 @@
-"""What the stages of reading predictions share: the options, and what the stages found."""
+"""The options and the facts that the stages of reading predictions share."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from ..schema.tables import IMAGES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What a reader's relation must hold; a reader selects NULL for what its file does not have.
+# The columns of a reader's relation. A reader selects NULL for a column that its file lacks.
 ROLES = ("model", "image", "rank", "label", "confidence")
-# The name under which a reader may register what is in memory; gone once the rows are taken.
+# The name under which a reader may register an object in memory, until the rows are inserted.
 REGISTERED = "input_values"
-# Behind a refusal of what the doctor knows.
+# The end of a remedy, if realdb doctor may repair the problem.
 DOCTOR = "realdb doctor tries to repair it"
-# How the ranks of an image's predictions are found, if they are not taken as they are written.
+# The values of the option `ranks`: how the predictions of an image are ranked.
 RANKS = ("as-written", "by-confidence", "reversed")
 
-# The best models agree with the original labels on four rated images in five. What agrees on more
-# than this part is the ground truth, if enough images are rated; on fewer it may be.
+# The best models agree with the original labels on four rated images in five. A column that agrees
+# on more than this share is the ground truth if enough images are rated; else it may be.
 GROUND_TRUTH = 0.95
 ENOUGH_RATED = 500
-# On fewer images than these, agreement says nothing.
+# On fewer images, agreement means nothing.
 FEWEST_RATED = 10
 
 
 @dataclass(kw_only=True)
 class Facts:
-    """What the stages found out about predictions, for those that follow and for messages.
+    """Facts about predictions that the stages found, for later stages and for messages.
 
-    doubts: what may be wrong although the file can be read, to be warned of once it is taken
+    doubts: warnings about possible mistakes, issued after the file was read
     first_line: the line of a text file that holds row 1; None for other files
-    is_positional: the file names no images, so that a row's place is its image
-    columns: the columns that each role has, if the file has named columns
-    parts: how many files the predictions are in
+    is_positional: the file has no image names, and the place of a row is its image
+    columns: the columns of each role, if the file has named columns
+    parts: the number of files that hold the predictions
     dropped_rows: the rows that were left out because they repeat another, from 1, ascending
-    has_header: the columns have names; a text without a header line has column_1, column_2, …
+    has_header: the columns have names; text without a header line has column_1, column_2, …
     is_format_chosen: the user chose the format, and with csv or tsv the separator
     """
 
@@ -53,17 +53,17 @@ class Facts:
     dropped_rows: list[int] = field(default_factory=list)
 
     def row_of(self, place: int) -> int:
-        """Return the row of the file, from 1, of what is in `place` among the rows kept."""
+        """Return the row of the file, from 1, of the row at `place` among the kept rows."""
         for dropped in self.dropped_rows:
             place += dropped <= place
         return place
 
 
 class Truth(NamedTuple):
-    """The original labels, by image number; place 0 is no image.
+    """The original labels, by image number; place 0 is not used.
 
-    original: int16 (50001,), -1 where the store has none
-    is_rated: bool (50001,), raters answered for the image; all True where that is unknown
+    original: int16 (50001,), -1 if the store has no label for the image
+    is_rated: bool (50001,), raters answered for the image; all True if that is unknown
     """
 
     original: NDArray[Any]
@@ -72,18 +72,18 @@ class Truth(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """How the user wants predictions read, and what was found out about them.
+    """The user's options for reading predictions, and the facts that were found.
 
-    columns: the column of some of ROLES, by its name
-    order: returns the images of an array's rows, (50000,) numbers or names; None where the user
-        chose no order, which is then that of the file names
-    ranks: one of RANKS; None is as written, if the confidences do not contradict it
-    drop_repeats: rows that repeat an earlier row are left out
-    truth: returns the original labels, which tell a column of predictions from one of labels; None
-        where the store has none
-    words: returns the names of the classes and their ids, in all spellings; -1 where a name could
+    columns: maps some of ROLES to the name of a column
+    order: returns the images of an array's rows, (50000,) numbers or names; None if the user chose
+        no order: the rows are then in the order of the file names
+    ranks: one of RANKS; None keeps the written ranks if the confidences do not contradict them
+    drop_repeats: leave out rows that repeat an earlier row
+    truth: returns the original labels, which distinguish predictions from ground truth; None if
+        the store has none
+    words: returns the names of the classes and their ids, in all spellings; -1 if a name could
         be two classes
-    facts: what the stages found
+    facts: the facts that the stages found
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -95,9 +95,9 @@ class ReadOptions:
     facts: Facts = field(default_factory=Facts)
 
     def images_of(self, rows: int, where: str) -> NDArray[Any]:
-        """Return the images of `rows` rows that name none: (50000,) numbers from 1, or names.
+        """Return the images of `rows` rows without image names: (50000,) numbers from 1, or names.
 
-        Raises DataError where there is not a row for each image.
+        Raises DataError if there is not one row for each image.
         """
         self.facts.is_positional = True
         if rows != IMAGES:
@@ -115,11 +115,11 @@ class ReadOptions:
         return np.arange(1, IMAGES + 1, dtype=np.int32)
 
     def require_order_used(self, where: str) -> None:
-        """Raise UsageError where the user chose an order and the predictions name their images."""
+        """Raise UsageError if the user chose an order and the predictions have image names."""
         if self.order is not None and not self.facts.is_positional:
             raise UsageError(
-                f"`order` is for arrays and for files without image names, and {where} names its "
-                "images",
+                f"`order` is for arrays and for files without image names, but {where} has image "
+                "names",
                 parameter="order",
                 remedy="Leave `order` out",
             )

@@ -1,7 +1,7 @@
-"""The original ILSVRC 2012 validation labels, from whatever file a user has of them.
+"""Read the original ILSVRC 2012 validation labels from any common file format.
 
-What a file is, is told by its content, never by its name. A new form is one function that reads it
-and one entry in ORIGINAL_LABEL_FORMATS.
+The content of a file decides its format, never its name. A new format needs one function that reads
+it and one entry in ORIGINAL_LABEL_FORMATS.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OriginalLabels:
     """The original label of every validation image.
 
     `labels` is int16 (50000,): class ids 0-999, image 1 first. `wordnet_ids` are the 1,000 sorted
-    WordNet ids where the source (or map_clsloc.txt, where it was needed) names them all, else None.
+    WordNet ids, or None if the source (or map_clsloc.txt, if it was used) does not have them all.
     `format` is a key of ORIGINAL_LABEL_FORMATS.
     """
 
@@ -45,10 +45,10 @@ class OriginalLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Labels as they are at `path`: WordNet ids or integers, as text, or an array of integers.
+    """The labels in the file `path`: WordNet ids or integers as text, or an array of integers.
 
-    `names` are the images' file names; None where the labels are in file-name order. `place`
-    returns where label i is; the first is row `first_row`.
+    `names` are the images' file names; None if the labels are in file-name order. `place` returns
+    the place of label i for messages. The first label is in row `first_row`.
     """
 
     path: Path
@@ -58,12 +58,12 @@ class Source:
     first_row: int = 1
 
     def where(self, rows: Sequence[int], values: Any) -> str:
-        """Return where the first few of `rows` are, with their `values`."""
+        """Return the places of the first few of `rows`, with their `values`."""
         found = (f"{self.place(row)}{str(values[row])!r:.60}" for row in rows)
         return first_few(found, len(rows))
 
     def refuse(self, rows: Sequence[int], what: str) -> None:
-        """Raise DataError if there are any `rows`, whose labels `what` is wrong with."""
+        """Raise DataError if there are any `rows`; `what` is the problem with their labels."""
         if rows:
             count = f"{len(rows):,} of {len(self.labels):,} labels"
             raise DataError(
@@ -77,9 +77,9 @@ class Source:
 
 
 class OriginalLabelReader(NamedTuple):
-    """A form of the labels: what it is, whether a text is of it, and how it is read.
+    """A format of the labels: its description, a test whether a text has it, and its reader.
 
-    The text is the file's; of an .npy file only its magic, of a folder ''.
+    The text is the content of the file; for an .npy file only the magic, for a folder ''.
     """
 
     description: str
@@ -96,14 +96,13 @@ def read_original_labels(
 ) -> OriginalLabels:
     """Read the original labels of the 50,000 validation images.
 
-    `format` is a key of ORIGINAL_LABEL_FORMATS, for content that does not show it; None where the
-    content does.
-    `wordnet_ids` is labels.txt (read_wordnet_ids): a class id is a WordNet id's place there, or
-    without it, among the source's own 1,000 sorted ids. `devkit` is map_clsloc.txt
-    (read_devkit_map); integers are the devkit's ids where it is there and none of them is 0.
+    `format` is a key of ORIGINAL_LABEL_FORMATS, or None to detect it from the content.
+    `wordnet_ids` is labels.txt (read_wordnet_ids): a class id is the place of a WordNet id there,
+    or else among the source's own 1,000 sorted ids. `devkit` is map_clsloc.txt (read_devkit_map).
+    If it is set and no integer is 0, integers are devkit ids.
 
-    Raises UsageError for an unknown `format`; DataError where the content is of another form or of
-    none, where the labels could mean two things, and unless every image has one label.
+    Raises UsageError for an unknown `format`. Raises DataError if the content has another format or
+    an unknown one, if the labels are ambiguous, or if an image does not have exactly one label.
     """
     if format is not None and format not in ORIGINAL_LABEL_FORMATS:
         raise UsageError(
@@ -117,7 +116,7 @@ def read_original_labels(
         (name for name, reader in ORIGINAL_LABEL_FORMATS.items() if reader.fits(text)), None
     )
     if found is None and format is not None:
-        found = format  # the content does not show it: the user names it
+        found = format  # not detected from the content: use the user's choice
     if found is None or format not in (None, found):
         raise DataError(
             f"{path}: {_mismatch(text, found, format)}",
@@ -130,11 +129,11 @@ def read_original_labels(
     class_ids, own_ids = _class_ids(source, wordnet_ids, devkit)
     if source.names is None and np.array_equal(class_ids, np.repeat(np.arange(CLASSES), 50)):
         raise DataError(
-            f"{path}: 50 labels of class 0, then 50 of class 1 and so on: the order of class "
-            "folders",
+            f"{path}: the labels are in the order of class folders (50 labels of class 0, then 50 "
+            "of class 1, and so on)",
             file=path,
             column="image",
-            remedy="Labels without file names must be in the order of the file names",
+            remedy="Write labels without file names in the order of the file names",
         )
     labels = np.empty(IMAGES, np.int16)
     labels[positions] = class_ids
@@ -142,9 +141,9 @@ def read_original_labels(
 
 
 def image_ids(names: Iterable[str]) -> NDArray[np.int32]:
-    """Return the validation image that each file name is of, 1-50000, or 0; int32, (names,).
+    """Return the validation image of each file name, 1-50000, or 0 if it is none; int32 (names,).
 
-    What a file name is, is said in image_names.
+    image_names defines the file names.
     """
     matches = map(_IMAGE_NAME.search, names)
     ids = np.array([int(match[1]) if match else 0 for match in matches], np.int32)
@@ -159,26 +158,30 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             is_npy = file.read(len(_NPY)) == _NPY.encode("latin-1")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}", file=path) from error
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", file=path) from error
     return _NPY if is_npy else read_text(path)
 
 
 def _mismatch(text: str, found: str | None, wanted: str | None) -> str:
-    start = f"not {wanted!r} ({ORIGINAL_LABEL_FORMATS[wanted].description}): it " if wanted else ""
+    start = (
+        f"the format is not {wanted!r} ({ORIGINAL_LABEL_FORMATS[wanted].description}): "
+        if wanted
+        else ""
+    )
     if found:
-        return f"{start}looks like {found!r} ({ORIGINAL_LABEL_FORMATS[found].description})"
+        return f"{start}the file looks like {found!r} ({ORIGINAL_LABEL_FORMATS[found].description})"
     forms = "; ".join(
         f"{name}: {reader.description}" for name, reader in ORIGINAL_LABEL_FORMATS.items()
     )
-    return f"{start}begins with {text[:60]!r:.60}, none of the known forms ({forms})"
+    return f"{start}the file begins with {text[:60]!r:.60}, which is no known format ({forms})"
 
 
 def _positions(source: Source) -> NDArray[np.integer[Any]]:
-    """Return the image, from 0, of each label; refuse what is not one label for each image."""
+    """Return the image of each label, from 0. Refuse labels if an image has not exactly one."""
     if source.names is None:
         if len(source.labels) != IMAGES:
             raise DataError(
-                f"{source.path}: {len(source.labels):,} labels; {IMAGES:,} are needed, one for "
+                f"{source.path} has {len(source.labels):,} labels; {IMAGES:,} are needed, one for "
                 "each validation image in the order of the file names",
                 file=source.path,
                 count=len(source.labels),
@@ -189,17 +192,17 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
     is_repeated[np.unique(ids, return_index=True)[1]] = False
     faults = []
     first: int | None = None
-    for what, bad in (("no validation image", ids == 0), ("an image named before", is_repeated)):
+    for what, bad in (("not those of a validation image", ids == 0), ("repeated", is_repeated)):
         if rows := np.flatnonzero(bad).tolist():
             where = source.where(rows, source.names)
             first = rows[0] if first is None else first
-            faults.append(f"{len(rows):,} of {len(ids):,} names are of {what} ({where})")
+            faults.append(f"{len(rows):,} of {len(ids):,} names are {what} ({where})")
     missing = np.setdiff1d(np.arange(1, IMAGES + 1), ids)
     if len(missing):
         faults.append(f"{len(missing):,} images are missing ({first_few(missing, len(missing))})")
     if faults:
         raise DataError(
-            f"{source.path}: {'; '.join(faults)}; each of 1 to {IMAGES} is needed once",
+            f"{source.path}: {'; '.join(faults)}. Each image from 1 to {IMAGES} is needed once",
             file=source.path,
             row=None if first is None else source.first_row + first,
             column="image",
@@ -212,7 +215,7 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
 def _class_ids(
     source: Source, wordnet_ids: tuple[str, ...] | None, devkit: dict[int, str] | None
 ) -> _ClassIds:
-    """Return the class id of each label, and the 1,000 WordNet ids where the source tells them."""
+    """Return the class id of each label, and the 1,000 WordNet ids if the source has them."""
     labels = source.labels
     if isinstance(labels, np.ndarray):
         return _from_integers(source, labels, wordnet_ids, devkit)
@@ -226,16 +229,16 @@ def _class_ids(
     own_ids = tuple(sorted(set(labels)))
     if wordnet_ids is None and len(own_ids) != CLASSES:
         raise DataError(
-            f"{source.path}: {len(own_ids):,} different WordNet ids; only all {CLASSES:,} "
-            "determine the class ids",
+            f"{source.path} has {len(own_ids):,} different WordNet ids; all {CLASSES:,} are needed "
+            "to determine the class ids",
             file=source.path,
             column="label",
             count=len(own_ids),
-            remedy="Put labels.txt beside it",
+            remedy="Put labels.txt into the same folder",
         )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(wordnet_ids or own_ids)}
     bad = [row for row, label in enumerate(labels) if label not in class_of]
-    source.refuse(bad, "are WordNet ids that are not in labels.txt")
+    source.refuse(bad, "have WordNet ids that are not in labels.txt")
     class_ids = np.array([class_of[label] for label in labels])
     return class_ids, own_ids if len(own_ids) == CLASSES else None
 
@@ -246,7 +249,7 @@ def _from_integers(
     wordnet_ids: tuple[str, ...] | None,
     devkit: dict[int, str] | None,
 ) -> _ClassIds:
-    # Each class has 50 validation images, so that ids without a 0 among them count from 1.
+    # Each class has 50 validation images, so ids without a 0 count from 1.
     last = CLASSES if (integers != 0).all() else CLASSES - 1
     bad = np.flatnonzero((integers < 0) | (integers > last)).tolist()
     source.refuse(bad, f"are not class ids, 0 to {CLASSES - 1}")
@@ -254,13 +257,13 @@ def _from_integers(
         return integers, None
     if devkit is None:
         raise DataError(
-            f"{source.path}: the labels are {integers.min()} to {integers.max()}, none is 0",
+            f"{source.path}: the labels are {integers.min()} to {integers.max()}, without a 0",
             file=source.path,
             column="label",
             value=integers.max(),
-            remedy="If they are the ILSVRC devkit's ids, in an order of its own, put its "
-            "map_clsloc.txt beside the file; if they are class ids that count from 1, subtract 1 "
-            "from each",
+            remedy="If they are ids of the ILSVRC devkit, which have another order, put its "
+            "map_clsloc.txt into the same folder. If they are class ids that count from 1, "
+            "subtract 1 from each",
         )
     own_ids = tuple(sorted(devkit.values()))
     if wordnet_ids not in (None, own_ids):
@@ -288,10 +291,10 @@ def _read_csv(path: Path, text: str) -> Source:
     try:
         for cells in reader:
             rows.append((reader.line_num, cells))
-    except csv.Error as error:  # where the row begins: a quote may stay open for long
+    except csv.Error as error:  # the row's first line: an open quote may continue for many lines
         line = rows[-1][0] + 1
         raise DataError(
-            f"{path}: line {line}: not valid CSV: {error}", file=path, row=line - 1
+            f"{path}: line {line} is not valid CSV: {error}", file=path, row=line - 1
         ) from error
     del rows[0]
     bad = [f"line {line}: {len(cells)}" for line, cells in rows if len(cells) != 2]
@@ -299,7 +302,7 @@ def _read_csv(path: Path, text: str) -> Source:
         where = first_few(bad, len(bad))
         first = next(row for row, (_, cells) in enumerate(rows, 1) if len(cells) != 2)
         raise DataError(
-            f"{path}: {len(bad):,} rows have another number of cells than 2 ({where})",
+            f"{path}: {len(bad):,} rows do not have 2 cells ({where})",
             file=path,
             row=first,
             value=len(rows[first - 1][1]),
@@ -317,17 +320,17 @@ def _read_json(path: Path, text: str) -> Source:
 
 def _read_npy(path: Path, _text: str) -> Source:
     try:
-        # Mapped, so that only the header is read before the array is known to be the right one.
+        # Memory-mapped: only the header is read before dtype and shape are checked.
         with HEADER_LOCK:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy raises errors of many kinds for a damaged header
         reason = str(error).partition("\n")[0]
         raise DataError(
-            f"{path}: not a readable .npy array of integers: {reason}", file=path
+            f"{path} cannot be read as an .npy array of integers: {reason}", file=path
         ) from error
     if array.dtype.kind not in "iu" or array.shape != (IMAGES,):
         raise DataError(
-            f"{path}: {array.dtype} of the shape {array.shape}; integers of the shape ({IMAGES},) "
+            f"{path} is {array.dtype} with shape {array.shape}; integers with shape ({IMAGES},) "
             "are needed, in the order of the file names",
             file=path,
             value=f"{array.dtype} {array.shape}",
@@ -344,17 +347,17 @@ def _read_folders(path: Path, _text: str) -> Source:
             folders = [e.name for e in entries if WORDNET_ID.fullmatch(e.name) and e.is_dir()]
         for folder in sorted(folders):
             with os.scandir(path / folder) as entries:
-                # A name that begins with a dot is the file manager's, not the data set's.
+                # Hidden files belong to file managers, not to the data set.
                 names += sorted(
                     f"{folder}/{entry.name}" for entry in entries if not entry.name.startswith(".")
                 )
     except OSError as error:
         raise DataError(
-            f"{error.filename}: cannot be read: {error.strerror}", file=error.filename
+            f"{error.filename} cannot be read: {error.strerror}", file=error.filename
         ) from error
     if not names:
         raise DataError(
-            f"{path}: this folder has no class folders with images, such as n01440764",
+            f"{path} has no class folders with images, such as n01440764",
             file=path,
             count=0,
         )

@@ -1,4 +1,4 @@
-"""Predictions: whatever they are, they become rows of the table `predictions`, or are refused."""
+"""Read predictions of any format into the table `predictions`, or refuse them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class InputRows(NamedTuple):
-    """Predictions as a relation, what to call them in messages, and their model's name."""
+    """Predictions as a relation, their name in messages, and the name of their model."""
 
     relation: duckdb.DuckDBPyRelation
     where: str
@@ -49,36 +49,37 @@ def add(
     (s3://, https:// or http://), a tuple of paths whose rows belong together, an Arrow table, a
     pandas or Polars frame, a DuckDB relation (anything with the Arrow C stream interface), a
     datasets.Dataset, a NumPy array, or a dict of file name to class id. An array is 50,000 class
-    ids, (50000, k) class ids by rank or (50000, 1000) logits; `order` says which images its rows
-    are: those in `file-name` order, in `class-folder` order (by the folder, which is the WordNet
-    id, then the file name), or those named in a file, a JSON list or a line each. `model` names
-    predictions that have no model column; left out, it is a file's stem. `columns` maps image,
-    label, rank, confidence or model to a column's name. `ranks` ranks the predictions of an image
-    anew: by-confidence or reversed; as-written keeps ranks that the confidences contradict.
-    `drop_repeats` leaves out rows that repeat an earlier row.
+    ids, (50000, k) class ids by rank or (50000, 1000) logits.
 
-    Labels are class ids, or words if `con` has the table `classes`: WordNet ids, names as there, or
-    names and description; with the table `class_names` also the names of OpenAI's CLIP.
+    `model` is the name for predictions without a model column; the default is a file's stem.
+    `columns` maps image, label, rank, confidence or model to a column's name. `order` is the order
+    of the images in an array: `file-name`, `class-folder` (by the folder, which is the WordNet id,
+    then the file name), or a file with the image names, as a JSON list or one a line. `ranks`
+    replaces the ranks of an image's predictions: by-confidence or reversed. as-written keeps ranks
+    that the confidences contradict. `drop_repeats` leaves out rows that repeat an earlier row.
 
-    Raises DataError, with the count, the first offenders and their rows, where an image, label,
-    rank or confidence is missing, unreadable or out of range, or an image, a rank or a class of an
-    image stands twice. Warns where a text may have been cut within its last line.
+    Labels are class ids, or words if `con` has the table `classes`: WordNet ids, names from that
+    table, or names and description. The table `class_names` adds the names of OpenAI's CLIP.
+
+    Raises DataError, with the count and the first invalid rows, if an image, label, rank or
+    confidence is missing, unreadable or out of range, or if an image, a rank or a class of an image
+    occurs twice. Warns if a text may have been cut within its last line.
     """
     unknown = sorted(set(columns or {}) - set(ROLES))
     if unknown:
         raise UsageError(
-            f"`columns` has the key {unknown[0]!r}",
+            f"`columns` has the unknown key {unknown[0]!r}",
             value=unknown[0],
             count=len(unknown),
             parameter="columns",
-            remedy=f"Its keys are {', '.join(ROLES)}",
+            remedy=f"Supported keys are {', '.join(ROLES)}",
         )
     if ranks is not None and ranks not in RANKS:
         raise UsageError(
-            f"`ranks` is {ranks!r}",
+            f"`ranks` has the invalid value {ranks!r}",
             value=ranks,
             parameter="ranks",
-            remedy=f"It is one of {', '.join(RANKS)}",
+            remedy=f"Supported values are {', '.join(RANKS)}",
         )
     require_name(model)
     in_place = order is None and remote.is_in_place(predictions, input_format)
@@ -115,7 +116,7 @@ def _add(
 
     relation, where, default = read(con, predictions, options, input_format)
     parameters = {"model": model or default, "image_name": image_names.PATTERN}
-    # A table's rowid grows with each row, in the order in which they come.
+    # rowid grows with each inserted row.
     stored = con.execute("select model, max(rowid) from predictions group by model").fetchall()
     known = {name for name, _ in stored}
     before = max((last + 1 for _, last in stored), default=0)
@@ -152,7 +153,7 @@ def options_for(
     ranks: str | None = None,
     drop_repeats: bool = False,
 ) -> ReadOptions:
-    """Return how to read predictions; the orders and the original labels are those of `con`."""
+    """Return the options for reading predictions, with the orders and original labels of `con`."""
     return ReadOptions(
         columns=columns or {},
         order=None if order is None else functools.partial(_images_in, con, order),
@@ -164,10 +165,10 @@ def options_for(
 
 
 def _truth(con: duckdb.DuckDBPyConnection) -> Truth | None:
-    """Return the original labels of the table images; None where there are none."""
+    """Return the original labels of the table images; None if there are none."""
     import numpy as np
 
-    # Looked up, not tried: an error would end the transaction.
+    # A query that fails would end the transaction.
     held = "select 1 from information_schema.tables where table_name = 'images'"
     if not con.execute(held).fetchall():
         return None
@@ -189,7 +190,7 @@ def _truth(con: duckdb.DuckDBPyConnection) -> Truth | None:
 
 @contextlib.contextmanager
 def _naming(file: object) -> Iterator[None]:
-    """Set the field `file` of an error from inside that names none, where `file` is a path."""
+    """Set the field `file` of errors from inside that have none, if `file` is a path."""
     try:
         yield
     except RealdbError as error:
@@ -199,10 +200,10 @@ def _naming(file: object) -> Iterator[None]:
 
 
 def _images_in(con: duckdb.DuckDBPyConnection, order: str | Path) -> NDArray[Any]:
-    """Return the images that the rows of an array belong to, by `order`: numbers or names.
+    """Return the images of an array's rows in this `order`: (50000,) numbers or names.
 
-    `con` needs the tables images and classes for class-folder order. Raises DataError where
-    they are missing, or where a file of names does not name 50,000.
+    `con` needs the tables images and classes for class-folder order. Raises DataError if they are
+    missing, or if a file of names does not have 50,000 names.
     """
     import numpy as np
 
@@ -225,21 +226,21 @@ def _images_in(con: duckdb.DuckDBPyConnection, order: str | Path) -> NDArray[Any
             rows = np.empty(0, np.int32)
         if len(rows) != IMAGES:
             raise DataError(
-                'this store does not have what `order="class-folder"` needs: the original labels '
-                "of all images and the WordNet ids of the classes",
+                '`order="class-folder"` needs the original labels of all images and the WordNet '
+                f"ids of the classes. This store has both for {len(rows):,} images",
                 value=order,
                 count=len(rows),
                 parameter="order",
-                remedy="Ingest a folder with their files: realdb ingest FOLDER",
+                remedy="Ingest a folder with these files: realdb ingest FOLDER",
             )
         return np.asarray(rows)
     path = user_path(order)
     if not path.is_file():
         raise UsageError(
-            f"`order` is {str(order)!r}, which is no file",
+            f"`order` is {str(order)!r}, and there is no such file",
             value=order,
             parameter="order",
-            remedy="It is file-name, class-folder or a file of image names",
+            remedy="Use file-name, class-folder or a file of image names",
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -252,7 +253,7 @@ def _images_in(con: duckdb.DuckDBPyConnection, order: str | Path) -> NDArray[Any
         ) from None
     if len(names) != IMAGES or not all(isinstance(name, str) for name in names):
         raise DataError(
-            f"{path} has {len(names):,} entries; the order of an array is {IMAGES:,} image names",
+            f"{path} must have {IMAGES:,} image names, but has {len(names):,} entries",
             file=order,
             count=len(names),
             parameter="order",
@@ -266,12 +267,12 @@ def read(
     options: ReadOptions,
     input_format: str | None,
 ) -> InputRows:
-    """Return predictions as a relation with the columns of ROLES; nothing is checked."""
+    """Return predictions as a relation with the columns of ROLES, without checks."""
     import duckdb
 
     try:
         rows = _read(con, predictions, options, input_format)
-    except duckdb.Error as error:  # its content is looked at to find the columns
+    except duckdb.Error as error:  # finding the columns reads the content
         where = predictions if isinstance(predictions, str | Path) else "the table"
         raise DataError(f"{where} cannot be read: {_in_a_line(error)}") from None
     options.require_order_used(rows.where)
@@ -310,7 +311,7 @@ def _read(
                 value=type(predictions).__name__,
                 count=len(predictions),
                 parameter="predictions",
-                remedy="Pass one of them",
+                remedy="Pass one split",
             )
         predictions = predictions.with_format("arrow")[:]
     if isinstance(predictions, Mapping) or hasattr(predictions, "__arrow_c_stream__"):
@@ -319,7 +320,7 @@ def _read(
         where = "the dict" if isinstance(predictions, Mapping) else "the table"
         return InputRows(frame.from_object(con, predictions, options, where), where, "predictions")
     raise UsageError(
-        f"predictions cannot be a {type(predictions).__name__}",
+        f"predictions of the type {type(predictions).__name__} are not supported",
         value=type(predictions).__name__,
         parameter="predictions",
         remedy="Pass a path, an Arrow table, a pandas or Polars frame, a NumPy array, or a dict of "
@@ -346,19 +347,19 @@ def _read_part(
     options: ReadOptions,
     input_format: str | None,
 ) -> duckdb.DuckDBPyRelation:
-    """Read a file that holds only part of the rows: as text, so that they fit together."""
+    """Read one of several files of a set as text: their column types may differ."""
     if unpack.is_needed(path):
         raise DataError(
-            f"{path} is one of several files of a set, and compressed",
+            f"{path} is compressed, which is not supported for a set of several files",
             file=path,
             remedy="Unpack the files",
         )
     form = formats.find(input_format or formats.recognise(path))
     if form.is_array:
         raise DataError(
-            f"{path} is one of several files of a set, and an array",
+            f"{path} is an array, which is not supported for a set of several files",
             file=path,
-            remedy="Join the arrays",
+            remedy="Join the arrays into one",
         )
     texts = ", ".join(f"cast({role} as varchar) as {role}" for role in ROLES)
     options.facts.is_format_chosen = input_format is not None
@@ -367,7 +368,7 @@ def _read_part(
 
 
 def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: str) -> None:
-    """Put `input_rows` into `predictions`, its labels spelled out where that is needed."""
+    """Insert `input_rows` into `predictions`. If that fails, turn words into class ids first."""
     import duckdb
 
     statement = Path(__file__).with_name("values.sql").read_text(encoding="utf-8")
@@ -383,13 +384,13 @@ def _insert(con: duckdb.DuckDBPyConnection, parameters: dict[str, str], where: s
                 con.execute(f"create temp table parsed as {statement}", parameters)
                 checks.refuse_rows(con, where)
                 raise
-            # What the second try refuses are the labels as they are spelled out.
+            # The second attempt reads the labels as class ids.
             con.commit()
             con.begin()
 
 
 def _in_a_line(error: Exception) -> str:
-    """Return what DuckDB says is wrong and where, without the long line and its own settings."""
+    """Return DuckDB's message in one line, without its settings, and long lines cut."""
     text = str(error).partition("\nPossible")[0]
     first, *others = [line for line in text.splitlines() if line.strip()]
     return "; ".join([first, *(line[:100] for line in others[:1]), *others[1:][-1:]])

@@ -1,8 +1,7 @@
-"""Values as libraries print them: `np.int64(394)`, `b'394'`, `LABEL_394`, `(1, 2)`, `12.3%`, `N/A`.
+"""Read values that libraries print: `np.int64(394)`, `b'394'`, `LABEL_394`, `(1, 2)`, `12.3%`.
 
-A value is read where its text leaves no choice. All other texts stay as they are, and are refused
-by whoever takes the rows. Blanks of any kind and invisible characters around a value are no part
-of it.
+Unambiguous texts are read. All other texts stay unchanged, and later checks refuse them. Blanks and
+invisible characters around a value are removed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from . import image_names
 if TYPE_CHECKING:
     import duckdb
 
-# The table of texts and what they mean, while the rows are read.
+# The temporary table of texts and their values.
 _MEANT = "printed_values"
 _TEXTS = ("varchar", "blob", "enum")
 _BLANKS = " \t\u00a0\u2007\u202f\u200b\u200c\u200d\u2060\ufeff"
@@ -44,7 +43,7 @@ _DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?(?:\s?%)?")
 _WHOLE = re.compile(r"[-+]?[0-9]+(?:[eE][-+]?[0-9]+)?(?:\s?%)?")
 _THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{3}(?:\s?%)?")
 _PERCENT = re.compile(rf"{_REAL}\s?%")
-# What a library prints around a value that it holds on a device, by what takes the value out.
+# How libraries print tensors, by the method that returns the value.
 _HELD = {
     ".numpy()": re.compile(r"<tf\.Tensor|tf\.Tensor\("),
     ".item()": re.compile(r"\b(?:tensor|Parameter|Tensor|DeviceArray|Array)\("),
@@ -54,9 +53,9 @@ _HELD = {
 def read(
     con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation
 ) -> duckdb.DuckDBPyRelation | None:
-    """Return `rows` with what their printed values mean; None where there are none.
+    """Return `rows` with printed values replaced by plain ones; None if there are none.
 
-    Lists that a cell prints stay texts, written with brackets and commas or blanks.
+    Printed lists stay text, with brackets and commas or blanks.
     """
     import pyarrow as pa
 
@@ -68,7 +67,7 @@ def read(
         text = f"cast({role} as varchar)"
         odd = rows.filter(f"not coalesce({is_plain.format(text)}, true)")
         if odd.limit(1).fetchall():
-            # What a confidence or a list means depends on the others of its column.
+            # The meaning of a confidence or a list depends on the other values of the column.
             whole = rows.filter(f"{role} is not null") if role in _BY_COLUMN else odd
             texts = [found for (found,) in whole.project(text).distinct().fetchall()]
             pairs = zip(texts, find(texts), strict=True)
@@ -99,34 +98,34 @@ def read(
 
 
 def advice(texts: Sequence[str]) -> str:
-    """Return what to write in place of values that a library printed; '' for others."""
+    """Return advice on what to write instead of printed values; '' for other values."""
     for method, pattern in _HELD.items():
         if any(pattern.search(text) for text in texts):
             return (
-                f". These are printed tensors: write their values, with {method} for one or "
-                ".tolist() for several"
+                f". These are printed tensors: write their values instead, with {method} for one "
+                "value or .tolist() for several"
             )
     if any(_ANY_BYTES.search(text) for text in texts):
-        return ". These are printed bytes: write the text, with .decode()"
+        return ". These are printed bytes: write text instead, with .decode()"
     if any(text.strip(_BLANKS).lower() in ("true", "false") for text in texts):
-        return ". True and False are no values of this column: choose another with `columns`"
+        return ". True and False are not valid here: choose another column with `columns`"
     if any(text.endswith("%") for text in texts):
         return ". Write all values as percentages, or none"
     if any(_DECIMAL_COMMA.fullmatch(text) for text in texts):
         return ". Write all numbers with a decimal point"
     if any(any(c.isdigit() or c in _BLANKS[2:] for c in t if not c.isascii()) for t in texts):
-        return ". Some characters look like digits or blanks and are others: write ASCII digits"
+        return ". Some digits or blanks are not ASCII characters: write ASCII digits"
     if texts and all(re.fullmatch(r"[A-Za-z][A-Za-z' .,()/-]*", text) for text in texts):
         return (
-            ". Names are those of WordNet, Keras and torchvision, and those of OpenAI's CLIP if "
-            "the store was built with zero_shot_metadata.py. Other lists use other names: write "
-            "the class ids"
+            ". realdb knows the names of WordNet, Keras and torchvision, and those of OpenAI's "
+            "CLIP if the store was built with zero_shot_metadata.py. For other names, write the "
+            "class ids"
         )
     return ""
 
 
 def without_prefix(text: str) -> str:
-    """Return the number of `LABEL_1000`, and any other text as it is."""
+    """Return the number of `LABEL_1000`, and any other text unchanged."""
     return re.sub(r"^(?:label|class)_(?=[0-9]+$)", "", text, flags=re.IGNORECASE)
 
 
@@ -138,7 +137,7 @@ def _bare(text: str) -> str:
 
 
 def _alone(text: str) -> str:
-    """Return the one value of a list or a tuple, as a DataLoader of batch size 1 gives it."""
+    """Return the value of a list or tuple with one element, as of a DataLoader of batch size 1."""
     bare = _bare(text)
     found = _ONE.fullmatch(bare)
     return _bare(found[1]) if found else bare
@@ -162,7 +161,7 @@ def _labels(texts: Sequence[str]) -> list[str | None]:
 
 
 def _listed(text: str) -> str:
-    """Write a tuple as a list."""
+    """Return a printed tuple as a list."""
     if _LISTED_TEXTS.fullmatch(text):
         return f"[{text[1:-1].strip().rstrip(',')}]"
     found = _TUPLE.fullmatch(text)
@@ -172,7 +171,7 @@ def _listed(text: str) -> str:
 def _bare_lists(texts: list[str], element: str) -> list[str]:
     """Put brackets around `1 2 3`, `1,2,3` and `1;2;3`, if all texts are lists of one length.
 
-    `394,0` on all rows is a decimal comma, and no list.
+    `394,0` in all rows is a decimal comma, not a list.
     """
     separators = (r"[ \t]+", r"\s*,\s*", r"\s*;\s*", r"\s*\|\s*")
     for separator in separators:
@@ -195,13 +194,13 @@ def _confidences(texts: Sequence[str]) -> list[str | None]:
 
 
 def _numbers(texts: list[str]) -> list[str]:
-    """Read percentages and decimal commas, where the whole column is written so."""
+    """Read percentages and decimal commas if the whole column uses them."""
     from decimal import Decimal
 
     has_commas = any("," in text for text in texts) and all(
         _DECIMAL_COMMA.fullmatch(text) or _WHOLE.fullmatch(text) for text in texts
     )
-    # 1,234 may be a thousand: only another number of digits, or a 0 before the comma, excludes it.
+    # 1,234 may have a thousands separator. Another number of digits, or a leading 0, excludes it.
     with_comma = [text for text in texts if "," in text]
     if has_commas:
         if all(_THOUSANDS.fullmatch(text) for text in with_comma):
@@ -212,7 +211,7 @@ def _numbers(texts: list[str]) -> list[str]:
     return _bare_lists(texts, _REAL)
 
 
-# A role, what its texts are that need no second look, in SQL, and what the others mean.
+# For each role: the SQL condition for plain texts, and the function that reads the others.
 _ROLES: dict[str, tuple[str, Callable[[Sequence[str]], list[str | None]]]] = {
     "image": (r"regexp_full_match({}, '(ILSVRC2012_val_\d{{8}}\.JPEG|\d+)')", _images),
     "rank": (r"regexp_full_match({}, '\d+')", _ranks),

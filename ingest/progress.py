@@ -1,12 +1,12 @@
-"""How long work tells how far it is."""
+"""The callback that reports the progress of long work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# Called with what is being done, how much of it is done and how much there is, in the same unit.
+# Called with the task, the amount done and the total, in the same unit.
 Progress = Callable[[str, int, int], None]
 
 
 def silent(task: str, done: int, total: int) -> None:
-    """Tell nothing."""
+    """Report nothing."""

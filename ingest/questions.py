@@ -1,4 +1,4 @@
-"""The questions of an .npz: which image and which label each row of its tensor is about."""
+"""Read the questions of an .npz: the image and label of each row of its tensor."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _BLOCK = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """The (image, label) pairs of a file in its order.
+    """The (image, label) pairs of a file, in its order.
 
-    `image_id` is int32 (n,), `label` int16 (n,), `path` the file they were read from.
+    `image_id` is int32 (n,), `label` is int16 (n,), and `path` is the file.
     """
 
     path: Path
@@ -37,21 +37,21 @@ class Questions:
 
     @property
     def keys(self) -> npt.NDArray[np.int64]:
-        """One number a question, int64 (n,), that sorts by image and label."""
+        """One number for each question, int64 (n,), which sorts by image and label."""
         return self.image_id.astype(np.int64) * 1000 + self.label
 
     def has(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Say of each of `keys` whether it is among these questions."""
+        """Return for each of `keys` whether it is one of these questions."""
         known = np.sort(self.keys)
         places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         return known[places] == keys if len(known) else np.zeros(len(keys), np.bool_)
 
 
 def read_questions(path: Path) -> Questions:
-    """Read `info`, `<U28` (n, 2): file name and class id, of the .npz at `path`.
+    """Read `info` of the .npz at `path`: `<U28` (n, 2), file name and class id.
 
-    Raises DataError where a name is no validation image's, a label is not 0-999, or a question
-    occurs twice.
+    Raises DataError if a name is not that of a validation image, a label is not 0-999, or a
+    question occurs twice.
     """
     with npz.member(path, "info", dtype="<U28", axes=2) as info:
         if info.shape[1] != 2:
@@ -91,8 +91,8 @@ def require_same(one: Questions, other: Questions) -> None:
     """Raise DataError unless both files ask the same questions in the same order."""
     if len(one) != len(other):
         raise DataError(
-            f"{one.path.name} has {len(one):,} questions and {other.path.name} {len(other):,}; "
-            "they must be the same",
+            f"{one.path.name} has {len(one):,} questions and {other.path.name} has "
+            f"{len(other):,}; both must have the same questions",
             file=one.path.name,
             count=len(one),
             remedy="Check that no two of the .npz files are swapped",
@@ -101,17 +101,17 @@ def require_same(one: Questions, other: Questions) -> None:
     if differs.size:
         raise DataError(
             f"{one.path.name} and {other.path.name} differ in {differs.size:,} of {len(one):,} "
-            f"questions, first in row {differs[0]} of info; they must be the same",
+            f"questions (first: row {differs[0]} of info); both must have the same questions",
             file=one.path.name,
             row=int(differs[0]),
             column="info",
             count=differs.size,
-            remedy="Download both again",
+            remedy="Download both files again",
         )
 
 
 def _characters(info: npt.NDArray[np.str_]) -> npt.NDArray[np.uint32]:
-    """Return the code points of text (n, 2) as (n, 2, 28), 0 after a text's end."""
+    """Return the code points of text (n, 2) as (n, 2, 28), with 0 after the end of a text."""
     wide = info.astype(f"<U{_NAME_LENGTH}", copy=False)
     return wide.view(np.uint32).reshape(len(info), 2, _NAME_LENGTH)
 
@@ -119,8 +119,8 @@ def _characters(info: npt.NDArray[np.str_]) -> npt.NDArray[np.uint32]:
 def _parse(
     info: npt.NDArray[np.uint32], path: Path, start: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]:
-    """Turn characters, uint32 (n, 2, 28), into image ids and labels."""
-    # uint32 wraps round below "0", so one comparison says what is no digit.
+    """Convert characters, uint32 (n, 2, 28), to image ids and labels."""
+    # uint32 wraps around below "0", so that one comparison finds all non-digits.
     digits = info[:, 0, 15:23] - np.uint32(ord("0"))
     good = (info[:, 0, :15] == _PREFIX).all(axis=1) & (info[:, 0, 23:] == _SUFFIX).all(axis=1)
     good &= (digits <= 9).all(axis=1)
@@ -157,13 +157,13 @@ def _refuse(
     offender = info[bad[0], column].tobytes().decode("utf-32-le", "replace").rstrip("\0")
     if column == 0 and offender.startswith("image_"):
         raise DataError(
-            f"{path.name} names its images {offender!r}: it is the file from before commit bcd006f "
-            "of the public repository, whose names do not identify the images",
+            f"{path.name} has image names such as {offender!r}, which do not identify the images. "
+            "It is from before commit bcd006f of the public repository",
             file=path.name,
             row=start + int(bad[0]),
             column="image",
             value=offender,
-            remedy="Download the file of that commit or a later one",
+            remedy="Download the file from that commit or a later one",
         )
     raise refusal(
         path,

@@ -1,4 +1,4 @@
-"""The ranks of an image's predictions: set anew, and compared with confidences and labels."""
+"""Replace the ranks of predictions, and compare them with confidences and labels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .options import DOCTOR, ReadOptions
 if TYPE_CHECKING:
     import duckdb
 
-# A rise by less than this share of the confidence is rounding.
+# A smaller relative rise of the confidence is rounding.
 _ROUNDING = 1e-6
-# On fewer images the ranks are not compared with the labels.
+# The fewest images for comparing ranks with labels.
 _FEWEST = 20
-# The predictions of an image by other ranks; equal ones keep the order in which they are written.
+# The order of an image's predictions for each value of `ranks`. Ties keep the order of the file.
 ORDERS = {"by-confidence": "confidence desc, rank, rowid", "reversed": "rank desc, rowid desc"}
 _HAS_LABELS = """
     select count(*) = 2 from information_schema.columns
@@ -23,7 +23,10 @@ _HAS_LABELS = """
 
 
 class _Rise(NamedTuple):
-    """On how many images with several predictions confidence rises with rank, and the first."""
+    """The number of images on which confidence rises with rank, and the first such image.
+
+    `several` is the number of images with several predictions.
+    """
 
     images: int
     several: int
@@ -34,7 +37,7 @@ class _Rise(NamedTuple):
 
 
 def drop_repeats(con: duckdb.DuckDBPyConnection, before: int, options: ReadOptions) -> None:
-    """Delete the rows from `before` on that repeat the label of an earlier one, and doubt them."""
+    """Delete the rows from `before` on that repeat the label of an earlier row, with a warning."""
     repeats = con.execute(
         """
         select row, id, confidence is distinct from first_confidence
@@ -62,15 +65,14 @@ def drop_repeats(con: duckdb.DuckDBPyConnection, before: int, options: ReadOptio
     other = int(differ.sum())
     options.facts.doubts.append(
         f"{len(rows):,} rows repeat an earlier row and are left out"
-        + (f"; {other:,} of them have another confidence" if other else "")
+        + (f"; {other:,} of them have a different confidence" if other else "")
     )
 
 
 def rank_anew(con: duckdb.DuckDBPyConnection, where: str, before: int, ranks: str) -> None:
-    """Replace the ranks of the rows from `before` on, as `ranks` says: see `options.RANKS`.
+    """Replace the ranks of the rows from `before` on; `ranks` is one of `options.RANKS`.
 
-    Equal confidences keep the order in which they are written. Raises DataError where a row has no
-    confidence to rank it by.
+    Equal confidences keep the order of the file. Raises DataError if a row has no confidence.
     """
     if ranks == "by-confidence":
         rows, confident = con.execute(
@@ -82,7 +84,7 @@ def rank_anew(con: duckdb.DuckDBPyConnection, where: str, before: int, ranks: st
                 column="confidence",
                 count=rows - confident,
                 parameter="ranks",
-                remedy="Leave `ranks` out, or name the column of the confidences with `columns`",
+                remedy="Leave `ranks` out, or choose the confidence column with `columns`",
             )
     con.execute(
         f"""
@@ -102,10 +104,10 @@ def rank_anew(con: duckdb.DuckDBPyConnection, where: str, before: int, ranks: st
 
 
 def check(con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions) -> None:
-    """Hold the ranks of the rows from `before` on against their confidences, or the labels.
+    """Compare the ranks of the rows from `before` on with their confidences, or the labels.
 
-    Raises DataError where confidence rises with rank. Where there are no confidences, doubts ranks
-    of which a later one agrees more often with the original labels than the first.
+    Raises DataError if confidence rises with rank. Without confidences, warns if a later rank
+    agrees more often with the original labels than the first.
     """
     rise = _rise(con, before)
     if rise is None:
@@ -115,7 +117,7 @@ def check(con: duckdb.DuckDBPyConnection, where: str, before: int, options: Read
 
 
 def _rise(con: duckdb.DuckDBPyConnection, before: int) -> _Rise | None:
-    """Return where confidence rises with rank; None where no image has two confidences."""
+    """Return how often confidence rises with rank; None if no image has two confidences."""
     ((images, several, first),) = con.execute(
         """
         with steps as (
@@ -166,19 +168,20 @@ def _rise(con: duckdb.DuckDBPyConnection, before: int) -> _Rise | None:
 
 
 def _refusal(con: duckdb.DuckDBPyConnection, where: str, before: int, rise: _Rise) -> DataError:
-    """Return what to raise; the remedy is the ranking that agrees better with the labels."""
+    """Return the error. Its remedy is the ranking that agrees better with the original labels."""
     text = (
         f"{where}: confidence rises with rank on {rise.images:,} of {rise.several:,} images, such "
-        f"as image {rise.image_id}: rank {rise.rank} has {rise.confidence:g}, the rank before it "
-        f"{rise.previous:g}"
+        f"as image {rise.image_id}: rank {rise.rank} has confidence {rise.confidence:g}, the rank "
+        f"before it {rise.previous:g}"
     )
     if rise.images == rise.several:
-        text += ". The ranks seem to be reversed, as an ascending argsort leaves them"
+        text += ". The ranks seem to be reversed, like the result of an ascending argsort"
     else:
-        text += ". The ranks are not sorted, as argpartition leaves them"
+        text += ". The ranks are not sorted by confidence, like the result of argpartition"
     by_confidence = f'Rank the predictions with `ranks="by-confidence"`. {DOCTOR}'
     as_written = (
-        'If the column is no confidence (a distance, say), keep the ranks with `ranks="as-written"`'
+        "If the column is not a confidence but, for example, a distance, keep the ranks with "
+        '`ranks="as-written"`'
     )
     hits = _first_choices(con, before)
     if hits is None or hits[0] == hits[1]:
@@ -186,8 +189,8 @@ def _refusal(con: duckdb.DuckDBPyConnection, where: str, before: int, rise: _Ris
     else:
         written, confident, images = hits
         text += (
-            f". The first choices agree with the original labels on {written / images:.1%} of the "
-            f"images by rank, and on {confident / images:.1%} by confidence"
+            f". The first choice by rank agrees with the original label on {written / images:.1%} "
+            f"of the images, and the first choice by confidence on {confident / images:.1%}"
         )
         remedy = by_confidence if confident > written else as_written
     return DataError(
@@ -201,9 +204,9 @@ def _refusal(con: duckdb.DuckDBPyConnection, where: str, before: int, rise: _Ris
 
 
 def _first_choices(con: duckdb.DuckDBPyConnection, before: int) -> tuple[int, int, int] | None:
-    """Return how often the original label is the first choice by rank, by confidence, of how many.
+    """Return how often the first choice is the original label: by rank, by confidence, and images.
 
-    None where the original labels are not known.
+    None if the original labels are not known.
     """
     if not _has_labels(con):
         return None
@@ -234,7 +237,7 @@ def _first_choices(con: duckdb.DuckDBPyConnection, before: int) -> tuple[int, in
 def _doubt_order(
     con: duckdb.DuckDBPyConnection, where: str, before: int, options: ReadOptions
 ) -> None:
-    """Doubt ranks without confidences if a later one agrees more often with the original labels."""
+    """Warn about ranks if a later one agrees more often with the original labels than rank 1."""
     if not _has_labels(con):
         return
     found = con.execute(
@@ -268,5 +271,5 @@ def _doubt_order(
 
 
 def _has_labels(con: duckdb.DuckDBPyConnection) -> bool:
-    # Looked up, not tried: an error would end the transaction.
+    # A query that fails would end the transaction.
     return bool(con.execute(_HAS_LABELS).fetchall()[0][0])

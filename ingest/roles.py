@@ -1,12 +1,12 @@
-"""The names of columns that tools write, and the role of each."""
+"""The column names that tools write, and the role of each name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-# Compared without case, blanks, `-`, `_` and `.`. Their order is of no importance: where two
-# columns of a file could be meant, their contents decide, or the user.
+# Compared without case, blanks, `-`, `_` and `.`. The order has no meaning: if two columns of a
+# file are possible, the content or the user decides.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "model": ("model",),
     "image": (
@@ -104,9 +104,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "top1_probability",
     ),
 }
-# What messages name of them.
+# The names that messages show.
 SHOWN: Mapping[str, tuple[str, ...]] = {role: names[:6] for role, names in NAMES.items()}
-# Names of the ground truth: a column of such a name is never the prediction, unless it is chosen.
+# Names of the ground truth. Such a column is the prediction only if the user chooses it.
 TARGETS = (
     "target",
     "targets",
@@ -136,13 +136,13 @@ TARGETS = (
     "correct_label",
     "correct_class",
 )
-# What the names of predictions contain, and those of classes.
+# Parts of the names of predictions, and of classes.
 _PREDICTED = ("pred", "output", "top", "hat", "argmax", "guess")
 _CLASSES = ("label", "class", "cls", "categ", "synset", "wnid", "wordnet", "answer", *_PREDICTED)
 
 
 def normal(name: str) -> str:
-    """Return the name without what does not distinguish names."""
+    """Return the name in the form for comparison: lower case, without separators."""
     return re.sub(r"[\s\-_.]+", "", name).lower()
 
 
@@ -151,20 +151,20 @@ _TARGETS = frozenset(map(normal, TARGETS))
 
 
 def of(name: str) -> str | None:
-    """Return the role of a column of this name; None where the name is unknown."""
+    """Return the role of a column with this name; None if the name is unknown."""
     return _ROLES.get(normal(name))
 
 
 def is_target(name: str) -> bool:
-    """Say whether a column of this name holds the ground truth."""
+    """Return whether a column with this name holds the ground truth."""
     return normal(name) in _TARGETS
 
 
 def is_of_predictions(name: str) -> bool:
-    """Say whether the name speaks of predictions, not only of classes."""
+    """Return whether the name is one of predictions, not only of classes."""
     return any(part in normal(name) for part in _PREDICTED)
 
 
 def is_of_classes(name: str) -> bool:
-    """Say whether the name speaks of classes, predicted or not."""
+    """Return whether the name is one of classes, predicted or not."""
     return any(part in normal(name) for part in _CLASSES)

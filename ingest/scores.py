@@ -1,4 +1,4 @@
-"""Scores: scores.npz."""
+"""Read the scores, scores.npz."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ def read_scores(path: Path) -> Scores:
     if len(score) != len(questions):
         raise refusal(
             path,
-            f"{len(score):,} scores for {len(questions):,} questions; one for each is expected",
+            f"the file has {len(score):,} scores for {len(questions):,} questions; one score for "
+            "each is expected",
             count=len(score),
         )
     wrong = np.flatnonzero(~((score >= 0) & (score <= 1)))
     if wrong.size:
         raise refusal(
             path,
-            f"tensor[{wrong[0]}] is {score[wrong[0]]}; a score is between 0 and 1 ({wrong.size:,} "
-            "such scores)",
+            f"tensor[{wrong[0]}] is {score[wrong[0]]}, but a score must be between 0 and 1 "
+            f"({wrong.size:,} such scores)",
             row=int(wrong[0]),
             column="tensor",
             value=score[wrong[0]],

@@ -1,4 +1,4 @@
-"""Columns that belong together: one for each rank (`pred_1` to `pred_5`), or one for each class."""
+"""Find series of columns: one for each rank (`pred_1` to `pred_5`), or one for each class."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..errors import DataError
 from ..schema.tables import CLASSES
 from . import roles
 
-# A series of more columns has one for each class, not for each rank.
+# A series with more columns has one for each class, not for each rank.
 _MOST_RANKS = 100
-# As many columns that are named after classes leave no doubt what they are.
+# If so many columns are named after classes, they are a series by class.
 _MANY = CLASSES // 2
-# Compiled when a name has a digit, which most have not.
+# Compiled only if a name has a digit, which is rare.
 _NAME = r"(?P<stem>.*?)[\s_\-.]*(?P<number>\d+)[\s_\-.]*(?P<suffix>[a-z][a-z\s_\-.]*)?"
 _WORDNET_ID = r"(?:[a-z]+[_\-. ])?(n\d{8})"
-# Stems that are followed by what the column holds: top1_class, rank_2_prob, pred_3_score.
+# Stems with a suffix that is the role of the column: top1_class, rank_2_prob, pred_3_score.
 _BEFORE_SUFFIX = ("top", "rank", "choice", "guess", "pred", "prediction", "class", "label", "cls")
 _LABEL_STEMS = ("top", "rank", "choice", "guess")
 _LABEL_SUFFIXES = ("id", "idx", "name", "wnid", "synset", "word", "words", "description")
-# Stems of a column for each class beside the names of labels and confidences.
+# Stems for columns by class, in addition to the names of labels and confidences.
 _CLASS_STEMS = ("", "c", "p", "y", "v", "out", "col", "column")
-# How `columns` chooses the columns that are named by class.
+# The name of a series by class for the option `columns`.
 _BY_CLASS = "classes"
 _SHOWN = 3
 
@@ -31,8 +31,8 @@ _SHOWN = 3
 class Found(NamedTuple):
     """A column that may have a role, or the columns of a series.
 
-    name: how `columns` chooses it
-    columns: its columns, in the order of the ranks, or of the classes
+    name: its name for the option `columns`
+    columns: its columns, in the order of the ranks or of the classes
     is_by_class: it has a confidence for each class
     """
 
@@ -48,8 +48,8 @@ class Found(NamedTuple):
 def find(names: Sequence[str], words: Mapping[str, int], where: str) -> dict[str, list[Found]]:
     """Return the series among the columns by role, `label` or `confidence`.
 
-    A series of confidences by class is a label, as its classes are the predictions. `words` maps
-    names of classes to ids. Raises DataError where a series is not complete.
+    A series of confidences by class has the role label, because the classes are the predictions.
+    `words` maps names of classes to ids. Raises DataError if a series is incomplete.
     """
     found: dict[str, list[Found]] = {"label": [], "confidence": []}
     named = _by_class_name(names, words, where) if len(names) > _MANY else None
@@ -68,9 +68,9 @@ def find(names: Sequence[str], words: Mapping[str, int], where: str) -> dict[str
 def chosen(
     names: Sequence[str], choice: str, role: str, words: Mapping[str, int], where: str
 ) -> Found | None:
-    """Return the series that `choice` names, with or without its number; None where there is none.
+    """Return the series called `choice`, with or without its number; None if there is none.
 
-    `classes` are the columns named by class.
+    `classes` is the name of the columns named by class.
     """
     named = _by_class_name(names, words, where) if len(names) > _MANY else None
     if named and choice == named.name:
@@ -83,7 +83,7 @@ def chosen(
 
 
 def _numbered(names: Iterable[str]) -> dict[tuple[str, str], dict[int, list[str]]]:
-    """Return the columns by their numbers, by what their names are apart from the number."""
+    """Return the columns by number, grouped by the rest of their names."""
     found: dict[tuple[str, str], dict[int, list[str]]] = {}
     for name in names:
         if not any(map(str.isdecimal, name)):
@@ -96,7 +96,7 @@ def _numbered(names: Iterable[str]) -> dict[tuple[str, str], dict[int, list[str]
 
 
 def _role(stem: str, suffix: str, columns: int) -> str | None:
-    """Return what a series of such names holds; None where it is no series."""
+    """Return the role of a series with such names; None if they are not a series."""
     if suffix:
         if stem not in _BEFORE_SUFFIX:
             return None
@@ -113,8 +113,8 @@ def _role(stem: str, suffix: str, columns: int) -> str | None:
 def _complete(numbered: Mapping[int, Sequence[str]], role: str, where: str) -> list[str] | None:
     """Return the columns in the order of their numbers, which count from 0 or 1 without a gap.
 
-    None where there is no such series: prob_1 alone may be anything, and top1 beside top5 are
-    accuracies, or one choice and all five.
+    None if they are not a series: prob_1 alone may be anything, and top1 with top5 are accuracies,
+    or the first choice and all five.
     """
     first, last = min(numbered), max(numbered)
     if first > 1 or len(numbered) == 1 or set(numbered) == {1, 5}:
@@ -123,7 +123,7 @@ def _complete(numbered: Mapping[int, Sequence[str]], role: str, where: str) -> l
     if len(columns) > len(numbered):
         twice = next(names for names in numbered.values() if len(names) > 1)
         raise DataError(
-            f"{where} has several columns of the same number: {', '.join(twice)}",
+            f"{where} has several columns with the same number: {', '.join(twice)}",
             column=role,
             value=twice[0],
             count=len(twice),
@@ -135,11 +135,12 @@ def _complete(numbered: Mapping[int, Sequence[str]], role: str, where: str) -> l
     if missing:
         absent = [_renumbered(columns[0], number) for number in missing]
         raise DataError(
-            f"{where} has columns {columns[0]} to {columns[-1]}, but no {_some(absent)}",
+            f"{where} has columns {columns[0]} to {columns[-1]}, but {len(missing):,} are missing: "
+            f"{_some(absent)}",
             column=role,
             value=absent[0],
             count=len(missing),
-            remedy="A series of columns has all numbers, from 0 or from 1",
+            remedy="Number the columns of a series from 0 or from 1, without gaps",
         )
     return columns
 
@@ -147,7 +148,7 @@ def _complete(numbered: Mapping[int, Sequence[str]], role: str, where: str) -> l
 def _series(columns: Sequence[str], where: str) -> Found:
     is_by_class = len(columns) > _MOST_RANKS
     if is_by_class:
-        _require_classes(len(columns), where, f"the column {columns[0]!r}: leave it out")
+        _require_classes(len(columns), where, f"remove the column {columns[0]!r}")
     base = _renumbered(columns[0], None) or _BY_CLASS
     return Found(base, tuple(columns), is_by_class)
 
@@ -159,7 +160,7 @@ def _require_classes(columns: int, where: str, remedy: str) -> None:
 
 
 def _renumbered(name: str, number: int | None) -> str:
-    """Return the name with another number, or without one and the blanks about it."""
+    """Return the name with another number, or without number and separators."""
     head, digits, tail = re.split(r"(\d+)(?=\D*$)", name.strip())
     if number is not None:
         return f"{head}{number:0{len(digits) if digits[0] == '0' else 1}}{tail}"
@@ -171,8 +172,8 @@ def _by_class_name(names: Sequence[str], words: Mapping[str, int], where: str) -
     wordnet_ids = {name: m[1] for name in names if (m := re.fullmatch(_WORDNET_ID, name.strip()))}
     if len(wordnet_ids) > _MANY and not words:
         raise DataError(
-            f"{where} has {len(wordnet_ids):,} columns named after WordNet ids, and the store does "
-            "not know the classes",
+            f"{where} has {len(wordnet_ids):,} columns named by WordNet id, but the store does "
+            "not have the classes",
             count=len(wordnet_ids),
             column="label",
             remedy="Ingest a folder with the files of the classes: realdb ingest FOLDER",
@@ -186,7 +187,7 @@ def _by_class_name(names: Sequence[str], words: Mapping[str, int], where: str) -
             classes[name] = label
     if len(classes) <= _MANY:
         if len(wordnet_ids) > _MANY:
-            _require_classes(len(wordnet_ids), where, "the first column")
+            _require_classes(len(wordnet_ids), where, "remove the first column")
         return None
     columns: dict[int, list[str]] = {}
     for name, label in classes.items():
@@ -194,20 +195,21 @@ def _by_class_name(names: Sequence[str], words: Mapping[str, int], where: str) -
     unclear = columns.pop(-1, []) + [n for c in columns.values() if len(c) > 1 for n in c]
     if unclear:
         raise DataError(
-            f"{where} has {len(unclear)} columns whose names do not tell one class from another: "
-            f"{_some(unclear)}",
+            f"{where} has {len(unclear)} columns whose names fit more than one class, or whose "
+            f"class has another column: {_some(unclear)}",
             column="label",
             value=unclear[0],
             count=len(unclear),
             remedy="Name the columns by class id or WordNet id",
         )
     if len(wordnet_ids) > CLASSES:
-        _require_classes(len(wordnet_ids), where, "the first column")
+        _require_classes(len(wordnet_ids), where, "remove the first column")
     if missing := sorted(set(range(CLASSES)) - set(columns)):
         texts = {label: text for text, label in reversed(list(words.items()))}
         absent = [f"{texts.get(label, '')} (class {label})" for label in missing]
         raise DataError(
-            f"{where} has columns for {len(columns):,} classes, but none for {_some(absent)}",
+            f"{where} has columns for {len(columns):,} classes, but {len(missing):,} are missing: "
+            f"{_some(absent)}",
             column="label",
             value=missing[0],
             count=len(missing),

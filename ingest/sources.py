@@ -1,4 +1,4 @@
-"""Where the files come from: a folder, an archive, or (see `downloads`) the published places."""
+"""Find the source files: in a folder, in an archive, or online (see `downloads`)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def locate(
 ) -> Iterator[dict[str, SourceFile]]:
     """Find the known files in `source`, a folder or a zip or tar archive, or download them.
 
-    Gives the files by name, in the order of sources.toml; `path` holds only within the context. A
-    folder is searched at its top level, an archive at any depth, for names and aliases. Without
-    `source` the cache is used (`cache`, else REALDB_CACHE, else the user's cache folder) and,
-    unless `offline`, what it lacks is fetched; `progress` is told of URLs in bytes, of wheels one
-    by one.
+    Yields the files by name, in the order of sources.toml. Their `path` is valid only inside the
+    context. realdb looks for names and aliases: at the top level of a folder, at any depth of an
+    archive. Without `source` it uses the cache (`cache`, else REALDB_CACHE, else the user's cache
+    folder). It downloads the files that are not in the cache, unless `offline` is set. `progress`
+    counts bytes for a URL, and wheels one by one.
 
-    Warns with RealdbWarning of files that could not be had. Raises DataError where `source` cannot
-    be read, holds no known file or the same one twice with different bytes, and where real.json can
-    be had from nowhere.
+    Warns with RealdbWarning about files that could not be downloaded. Raises DataError if `source`
+    cannot be read, has no known file, or has a file twice with different bytes, or if real.json is
+    not available.
     """
     with scratch() as folder:
         if source is None:
@@ -47,16 +47,16 @@ def locate(
 
 
 def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
-    """Warn of files that are not the published ones, and of those that `source` lacks.
+    """Warn about files that differ from the published ones, and about files missing in `source`.
 
-    For when they have been read and taken: a file that is refused draws no warning as well.
+    Call it after the files were read, because a file that was refused needs no warning as well.
     """
     for file in files.values():
         pinned = known_files()[file.name].sha256
         if pinned and not file.is_published:
             warnings.warn(
-                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not "
-                f"{pinned[:12]}); it is well formed, and was taken",
+                f"{file.origin} differs from the published {file.name} (sha256 {file.sha256[:12]}, "
+                f"not {pinned[:12]}). Its format is valid, and realdb uses it",
                 RealdbWarning,
                 stacklevel=2,
             )
@@ -65,8 +65,8 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
     if missing:
         lost = "; ".join(f"{file.name}: {file.holds}" for file in missing)
         warnings.warn(
-            f"{source} does not have all files, and so the store does not have their content "
-            f"({lost})",
+            f"{source} does not have all files, and the store does not have the content of the "
+            f"missing {len(missing)} ({lost})",
             RealdbWarning,
             stacklevel=2,
         )
@@ -89,17 +89,17 @@ def _in_folder(folder: Path) -> dict[str, SourceFile]:
 
 
 def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
-    """Extract the known files of `archive`, each into a folder of its own in `folder`."""
+    """Extract the known files of `archive`, each into its own folder in `folder`."""
     import shutil
 
     names = _names()
     if not archive.is_file():
         raise DataError(
-            f"{archive} does not exist, neither as a file nor as a folder",
+            f"{archive} does not exist: there is no file and no folder of this name",
             file=archive,
             parameter="source",
         )
-    # By its name, since an npz is a zip by its content.
+    # Checked by name, because an npz is also a zip.
     if archive.name in names or archive.suffix.lower() in _SINGLE:
         raise DataError(
             f"{archive} is a single file",
@@ -117,67 +117,67 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
                 continue
             seen.append(member)
             if name in names:
-                # Of the member's own path only the name is used: nothing lands outside `folder`.
+                # Only the name of the member's path is used: no file is written outside `folder`.
                 path = folder / str(len(found)) / name
                 path.parent.mkdir()
                 with open_member() as stream, path.open("wb") as copy:
                     shutil.copyfileobj(stream, copy)
                 found.append(source_file(names[name], path, f"{archive}: {member}"))
-    # Any: tarfile, zipfile and their decompressors have a dozen errors for bytes they cannot read.
+    # Any error: tarfile, zipfile and their decompressors raise many kinds for invalid bytes.
     except Exception as error:
         raise DataError(
             f"{archive} cannot be unpacked ({error})",
             file=archive,
             parameter="source",
-            remedy="Fetch or pack it again, or name the folder that contains the files: realdb"
+            remedy="Download or pack it again, or pass a folder that contains the files: realdb"
             " ingest FOLDER",
         ) from error
     return _choose(found, archive, seen)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Give the files in a zip or tar archive: the name, and a function that opens it."""
+    """Yield each file in a zip or tar archive: its name, and a function that opens it."""
     import tarfile
     import zipfile
 
-    # A tar whose last member is an npz ends as a zip does: ask for tar first.
+    # Test for tar first: a tar whose last member is an npz also ends like a zip.
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
             for entry in tar:
                 if entry.isreg() or entry.islnk():
                     yield entry.name, partial(tar.extractfile, entry)
-            # tarfile takes a broken header for the end, and stops before a compressor's checksum.
+            # tarfile treats a broken header as the end, and stops before a compressor's checksum.
             stream: Any = tar.fileobj
             while block := stream.read(1 << 20):
                 if block.strip(b"\0"):
-                    raise ValueError("what follows its last readable member is damaged")
+                    raise ValueError("it is damaged after its last readable member")
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
                 if not member.is_dir():
                     yield member.filename, partial(opened.open, member)
     else:
-        raise ValueError("it is no zip or tar archive, or a damaged one")
+        raise ValueError("it is not a zip or tar archive, or it is damaged")
 
 
 def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, SourceFile]:
-    """Take one file for each name; refuse none, and two with different bytes."""
+    """Return one file for each name. Refuse no files, and two files with different bytes."""
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
         raise DataError(
-            f"{where} contains none of the files that realdb knows: looked for"
-            f" {', '.join(_names())}; found {there or 'nothing'}",
+            f"{where} contains none of the files that realdb looks for ({', '.join(_names())}). It"
+            f" contains {there or 'nothing'}",
             file=where,
             count=0,
             parameter="source",
-            remedy="Name the folder that contains them",
+            remedy="Pass the folder that contains them",
         )
     chosen: dict[str, SourceFile] = {}
     for file in found:
         other = chosen.setdefault(file.name, file)
         if other.sha256 != file.sha256:
             raise DataError(
-                f"{other.origin} and {file.origin} are both {file.name} but differ in their bytes"
+                f"{other.origin} and {file.origin} are both {file.name}, but their bytes differ"
                 f" (sha256 {other.sha256[:12]} and {file.sha256[:12]})",
                 file=where,
                 value=file.name,

@@ -1,4 +1,4 @@
-"""Labels that are no class ids: lists that a cell prints, and classes in words."""
+"""Read labels that are not class ids: printed lists, and names of classes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from . import columns
 if TYPE_CHECKING:
     import duckdb
 
-# The table that takes the place of the rows read.
+# The table that replaces the rows that were read.
 SPELLED = "input_spelled_out"
 _SHOWN = 3
 
 
 def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
-    """Put into the view `input_rows` the class ids of its labels; return whether anything changed.
+    """Replace the labels of the view `input_rows` by class ids; return whether anything changed.
 
-    Lists that cells print become a row a prediction. Of the spellings of the classes that one is
-    taken in which every text of the file is known, or if there is none, most of them: what is then
-    left as text is refused by whoever takes the rows. Raises DataError where a text could be two
-    classes.
+    Printed lists become one row a prediction. realdb uses the spelling of the classes in which all
+    texts of the file are known, or else most of them. The other texts stay, and later checks refuse
+    them. Raises DataError if a text could be two classes.
     """
-    from . import printed  # here: its patterns take time that no plain file needs
+    from . import printed  # imported here, because compiling its patterns takes time
 
     rows = con.view("input_rows")
     meant = printed.read(con, rows)
@@ -55,9 +54,9 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
 
 
 def known_words(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return the names of the classes, in every spelling, and their class ids.
+    """Return the names of the classes in every spelling, and their class ids.
 
-    A name that could be two classes has -1. There are none without the table `classes`.
+    A name that could be two classes has -1. Without the table `classes`, the result is empty.
     """
     if not _has(con, "classes"):
         return {}
@@ -68,13 +67,13 @@ def known_words(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _has(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    # Asked for so, not tried: an error would end the transaction.
+    # A query that fails would end the transaction.
     held = "select 1 from information_schema.tables where table_name = $1"
     return bool(con.execute(held, [table]).fetchall())
 
 
 def _spellings(con: duckdb.DuckDBPyConnection) -> str:
-    """Return the query for all spellings: with CLIP's names where the store has them."""
+    """Return the query for all spellings, with CLIP's names if the store has them."""
     files = ["spellings.sql"] + ["clip_names.sql"] * _has(con, "class_names")
     return "\nunion all\n".join(map(_query, files))
 
@@ -89,7 +88,7 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     fitting = _best(con)
     texts = con.table(SPELLED).project("cast(label as varchar) as text").filter("text is not null")
     if not fitting or fitting[0][1] < len(texts.distinct()):
-        # No list has them all: any name of a class will do, in any case.
+        # No spelling has all texts: accept any name of a class, in upper or lower case.
         con.execute(f"insert into class_texts by name {_query('any_name.sql')}")
         fitting = _best(con)
     spellings = [spelling for spelling, _ in fitting]
@@ -97,7 +96,7 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
         return False
     con.execute("delete from class_texts where not list_contains($1, spelling)", [spellings])
     _refuse_shared(con, where)
-    # A number among words is no class id: in quotes it is refused, with its row.
+    # A number among words is not a class id. In quotes, the checks refuse it with its row.
     con.execute(
         f"""
         create or replace table {SPELLED} as
@@ -119,7 +118,7 @@ def _take_words(con: duckdb.DuckDBPyConnection, where: str) -> bool:
 
 
 def _best(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
-    """Return the spellings that know most of the texts, and how many."""
+    """Return the spellings in which most texts are known, and the number of these texts."""
     return con.execute(
         f"""
         with texts as (
@@ -138,7 +137,7 @@ def _best(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
 
 
 def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Refuse texts that are more than one class in what is left of the spellings."""
+    """Refuse texts that are more than one class in the chosen spellings."""
     shared = con.execute(
         f"""
         with words as (
@@ -179,6 +178,6 @@ def _refuse_shared(con: duckdb.DuckDBPyConnection, where: str) -> None:
             column="label",
             value=text,
             count=rows,
-            remedy="Write the class ids, beside the names or in place of them: timm's inference.py "
-            "--include-index",
+            remedy="Write the class ids, in addition to the names or instead of them; timm's "
+            "inference.py does so with --include-index",
         )

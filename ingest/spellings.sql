@@ -1,14 +1,14 @@
--- Every way in which a class is written in words, and the class.
+-- The spellings of each class in words.
 --
 -- grain: one row per spelling, text and class
 -- reads: classes
--- rule: torchvision's categories are the first names, but for two, so that none is that of two
---   classes: 134 is crane bird, beside crane, and 639 is maillot tank suit, beside maillot. The
---   names of OpenAI's CLIP are in a table of their own: clip_names.sql
+-- rule: torchvision's categories are the first names, except two names that would otherwise occur
+--   twice: 134 is crane bird (517 is crane), and 639 is maillot tank suit (638 is maillot). The
+--   names of OpenAI's CLIP are in clip_names.sql
 -- source: timm's inference.py --label-type name, description and detailed; torchvision's
---   models/_meta.py (0.29.1) and Keras' decode_predictions, which has underscores for blanks
--- spelling: which way it is
--- text: the words
+--   models/_meta.py (0.29.1); Keras' decode_predictions, which writes underscores for blanks
+-- spelling: the name of the spelling
+-- text: the name of the class in this spelling
 -- label: the class id
 select
     'the WordNet id' as spelling,

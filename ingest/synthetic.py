@@ -1,8 +1,8 @@
-"""A small made-up data set in exactly the upstream formats, for tests and for a demonstration.
+"""Write a small synthetic data set in the upstream formats, for tests and for a demonstration.
 
-What it is like is what the real data is like: a rated image has 4 to 12 questions, its original
-label among them; five raters vote on each; experts settle the golden questions; the scores follow
-from the votes by the closed form that gives the published scores, and real.json from the scores.
+It resembles the real data. A rated image has 4 to 12 questions, one of them about its original
+label. Five raters vote on each question, and experts answer the golden questions. The scores follow
+from the votes by the closed form of the published scores, and real.json follows from the scores.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _NO, _MAYBE, _YES = range(3)
 
 
 class Answers(NamedTuple):
-    """Answers, one an element of three integer arrays of the same length.
+    """Answers as three integer arrays of the same length, one element an answer.
 
-    `Answers(*np.nonzero(tensor))` makes one of the tensor of raters.npz, raters_golden.npz or
-    golden.npz: the rater's place in `ids`, the question's in `info`, and 0 no, 1 maybe, 2 yes.
+    `Answers(*np.nonzero(tensor))` converts the tensor of raters.npz, raters_golden.npz or
+    golden.npz: the rater's index in `ids`, the question's index in `info`; 0 no, 1 maybe, 2 yes.
     """
 
     rater: _Ints
@@ -54,29 +54,29 @@ def closed_form_scores(
 ) -> _Floats:
     """Return the score of each question, float64 (questions,), between 0 and 1.
 
-    With the published votes these are the published scores (scores.npz) to within 1e-12.
+    For the published votes the result equals the published scores (scores.npz) to within 1e-12.
 
-    labels, original_labels: the class asked about, and the image's original one, (questions,)
-    golden: the golden questions' places among the questions, (golden questions,)
-    votes, golden_votes, expert_votes: those of raters.npz, raters_golden.npz and golden.npz; the
-        last two number the golden questions only, but golden_votes' raters as raters.npz does
+    labels, original_labels: the class asked about, and the image's original label, (questions,)
+    golden: the indices of the golden questions, (golden questions,)
+    votes, golden_votes, expert_votes: the answers of raters.npz, raters_golden.npz and golden.npz;
+        the last two index the golden questions only, and golden_votes has the raters of raters.npz
 
-    Raises DataError where the experts find all golden questions valid, or none.
+    Raises DataError if all golden questions are valid according to the experts, or none is.
     """
     # 1. A golden question is valid if most of the experts say yes to it.
     yes = np.bincount(expert_votes.question[expert_votes.answer == _YES], minlength=len(golden))
     valid = yes > len(np.unique(expert_votes.rater)) / 2
     if valid.all() or not valid.any():
         raise DataError(
-            f"{np.count_nonzero(valid)} of the {len(golden)} golden questions are valid; scores "
-            "need valid and invalid ones",
+            f"{np.count_nonzero(valid)} of the {len(golden)} golden questions are valid, but "
+            "scores need both valid and invalid questions",
             count=int(np.count_nonzero(valid)),
             parameter="golden_images",
-            remedy="Take more `golden_images`, or another `seed`",
+            remedy="Use more `golden_images`, or another `seed`",
         )
     prior = np.log(np.count_nonzero(valid) / np.count_nonzero(~valid))
 
-    # 2. Each rater's answers on invalid and on valid golden questions, 1 added to each count.
+    # 2. Count each rater's answers on invalid and on valid golden questions; add 1 to each count.
     raters = 1 + max(votes.rater.max(), golden_votes.rater.max())
     counts = np.zeros((raters, 2, 3))
     is_valid = valid.astype(np.int64)[golden_votes.question]
@@ -84,21 +84,21 @@ def closed_form_scores(
     answered = counts.any(axis=(1, 2))
     chances = (counts + 1) / (counts + 1).sum(axis=-1, keepdims=True)
 
-    # 3. A rater without golden answers is taken for the average of those who have them.
+    # 3. A rater without golden answers has the average probabilities of the others.
     chances[~answered] = chances[answered].mean(axis=0)
 
     # 4. The evidence of an answer: ln P(answer | valid) - ln P(answer | invalid).
     evidence = np.log(chances[:, 1]) - np.log(chances[:, 0])
 
-    # 5. The original label is one more rater, on animals only. Its answers are counted on
-    # all golden questions, with another rule of validity: two experts who say yes are enough.
+    # 5. The original label counts as an additional rater, for animals only. Its answers are counted
+    # on all golden questions, with another rule: a question is valid if two experts say yes.
     original_answer = np.where(labels == original_labels, _YES, _NO)
     counts = np.ones((2, 3))
     np.add.at(counts, ((yes >= 2).astype(np.int64), original_answer[golden]), 1)
     chances = counts / counts.sum(axis=-1, keepdims=True)
     original_evidence = np.log(chances[1]) - np.log(chances[0])
 
-    # 6. Prior and evidence add up to the log-odds of the score.
+    # 6. The sum of prior and evidence is the log-odds of the score.
     log_odds = prior + np.bincount(
         votes.question, weights=evidence[votes.rater, votes.answer], minlength=len(labels)
     )
@@ -117,22 +117,22 @@ def write_synthetic(
     experts: int = 5,
     golden_images: int = 20,
 ) -> None:
-    """Write a made-up data set into `folder`, which is made if absent.
+    """Write a synthetic data set into `folder`, which is created if it does not exist.
 
-    It has the names and formats of the upstream files: real.json, scores.npz, raters.npz,
+    The files have the names and formats of the upstream files: real.json, scores.npz, raters.npz,
     golden.npz, raters_golden.npz, validation_labels.txt, labels.txt, imagenet_synset_to_lemma.txt
-    and imagenet_synset_to_definition.txt; and predictions/model_a.csv and predictions/model_b.csv
-    in ImageNet-X's format, whose ReaL accuracies are about 0.83 and 0.75. Files of these names
-    that stand there are replaced. There are always 50,000 images. The same arguments give the same
-    bytes (under the same Python and NumPy), another seed gives other data.
+    and imagenet_synset_to_definition.txt. In addition there are predictions/model_a.csv and
+    predictions/model_b.csv in ImageNet-X's format, with ReaL accuracies of about 0.83 and 0.75.
+    Existing files with these names are replaced. There are always 50,000 images. The same arguments
+    produce the same bytes with the same versions of Python and NumPy.
 
-    rated_images: how many images have questions and votes
-    raters, golden_raters: how many vote, and how many of them answered the golden questions too
-    experts: how many settled the golden questions
-    golden_images: how many of the rated images have golden questions (all of theirs are)
+    rated_images: the number of images with questions and votes
+    raters, golden_raters: the number of raters, and of those who answered the golden questions too
+    experts: the number of experts who answered the golden questions
+    golden_images: the number of rated images whose questions are all golden
 
-    Raises UsageError where the numbers do not fit together, DataError where the golden questions
-    come out all valid or all invalid (with very few of them), or where `folder` cannot be written.
+    Raises UsageError if the numbers do not fit together. Raises DataError if the golden questions
+    are all valid or all invalid, which can happen with few of them, or if `folder` is not writable.
     """
     arguments = {
         "seed": seed,
@@ -157,13 +157,13 @@ def write_synthetic(
             f"{golden_images=} do not fit together",
             parameter=wrong,
             value=arguments[wrong],
-            remedy=f"`seed` is 0 or more, `raters` {_VOTES} or more, `golden_raters` 1 to "
-            "`raters`, `experts` 1 or more, and `golden_images` 1 to `rated_images`, which is "
-            f"at most {IMAGES}",
+            remedy=f"Set `seed` to at least 0, `raters` to at least {_VOTES}, `golden_raters` to 1 "
+            "to `raters`, `experts` to at least 1, `rated_images` to at most "
+            f"{IMAGES}, and `golden_images` to 1 to `rated_images`",
         )
     rng = np.random.default_rng(seed)
-    original = rng.permutation(np.arange(IMAGES) % CLASSES)  # each class as often, as upstream
-    rated = rng.choice(IMAGES, rated_images, replace=False)  # images count from 0 in here
+    original = rng.permutation(np.arange(IMAGES) % CLASSES)  # 50 images a class, as upstream
+    rated = rng.choice(IMAGES, rated_images, replace=False)  # images count from 0 here
     images, labels, truth = _questions(rng, rated, original[rated])
     golden_of = rng.choice(rated, golden_images, replace=False)
     golden = np.flatnonzero(np.isin(images, golden_of))
@@ -220,7 +220,7 @@ def write_synthetic(
 def _questions(rng: _Rng, rated: _Ints, original: _Ints) -> tuple[_Ints, _Ints, _Bools]:
     """Return each question's image and label, and whether the label is right (the hidden truth).
 
-    The questions of an image stand together, by ascending label; the images come as in `rated`.
+    The questions are grouped by image, in the order of `rated`, and sorted by label.
     """
     # Column 0 is the original label; the others are classes near it, all different.
     near = np.tile(np.setdiff1d(np.arange(-30, 31), [0]), (len(rated), 1))
@@ -228,7 +228,7 @@ def _questions(rng: _Rng, rated: _Ints, original: _Ints) -> tuple[_Ints, _Ints, 
     shifts[:, 0] = 0
     truth = rng.random(shifts.shape) < 0.08
     truth[:, 0] = rng.random(len(rated)) >= 0.1
-    truth[:, 1] |= ~truth[:, 0] & (rng.random(len(rated)) < 0.7)  # else often no label is right
+    truth[:, 1] |= ~truth[:, 0] & (rng.random(len(rated)) < 0.7)  # else too often none is right
     asked = np.arange(_MOST_QUESTIONS) < rng.integers(4, _MOST_QUESTIONS + 1, (len(rated), 1))
     row, _ = np.nonzero(asked)
     labels = ((original[:, np.newaxis] + shifts) % CLASSES)[asked]
@@ -241,7 +241,7 @@ def _answers(
 ) -> Answers:
     """Draw the answers of `who` (questions, n), the n raters of each question.
 
-    They are right with the rater's reliability, else 'maybe' or wrong, as often each.
+    An answer is right with the rater's reliability, else 'maybe' or wrong with equal probability.
     """
     rater = who.ravel()
     question = np.repeat(np.arange(len(who)), who.shape[1])
@@ -254,15 +254,15 @@ def _answers(
 
 
 def _tensor(votes: Answers, raters: int) -> _Floats:
-    """Return the votes as upstream has them: (raters, questions, 3), 1 where it is the answer."""
+    """Return the votes in the upstream format: (raters, questions, 3), with 1 for the answer."""
     tensor = np.zeros((raters, int(votes.question.max()) + 1, 3))
     tensor[votes.rater, votes.question, votes.answer] = 1
     return tensor
 
 
 def _npz(**members: npt.NDArray[Any]) -> bytes:
-    """Return an npz file. NumPy stamps its members 1980-01-01, so equal arrays are equal bytes."""
-    arrays: dict[str, Any] = members  # the stubs take a name among them for `allow_pickle`
+    """Return an npz file. NumPy dates members 1980-01-01, so equal arrays have equal bytes."""
+    arrays: dict[str, Any] = members  # for mypy: a member could be named `allow_pickle`
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
@@ -275,10 +275,10 @@ def _lines(lines: Iterable[str]) -> bytes:
 def _predictions(
     rng: _Rng, names: npt.NDArray[Any], original: _Ints, real: list[list[int]], accuracy: float
 ) -> bytes:
-    """Return a model's predictions in ImageNet-X's format: by original label, as there."""
+    """Return a model's predictions in ImageNet-X's format, which is sorted by original label."""
     hit = rng.random(IMAGES) < accuracy
     right = [labels[0] if labels else label for labels, label in zip(real, original, strict=True)]
-    # The labels of an image are within 30 of the original one, so that these are all wrong.
+    # The labels of an image are within 30 of the original one, so all of these are wrong.
     wrong = (original + rng.integers(100, CLASSES - 100, IMAGES)) % CLASSES
     label = np.where(hit, right, wrong)
     probability = 0.05 + 0.95 * np.where(hit, rng.beta(5, 1, IMAGES), rng.beta(2, 2, IMAGES))
@@ -289,7 +289,7 @@ def _predictions(
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write each file beside its place first, then move it there: none is ever half-written."""
+    """Write each file to a temporary name and rename it, so that no file is incomplete."""
     try:
         for name, content in files.items():
             path = folder / name
@@ -301,5 +301,5 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         raise DataError(
             f"the synthetic data set cannot be written to {folder} ({error})",
             file=folder,
-            remedy="Name a folder that can be written to",
+            remedy="Pass a folder that is writable",
         ) from error

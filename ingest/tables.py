@@ -1,4 +1,4 @@
-"""Tables of the user's own, to be joined in a query: csv, json and Parquet files, and frames."""
+"""The user's own tables for a query: csv, json and Parquet files, and frames."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PACKED = (".gz", ".zst")
 
 
 def show(con: duckdb.DuckDBPyConnection, name: str, source: object) -> list[Path]:
-    """Have the table `name` on `con` show a file or a frame.
+    """Create the table `name` on `con` from a file or a frame.
 
-    Returns the files that it goes on reading: a text file is read at once, a Parquet file when it
-    is queried. A frame is an Arrow table, a
-    pandas or Polars frame, or anything else with the Arrow C stream interface.
-    Raises DataError where a file cannot be read, UsageError where `source` is neither.
+    Returns the files that queries will read: a Parquet file is read when it is queried, a text file
+    is read now. A frame is an Arrow table, a pandas or Polars frame, or another object with the
+    Arrow C stream interface. Raises DataError if a file cannot be read, and UsageError if `source`
+    is neither a file nor a frame.
     """
     import duckdb
 
@@ -34,13 +34,13 @@ def show(con: duckdb.DuckDBPyConnection, name: str, source: object) -> list[Path
         return []
     if not isinstance(source, str | Path):
         raise UsageError(
-            f"the table {name!r} is a {type(source).__name__}, and must be a file or a frame",
+            f"the table {name!r} is a {type(source).__name__}, but must be a file or a frame",
             parameter="tables",
             value=type(source).__name__,
         )
     path = user_path(source)
     if not path.is_file():
-        raise DataError(f"{path} does not exist, or is no file", file=path, parameter="tables")
+        raise DataError(f"{path} does not exist, or is not a file", file=path, parameter="tables")
     try:
         if _suffix(path) in _PARQUET:
             con.read_parquet(quoting.one_file(path), hive_partitioning=False).create_view(name)
@@ -59,10 +59,10 @@ def _reader(con: duckdb.DuckDBPyConnection, path: Path) -> Callable[[str], duckd
     if _suffix(path) in _TEXT:
         return con.read_csv
     raise DataError(
-        f"{path} is not a csv, json or Parquet file by its name",
+        f"{path} does not have the suffix of a csv, json or Parquet file",
         file=path,
         parameter="tables",
-        remedy=f"Its suffix is one of {', '.join((*_TEXT, *_JSON, *_PARQUET))}",
+        remedy=f"Supported suffixes are {', '.join((*_TEXT, *_JSON, *_PARQUET))}",
     )
 
 

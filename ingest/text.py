@@ -1,4 +1,4 @@
-"""Text as a file holds it: its encoding, its lines, and the cells in them."""
+"""Read text: the encoding of a file, its lines and its cells."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..errors import DataError
 from . import image_names
 
 HEAD = 1 << 16
-# A prediction takes less, with 1,000 values of 20 digits and 10,000 columns as well. DuckDB leaves
-# out a line that is longer than it allows for, if it is the last one.
+# A line of predictions is shorter, also with 1,000 values of 20 digits or 10,000 columns. DuckDB
+# silently drops a last line that is longer than its limit.
 LONGEST_LINE = 1_000_000
-# A cell of a file that DuckDB cannot read as it is; Python's csv module sets this limit.
+# The limit of Python's csv module, which reads files that DuckDB cannot read unchanged.
 LONGEST_CELL = 131_072
-# The separators, and the first of two that fit alike. A blank is the last resort.
+# The separators in order of preference, if several fit equally.
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "pipe", " ": "blank"}
 _COMMENTS = ("#", "%", "//")
 _MARKS = {
@@ -28,25 +28,25 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# Not compiled ahead: the usual file needs none of them.
+# Compiled only on use, because most files need none of them.
 _NUMBER = r"(?i)\s*[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?\s*|\s*[-+]?(nan|inf)\s*"
 _IMAGE = rf"(?i)(?:{image_names.PATTERN})\Z"
 _NAMED_IMAGE = r"(?i)ILSVRC2012_val_\d{8}"
-# What numpy.savetxt writes if no format is chosen, also for class ids.
+# The default format of numpy.savetxt, also for class ids.
 SAVETXT = r"-?\d\.\d{18}e[-+]\d\d"
 
 
 class Record(NamedTuple):
-    """The cells of a line, or of several where a cell holds line breaks, and its number from 1."""
+    """The cells of a record, and the number of its first line, from 1."""
 
     line: int
     cells: list[str]
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the encoding of a text that begins with `head`; None where it is no text.
+    """Return the encoding of a text that begins with `head`; None if it is not text.
 
-    What is neither marked nor has NUL bytes is UTF-8, or refused later.
+    Content without a byte order mark and without NUL bytes counts as UTF-8, and is checked later.
     """
     for mark, name in sorted(_MARKS.items(), key=lambda each: -len(each[0])):
         if head.startswith(mark):
@@ -60,7 +60,7 @@ def encoding_of(head: bytes) -> str | None:
             text = sample.decode(name)
         except UnicodeDecodeError:
             continue
-        # Bytes that are no text in this encoding give other signs than a file of predictions has.
+        # In a wrong encoding the bytes decode to characters that predictions do not have.
         if text and all(each.isprintable() or each in "\r\n\t" for each in text):
             letters = sum(each < "\x80" for each in text)
             if letters > len(text) / 2:
@@ -69,15 +69,15 @@ def encoding_of(head: bytes) -> str | None:
 
 
 def head(path: Path) -> tuple[bytes, bool]:
-    """Return the beginning of a file, and whether it is the whole; three lines where it has them.
+    """Return the beginning of a file, with at least three lines, and whether it is the whole file.
 
-    Raises DataError where a line is too long.
+    Raises DataError if a line is too long.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
         if len(head) < HEAD or head.count(b"\n") > 2:
             return head, not file.read(1)
-        # Few long lines, or line ends of another kind.
+        # The file has long lines, or other line ends.
         head += file.read(3 * LONGEST_LINE)
         is_whole = not file.read(1)
     start = 0
@@ -89,16 +89,16 @@ def head(path: Path) -> tuple[bytes, bool]:
 
 
 def lines(text: str) -> list[str]:
-    r"""Return the lines with their ends, which are \n, \r\n or \r, and no other sign."""
+    r"""Return the lines with their ends; line ends are \n, \r\n and \r only."""
     return re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+\Z", text)
 
 
 def records(
     lines: Iterable[str], separator: str | None, quote: str = '"', *, strict: bool = False
 ) -> Iterator[Record]:
-    """Yield the cells of the lines that are neither blank nor a comment.
+    """Yield the cells of the lines that are not blank and not a comment.
 
-    `strict` raises csv.Error for a quote that stays open, or has more than a separator behind it.
+    `strict` raises csv.Error if a quote is not closed, or is followed by other text.
     """
     start = 1
 
@@ -119,7 +119,7 @@ def records(
 
     reader = csv.reader(
         content(),
-        # A sign that no text has: the line is one cell.
+        # A character that no text has: the line is one cell.
         delimiter=separator or "\x1f",
         quotechar=quote,
         skipinitialspace=separator == " ",
@@ -130,15 +130,15 @@ def records(
 
 
 def is_comment(line: str) -> bool:
-    """Say whether a line is a comment; //server/ILSVRC2012_val_00000001.JPEG is a path."""
+    """Return whether a line is a comment; //server/ILSVRC2012_val_00000001.JPEG is a path."""
     text = line.lstrip()
     return text.startswith(_COMMENTS) and not (text.startswith("//") and names_an_image(text))
 
 
 def unruled(line: str) -> str:
-    """Return a line without the rules of a Markdown table; nothing is left of one that is a rule.
+    """Return a line of a Markdown table without outer pipes; '' for the rule below the header.
 
-    A database's shell draws a rule below the header, too.
+    The shells of databases print such a rule as well.
     """
     text = line.strip()
     if not text.strip("|-:+= "):
@@ -147,22 +147,22 @@ def unruled(line: str) -> str:
 
 
 def is_image(cell: str) -> bool:
-    """Say whether a cell is the name of a validation image, and not a number."""
+    """Return whether a cell is the name of a validation image, not a number."""
     return re.search(_IMAGE, cell) is not None
 
 
 def names_an_image(text: str) -> bool:
-    """Say whether the published name of a validation image is anywhere in a text."""
+    """Return whether a text contains the published name of a validation image."""
     return re.search(_NAMED_IMAGE, text) is not None
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a cell is a number, also with a decimal comma."""
+    """Return whether a cell is a number, also with a decimal comma."""
     return re.fullmatch(_NUMBER, cell) is not None
 
 
 def undecodable(path: Path, encoding: str) -> DataError:
-    """Return what to raise where the file is not in its encoding: it names the first such byte."""
+    """Return the error for a file with invalid bytes; it names the first one."""
     content = path.read_bytes()
     name = {"utf-8-sig": "UTF-8"}.get(encoding, encoding.upper())
     try:
@@ -172,18 +172,19 @@ def undecodable(path: Path, encoding: str) -> DataError:
         line = len(lines(before + "."))
         value = f"0x{content[error.start : error.start + 1].hex()}"
         return DataError(
-            f"{path}: line {line:,} is not {name} text: byte {value} at offset {error.start:,}",
+            f"{path}: line {line:,} is not valid {name} text: byte {value} at offset "
+            f"{error.start:,}",
             file=path,
             value=value,
             remedy="Save the file as UTF-8",
         )
-    return DataError(f"{path} is not {name} text", file=path, remedy="Save the file as UTF-8")
+    return DataError(f"{path} is not valid {name} text", file=path, remedy="Save the file as UTF-8")
 
 
 def too_long(path: Path, line: int) -> DataError:
-    """Return what to raise for a line that is too long."""
+    """Return the error for a line that is too long."""
     return DataError(
         f"{path}: line {line:,} is longer than {LONGEST_LINE:,} bytes",
         file=path,
-        remedy="Write a line for each image, or Parquet or a NumPy array",
+        remedy="Write one line for each image, or use Parquet or a NumPy array",
     )

@@ -1,4 +1,4 @@
-"""What the columns of a text without names for them are, by what their cells hold."""
+"""Detect the columns of a text without header by their content."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WHOLE = r"\s*(\d+)(?:\.0*)?\s*"
-# Two numbers a row may be a prediction and the original label; so many are ranks.
+# So many columns are ranks. Two columns may be a prediction and the original label.
 _RANKED = range(3, CLASSES)
 
 
 def infer(
     table: duckdb.DuckDBPyRelation, found: layout.Layout, where: str, options: ReadOptions
 ) -> tuple[duckdb.DuckDBPyRelation, ReadOptions]:
-    """Return the table, and the options with the columns that only one can be.
+    """Return the table, and the options with the roles for which only one column is possible.
 
-    What the user chose stays. A column of labels alone, or of labels by rank, is an array, whose
-    rows are images by their place. Raises DataError where a column of image names has no labels.
+    The user's choices are kept. A file with only labels, or labels by rank, is read as an array:
+    the place of a row is its image. Raises DataError if there are image names but no labels.
     """
     if len(found.names) == 1:
         return table, _alone(found, where, options)
@@ -62,7 +62,7 @@ def infer(
 
 
 def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOptions:
-    """Return the options for a file of one column: labels, in the order of the images."""
+    """Return the options for a file with one column: the labels in the order of the images."""
     (name,) = found.names
     first = next((row[0] for row in found.sample if row), "")
     if text.is_image(first):
@@ -71,7 +71,7 @@ def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOption
             file=where,
             column="label",
             value=first,
-            remedy="Write the class beside each name",
+            remedy="Write the predicted class beside each name",
         )
     _require_whole_names(found, where)
     is_image = found.has_header and name.strip().lower() in columns.NAMES["image"]
@@ -81,18 +81,17 @@ def _alone(found: layout.Layout, where: str, options: ReadOptions) -> ReadOption
 
 
 def _require_whole_names(found: layout.Layout, where: str) -> None:
-    """Raise DataError where image names are in cells with something else: name->5, name: 5."""
+    """Raise DataError if a cell has more than an image name, such as name->5 or name: 5."""
     cell = next(
         (cell for row in found.sample[:1] for cell in row if text.names_an_image(cell)), None
     )
     if cell is not None:
         raise DataError(
-            f"{where} has more than an image name in the cell {cell!r}, and realdb finds no "
-            "separator in it",
+            f"{where}: the cell {cell!r} has more than an image name, but no separator",
             file=where,
             column="image",
             value=cell,
-            remedy=f"Separate the cells by a {', '.join(text.SEPARATORS.values())}",
+            remedy=f"Use one of these separators: {', '.join(text.SEPARATORS.values())}",
         )
 
 
@@ -108,9 +107,9 @@ def _by_file_name() -> NDArray[Any]:
 
 
 def _kind(cells: Sequence[str]) -> str | None:
-    """Return what cells may be: an image, a class id, a whole number, a number or a word.
+    """Return the content of cells: image, class, whole, number or word.
 
-    None where they cannot be told from a running number, or say the same in every row.
+    None if they may be row numbers, or are the same in every row.
     """
     if not cells:
         return None
@@ -128,7 +127,7 @@ def _kind(cells: Sequence[str]) -> str | None:
 
 
 def _plain(cell: str) -> str:
-    """Return a cell as it is read later."""
+    """Return the text of a cell in the form that is read later."""
     is_whole = re.fullmatch(text.SAVETXT, cell) is not None and float(cell).is_integer()
     return str(int(float(cell))) if is_whole else cell.strip()
 
@@ -143,7 +142,7 @@ def _only(kinds: dict[str, str | None], kind: str) -> str | None:
 
 
 def _image_numbers(cells: dict[str, list[str]], kinds: dict[str, str | None]) -> str | None:
-    """Return the column of image numbers, which no class and no running number can be."""
+    """Return the column of image numbers that cannot be classes or row numbers."""
     if "image" in kinds.values():
         return None
     name = _only(kinds, "whole")
@@ -157,7 +156,7 @@ def _image_numbers(cells: dict[str, list[str]], kinds: dict[str, str | None]) ->
 def _ranked(
     table: duckdb.DuckDBPyRelation, kinds: dict[str, str | None], options: ReadOptions
 ) -> tuple[duckdb.DuckDBPyRelation, ReadOptions] | None:
-    """Return a table of nothing but classes by rank, or of 1,000 confidences, as lists in cells."""
+    """Return a table with only classes by rank, or 1,000 confidences, as lists in cells."""
     role = ""
     if len(kinds) in _RANKED and set(kinds.values()) == {"class"}:
         role = "label"

@@ -1,4 +1,4 @@
-"""What stands between a name and a plain file: standard input, a pipe, a URL, and compression."""
+"""Make a plain file of standard input, a pipe, a URL or a compressed file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .formats import foreign, remote
 if TYPE_CHECKING:
     import zipfile
 
-# How compressed content begins, and what it is.
+# The first bytes of compressed content, and the compression.
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -30,26 +30,26 @@ _COMPRESSED = {
     b"PK\x05\x06": "zip",
 }
 _SUFFIXES = (".gz", ".zst", ".zstd", ".bz2", ".xz", ".zip")
-# What is packed in packed in packed, and how much is unpacked: 50,000 images with 1,000 values of
+# The limits of nested compression, and of the unpacked size: 50,000 images with 1,000 values of
 # 20 digits are 1 GB.
 DEEPEST = 3
 LARGEST = 4 << 30
 _BLOCK = 1 << 20
-# How long a pipe is waited for that nothing has been opened for writing yet, in seconds.
+# How many seconds to wait until a process opens the pipe for writing.
 PATIENCE = 5.0
 _SHOWN = 5
-# What systems leave in a zip beside the files.
+# Files that operating systems add to a zip.
 _LEFT_BY_SYSTEMS = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def stem(source: str | Path) -> str:
-    """Return what a file is called: its name without suffixes; of FILE::TABLE the table's."""
+    """Return the name of a file without suffixes; for FILE::TABLE the name of the table."""
     path = Path(remote.name(source) if remote.is_url(source) else source)
     _, _, table = str(path).partition("::")
     if table:
         return table
     plain = unpacked(path)
-    # A folder has no suffix: ViT-B.16 may be one, and ViT-B.16.zip a packed file.
+    # A folder has no suffix: ViT-B.16 may be a folder, and ViT-B.16.zip a packed file.
     is_stem = path.is_dir() or (plain != path and plain.suffix.lower() not in _known_suffixes())
     return plain.name if is_stem else plain.stem
 
@@ -64,7 +64,7 @@ def _known_suffixes() -> set[str]:
 
 
 def is_needed(source: str | Path) -> bool:
-    """Say whether `copy` must make a plain file of it first."""
+    """Return whether `copy` must make a plain file of `source` first."""
     if remote.is_url(source) or str(source) == "-":
         return True
     return _is_pipe(Path(source)) or _compression(Path(source)) is not None
@@ -72,10 +72,10 @@ def is_needed(source: str | Path) -> bool:
 
 @contextlib.contextmanager
 def copy(source: str | Path) -> Iterator[Path]:
-    """Keep what comes on stdin, from a URL, or a file unpacked, in a file inside of the context.
+    """Copy stdin, a URL or an unpacked file to a file that exists inside of the context.
 
-    Its stem is that of `source`, by which a DataError from inside calls it. Raises DataError where
-    what is compressed is damaged, or what is at a URL cannot be had.
+    The copy has the stem of `source`, and a DataError from inside names `source`. Raises DataError
+    if compressed content is damaged, or a URL cannot be downloaded.
     """
     if remote.is_url(source):
         with (
@@ -101,10 +101,10 @@ def copy(source: str | Path) -> Iterator[Path]:
                     break
                 if depth > DEEPEST:
                     raise DataError(
-                        f"{name} is packed more than {DEEPEST} times",
+                        f"{name} is compressed more than {DEEPEST} times",
                         file=name,
                         count=DEEPEST,
-                        remedy="Unpack it, and pass the file in it",
+                        remedy="Unpack it, and pass the unpacked file",
                     )
                 packed = target.rename(folder / "packed")
                 _unpack(packed, target, name)
@@ -114,7 +114,7 @@ def copy(source: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def fetched(url: str) -> Iterator[Path]:
-    """Keep what is at a URL, as it is, in a file inside of the context; else as `copy`."""
+    """Copy the unchanged file at a URL to a file that exists inside of the context; see `copy`."""
     with scratch() as folder:
         path = remote.fetch(url, folder)
         with _called(path, url):
@@ -122,14 +122,14 @@ def fetched(url: str) -> Iterator[Path]:
 
 
 def _name(path: Path) -> str:
-    """Return what to call the plain file, so that its stem is that of `path`."""
+    """Return a name for the plain file with the stem of `path`."""
     plain = unpacked(path)
     is_known = plain == path or plain.suffix.lower() in _known_suffixes()
     return plain.name if is_known else f"{plain.name}.txt"
 
 
 def _is_plain(path: Path) -> bool:
-    """Say whether `path` is a file on disk, of which the first copy is unpacked already."""
+    """Return whether `path` is a file on disk: its first copy is already unpacked."""
     return str(path) != "-" and not _is_pipe(path)
 
 
@@ -142,18 +142,18 @@ def _is_pipe(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a pipe once something writes to it. Raises DataError where nothing does."""
+    """Open a pipe after a process has written to it. Raises DataError if none does."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, "rb", buffering=0) as pipe:  # noqa: PTH123, a descriptor
         end = time.monotonic() + PATIENCE
         first: bytes | None = b""
         while first == b"":
-            # None: it is open for writing, and nothing has come yet.
+            # None: the pipe is open for writing, but nothing was written yet.
             first = pipe.read(_BLOCK)
             if first == b"":
                 if time.monotonic() > end:
                     raise DataError(
-                        f"{path} is a pipe, and nothing has been written to it in {PATIENCE:g} s",
+                        f"{path} is a pipe, and nothing was written to it for {PATIENCE:g} s",
                         file=path,
                         remedy="Start the command that writes to it, or pass a file",
                     )
@@ -163,7 +163,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 class _Continued(io.RawIOBase):
-    """A file of which the beginning has been read."""
+    """A file whose beginning was already read."""
 
     def __init__(self, first: bytes, rest: io.FileIO) -> None:
         super().__init__()
@@ -178,24 +178,24 @@ class _Continued(io.RawIOBase):
 
 
 def _write(source: IO[bytes], target: Path, name: str) -> None:
-    """Write what `source` gives to `target`. Raises DataError where it is too much."""
+    """Copy `source` to `target`. Raises DataError if it is larger than LARGEST."""
     size = 0
     with target.open("wb") as file:
         while block := source.read(_BLOCK):
             size += len(block)
             if size > LARGEST:
                 raise DataError(
-                    f"{name} has more than {LARGEST / (1 << 30):g} GB"
+                    f"{name} is larger than {LARGEST / (1 << 30):g} GB"
                     + (" unpacked" if name != "standard input" else ""),
                     file=name,
-                    remedy="Write the predictions as Parquet, or unpack them to a file and pass "
-                    "that",
+                    remedy="Write the predictions as Parquet, or unpack them and pass the unpacked "
+                    "file",
                 )
             file.write(block)
 
 
 def _unpack(path: Path, target: Path, name: str) -> None:
-    """Unpack the file at `path`, called `name`, once."""
+    """Unpack one compression of the file at `path`; messages call it `name`."""
     import zlib
 
     try:
@@ -205,7 +205,7 @@ def _unpack(path: Path, target: Path, name: str) -> None:
         lines = str(error).splitlines() or [type(error).__name__]
         raise DataError(f"{name} cannot be unpacked: {lines[0]}", file=name) from None
     except Exception as error:
-        # The errors of lzma and zipfile, which are imported only where they are needed.
+        # The errors of lzma and zipfile, compared by name: the modules may not be imported.
         if type(error).__name__ not in ("LZMAError", "BadZipFile"):
             raise
         raise DataError(f"{name} cannot be unpacked: {error}", file=name) from None
@@ -213,7 +213,7 @@ def _unpack(path: Path, target: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _stream(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """Open what is packed in a file."""
+    """Open the content of a compressed file."""
     kind = _compression(path)
     if kind == "zip":
         import zipfile
@@ -238,7 +238,7 @@ def _stream(path: Path, name: str) -> Iterator[IO[bytes]]:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> str:
-    """Return the one file in a zip. Raises DataError where there are several, or none."""
+    """Return the one file in a zip. Raises DataError if there are several, or none."""
     members = [
         each.filename
         for each in archive.infolist()
@@ -249,7 +249,8 @@ def _member(archive: zipfile.ZipFile, name: str) -> str:
     if len(members) != 1:
         shown = ", ".join(members[:_SHOWN]) + (", …" if len(members) > _SHOWN else "")
         raise DataError(
-            f"{name} is a zip with {len(members):,} files" + (f": {shown}" if members else ""),
+            f"{name} is a zip with {len(members):,} files"
+            + (f" ({shown}), and one is expected" if members else ""),
             file=name,
             count=len(members),
             remedy="Unpack it, and pass the file with the predictions" if members else None,
@@ -259,7 +260,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> str:
 
 @contextlib.contextmanager
 def _called(path: Path, name: str) -> Iterator[None]:
-    """Name what is refused as the user does."""
+    """Replace `path` by `name`, the user's name for the file, in errors."""
     try:
         yield
     except DataError as error:
@@ -281,7 +282,7 @@ def _compression(path: Path) -> str | None:
 
 
 def _is_packed(path: Path) -> bool:
-    """Say whether a zip is packed files, and not a format that is a zip itself."""
+    """Return whether a zip holds packed files; some formats, such as npz, are a zip themselves."""
     import zipfile
 
     try:

@@ -1,28 +1,28 @@
--- Predictions as read, turned into numbers; what cannot be turned is NULL.
+-- Predictions converted to numbers. A value that cannot be converted is NULL.
 --
 -- grain: one row per prediction read
 -- reads: input_rows
--- rule: an image is a validation file name, of which the eight digits decide (image_names.py), or
---   its number from 1. A number is a whole one in plain digits, with blanks around it or a fraction
---   of zeros (7.0, or 7. as NumPy prints it), which is how tools write it where its column has
---   gaps; 1e2, 1_0, +7, 0x7 and 1.5, some of which a cast would turn into a number, are none
+-- rule: an image is a validation file name, identified by its eight digits (image_names.py), or a
+--   number from 1. A number has plain digits. Blanks around it and a fraction of zeros are allowed
+--   (7.0, or 7. from NumPy), because tools write these in columns with missing values. 1e2, 1_0,
+--   +7, 0x7 and 1.5 are invalid, although a cast accepts some of them
 -- $model: the name for rows without one
--- $image_name: what a file name is, as a regular expression whose first group are the digits
+-- $image_name: the regular expression for a file name; its first group is the digits
 -- model: the prediction set's name
 -- image_id: the image's number
--- rank: its place among the model's choices for the image; 1 where the file has no ranks
+-- rank: its place among the model's choices for the image; 1 if the file has no ranks
 -- label: the class id
--- confidence: as read; NULL where the file has none, NaN where it is unreadable
+-- confidence: as in the file; NULL if it is missing, NaN if it is invalid
 with parsed as (
     select
         coalesce(cast(model as varchar), $model) as model,
         case
-            -- a whole number is itself; by way of text it would take ten times as long
+            -- an integer needs no text; by way of text the cast would take ten times as long
             when typeof(image) similar to 'U?(TINY|SMALL|BIG)?INT(EGER)?'
                 then try_cast(image as integer)
             else
                 coalesce(
-                    -- the name as published, looked for first: that takes half the time
+                    -- the published form of the name first, which takes half the time
                     try_cast(
                         regexp_extract(
                             cast(image as varchar), '^ILSVRC2012_val_(\d{8})\.JPEG$', 1

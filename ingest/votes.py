@@ -1,4 +1,4 @@
-"""Votes: raters.npz, raters_golden.npz and golden.npz as one row an answer."""
+"""Read the votes of raters.npz, raters_golden.npz and golden.npz, one element an answer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .known import refusal
 from .progress import Progress, silent
 from .questions import Questions, read_questions
 
-# The last axis of the tensors, in the order that the upstream README gives.
+# The last axis of the tensors, in the order of the upstream README.
 ANSWERS = ("no", "maybe", "yes")
 _ONE = np.float64(1).view(np.uint64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RaterVotes:
-    """The answers of one file, in its order: rater by rater, question by question.
+    """The answers of one file in its order: by rater, then by question.
 
-    `rater_ids` is int64 (raters,), as `ids` has them. `rater` (int16), `question` (int32) and
-    `answer` (int8, a place in ANSWERS) are (answers,): places in `rater_ids` and `questions`.
+    `rater_ids` is int64 (raters,), in the order of `ids`. `rater` (int16), `question` (int32) and
+    `answer` (int8) are (answers,): indices into `rater_ids`, `questions` and ANSWERS.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class RaterVotes:
 def read_votes(path: Path, progress: Progress = silent) -> RaterVotes:
     """Read an .npz of tensor float64 (raters, questions, 3), info and ids.
 
-    Raises DataError unless every cell is 0 or 1, a rater gives a question at most one answer, and
+    Raises DataError unless every cell is 0 or 1, a rater has at most one answer to a question, and
     ids are unique.
     """
     rater_ids = _read_ids(path)
@@ -48,13 +48,13 @@ def read_votes(path: Path, progress: Progress = silent) -> RaterVotes:
         if tensor.shape != expected:
             raise refusal(
                 path,
-                f"tensor has shape {tensor.shape}; ids and info require {expected} (raters, "
-                "questions, answers no, maybe and yes)",
+                f"tensor has shape {tensor.shape}, but ids and info require {expected} (raters; "
+                "questions; the answers no, maybe and yes)",
                 column="tensor",
                 value=tensor.shape,
             )
         for place, block in enumerate(tensor.blocks(1)):
-            # Compared as bits, so that NaN and -0.0 are neither 0 nor 1.
+            # Comparing bits refuses NaN and -0.0 as well.
             cells = block.reshape(-1).view(np.uint64)
             set_cells = np.flatnonzero(cells)
             wrong = np.flatnonzero(cells[set_cells] != _ONE)
@@ -62,8 +62,8 @@ def read_votes(path: Path, progress: Progress = silent) -> RaterVotes:
                 cell = int(set_cells[wrong[0]])
                 raise refusal(
                     path,
-                    f"tensor[{place}, {cell // 3}, {cell % 3}] is {block.reshape(-1)[cell]}; a "
-                    f"vote is 0 or 1 ({wrong.size:,} such cells of rater {rater_ids[place]})",
+                    f"tensor[{place}, {cell // 3}, {cell % 3}] is {block.reshape(-1)[cell]}, but a "
+                    f"vote must be 0 or 1 ({wrong.size:,} such cells of rater {rater_ids[place]})",
                     row=place,
                     column="tensor",
                     value=block.reshape(-1)[cell],
@@ -105,7 +105,7 @@ def _read_ids(path: Path) -> npt.NDArray[np.int64]:
         first = values[counts > 1][0]
         raise refusal(
             path,
-            f"ids contains {first} more than once",
+            f"ids has {first} more than once",
             column="ids",
             value=first,
             count=int((counts > 1).sum()),
@@ -114,7 +114,7 @@ def _read_ids(path: Path) -> npt.NDArray[np.int64]:
     if values.size and not 0 <= values[0] <= values[-1] <= np.iinfo(np.int16).max:
         raise refusal(
             path,
-            f"ids goes from {values[0]} to {values[-1]}; 0-32767 is expected",
+            f"ids has values from {values[0]} to {values[-1]}; 0-32767 is expected",
             column="ids",
             value=values[0] if values[0] < 0 else values[-1],
         )

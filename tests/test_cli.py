@@ -297,7 +297,7 @@ def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
     *warned, last = done.stderr.splitlines()
     assert last.startswith("realdb: made: 50,000 images, ")
     assert "few does not have all files, " in warned.pop()
-    assert all(" is not the published " in line for line in warned)
+    assert all(" differs from the published " in line for line in warned)
     assert len(warned) == 3
     assert "images,50000," in run("info", "--store", "made").stdout
 
@@ -460,10 +460,10 @@ def test_offline_by_option_and_by_environment(
     """Nothing is downloaded, and the cache is empty."""
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
     assert "REALDB_OFFLINE" in run("demo", code=3).stderr
-    assert "may not download the files" in run("ingest", code=1).stderr
+    assert "cannot download the files" in run("ingest", code=1).stderr
     monkeypatch.setenv("REALDB_OFFLINE", "0")
     assert "REALDB_OFFLINE" in run("demo", "--offline", code=3).stderr
-    assert "may not download the files" in run("ingest", "--offline", code=1).stderr
+    assert "cannot download the files" in run("ingest", "--offline", code=1).stderr
     assert not (tmp_path / "none" / "CURRENT").exists()
 
 

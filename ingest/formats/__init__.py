@@ -1,9 +1,9 @@
-"""The prediction formats: one module each, one line each in the registry below.
+"""The prediction formats: one module for each, and one entry in the registry below.
 
-A reader takes a connection, a file and how to read it, and returns a DuckDB relation
-with the columns of ROLES, one row a prediction in the order of the file. Nothing is interpreted
-yet: images, labels and ranks may be text or numbers; `realdb.ingest.predictions` checks them all
-in one place. To add a format, write its module and its line here; a test asks for a sample file.
+A reader takes a connection, a file and the options, and returns a DuckDB relation with the columns
+of ROLES, one row a prediction in the order of the file. Readers do not interpret values: images,
+labels and ranks may be text or numbers, and `realdb.ingest.predictions` checks all of them. To add
+a format, write its module and its entry here; a test requires a sample file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEAD = 4096
 
 
 class PredictionReader(Protocol):
-    """What reads a file."""
+    """The function that reads a file of a format."""
 
     def __call__(
         self, con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
@@ -36,10 +36,11 @@ class PredictionReader(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionFormat:
-    """A way predictions are written.
+    """A file format of predictions.
 
-    `begins` is how its content begins, or empty for text; a zip is recognised by a `member`, the
-    end of a name in it. An array (`is_array`) has no image names, and its reader takes their order.
+    `begins` has the possible first bytes of the content, and is empty for text. `member` is the end
+    of a member's name, by which a zip is recognised. An array (`is_array`) has no image names, and
+    its reader uses the option `order`.
     """
 
     summary: str
@@ -51,7 +52,7 @@ class PredictionFormat:
 
     @property
     def read(self) -> PredictionReader:
-        """The reader; its module is imported when it is first asked for."""
+        """The reader, whose module is imported on first use."""
         reader: PredictionReader = importlib.import_module(f".{self.module}", __name__).read
         return reader
 
@@ -77,7 +78,7 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
         is_array=True,
     ),
     "npz": PredictionFormat(
-        summary="NumPy archive of one such array, or of one called labels, predictions or logits",
+        summary="NumPy archive with one such array, or one called labels, predictions or logits",
         module="npz",
         begins=(b"PK\x03\x04",),
         member=".npy",
@@ -93,12 +94,12 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
         is_array=True,
     ),
     "duckdb": PredictionFormat(
-        summary="DuckDB database with one table; of several, FILE::TABLE",
+        summary="DuckDB database with one table; FILE::TABLE if there are several",
         module="database",
         suffixes=(".duckdb", ".db"),
     ),
     "dataset": PredictionFormat(
-        summary="folder that datasets' save_to_disk wrote",
+        summary="folder written by save_to_disk of datasets",
         module="dataset",
     ),
     "json": PredictionFormat(
@@ -107,13 +108,13 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
         suffixes=(".json",),
     ),
     "jsonl": PredictionFormat(
-        summary="JSON, a value a line",
+        summary="JSON with a value in each line",
         module="jsonl",
         suffixes=(".jsonl", ".ndjson"),
     ),
     "tsv": PredictionFormat(summary="text, tab-separated", module="tsv", suffixes=(".tsv", ".tab")),
     "csv": PredictionFormat(
-        summary="text, comma-separated or otherwise, with a header line or none",
+        summary="text with commas or other separators, with or without a header line",
         module="csv",
         suffixes=(".csv", ".txt"),
     ),
@@ -123,16 +124,16 @@ PREDICTION_FORMATS: dict[str, PredictionFormat] = {
 def recognise(path: Path) -> str:
     """Return the format of the file or folder `path`, a key of PREDICTION_FORMATS.
 
-    Its content decides, then its suffix. Raises DataError where it is neither.
+    The content decides, then the suffix. Raises DataError if both are unknown.
     """
     if (path / "state.json").is_file():
         return "dataset"
     if (path / "dataset_dict.json").is_file():
         splits = ", ".join(sorted(str(each.parent) for each in path.glob("*/state.json")))
         raise DataError(
-            f"{path} is a dataset of several splits",
+            f"{path} is a dataset with several splits",
             file=path,
-            remedy=f"Name one of them: {splits}",
+            remedy=f"Pass one of them: {splits}",
         )
     try:
         with path.open("rb") as file:
@@ -140,7 +141,7 @@ def recognise(path: Path) -> str:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", file=path) from None
     if not head:
-        raise DataError(f"{path} is empty and so has no predictions", file=path)
+        raise DataError(f"{path} is empty", file=path)
     for name, form in PREDICTION_FORMATS.items():
         if head.startswith(form.begins or (b"\0none",)) and (
             not form.member or _holds(path, form.member)
@@ -156,7 +157,9 @@ def recognise(path: Path) -> str:
     if beginning is None:
         known = "; ".join(f"{name}: {form.summary}" for name, form in PREDICTION_FORMATS.items())
         raise DataError(
-            f"{path} is in no format that realdb reads", file=path, remedy=f"realdb reads {known}"
+            f"{path} does not have a supported format",
+            file=path,
+            remedy=f"Supported formats are {known}",
         )
     header = next(iter(beginning.splitlines()), "")
     if ("\t" in header) != ("," in header):
@@ -165,13 +168,13 @@ def recognise(path: Path) -> str:
 
 
 def _decoded(head: bytes) -> str | None:
-    """Return the beginning of a text; None where it is none."""
+    """Return the beginning of a text; None if it is not text."""
     encoding = text.encoding_of(head)
     return None if encoding is None else head.decode(encoding, "replace")
 
 
 def find(name: str) -> PredictionFormat:
-    """Return the format called `name`; UsageError, naming those there are, where it is none."""
+    """Return the format called `name`. Raises UsageError with the formats if it is unknown."""
     if name not in PREDICTION_FORMATS:
         raise UsageError(
             f"there is no input format {name!r}",
@@ -183,7 +186,7 @@ def find(name: str) -> PredictionFormat:
 
 
 def _holds(path: Path, member: str) -> bool:
-    """Say whether the zip at `path` has a member whose name ends so."""
+    """Return whether the zip at `path` has a member whose name ends with `member`."""
     import zipfile
 
     try:

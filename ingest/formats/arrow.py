@@ -1,4 +1,4 @@
-"""Arrow IPC: a file, which Feather is too, or a stream."""
+"""Read Arrow IPC: files (including Feather) and streams."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file's columns as they are. Raises DataError where it is damaged."""
+    """Read the predictions in the file. Raises DataError if it is damaged."""
     return select(con, load(path), str(path), options)
 
 
 def load(path: Path) -> pa.Table:
-    """Return the table in the file; DataError where it is damaged."""
+    """Return the table in the file. Raises DataError if it is damaged."""
     import pyarrow as pa
 
     try:
@@ -42,6 +42,6 @@ def load(path: Path) -> pa.Table:
 def select(
     con: duckdb.DuckDBPyConnection, table: pa.Table, where: str, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of ROLES out of an Arrow table."""
+    """Return the columns of ROLES from an Arrow table."""
     columns.require_distinct(table.column_names, where)
     return columns.select(con, con.from_arrow(table), where, options)

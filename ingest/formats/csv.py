@@ -1,4 +1,4 @@
-"""Text of lines and cells: comma-separated, or however its layout is."""
+"""Read text with lines and cells: CSV, or another layout that realdb detects."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-# How much of the end of a file is looked at, and shown: more than a line of a prediction takes.
+# The bytes at the end of a file that are read and shown; a line of a prediction is shorter.
 _LAST_LINE = 200
-# Where DuckDB's own portions are small enough; less than a MB is all overhead.
+# For larger files DuckDB's own portions are small enough. Portions below 1 MB are all overhead.
 _MOST = 32_000_000
 _LEAST = 1 << 20
 _LONGEST_LINE = 2_000_000
 _CELLS_AT_ONCE = 1_000_000
 _COMMENT = rb"(?:\A|[\r\n])[ \t]*(?:#|%|//)"
 _ODD_BLANKS = rb"  |\t|[\r\n] | [\r\n]|\A | \Z"
-# 0,95 as a number: what stands before the comma, and behind it.
+# 0,95 as a number: the parts before and after the comma.
 _DECIMAL = r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$"
 
 
 class _Survey(NamedTuple):
-    """What the whole file holds: the head does not tell."""
+    """Facts about the whole file, which its head does not show."""
 
     size: int
     has_quotes: bool
@@ -50,11 +50,11 @@ def read(
     *,
     delimiter: str = ",",
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file as text throughout: what a cell means is decided later, for all formats alike.
+    """Read all cells as text; later stages read the values of all formats in the same way.
 
-    `delimiter` holds where the user chose the format; otherwise the file's layout tells. Raises
-    DataError where a line has another number of cells or is too long, or the file is no Unicode
-    text; doubts the last line where it may have been cut.
+    `delimiter` is used if the user chose the format; otherwise the delimiter is detected. Raises
+    DataError if a line has another number of cells or is too long, or if the file is not Unicode
+    text. Warns if the last line may have been cut.
     """
     found = layout.detect(path, delimiter if options.facts.is_format_chosen else None)
     columns.require_distinct(found.names, str(path))
@@ -80,7 +80,7 @@ def _by_duckdb(
     con: duckdb.DuckDBPyConnection, path: Path, found: layout.Layout, survey: _Survey
 ) -> duckdb.DuckDBPyRelation:
     portion, longest_line = _portion(path, survey)
-    # Everything is set, so that DuckDB guesses nothing: a column of 0 and 1 is no boolean here.
+    # All options are set, so that DuckDB does not guess, for example booleans for 0 and 1.
     return con.read_csv(
         quoting.one_file(path),
         header=found.has_header,
@@ -90,7 +90,7 @@ def _by_duckdb(
         all_varchar=True,
         auto_detect=False,
         columns=dict.fromkeys(found.names, "VARCHAR"),
-        # A folder called label=7 above the file is no column.
+        # A parent folder such as label=7 must not become a column.
         hive_partitioning=False,
         buffer_size=portion,
         max_line_size=longest_line,
@@ -98,7 +98,7 @@ def _by_duckdb(
 
 
 def _by_lines(path: Path, found: layout.Layout, options: ReadOptions) -> pa.Table:
-    """Read a file that DuckDB would misread: in another encoding, with comments or blanks."""
+    """Read a file that DuckDB would misread: with another encoding, comments, or blanks."""
     import pyarrow as pa
 
     schema = pa.schema([(name, pa.string()) for name in found.names])
@@ -115,14 +115,14 @@ def _by_lines(path: Path, found: layout.Layout, options: ReadOptions) -> pa.Tabl
 
 
 def _remembered(file: Iterable[str], first_line: int, last: list[str]) -> Iterator[str]:
-    """Yield the lines, blank before row 1; the last one is kept in `last`."""
+    """Yield the lines, with blank lines before row 1. `last` receives the last line."""
     for number, line in enumerate(file, 1):
         last[0] = line
         yield line if number >= first_line else "\n"
 
 
 def _rows(path: Path, found: layout.Layout, lines: Iterator[str]) -> Iterator[list[str | None]]:
-    """Yield the cells of each row, which are as many as the names. Raises DataError otherwise."""
+    """Yield the cells of each row. Raises DataError if their number differs from the names."""
     width = len(found.names)
     line = found.first_line
     try:
@@ -131,11 +131,11 @@ def _rows(path: Path, found: layout.Layout, lines: Iterator[str]) -> Iterator[li
                 del cells[-1]
             if len(cells) != width:
                 raise DataError(
-                    f"{path}: line {line:,} has {len(cells):,} cells, and there are {width:,} "
+                    f"{path}: line {line:,} has {len(cells):,} cells, but there are {width:,} "
                     "columns",
                     file=path,
                     count=len(cells),
-                    remedy="Write a cell for each column, and quotes around a cell that holds the "
+                    remedy="Write a cell for each column, and quotes around cells that contain the "
                     f"separator, a {text.SEPARATORS.get(found.separator or '', 'line break')}",
                 )
             yield [cell.strip() or None if width == 1 else cell or None for cell in cells]
@@ -143,10 +143,10 @@ def _rows(path: Path, found: layout.Layout, lines: Iterator[str]) -> Iterator[li
         raise text.undecodable(path, found.encoding) from None
     except csv.Error as error:
         raise DataError(
-            f"{path} cannot be read below line {line:,}: {error}",
+            f"{path} cannot be read after line {line:,}: {error}",
             file=path,
-            remedy="Every quote needs its second one, and a cell has at most "
-            f"{text.LONGEST_CELL:,} characters",
+            remedy=f"Close every quote, and write at most {text.LONGEST_CELL:,} characters in a "
+            "cell",
         ) from None
 
 
@@ -182,9 +182,9 @@ def _with_whole_numbers(
 
 
 def _survey(path: Path, found: layout.Layout) -> _Survey:
-    """Return what the whole file holds.
+    """Return facts about the whole file.
 
-    Raises DataError where a line is too long, or UTF-8 text has bytes that are none.
+    Raises DataError if a line is too long, or if UTF-8 text has invalid bytes.
     """
     has_quotes = may_have_comments = False
     decoder = codecs.getincrementaldecoder("utf-8")() if found.encoding == "utf-8-sig" else None
@@ -207,7 +207,7 @@ def _survey(path: Path, found: layout.Layout) -> _Survey:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 _require_lines(path, content)
                 has_comments = may_have_comments and re.search(_COMMENT, content) is not None
-                # Where blanks separate, several do as well, and those around a line do not.
+                # Several blanks are one separator, and those around a line are ignored.
                 has_odd_blanks = (
                     found.separator == " " and re.search(_ODD_BLANKS, content) is not None
                 )
@@ -217,7 +217,7 @@ def _survey(path: Path, found: layout.Layout) -> _Survey:
 
 
 def _require_lines(path: Path, content: mmap.mmap) -> None:
-    """Raise DataError where a line is too long. What lies between two line ends is looked over."""
+    """Raise DataError if a line is too long. Not every line end is read, only those needed."""
     start = 0
     while len(content) - start > text.LONGEST_LINE:
         stop = start + text.LONGEST_LINE + 1
@@ -229,12 +229,12 @@ def _require_lines(path: Path, content: mmap.mmap) -> None:
 
 
 def _portion(path: Path, survey: _Survey) -> tuple[int | None, int | None]:
-    """Return how much of the file one thread reads at a time, and how long a line may be, in bytes.
+    """Return the bytes that one thread reads at a time, and the longest line in bytes.
 
-    None is DuckDB's own: 8 MB and 2 MB. 50,000 predictions are 2.4 MB, which one thread would read
-    while the others look on: each gets half of a small file. Where a cell holds line breaks no
-    thread can tell where a line begins, and DuckDB may take the middle of a cell for one: then one
-    thread reads it all, which it does where a portion is set without a line.
+    None means DuckDB's defaults, 8 MB and 2 MB. One thread would read the 2.4 MB of 50,000
+    predictions alone, so a small file is split in two halves. If cells have line breaks, DuckDB may
+    take the middle of a cell for the start of a line. One thread must read such a file: it does if
+    the portion is set without the longest line.
     """
     size = survey.size
     if survey.has_quotes:
@@ -249,18 +249,17 @@ def _portion(path: Path, survey: _Survey) -> tuple[int | None, int | None]:
 
 def _doubt(path: Path, line: str, options: ReadOptions) -> None:
     options.facts.doubts.append(
-        f"{path.name} ends without a line break: if it was cut, its last line, {line!r}, may "
-        "be shorter than it was, and its label may be another one"
+        f"{path.name} ends without a line break. The file may have been cut within its last line, "
+        f"{line!r}, and its label may be wrong"
     )
 
 
 def _open_line(path: Path) -> str | None:
-    """Return the end of the last line if it has no line break: it may be shorter than it was.
+    """Return the end of the last line if it has no line break: the file may have been cut there.
 
-    Of a text that is cut anywhere else, DuckDB refuses the last line, or all that is left of it is
-    whole; but a cut within its last cell makes 51 of 512. pandas, R, Excel, DuckDB and csv.writer
-    all end the last line; a text joined by hand may not, so that this is no reason to refuse it,
-    and whether all 50,000 images are there says nothing: the last one is.
+    A cut within the last cell can turn 512 into 51. After a cut elsewhere, the rest is complete, or
+    DuckDB refuses the last line. pandas, R, Excel, DuckDB and csv.writer all end the last line.
+    Text that was joined by hand may not have a line break there, so the file is not refused.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)

@@ -1,7 +1,7 @@
-"""A table in another DuckDB database file: FILE::TABLE.
+"""Read a table in another DuckDB database file: FILE::TABLE.
 
-Only base tables are read, with external access off: a view of a file from elsewhere would run its
-SQL here, and may read other files.
+Only base tables are read, and external access is disabled: a view in an untrusted file would run
+its SQL here, and could read other files.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the only table of the file, or TABLE; the file is opened to be read only.
+    """Read TABLE, or the only table of the file, which is opened read-only.
 
-    Raises DataError where there is no such table, or several where none is named.
+    Raises DataError if there is no such table, or several tables and no TABLE.
     """
     import duckdb
 
     file, _, name = str(path).partition("::")
     with duckdb.connect() as other:
         try:
-            # Attached, not opened: a macro of the file takes no function's place.
+            # Attached instead of opened, so that macros of the file cannot replace functions.
             other.execute(f"attach {quoting.literal(file)} as theirs (type duckdb, read_only)")
         except duckdb.Error as error:
             raise DataError(
@@ -41,10 +41,10 @@ def read(
         tables = _names(other, "select table_name from duckdb_tables()")
         if name in _names(other, "select view_name from duckdb_views()"):
             raise DataError(
-                f"{name!r} is a view, and realdb reads only base tables of {file}",
+                f"{name!r} is a view in {file}, but realdb reads only base tables",
                 file=path,
                 value=name,
-                remedy="Store its rows as a table first: create table NAME as from VIEW",
+                remedy="Save its rows as a table first: create table NAME as from VIEW",
             )
         if name not in tables and (name or len(tables) != 1):
             raise DataError(
@@ -52,12 +52,12 @@ def read(
                 file=path,
                 value=name or None,
                 count=len(tables),
-                remedy=f"Name one of its tables: {file}::TABLE, with TABLE one of "
+                remedy=f"Pass {file}::TABLE with one of its tables: "
                 f"{', '.join(tables) or '(none)'}",
             )
         try:
             rows = other.sql(f"from theirs.main.{quoting.identifier(name or tables[0])}")
-            # Copied into memory, so that nothing of the file stays open.
+            # Copied into memory, so that the file can be closed.
             held = columns.select(other, rows, str(path), options).to_arrow_table()
         except duckdb.Error as error:
             raise DataError(

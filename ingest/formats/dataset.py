@@ -1,4 +1,4 @@
-"""A folder that Hugging Face's datasets wrote with save_to_disk; datasets is not needed."""
+"""Read a folder written by save_to_disk of Hugging Face's datasets, without that package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read the Arrow files that state.json lists, in that order.
 
-    Raises DataError where one of them is missing or damaged.
+    Raises DataError if one of them is missing or damaged.
     """
     import pyarrow as pa
 
@@ -28,7 +28,8 @@ def read(
         names = [entry["filename"] for entry in state["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: state.json is not what save_to_disk writes: {error!r}", file=path
+            f"{path}: state.json does not have the form that save_to_disk writes: {error!r}",
+            file=path,
         ) from None
     root = path.resolve()
     outside = [
@@ -38,15 +39,16 @@ def read(
     ]
     if outside:
         raise DataError(
-            f"{path}: state.json names {outside[0]!r}, which is not inside the folder",
+            f"{path}: state.json lists {len(outside):,} files outside of the folder (first: "
+            f"{outside[0]!r})",
             file=path,
             value=outside[0],
             count=len(outside),
         )
     if not names:
-        raise DataError(f"{path} has no rows and so no predictions", file=path, count=0)
+        raise DataError(f"{path} has no rows, and therefore no predictions", file=path, count=0)
     try:
         table = pa.concat_tables([arrow.load(path / name) for name in names])
     except pa.ArrowException as error:
-        raise DataError(f"the files of {path} do not fit together: {error}", file=path) from None
+        raise DataError(f"the files of {path} have different columns: {error}", file=path) from None
     return arrow.select(con, table, str(path), options)

@@ -1,4 +1,4 @@
-"""Formats that realdb does not read: how each begins, and how to write it as one that it reads."""
+"""Recognise formats that realdb does not read, and recommend how to convert them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...errors import DataError
 
 
 class _Foreign(NamedTuple):
-    """A format, and what to do with a file of it; {path} and {stem} stand in for the names."""
+    """A format and the remedy for such a file, with the placeholders {path} and {stem}."""
 
     name: str
     remedy: str
@@ -23,32 +23,33 @@ def _frame(reader: str) -> str:
 _HDF5 = _Foreign(
     "an HDF5 file",
     'Convert its dataset: import h5py, numpy; numpy.save("{stem}.npy", '
-    'h5py.File("{path}")["NAME"][()]), where list(h5py.File("{path}")) gives the names',
+    'h5py.File("{path}")["NAME"][()]). list(h5py.File("{path}")) returns the names',
 )
 _PICKLE = _Foreign(
-    "a pickle; loading one could run code, so realdb does not read it",
+    "a pickle, which realdb does not read because loading it could run code",
     "Write the predictions as CSV or Parquet, or save the array with numpy.save",
 )
-_PACKED = "Unpack it, and pass the file in it"
+_PACKED = "Unpack it, and pass the unpacked file"
 _WEB_PAGE = _Foreign(
-    "a web page", "Download the file itself: a page of GitHub or Hugging Face has a link to it"
+    "a web page",
+    "Download the file itself: pages of GitHub and Hugging Face have a link for the download",
 )
 _PICTURE = _Foreign("a picture", "Pass the file with the predictions")
 _R = _Foreign(
     "an R file", 'Convert it in R: write.csv(readRDS("{path}"), "{stem}.csv", row.names = FALSE)'
 )
-# How a file begins, and what it is then. A later one does not begin like an earlier one.
+# The first bytes of a file, and its format. No entry begins like an earlier one.
 _BEGINS: dict[bytes, _Foreign] = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _Foreign("an Excel workbook (.xls)", _frame("read_excel")),
     b"MATLAB 7.3": _Foreign(
         "a MATLAB 7.3 file",
         'Convert its variable: import h5py, numpy; numpy.save("{stem}.npy", '
-        'h5py.File("{path}")["NAME"][()].T), where list(h5py.File("{path}")) gives the names',
+        'h5py.File("{path}")["NAME"][()].T). list(h5py.File("{path}")) returns the names',
     ),
     b"MATLAB 5.0": _Foreign(
         "a MATLAB file",
         'Convert its variable: import scipy.io, numpy; numpy.save("{stem}.npy", '
-        'scipy.io.loadmat("{path}")["NAME"].squeeze()), where scipy.io.whosmat("{path}") gives '
+        'scipy.io.loadmat("{path}")["NAME"].squeeze()). scipy.io.whosmat("{path}") returns '
         "the names",
     ),
     b"\x89HDF\r\n\x1a\n": _HDF5,
@@ -62,7 +63,7 @@ _BEGINS: dict[bytes, _Foreign] = {
         "an Avro file",
         'Convert it: import polars; polars.read_avro("{path}").write_parquet("{stem}.parquet")',
     ),
-    b"FEA1": _Foreign("a file of Feather's first version", _frame("read_feather")),
+    b"FEA1": _Foreign("a file of Feather version 1", _frame("read_feather")),
     b"X\n\0\0\0": _R,
     b"A\n2\n": _R,
     b"A\n3\n": _R,
@@ -81,25 +82,25 @@ _BEGINS: dict[bytes, _Foreign] = {
     b"7z\xbc\xaf\x27\x1c": _Foreign("a 7-Zip archive", _PACKED),
     b"Rar!\x1a\x07": _Foreign("a RAR archive", _PACKED),
     b"\x04\x22\x4d\x18": _Foreign("an lz4 file", _PACKED),
-    b"\x1f\x9d": _Foreign("a file that compress packed", _PACKED),
+    b"\x1f\x9d": _Foreign("a compress file (.Z)", _PACKED),
     b"version https://git-lfs": _Foreign(
-        "a pointer to a file in Git LFS", "Fetch the file itself: git lfs pull"
+        "a Git LFS pointer, not the file itself", "Download the file: git lfs pull"
     ),
 }
-# What a member of a zip is called, and what the zip is then.
+# The beginning of a member's name in a zip, and the format of the zip.
 _MEMBERS: dict[str, _Foreign] = {
     "xl/": _Foreign("an Excel workbook (.xlsx)", _frame("read_excel")),
     "content.xml": _Foreign("an OpenDocument spreadsheet", _frame("read_excel")),
     "Index/": _Foreign("a Numbers spreadsheet", "Export it as CSV"),
     "word/": _Foreign("a Word document", "Pass the predictions as CSV"),
 }
-# Pickles of the protocols 0 and 1, which are text.
+# Pickles with protocols 0 and 1, which are text.
 _OLD_PICKLE = rb"\([ld]p\d+\n|[\]}]q\0|c[\w.]+\n\w+\n|\((?:[IF][\d.]+L?\n){2}"
 _PAGE = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|\?xml|!--)"
 
 
 def refuse(path: Path, head: bytes) -> None:
-    """Raise DataError where the file, which begins with `head`, is in a format known here."""
+    """Raise DataError if the file, which begins with `head`, has one of these formats."""
     found = _of(path, head)
     if found is not None:
         remedy = found.remedy.replace("{path}", str(path)).replace("{stem}", path.stem)
@@ -107,7 +108,7 @@ def refuse(path: Path, head: bytes) -> None:
 
 
 def of_zip(names: list[str]) -> bool:
-    """Say whether a zip with members of these names is a document, and not packed files."""
+    """Return whether a zip with these member names is a document, not packed files."""
     return _document(names) is not None
 
 
@@ -124,7 +125,7 @@ def _of(path: Path, head: bytes) -> _Foreign | None:
         except zipfile.BadZipFile:
             return None
     if head[257:262] == b"ustar":
-        return _Foreign("a tar archive", "Unpack it (tar -xf {path}), and pass the file in it")
+        return _Foreign("a tar archive", "Unpack it (tar -xf {path}), and pass the unpacked file")
     is_old = head[:1] in b"(]}c" and re.match(_OLD_PICKLE, head) is not None
     if is_old or (head[:1] == b"\x80" and head[1:2] in b"\2\3\4\5"):
         return _PICKLE

@@ -1,4 +1,4 @@
-"""Tables in memory: Arrow, pandas, Polars, and a dict of file name to class id."""
+"""Read tables in memory: Arrow, pandas, Polars, and a dict of file name to class id."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 def from_object(
     con: duckdb.DuckDBPyConnection, predictions: Any, options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return `predictions`, a dict or anything with the Arrow C stream interface, as predictions.
+    """Return the columns of ROLES of a dict, or of an object with the Arrow C stream interface.
 
-    Raises DataError where it is no table.
+    Raises DataError if it is not a table.
     """
     import pyarrow as pa
 
     if isinstance(predictions, Mapping):
-        # As text, so that one odd label among the integers is reported and not turned into another.
+        # As text, so that an invalid label among integers is reported, not converted.
         table = pa.table(
             {"image": list(map(str, predictions)), "label": list(map(str, predictions.values()))}
         )

@@ -1,4 +1,4 @@
-"""JSON in any of its shapes; see `realdb.ingest.shapes`."""
+"""Read JSON; see `realdb.ingest.json_shapes` for the supported shapes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the predictions in the file. Raises DataError where it is no JSON, or has none."""
+    """Read the predictions in the file. Raises DataError if it is not JSON or has none."""
     value = json_text.load(path)
     return arrow.select(con, json_shapes.table(value, str(path), options), str(path), options)

@@ -1,4 +1,4 @@
-"""JSON, a value a line."""
+"""Read JSON with a value in each line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the records. Raises DataError, with the line, where one is no JSON."""
+    """Read the predictions. Raises DataError, with the line, if a line is not JSON."""
     values = json_text.load_lines(path)
     return arrow.select(con, json_shapes.table(values, str(path), options), str(path), options)

@@ -1,4 +1,4 @@
-"""NumPy arrays: class ids, top-k class ids, or logits. Also for arrays that are not in a file."""
+"""Read NumPy arrays, from a file or in memory: class ids, top-k class ids, or logits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOP = logits.TOP
 
 
 class Rows(NamedTuple):
-    """An array that is looked at block by block: each is its taker's own, to keep or to change."""
+    """An array that is read block by block. The caller may keep and change each block."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -31,14 +31,14 @@ class Rows(NamedTuple):
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read an .npy; see `from_rows` for what may be in it."""
+    """Read an .npy file; see `from_rows` for the supported arrays."""
     require_no_columns(options, str(path))
     try:
         with path.open("rb") as file:
             rows = rows_of(file)
             if rows is not None:
                 return from_rows(con, rows, options, str(path))
-        # Column by column: the rows lie scattered, and the file is mapped.
+        # In Fortran order the rows are scattered, so the file is memory-mapped.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except DataError:
         raise
@@ -48,10 +48,10 @@ def read(
 
 
 def rows_of(file: IO[bytes]) -> Rows | None:
-    """Return the array in an open .npy; None where its columns come first, not its rows.
+    """Return the array in an open .npy; None if it is in Fortran order.
 
-    Its blocks are read one after the other: the whole is never there, and the pages of a memory
-    map, which count as the process's own, are not either.
+    Blocks are read one after the other, which needs less memory than the whole array or a memory
+    map.
     """
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
@@ -59,7 +59,7 @@ def rows_of(file: IO[bytes]) -> Rows | None:
     elif version == (2, 0):
         shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
     else:
-        raise ValueError(f"its version is {version[0]}.{version[1]}")
+        raise ValueError(f"the version {version[0]}.{version[1]} of its format is not supported")
     if dtype.hasobject:
         raise ValueError("it is an array of Python objects")
     if is_fortran and len(shape) > 1:
@@ -73,7 +73,7 @@ def rows_of(file: IO[bytes]) -> Rows | None:
                 count = file.readinto(view)  # type: ignore[attr-defined]
                 if not count:
                     row = start + (block.nbytes - len(view)) // block[:1].nbytes + 1
-                    raise ValueError(f"it is cut short: row {row} of {shape[0]} is not whole")
+                    raise ValueError(f"it is cut short: row {row} of {shape[0]} is incomplete")
                 view = view[count:]
             yield block
 
@@ -83,7 +83,7 @@ def rows_of(file: IO[bytes]) -> Rows | None:
 def from_array(
     con: duckdb.DuckDBPyConnection, array: npt.NDArray[Any], options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return an array as predictions; see `from_rows`."""
+    """Return the predictions in an array; see `from_rows`."""
 
     def blocks() -> Iterator[npt.NDArray[Any]]:
         for start in range(0, len(array), logits.BLOCK):
@@ -95,49 +95,46 @@ def from_array(
 def from_rows(
     con: duckdb.DuckDBPyConnection, rows: Rows, options: ReadOptions, where: str
 ) -> duckdb.DuckDBPyRelation:
-    """Return an array, a row an image, as predictions.
+    """Return the predictions in an array with a row for each image.
 
-    The array is (50000,) integers, the class ids; (50000, k) integers, the classes of ranks 1 to k;
-    or (50000, 1000) floats, the logits or probabilities, of which the five highest become ranks
-    1-5. So do the first five of (50000, 1000) integers, where each row ranks all classes. The
-    images are those of `options.order`, or those of the validation set in file-name order. Raises
-    DataError for another shape or dtype, and where a logit is NaN.
+    Supported arrays are (50000,) integers, the class ids; (50000, k) integers, the classes of ranks
+    1 to k; and (50000, 1000) floats, the logits or probabilities, whose five highest become ranks
+    1-5. (50000, 1000) integers must rank all classes in each row, and the first five are used. The
+    order of the images is `options.order`, or the file-name order. Raises DataError for another
+    shape or dtype, and if a logit is NaN.
     """
     shape, kind = rows.shape, rows.dtype.kind
     images = options.images_of(IMAGES, where)
     if shape == (IMAGES,) and kind in "iu":
         return _relation(con, image=images, label=_native(rows))
     if len(shape) == 2 and shape[0] == IMAGES and kind == "f" and shape[1] > TOP:
-        logits.require_classes(shape[1], where, "array[:, 1:]")
+        logits.require_classes(shape[1], where, "use array[:, 1:]")
         labels, values = logits.top_k(rows.blocks(), TOP, where, image_of=images.__getitem__)
         return _ranked(con, images, labels, confidence=values.ravel())
     if len(shape) == 2 and shape[0] == IMAGES and kind in "iu" and 1 <= shape[1] <= CLASSES:
         labels = _first_of_all(rows, where) if shape[1] == CLASSES else _native(rows)
         return _ranked(con, images, labels)
     raise DataError(
-        f"{where} is {rows.dtype} with shape {shape}",
+        f"{where} is {rows.dtype} with shape {shape}, which is not supported",
         value=f"{rows.dtype} {shape}",
-        remedy=f"An array, a row an image, is integers ({IMAGES},), the class ids, integers "
-        f"({IMAGES}, k), the classes by rank, or floats ({IMAGES}, {CLASSES}), the logits. "
-        f"{_hint(rows)}",
+        remedy=f"Supported arrays are integers ({IMAGES},) for class ids, integers ({IMAGES}, k) "
+        f"for classes by rank, and floats ({IMAGES}, {CLASSES}) for logits. {_hint(rows)}",
     )
 
 
 def require_no_columns(options: ReadOptions, where: str) -> None:
-    """Refuse the choice of a column."""
+    """Refuse the option `columns`."""
     if options.columns:
         raise DataError(
-            f"{where} is an array and has no columns",
+            f"`columns` is not for arrays, and {where} is an array",
             parameter="columns",
             remedy="Leave `columns` out",
         )
 
 
 def unreadable(where: str, error: Exception) -> DataError:
-    """Return what to raise where NumPy could not read the array."""
-    hint = (
-        " (a pickle could run code, so realdb does not read it)" if "object" in str(error) else ""
-    )
+    """Return the error for an array that NumPy could not read."""
+    hint = " (realdb does not read pickles, which could run code)" if "object" in str(error) else ""
     text = " ".join(str(error).split())
     return DataError(
         f"{where} cannot be read as a NumPy array: {text}{hint}",
@@ -146,7 +143,7 @@ def unreadable(where: str, error: Exception) -> DataError:
 
 
 def _native(rows: Rows) -> npt.NDArray[Any]:
-    """Return the whole array; DuckDB takes this machine's byte order only."""
+    """Return the whole array in native byte order, which DuckDB requires."""
     dtype = rows.dtype.newbyteorder("=")
     return np.concatenate([block.astype(dtype) for block in rows.blocks()])
 
@@ -158,8 +155,7 @@ def _first_of_all(rows: Rows, where: str) -> npt.NDArray[np.int16]:
         wrong = np.flatnonzero((np.sort(block, axis=1) != np.arange(CLASSES)).any(axis=1))
         if len(wrong):
             raise DataError(
-                f"{where}: row {start + wrong[0]} (from 0) does not rank the classes 0-999, each "
-                "once",
+                f"{where}: row {start + wrong[0]} (from 0) does not have each class 0-999 once",
                 row=int(start + wrong[0]),
                 column="label",
                 remedy="If these are logits, save them as floats",
@@ -207,4 +203,4 @@ def _hint(rows: Rows) -> str:
         return "Convert the class ids with .astype(int)"
     if rows.shape[1:] == (CLASSES,) and rows.dtype.kind == "f":
         return "Save the logits of all images, in the order of the images, in one array"
-    return "Predictions for other images need their names beside them: a CSV or a dict"
+    return "For a part of the images, use a CSV or a dict with the image names"

@@ -1,4 +1,4 @@
-"""Parquet, one row a prediction."""
+"""Read Parquet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file's columns as they are. Raises DataError where it is damaged."""
+    """Read the predictions in the file. Raises DataError if it is damaged."""
     return select(con, quoting.one_file(path), path, str(path), options)
 
 
@@ -29,16 +29,16 @@ def select(
     where: str,
     options: ReadOptions,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the columns of ROLES out of the Parquet `file`, which is `pattern` to DuckDB."""
+    """Return the columns of ROLES from the Parquet `file`; `pattern` is its path for DuckDB."""
     import duckdb
 
     try:
-        # A folder called model=x above the file is no column.
+        # A parent folder such as model=x must not become a column.
         table = con.read_parquet(pattern, hive_partitioning=False)
     except duckdb.Error as error:
         raise DataError(f"{where} is damaged: {str(error).splitlines()[0]}", file=where) from None
-    # DuckDB calls a second `label` label_1. Only beside such a name is it worth the time to import
-    # pyarrow, which is longer than all the rest takes, and to ask it for the names in the file.
+    # DuckDB renames a second `label` to label_1. pyarrow knows the real names, but its import takes
+    # more time than everything else, so it is used only if there is such a name.
     names = {"", *(name.lower() for name in table.columns)}
     if any(re.sub(r"_\d+$", "", name) in names - {name} for name in names):
         import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""A PyTorch tensor in a file."""
+"""Read a PyTorch tensor."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ def read(
 ) -> duckdb.DuckDBPyRelation:
     """Read a tensor, or a dict with one, as torch.save writes it; see `npy.from_rows`.
 
-    Only weights are loaded: a file that holds code is refused. Raises DataError without torch.
+    Only weights are loaded, and a file with code is refused. Raises DataError without torch.
     """
     npy.require_no_columns(options, str(path))
     try:
         import torch  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise DataError(
-            f"{path} is a PyTorch file, and torch, which reads it, is not installed here",
+            f"{path} is a PyTorch file, but torch is not installed in this environment",
             file=path,
-            remedy="Where torch is installed, run numpy.save('predictions.npy', "
-            "torch.load(FILE).numpy())",
+            remedy="Install torch, or convert the file in an environment with torch: "
+            "numpy.save('predictions.npy', torch.load(FILE).numpy())",
         ) from None
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle's and zip's errors, of many kinds
+    except Exception as error:  # pickle and zip raise many kinds of errors
         text = str(error).strip().partition("\n")[0]
         remedy = None
-        if "eights only" in text:  # torch goes on to advise loading it all the same
-            text = "it contains other things than tensors, and loading these could run code"
-            remedy = "Save the tensor alone: torch.save(logits, FILE)"
+        if "eights only" in text:  # torch's own message recommends an unsafe load
+            text = "it contains objects other than tensors, which could run code when loaded"
+            remedy = "Save only the tensor: torch.save(logits, FILE)"
         raise DataError(
             f"{path} cannot be read as PyTorch weights: {text}", file=path, remedy=remedy
         ) from None
@@ -48,11 +48,11 @@ def read(
         held, where = tensors[name], f"{path}: {name}"
     if not torch.is_tensor(held):
         raise DataError(
-            f"{path} contains a {type(held).__name__}; a tensor is needed",
+            f"{path} contains a {type(held).__name__}, but a tensor is needed",
             file=path,
             value=type(held).__name__,
         )
     if held.dtype == torch.bfloat16:  # unknown to NumPy
         held = held.float()
-    # Logits that were saved without torch.no_grad() still carry their gradient.
+    # detach: logits that were saved without torch.no_grad() require a gradient.
     return npy.from_array(con, held.detach().numpy(), options, where)

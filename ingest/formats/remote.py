@@ -1,8 +1,8 @@
-"""Prediction files at s3://, https:// and http://, through fsspec's file systems (an extra).
+"""Read prediction files at s3://, https:// and http:// with fsspec's file systems (an extra).
 
-Endpoint and credentials are those that these read themselves: AWS_ENDPOINT_URL, AWS_PROFILE,
-AWS_ACCESS_KEY_ID, … for S3, proxies and ~/.netrc for the web, and FSSPEC_S3_ANON=true for a public
-bucket.
+The file systems read endpoint and credentials from the environment: AWS_ENDPOINT_URL, AWS_PROFILE,
+AWS_ACCESS_KEY_ID, … for S3, FSSPEC_S3_ANON=true for a public bucket, and proxies and ~/.netrc for
+the web.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ if TYPE_CHECKING:
 
     from ..options import ReadOptions
 
-# The schemes read, and the package that fsspec needs for each.
+# The supported schemes, and the package that fsspec needs for each.
 _NEEDED = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}
-# Two letters at least: C:/ is a drive.
+# At least two letters, because C:/ is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _FOLDED = re.compile(r"(?:s3|https?):/(?!/)")
-# A server that says nothing for so long is gone, however long the whole may take.
+# How many seconds to wait for the next data of a server; the whole download may take longer.
 _SECONDS = 60
-# Parquet has its mark at both ends, and the length of the footer.
+# The magic bytes at both ends of a Parquet file, and the length of its footer.
 _SMALLEST = 12
 
 
 def is_url(value: object) -> TypeGuard[str]:
-    """Say whether `value` is a URL. Raises UsageError for a Path of one: it folds the slashes."""
+    """Return whether `value` is a URL. Raises UsageError for a Path of a URL: it folds slashes."""
     if isinstance(value, Path) and _FOLDED.match(value.as_posix()) and not value.exists():
         raise UsageError(
-            f"{value} was a URL before it became a Path",
+            f"{value} is a URL in a Path, which cannot hold URLs",
             file=value,
             parameter="predictions",
-            remedy="Pass a URL as text",
+            remedy="Pass the URL as text",
         )
     return isinstance(value, str) and _URL.match(value) is not None
 
 
 def name(url: str) -> str:
-    """Return the file's name: the last part of the URL, without the query of a web address."""
+    """Return the file name, which is the last part of the URL without a query."""
     path = unquote(urlsplit(url).path) if _scheme(url) != "s3" else url
     return PurePosixPath(path).name
 
 
 def expand(url: str) -> list[str]:
-    """Return the URLs of the files that a pattern at s3:// stands for, sorted; else `url` alone.
+    """Return the URLs of the files that match a pattern at s3://, sorted; for others only `url`.
 
-    Raises DataError where there are none, or where they cannot be listed.
+    Raises DataError if no file matches, or if they cannot be listed.
     """
     if _scheme(url) != "s3" or not glob.has_magic(url):
         return [url]
@@ -72,9 +72,9 @@ def expand(url: str) -> list[str]:
 
 
 def fetch(url: str, folder: Path) -> Path:
-    """Copy the file at `url` into `folder`, as it is and under its own name; return the copy.
+    """Copy the file at `url` into `folder` with its own name, and return the path of the copy.
 
-    URL::TABLE gives that table of the copy. Raises DataError where it cannot be had.
+    For URL::TABLE the path also has ::TABLE. Raises DataError if the download fails.
     """
     head, slash, last = url.rpartition("/")
     file, colons, table = last.partition("::")
@@ -85,11 +85,11 @@ def fetch(url: str, folder: Path) -> Path:
 
 
 def is_in_place(url: object, input_format: str | None) -> bool:
-    """Say whether `read_parquet` can read a URL where it is: Parquet, on what reads in parts."""
+    """Return whether `read_parquet` can read a URL: Parquet on a server that supports ranges."""
     if not is_url(url) or input_format not in (None, "parquet"):
         return False
     if "::" in url.rpartition("/")[2] or (glob.has_magic(url) and _scheme(url) != "s3"):
-        return False  # DuckDB takes a ? in an address for a pattern
+        return False  # DuckDB reads a ? in a URL as a pattern
     with _reaching(url):
         try:
             with _file_system(url).open(url, "rb") as file:
@@ -97,14 +97,14 @@ def is_in_place(url: object, input_format: str | None) -> bool:
                     return False
                 file.seek(-4, os.SEEK_END)
                 return bool(file.read(4) == b"PAR1")
-        except ValueError:  # a web server that sends the whole only, from its beginning
+        except ValueError:  # a web server without range requests
             return False
 
 
 def read_parquet(
     con: duckdb.DuckDBPyConnection, url: str, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read a Parquet file where it is: DuckDB asks for the columns that it needs only."""
+    """Read a Parquet file without a copy: DuckDB reads only the columns that it needs."""
     from . import parquet
 
     system = _file_system(url)
@@ -120,21 +120,21 @@ def _scheme(url: str) -> str:
 
 
 def _file_system(url: str) -> Any:
-    """Return what reads `url`. Raises DataError where its package is missing."""
+    """Return the file system for `url`. Raises DataError if its package is missing."""
     scheme = _scheme(url)
     if scheme not in _NEEDED:
         raise UsageError(
-            f"{url}: realdb reads files at s3://, https:// and http:// only",
+            f"{url}: {scheme}:// is not supported; realdb reads s3://, https:// and http://",
             file=url,
             value=scheme,
             parameter="predictions",
-            remedy="Copy the file first",
+            remedy="Copy the file to this machine first",
         )
     try:
         import fsspec
 
-        # What was listed before may have changed since. What DuckDB asks for is what it needs: to
-        # read ahead, 50 MB in s3fs, would be to read the whole.
+        # No caches: a listing may have changed, and reading ahead (50 MB in s3fs) would read the
+        # whole file.
         if scheme == "s3":
             return fsspec.filesystem("s3", use_listings_cache=False, default_cache_type="none")
         import aiohttp
@@ -142,12 +142,13 @@ def _file_system(url: str) -> Any:
         wait = aiohttp.ClientTimeout(total=None, sock_connect=_SECONDS, sock_read=_SECONDS)
         client = {"trust_env": True, "timeout": wait}
         system = fsspec.filesystem(scheme, cache_type="none", client_kwargs=client)
-        # DuckDB asks for it, and fsspec has no answer for the web.
+        # DuckDB needs the time of the last change, which fsspec does not have for the web.
         system.modified = lambda _: datetime.fromtimestamp(0, UTC)
         return system
     except ImportError:
         raise DataError(
-            f"{url}: {scheme}:// needs fsspec and {_NEEDED[scheme]}, which are not installed here",
+            f"{url}: {scheme}:// needs the packages fsspec and {_NEEDED[scheme]}, which are not "
+            "installed",
             file=url,
             value=scheme,
             remedy="Run pip install 'realdb[remote]'",
@@ -156,7 +157,7 @@ def _file_system(url: str) -> Any:
 
 @contextlib.contextmanager
 def _reaching(url: str) -> Iterator[None]:
-    """Turn the errors of the file systems, of many kinds, into one sentence."""
+    """Turn the errors of the file systems into a DataError."""
     try:
         yield
     except RealdbError:
@@ -166,8 +167,8 @@ def _reaching(url: str) -> Iterator[None]:
 
 
 def refusal(url: str, error: BaseException) -> DataError:
-    """Return what to raise for what went wrong, of many kinds, while `url` was read."""
-    # fsspec reports that a file is not there, whatever the reason: the cause is behind it.
+    """Return the DataError for an error while reading `url`."""
+    # fsspec raises FileNotFoundError for many reasons; the real error is its cause.
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     status = getattr(cause, "status", None)
     reason, remedy = _reason(url, error, cause, status)
@@ -183,11 +184,11 @@ def _reason(
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for a public bucket "
             "FSSPEC_S3_ANON=true"
             if _scheme(url) == "s3"
-            else "an address with a signature may have expired"
+            else "a signed URL may have expired"
         )
-        return "cannot be read: access is denied", f"Credentials come from the environment: {how}"
+        return "cannot be read: access is denied", f"Check the credentials: {how}"
     if status in (404, 410) or (status is None and isinstance(cause, FileNotFoundError)):
-        folder = ", and a folder is read as a pattern: FOLDER/*" if _scheme(url) == "s3" else ""
-        return "does not exist", f"Check the spelling; letters' case counts{folder}"
+        folder = ". For a folder, use a pattern: FOLDER/*" if _scheme(url) == "s3" else ""
+        return "does not exist", f"Check the spelling, including upper and lower case{folder}"
     text = " ".join(str(cause).split()) or type(cause).__name__
-    return f"cannot be read: {text}", "Check the address and the network, or fetch it by hand"
+    return f"cannot be read: {text}", "Check the URL and the network, or download it by hand"

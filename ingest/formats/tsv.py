@@ -1,4 +1,4 @@
-"""Tab-separated text."""
+"""Read tab-separated text."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 def read(
     con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
 ) -> duckdb.DuckDBPyRelation:
-    """Read the file as `csv` does; tabs separate its cells where the user chose the format."""
+    """Read the file like `csv`; the separator is a tab if the user chose the format."""
     return csv.read(con, path, options, delimiter="\t")

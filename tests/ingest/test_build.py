@@ -123,7 +123,7 @@ def test_raters_of_golden_questions_that_are_no_raters_are_refused(
     assert (error.file, error.column, error.count) == ("raters_golden.npz", "ids", 2)
     assert error.value
     assert int(error.value) >= 900
-    assert " raters.npz," in str(error)
+    assert " raters.npz " in str(error)
 
 
 @pytest.mark.parametrize("other", ["raters.npz", "raters_golden.npz"])

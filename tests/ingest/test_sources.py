@@ -489,8 +489,8 @@ def test_what_could_not_be_had_is_told_in_one_warning(
     facts = [
         "raters.npz ",
         ": images.is_rated, questions, raters, votes; ",
-        f"{host} answered 404; ",
-        f"{host} gave ",
+        f"{host} returned status 404; ",
+        f"{host} returned another ",
         "pip: No matching distribution; ",
         "good==1: g/absent ",
         "good==1: g/bad ",

@@ -275,7 +275,7 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
     "a.tar.gz": (gzip.compress(tar(TEXT)), "tar -xf"),
     "a.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(9), "Unpack"),
     "lfs.csv": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-    "a.bin": (struct.pack("<2000h", *range(-1000, 1000)), "realdb reads"),
+    "a.bin": (struct.pack("<2000h", *range(-1000, 1000)), "parquet: Parquet"),
 }
 
 
