@@ -249,12 +249,12 @@ def test_a_list_of_predictions(files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("numbers", [[], [1, 2, 3], np.arange(3).tolist(), list(np.arange(3))])
-def test_a_list_of_numbers_is_none(numbers: list[Any]) -> None:
+def test_a_list_of_numbers_is_refused(numbers: list[Any]) -> None:
     with refused(UsageError, parameter="predictions", value="list"):
         realdb.accuracy_table(numbers)
 
 
-def test_a_name_is_for_one_set_of_predictions(files: list[Path]) -> None:
+def test_model_needs_a_single_set_of_predictions(files: list[Path]) -> None:
     with refused(UsageError, parameter="model", value="mine", count=2):
         realdb.accuracy_table({1: 2}, {2: 3}, model="mine")
     with refused(DataError, "2 files", parameter="model", count=50_000):
@@ -283,7 +283,7 @@ def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None
             assert same(result, truth.accuracy(given[result.model]))
 
 
-def test_unasked_images_are_those_of_the_view(files: list[Path], tmp_path: Path) -> None:
+def test_unasked_images_match_the_view(files: list[Path], tmp_path: Path) -> None:
     """They are counted where the published labels judge; elsewhere the column is empty."""
     counts = realdb.query(
         "select model, unasked_images, unasked_predicted_images from unasked_counts",
@@ -319,7 +319,7 @@ def test_parts_add_up(by: str, rules: dict[str, Any], files: list[Path]) -> None
     assert keys == sorted(keys)
 
 
-def test_a_class_by_itself(files: list[Path], labels: dict[int, int], truth: Truth) -> None:
+def test_one_class(files: list[Path], labels: dict[int, int], truth: Truth) -> None:
     rows = realdb.accuracy_table(files[0], by="class")
     cranes = {image: label for image, label in labels.items() if truth.original[image - 1] == 134}
     found = dict(zip(rows.columns, rows.filter("label = 134").fetchall()[0], strict=True))
@@ -338,7 +338,7 @@ def test_require_complete(files: list[Path], labels: dict[int, int]) -> None:
         realdb.accuracy(labels, require_complete=True)
 
 
-def test_no_predictions_at_all() -> None:
+def test_no_predictions_are_refused() -> None:
     assert realdb.accuracy_table().fetchall() == []
     with refused(DataError, "dict", count=0, column=None):
         realdb.accuracy({})
@@ -356,7 +356,7 @@ def test_no_predictions_at_all() -> None:
         ("columns", {"file": "x"}, "file", "image, rank, label"),
     ],
 )
-def test_arguments_that_cannot_be(
+def test_invalid_arguments_are_refused(
     parameter: str, wrong: Any, value: object, fact: str, files: list[Path]
 ) -> None:
     with refused(UsageError, fact, parameter=parameter, value=value):
@@ -407,7 +407,7 @@ def test_a_part_of_the_images(labels: dict[int, int], truth: Truth) -> None:
 
 
 @pytest.mark.parametrize("rule", [{"by": "class"}, {"by": "animal"}, {"empty": "original"}])
-def test_what_needs_the_original_labels(
+def test_rules_that_need_the_original_labels(
     rule: dict[str, Any], files: list[Path], synthetic: Path, tmp_path: Path
 ) -> None:
     given = tmp_path / "given"
@@ -425,7 +425,7 @@ def test_what_needs_the_original_labels(
     ("name", "value", "source"),
     [("real.json", "classes", "labels.txt"), ("scores.npz", "accuracy", "real.json")],
 )
-def test_demo_says_what_a_store_lacks(
+def test_demo_names_the_missing_tables(
     name: str, value: str, source: str, synthetic: Path, tmp_path: Path
 ) -> None:
     given = tmp_path / "given"
@@ -437,7 +437,7 @@ def test_demo_says_what_a_store_lacks(
         realdb.demo(store=store.root)
 
 
-def test_no_store_is_built_in_a_folder_of_other_things(
+def test_no_store_is_built_among_other_files(
     files: list[Path], synthetic: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "mine").mkdir()
@@ -467,7 +467,7 @@ def test_no_original_labels(files: list[Path], bare_store: Store, truth: Truth) 
         ({"by": "class"}, "accuracy_by_class", "labels.txt"),
     ],
 )
-def test_a_source_that_the_store_lacks(
+def test_a_missing_source_is_named(
     rule: dict[str, Any], view: str, source: str, files: list[Path], bare_store: Store
 ) -> None:
     with refused(QueryError, source, "realdb ingest FOLDER", value=view, count=1):
@@ -569,7 +569,7 @@ def published(
     yield asked
 
 
-def test_no_store_yet(
+def test_the_first_call_builds_the_store(
     tmp_path: Path, files: list[Path], published: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "new"))
@@ -613,7 +613,7 @@ def test_a_store_that_is_damaged_is_not_built_again(
     assert not published
 
 
-def test_a_store_may_stand_anywhere(
+def test_a_store_can_be_in_any_folder(
     tmp_path: Path, synthetic_store: Store, files: list[Path]
 ) -> None:
     """DuckDB's readers glob, and take `label=9/` in a path for a column."""
@@ -661,7 +661,7 @@ def test_a_connection_only_reads(synthetic_store: Store) -> None:
         "values (50000)",
     ],
 )
-def test_a_select_is_answered(sql: str) -> None:
+def test_selects_are_answered(sql: str) -> None:
     assert realdb.query(sql).fetchall() == [(50_000,)]
 
 
@@ -677,7 +677,7 @@ def test_a_select_is_answered(sql: str) -> None:
         ("EXPLAIN (analyze, format json) with l as (from labels) from l", "analyzed_plan"),
     ],
 )
-def test_what_is_asked_about_the_store(sql: str, found: str) -> None:
+def test_queries_about_the_store(sql: str, found: str) -> None:
     assert found in str(realdb.query(sql).fetchall())
 
 
@@ -721,13 +721,13 @@ WRITES = (
         "select * from nothing",
     ],
 )
-def test_what_is_no_select_is_refused(sql: str, tmp_path: Path) -> None:
+def test_other_statements_are_refused(sql: str, tmp_path: Path) -> None:
     with pytest.raises(QueryError):
         realdb.query(sql.format(file=tmp_path / "written"))
     assert not (tmp_path / "written").exists()
 
 
-def test_a_refusal_says_what_is_expected() -> None:
+def test_a_refusal_names_the_expected_statement() -> None:
     with refused(QueryError, "SELECT", count=1):
         realdb.query("drop view labels")
     with refused(QueryError, '"nothing"', value=None, count=None):
@@ -742,12 +742,12 @@ def test_a_refusal_says_what_is_expected() -> None:
         ("labels_at(0.5)", "labels_at", "scores.npz"),
     ],
 )
-def test_what_the_store_lacks(name: str, value: str, source: str, bare_store: Store) -> None:
+def test_missing_tables_are_named(name: str, value: str, source: str, bare_store: Store) -> None:
     with refused(QueryError, source, value=value):
         realdb.query(f"from {name}", store=bare_store.root)
 
 
-def test_a_variable_is_no_table() -> None:
+def test_python_variables_are_not_tables() -> None:
     mine = pa.table({"a": [1]})
     assert mine.num_rows == 1
     with refused(QueryError, " mine ", value=None, count=None):
@@ -783,7 +783,9 @@ def test_a_file_of_several_models(tmp_path: Path, files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("stem", [*TABLES, "accuracy", "labels_at", "Images", "ACCURACY"])
-def test_a_stem_that_is_taken(stem: str, tmp_path: Path, bare_store: Store) -> None:
+def test_a_file_stem_that_is_a_table_is_refused(
+    stem: str, tmp_path: Path, bare_store: Store
+) -> None:
     """Also that of a table which this store lacks, and in another case."""
     path = tmp_path / f"{stem}.csv"
     path.write_text("image,label\n1,2\n", encoding="utf-8")
@@ -829,14 +831,14 @@ def test_a_parameter_is_listed_first() -> None:
 
 
 @pytest.mark.parametrize(("name", "near"), [("accurcy", "accuracy"), ("imges", "images")])
-def test_a_name_that_is_nearly_right(name: str, near: str) -> None:
+def test_a_near_name_is_suggested(name: str, near: str) -> None:
     for call in (realdb.views, realdb.view_sql):
         with refused(QueryError, f" {near}", value=name):
             call(name)
 
 
 @pytest.mark.parametrize("name", ["../reports/accuracy", "accuracy.sql", "", "Accuracy", "a b"])
-def test_a_name_that_is_none(name: str) -> None:
+def test_an_unknown_view_is_refused(name: str) -> None:
     with refused(QueryError, value=name):
         realdb.view_sql(name)
 
@@ -888,13 +890,13 @@ def test_the_public_names() -> None:
         assert getattr(realdb, name).__doc__
 
 
-def test_ingest_is_the_call_whatever_is_imported() -> None:
+def test_ingest_is_the_function_after_any_import() -> None:
     """Importing `realdb.ingest.sources`, as above, binds the folder's name in the package."""
     assert sources.__name__ == "realdb.ingest.sources"
     assert realdb.ingest.__module__ == "realdb.api.build"
 
 
-def test_a_name_that_there_is_not() -> None:
+def test_an_unknown_attribute_is_refused() -> None:
     with pytest.raises(AttributeError, match=r"'realdb'.*'acuracy'"):
         realdb.acuracy  # noqa: B018
 

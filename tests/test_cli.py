@@ -83,7 +83,7 @@ def test_every_command_has_an_example_and_a_twin(command: str, run: Run) -> None
     assert TWINS.get(command, command) in realdb.__all__
 
 
-def test_every_call_is_a_command_or_says_more() -> None:
+def test_every_call_has_a_command_or_is_listed() -> None:
     twins = {TWINS.get(command, command) for command in COMMANDS}
     calls = {name for name in realdb.__all__ if name.islower()}
     assert calls - twins == {
@@ -141,7 +141,7 @@ def on_a_terminal(command: Sequence[str], columns: int) -> str:
     return text
 
 
-def test_a_misspelt_command_is_told_what_there_is(run: Run) -> None:
+def test_a_misspelt_command_gets_suggestions(run: Run) -> None:
     assert "Did you mean 'accuracy'?" in run("acuracy", code=2).stderr
 
 
@@ -211,7 +211,7 @@ def test_parquet(model_a: Path, tmp_path: Path, expected: dict[str, Any]) -> Non
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [expected]
 
 
-def test_talk_goes_to_stderr(run: Run, tmp_path: Path) -> None:
+def test_messages_go_to_stderr(run: Run, tmp_path: Path) -> None:
     (tmp_path / "part.csv").write_text("image,label\n1,2\n", encoding="utf-8")
     done = run("accuracy", "part.csv", "--format", "json")
     assert from_json(done.stdout)["predicted_images"] == 1
@@ -220,7 +220,7 @@ def test_talk_goes_to_stderr(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_a_reader_that_stops() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     command = [*REALDB, "sql", "select * from labels"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
@@ -347,7 +347,7 @@ def test_demo_with_the_store(run: Run) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_answered_in_a_line(
+def test_a_mistake_gives_one_line(
     arguments: list[str], code: int, facts: tuple[str, ...], run: Run, tmp_path: Path
 ) -> None:
     for name, label in (("one.csv", 2), ("wrong.csv", 1000), ("labels.csv", 2)):
@@ -383,7 +383,7 @@ def test_usage(arguments: list[str], said: str, run: Run) -> None:
     assert said in done.stderr
 
 
-def test_a_query_in_error_is_explained(run: Run) -> None:
+def test_a_query_error_is_explained(run: Run) -> None:
     done = run("sql", "select labl from labels", code=1)
     assert done.stderr.startswith('realdb: Binder Error: Referenced column "labl" not found')
     assert '"label"' in done.stderr
@@ -412,7 +412,7 @@ def options_of(words: list[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
-def test_an_option_is_set_once(words: list[str]) -> None:
+def test_a_repeated_option_is_refused(words: list[str]) -> None:
     for option in options_of(words):
         (name, *_) = option.opts
         # Any value: what is repeated is refused before a value is read.
@@ -425,13 +425,13 @@ def test_an_option_is_set_once(words: list[str]) -> None:
             assert f"'{name}'" in done.output
 
 
-def test_an_option_is_set_once_however_it_is_written(run: Run) -> None:
+def test_a_repeated_option_is_refused_in_any_form(run: Run) -> None:
     done = run("sql", "select 1", "--format=csv", "--format", "json", code=2)
     assert not done.stdout
     assert "'--format'" in done.stderr
 
 
-def test_an_option_goes_behind_the_command_that_uses_it(run: Run) -> None:
+def test_an_option_before_the_wrong_command_is_refused(run: Run) -> None:
     """In front of it nothing would use it: another store would be verified than the one named."""
     done = run("scores", "--store", "none", "verify", code=2)
     assert "'--store'" in done.stderr
@@ -474,7 +474,7 @@ WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "p
 LISTED = [sys.executable, "-X", "importtime", "-m", "realdb"]
 
 
-def test_only_commands_that_there_are_start_duckdb_ahead() -> None:
+def test_only_existing_commands_open_duckdb_ahead() -> None:
     assert set(terminal.ASKING) <= set(COMMANDS)
 
 
@@ -494,7 +494,7 @@ def test_only_commands_that_there_are_start_duckdb_ahead() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_a_command_imports(
+def test_commands_import_only_what_they_need(
     arguments: list[str], allowed: set[str], run: Run, model_a: Path, tmp_path: Path
 ) -> None:
     pq.write_table(pc.read_csv(model_a), tmp_path / "a.parquet")
@@ -549,7 +549,7 @@ def test_same_count_on_the_real_data(run: Run, real_store: Store, tmp_path: Path
 
 
 @pytest.mark.parametrize("threshold", ["samecount", "same_count", "1.5", "nan"])
-def test_a_threshold_that_is_none(threshold: str, run: Run) -> None:
+def test_an_invalid_threshold_is_refused(threshold: str, run: Run) -> None:
     done = run("scores", "--threshold", threshold, code=2)
     assert "--threshold" in done.stderr
     assert threshold in done.stderr

@@ -99,7 +99,7 @@ def test_stored_models(
 
 
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
-def test_a_name_that_is_no_name_of_a_file(ingest: Callable[..., Store]) -> None:
+def test_long_names_are_not_completed(ingest: Callable[..., Store]) -> None:
     store = ingest()
     realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model="x" * 300, store=store.root)
     assert prediction_sets.names(store.root) == []

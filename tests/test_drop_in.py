@@ -117,7 +117,7 @@ def test_labels_from_a_file(names: list[str], source_folder: Path) -> None:
     assert stand_in.get_accuracy() == {1: 100}
 
 
-def test_what_is_refused(names: list[str], tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(names: list[str], tmp_path: Path) -> None:
     with refused(DataError, "50,000", count=2, parameter="filenames"):
         realdb.RealLabelsImagenet(names[:2])
     with refused(DataError, count=1, parameter="filenames", column="image"):

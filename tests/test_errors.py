@@ -27,7 +27,7 @@ NAMES = {*TABLES, *catalog.all_names(), *registry.EXPORT_FORMATS}
         ("a name of nothing", []),
     ],
 )
-def test_only_near_names_are_meant(name: str, found: list[str]) -> None:
+def test_only_near_names_are_suggested(name: str, found: list[str]) -> None:
     known = ["contested", "imagefolder", "labels"]
     text = did_you_mean(name, known, "elsewhere")
     assert [each for each in known if each in text] == found

@@ -145,7 +145,7 @@ def test_everything_is_installed(installed: set[PurePosixPath]) -> None:
     assert own == {PurePosixPath("realdb", path) for path in wanted}
 
 
-def test_no_bare_name_is_taken() -> None:
+def test_no_other_top_level_name_is_installed() -> None:
     """PyPI has a package called `schema`; ours is `realdb.schema`."""
     assert (DISTRIBUTION.read_text("top_level.txt") or "").split() == ["realdb"]
     owners = metadata.packages_distributions()

@@ -83,7 +83,7 @@ def as_run(block: str, upstream: Path) -> str:
 @pytest.mark.parametrize(
     "page", [name for name, page in PAGES.items() if BLOCK.search(page.read_text("utf-8"))]
 )
-def test_commands_print_what_a_page_shows(page: str, upstream: Path) -> None:
+def test_pages_show_the_output_of_their_commands(page: str, upstream: Path) -> None:
     text = PAGES[page].read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
     assert page != README.name or len(blocks) >= 5
@@ -95,7 +95,7 @@ def test_commands_print_what_a_page_shows(page: str, upstream: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_python_gives_what_the_readme_shows() -> None:
+def test_readme_shows_the_output_of_its_python() -> None:
     blocks = re.findall(r"```pycon\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README.md", None, None)
     assert len(test.examples) >= 4

@@ -90,7 +90,9 @@ def test_errors_of_reading_a_prediction_file(command: str, errors: dict[str, Rea
 
 
 @pytest.mark.parametrize("command", READERS)
-def test_columns_can_be_chosen_somehow(command: str, errors: dict[str, RealdbError]) -> None:
+def test_every_call_has_a_way_to_choose_columns(
+    command: str, errors: dict[str, RealdbError]
+) -> None:
     text = terminal.refusal(errors["no label"], OPTIONS[command])
     by = "" if "columns" in OPTIONS[command] else "realdb add FILE "
     assert f"{by}--columns label=NAME" in text
@@ -150,7 +152,7 @@ def test_every_remedy(remedy: str) -> None:
         (None, "no"),
     ],
 )
-def test_what_a_command_cannot_do_is_left_out(remedy: str | None, text: str) -> None:
+def test_impossible_remedies_are_left_out(remedy: str | None, text: str) -> None:
     error = RealdbError("no", remedy=remedy)
     assert terminal.refusal(error, {"model": "--model"}) == text
 

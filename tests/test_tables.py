@@ -145,7 +145,7 @@ def endings(text: str) -> list[str]:
     return [text[place:].rstrip() for place in range(len(text)) if text[place - 1 : place] in " "]
 
 
-def test_shortened_names_of_rows_still_differ(table: Table) -> None:
+def test_shortened_names_stay_distinct(table: Table) -> None:
     """A table whose rows cannot be told apart is no table: then they are blocks."""
     numbers = ", ".join(f"i / 7 as number_{place}" for place in range(5))
     alike = f"select 'vit_base_patch16_' || i as model, {numbers} from range(20) as r(i)"
@@ -156,13 +156,13 @@ def test_shortened_names_of_rows_still_differ(table: Table) -> None:
     assert all(re.search(rf"\bvit_base_patch16_{i}\b", out) for i in range(20))
 
 
-def test_a_list_is_folded_between_its_values(table: Table) -> None:
+def test_a_list_is_wrapped_between_values(table: Table) -> None:
     out, _ = table("select range(100000, 100040) as numbers, 'a b' as c", 40)
     assert [int(number) for number in re.findall(r"\d+", out)] == [*range(100000, 100040)]
     assert all(len(line) <= 40 for line in out.splitlines())
 
 
-def test_a_prose_is_folded_between_its_words(table: Table) -> None:
+def test_prose_is_wrapped_between_words(table: Table) -> None:
     prose = " ".join(f"word{place}" for place in range(40))
     rows = f"select 'a' as name, '{prose}' as about, '{prose}' as other"
     out, err = table(rows, 60, fold=["about"])
@@ -201,7 +201,7 @@ def test_columns_that_are_all_empty_stay(table: Table) -> None:
     assert not err
 
 
-def test_names_and_a_note_obey_nothing(table: Table) -> None:
+def test_control_characters_in_names_and_notes_are_escaped(table: Table) -> None:
     out, err = table("""select 1 as "a\x1b[2J", null as "b\x1b[2J" """)
     assert "a\\x1b[2J" in out
     assert "b\\x1b[2J" in err
@@ -366,7 +366,7 @@ def test_a_terminal_has_a_width(width: int, store: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("at_80_columns")
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_an_explanation_shows_what_csv_and_json_do(
+def test_an_explanation_shows_the_values_of_csv_and_json(
     width: int, store: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))

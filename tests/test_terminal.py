@@ -55,13 +55,13 @@ def test_csv(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) 
     assert found["day"] == "2020-06-12"
 
 
-def test_json_has_no_word_for_nan(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_writes_nan_as_null(capsys: pytest.CaptureFixture[str]) -> None:
     rows = duckdb.connect().sql("select 'nan'::double as a, '-inf'::double as b, 1.5::double as c")
     assert json.loads(printed(rows, "json", capsys)) == [{"a": None, "b": None, "c": 1.5}]
 
 
 @pytest.mark.parametrize("form", ["json", "parquet"])
-def test_a_column_is_never_lost(form: str) -> None:
+def test_repeated_column_names_are_refused(form: str) -> None:
     rows = duckdb.connect().sql("select 1 as a, 2 as b, 3 as a")
     with pytest.raises(QueryError) as caught:
         terminal.emit(rows, form)

@@ -208,7 +208,7 @@ def test_ranks_and_repeats_are_repaired(fault: str, model_a: Model, tmp_path: Pa
     assert realdb.accuracy(out, store=model_a.store).real_accuracy == model_a.real
 
 
-def test_a_distance_is_no_confidence(model_a: Model) -> None:
+def test_a_distance_column_is_not_used_as_confidence(model_a: Model) -> None:
     """Ranks are right and the column rises with them: ranking by it would be wrong."""
     distance = np.arange(5) + model_a.confidence[:, None]
     found = realdb.doctor(listed(choices(model_a), distance), store=model_a.store)
@@ -294,7 +294,7 @@ def test_a_weak_model_is_not_faulty(share: float, vit: Model, model_a: Model) ->
         assert not found.findings
 
 
-def test_confidence_that_tells_nothing(vit: Model) -> None:
+def test_uninformative_confidence_is_reported(vit: Model) -> None:
     """60 % of the labels are wrong however sure the model is of them."""
     predictions = table(PLACES + 1, weak(vit, 0.6), confidence=vit.confidence)
     found = realdb.doctor(predictions, store=vit.store)
@@ -303,7 +303,7 @@ def test_confidence_that_tells_nothing(vit: Model) -> None:
     assert not found.findings
 
 
-def test_an_order_that_is_lost(model_a: Model) -> None:
+def test_a_lost_image_order_is_reported(model_a: Model) -> None:
     found = realdb.doctor(model_a.label[SHUFFLED], store=model_a.store)
     assert found.verdict == "faulty"
     assert "the order of the images is lost" in found.reason
@@ -311,7 +311,7 @@ def test_an_order_that_is_lost(model_a: Model) -> None:
     assert {"image+1", "folder-order,label-1", "class-order"} <= {t.name for t in found.tried}
 
 
-def test_the_order_of_a_real_model_that_is_lost(resnet: Model) -> None:
+def test_a_lost_image_order_of_a_real_model_is_reported(resnet: Model) -> None:
     found = realdb.doctor(resnet.label[SHUFFLED], store=resnet.store)
     assert "the order of the images is lost" in found.reason
     assert found.real_accuracy == pytest.approx(0.0014, abs=5e-4)
@@ -339,7 +339,7 @@ def test_too_few_images(model_a: Model) -> None:
     assert "too few" in found.reason
 
 
-def test_repairs_that_are_equally_good_are_both_named(model_a: Model, tmp_path: Path) -> None:
+def test_equally_good_repairs_are_both_listed(model_a: Model, tmp_path: Path) -> None:
     """Folder 979 of those sorted as text is class 980: as if 1 had been subtracted."""
     image = np.flatnonzero(model_a.original == 980)
     predictions = table(image + 1, np.full(len(image), 979))
@@ -355,7 +355,7 @@ def test_repairs_that_are_equally_good_are_both_named(model_a: Model, tmp_path: 
 # What accuracy refuses
 
 
-def test_a_wrong_row_is_no_fault_of_the_whole(model_a: Model) -> None:
+def test_one_wrong_row_is_reported_apart_from_the_diagnosis(model_a: Model) -> None:
     label = model_a.label.copy()
     label[5] = 1001
     found = realdb.doctor(label, store=model_a.store)
@@ -375,7 +375,9 @@ def test_a_wrong_row_is_no_fault_of_the_whole(model_a: Model) -> None:
         ({"image": [1], "name": ["x"]}, "label"),
     ],
 )
-def test_other_refusals_stay(table: dict[str, list[object]], column: str, model_a: Model) -> None:
+def test_files_without_a_known_mistake_are_still_refused(
+    table: dict[str, list[object]], column: str, model_a: Model
+) -> None:
     with refused(DataError, column=column):
         realdb.doctor(pa.table(table), store=model_a.store)
 
@@ -490,7 +492,7 @@ def run(model_a: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return run
 
 
-def test_the_report_names_the_command_that_works(
+def test_report_has_the_command_for_the_repair(
     run: Callable[..., Any], model_a: Model, tmp_path: Path
 ) -> None:
     import shlex
@@ -528,7 +530,7 @@ def test_standard_input_and_options(run: Callable[..., Any], model_a: Model) -> 
     )
 
 
-def test_rows_of_what_was_tried(run: Callable[..., Any]) -> None:
+def test_result_has_a_row_per_hypothesis(run: Callable[..., Any]) -> None:
     rows = list(
         csv.DictReader(io.StringIO(run("doctor", "late dir/late.csv", "--format", "csv").stdout))
     )
@@ -540,7 +542,7 @@ def test_rows_of_what_was_tried(run: Callable[..., Any]) -> None:
     assert all(row["fix"] is None for row in same if not row["is_finding"])
 
 
-def test_accuracy_points_to_it(run: Callable[..., Any], model_a: Model) -> None:
+def test_accuracy_near_chance_recommends_doctor(run: Callable[..., Any], model_a: Model) -> None:
     done = run("accuracy", "late dir/late.csv")
     assert done.stderr.rstrip().endswith(": realdb doctor 'late dir/late.csv'")
     with warnings.catch_warnings(record=True) as caught:

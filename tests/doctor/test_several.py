@@ -107,7 +107,7 @@ def two_models(files: Files, path: Path, add: int = 0) -> str:
 # In Python
 
 
-def test_one_has_a_diagnosis_and_several_have_a_list(files: Files) -> None:
+def test_one_file_gives_a_diagnosis_and_several_give_a_list(files: Files) -> None:
     sound, late = files.path("sound.csv"), files.path("late.csv")
     one = realdb.doctor(sound, store=files.store)
     assert isinstance(one, realdb.Diagnosis)
@@ -133,13 +133,13 @@ def test_folders_and_patterns(files: Files) -> None:
         realdb.doctor(store=files.store)
 
 
-def test_what_is_in_memory(files: Files) -> None:
+def test_predictions_in_memory(files: Files) -> None:
     found = realdb.doctor([files.label, np.roll(files.label, 1)], store=files.store)
     assert [each.verdict for each in found] == ["sound", "faulty"]
     assert len({each.where for each in found}) == 2
 
 
-def test_one_that_cannot_be_read_does_not_stop_the_others(files: Files, store: Path) -> None:
+def test_an_unreadable_file_does_not_stop_the_others(files: Files, store: Path) -> None:
     (damaged,) = (file for file in prediction_sets.files(store) if "late" in file.name)
     damaged.chmod(0o644)
     content = bytearray(damaged.read_bytes())
@@ -185,7 +185,9 @@ def test_each_model_of_a_file(files: Files, tmp_path: Path) -> None:
     assert not (tmp_path / "x.parquet").exists()
 
 
-def test_a_refused_file_whose_fault_is_in_another_model(files: Files, tmp_path: Path) -> None:
+def test_a_fault_in_one_model_of_a_file_does_not_affect_another(
+    files: Files, tmp_path: Path
+) -> None:
     path = two_models(files, tmp_path / "two.parquet", add=1)
     good, late = realdb.doctor([path], store=files.store)
     assert good.refusal
@@ -196,7 +198,7 @@ def test_a_refused_file_whose_fault_is_in_another_model(files: Files, tmp_path: 
     assert "--model late" in late.findings[0].fix
 
 
-def test_a_repair_and_a_model_are_of_one_file(files: Files, tmp_path: Path) -> None:
+def test_fix_and_model_need_a_single_file(files: Files, tmp_path: Path) -> None:
     several = [files.path("sound.csv"), files.path("late.csv")]
     out = tmp_path / "fixed.parquet"
     with refused(UsageError, parameter="fix", value="image-1", count=2):

@@ -61,7 +61,7 @@ def first(is_used: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
         (9, 0, None),
     ],
 )
-def test_labels_are_told_from_predictions_on_rated_images(
+def test_original_labels_are_detected_on_rated_images(
     kind: str, rated: int, wrong: int, verb: str | None
 ) -> None:
     """The other kind of labels has another class, on the rated images; there are 1,000 images."""
@@ -93,7 +93,7 @@ def test_labels_are_told_from_predictions_on_rated_images(
         assert f"{rated - wrong} of {rated} rated images" in reason
 
 
-def test_agreement_on_unrated_images_says_nothing(
+def test_unrated_images_do_not_count_for_the_verdict(
     labels: dict[str, npt.NDArray[Any]], synthetic_store: Store
 ) -> None:
     unrated = of(labels, "original", ~labels["is_rated"].astype(bool))
@@ -114,7 +114,7 @@ def test_a_real_model_on_unrated_images(real_data: Path, real_store: Store) -> N
     assert found.original_accuracy == pytest.approx(0.9992, abs=5e-5)
 
 
-def test_where_the_store_does_not_know_the_rated_images(
+def test_all_images_count_without_is_rated(
     labels: dict[str, npt.NDArray[Any]], bare_store: Store
 ) -> None:
     """All images decide: at least 98 % of at least 200."""
@@ -126,7 +126,7 @@ def test_where_the_store_does_not_know_the_rated_images(
         assert "rated" not in found.reason
 
 
-def test_scores_alone_say_which_images_were_rated(
+def test_scores_npz_is_enough_for_is_rated(
     labels: dict[str, npt.NDArray[Any]], source_folder: Path, ingest: Callable[..., Store]
 ) -> None:
     """Then neither `doctor` nor `accuracy` doubts what agrees on unrated images only."""

@@ -65,7 +65,7 @@ def test_a_file_that_changed_is_refused(export: Export) -> None:
         croissant.count(path)
 
 
-def test_the_tables_are_those_of_the_store(export: Export, synthetic_store: Store) -> None:
+def test_tables_match_the_store(export: Export, synthetic_store: Store) -> None:
     files = list((export("croissant", "croissant") / "tables").iterdir())
     assert {file.stem for file in files} == set(synthetic_store.tables) - {"build"}
     with synthetic_store.connect() as con:
@@ -75,7 +75,7 @@ def test_the_tables_are_those_of_the_store(export: Export, synthetic_store: Stor
             assert sorted(map(str, mine.to_pylist())) == sorted(map(str, rows.to_pylist()))
 
 
-def test_labels_of_another_threshold(export: Export) -> None:
+def test_labels_at_another_threshold(export: Export) -> None:
     whole = pq.read_table(export("croissant", "published") / "tables" / "labels.parquet")
     other = pq.read_table(export("croissant", "other", threshold=0.2) / "tables" / "labels.parquet")
     assert other.num_rows != whole.num_rows

@@ -33,12 +33,12 @@ def test_holds_every_label(export: Export, synthetic: Path) -> None:
     assert "Apache-2.0" in found["realdb"]["license"]
 
 
-def test_only_the_images_asked_for(export: Export) -> None:
+def test_only_the_selected_images(export: Export) -> None:
     some = read(export("images", "labels.json", format="fiftyone", where="image_id in (2, 9)"))
     assert list(some["labels"]) == ["ILSVRC2012_val_00000002", "ILSVRC2012_val_00000009"]
 
 
-def test_without_classes_it_is_refused(export: Export, bare_store: Store) -> None:
+def test_missing_classes_are_refused(export: Export, bare_store: Store) -> None:
     with refused(QueryError, "realdb ingest FOLDER", value="classes"):
         export("fiftyone", "labels.json", store=bare_store)
 

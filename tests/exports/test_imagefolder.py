@@ -80,7 +80,7 @@ def test_each_image_is_in_the_folders_of_its_labels(
     assert {file.name for file in files} <= {file.name for file in images.rglob("*")}
 
 
-def test_the_folders_in_order_are_the_class_ids(
+def test_sorted_folders_are_the_class_ids(
     export: Export, synthetic_store: Store, images: Path
 ) -> None:
     path = export("images", "tree", images=images, **SOME)
@@ -94,7 +94,7 @@ def test_the_folders_in_order_are_the_class_ids(
     assert "Apache-2.0" in json.loads((path / place.MARK).read_bytes())["license"]
 
 
-def test_again_beside_its_images(export: Export, images: Path) -> None:
+def test_output_beside_the_images_can_be_replaced(export: Export, images: Path) -> None:
     inside = os.path.relpath(images / "tree", images.parent / 'it\'s a "folder"')
     first = read(export("images", inside, images=images, **SOME))
     assert read(export("images", inside, images=images, force=True, **SOME)) == first

@@ -49,7 +49,7 @@ def damage(content: bytes, rng: random.Random) -> bytes:
     return content[: rng.randrange(len(content))]
 
 
-def test_damage_gives_no_other_figure(root: Path, synthetic: Path) -> None:
+def test_damage_never_changes_a_figure(root: Path, synthetic: Path) -> None:
     model = sorted((synthetic / "predictions").glob("*.csv"))[0]
     asked = questions(root, model)
     expected = {name: ask() for name, ask in asked}

@@ -69,7 +69,7 @@ def test_standard_input_is_closed(model: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_reader_of_the_pipe_has_seen_enough(model: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(model: Path) -> None:
     words = [sys.executable, "-m", "realdb", "sql", "from votes"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -278,7 +278,7 @@ def check(form: str, seed: int, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_mutated_file_is_refused_or_read_as_it_is(form: str, tmp_path: Path) -> None:
+def test_a_mutated_file_is_refused_or_read_correctly(form: str, tmp_path: Path) -> None:
     tried = {seed: check(form, seed, tmp_path) for seed in range(number(12, 160))}
     print(form, {became: [*tried.values()].count(became) for became in {*tried.values()}})
     assert {

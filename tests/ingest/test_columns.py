@@ -25,7 +25,7 @@ def renamed(role: str, name: str) -> dict[str, Any]:
     return {name if column == role else column: value for column, value in ROW.items()}
 
 
-def test_there_are_names_for_every_role() -> None:
+def test_every_role_has_names() -> None:
     assert tuple(columns.NAMES) == ROLES
 
 
@@ -52,25 +52,27 @@ def test_a_column_is_chosen(
     assert take(predictions_table, renamed(role, name), columns={role: name}) == TAKEN
 
 
-def test_a_choice_settles_two_columns(predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_a_choice_resolves_two_possible_columns(
+    predictions_table: duckdb.DuckDBPyConnection,
+) -> None:
     both = {**ROW, "prediction": 7}
     assert take(predictions_table, both, columns={"label": "prediction"}) == [("m", 12, 1, 7, 0.5)]
 
 
-def test_a_choice_for_what_there_is_not(predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_an_unknown_role_is_refused(predictions_table: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UsageError, match="model, image, rank, label, confidence") as caught:
         take(predictions_table, ROW, columns={"prob": "label"})
     assert (caught.value.parameter, caught.value.value) == ("columns", "prob")
 
 
-def test_a_choice_that_is_no_column(refuse: Callable[..., DataError]) -> None:
+def test_a_chosen_column_that_is_missing(refuse: Callable[..., DataError]) -> None:
     error = refuse(pa.Table.from_pylist([ROW]), columns={"label": "top1"})
     assert (error.parameter, error.column, error.value) == ("columns", "label", "top1")
     assert "model, image, rank, label, confidence" in str(error)
 
 
 @pytest.mark.parametrize("role", ["image", "label", "confidence"])
-def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., DataError]) -> None:
+def test_two_possible_columns_are_refused(role: str, refuse: Callable[..., DataError]) -> None:
     first, *_, last = columns.NAMES[role]
     values = {first: ROW[role], last: 7}
     error = refuse(pa.Table.from_pylist([{**renamed(role, "other"), **values}]))
@@ -82,7 +84,7 @@ def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., DataEr
 
 @pytest.mark.parametrize("name", ["predicted_label", "label_pred"])
 @pytest.mark.parametrize("other", ["label", "index"])
-def test_the_truth_or_a_counter_is_not_taken_for_the_prediction(
+def test_truth_and_row_numbers_are_not_read_as_predictions(
     name: str, other: str, refuse: Callable[..., DataError]
 ) -> None:
     row = {**renamed("label", name), other: 7}

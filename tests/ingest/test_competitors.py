@@ -88,7 +88,7 @@ def test_the_ground_truth_beside_the_label(name: str) -> None:
     "other",
     [{"batch": BATCH}, {"epoch": INDEX * 0}, {"correct": CORRECT}, {"width": WIDTH}, {"n": INDEX}],
 )
-def test_numbers_at_chance_are_no_competitors(other: dict[str, Any]) -> None:
+def test_numbers_at_chance_are_ignored(other: dict[str, Any]) -> None:
     assert take({**other, "file": NAMES, "label": PREDICTED}) == expected(PREDICTED)
     assert take({**other, "file": NAMES, "mine": PREDICTED}) == expected(PREDICTED)
 
@@ -99,7 +99,7 @@ def test_two_predictions(name: str) -> None:
     assert (error.parameter, error.column, error.count) == ("columns", "label", 2)
 
 
-def test_a_choice_settles_it() -> None:
+def test_a_choice_resolves_two_predictions() -> None:
     table = {"file": NAMES, "label": ACTUAL, "predict": PREDICTED}
     assert take(table, columns={"label": "predict"}) == expected(PREDICTED)
     assert take(table, columns={"label": "label"}) == expected(ACTUAL)
@@ -114,7 +114,7 @@ def test_one_class_in_two_spellings() -> None:
 
 
 @pytest.mark.parametrize("truth", [TRUTH, None])
-def test_where_nothing_can_be_decided(truth: Truth | None) -> None:
+def test_undecidable_columns_are_refused(truth: Truth | None) -> None:
     """A few images, or no original labels: the doubt is a question."""
     rows = 5 if truth else ROWS
     table = {"file": NAMES, "label": ACTUAL, "mine_pred": PREDICTED}
@@ -174,7 +174,7 @@ def test_without_a_header(truth: Truth | None) -> None:
     assert (error.column, error.count) == ("label", 5)
 
 
-def test_image_names_go_before_numbers() -> None:
+def test_image_names_are_preferred_to_numbers() -> None:
     table = {"image_id": INDEX + 1, "path": [f"/val/{name}" for name in NAMES], "label": PREDICTED}
     assert [image for image, _ in take(table)] == table["path"]
     same = {"image_id": IMAGES, "path": NAMES, "name": ["cat"] * ROWS, "label": PREDICTED}
@@ -209,7 +209,7 @@ OTHERS = {
     write=st.sampled_from([str.upper, str.title, lambda name: name.replace("_", "-")]),
     data=st.data(),
 )
-def test_any_names_are_read_right_or_refused(
+def test_any_names_are_read_correctly_or_refused(
     image: str, label: str, others: set[str], write: Any, data: st.DataObject
 ) -> None:
     table = {image: NAMES, write(label): PREDICTED}

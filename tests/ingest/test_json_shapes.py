@@ -350,7 +350,7 @@ def test_a_shape_is_read_or_refused(
 
 
 @pytest.mark.parametrize("name", ["records", "pipeline records", "rows with objects", "values"])
-def test_a_shape_a_line(name: str, tmp_path: Path) -> None:
+def test_a_shape_per_line(name: str, tmp_path: Path) -> None:
     lines = "\n".join(map(json.dumps, SHAPES[name].write(GIVEN)))
     for content in (lines, lines + "\n\n", lines.replace("\n", " "), lines.encode("utf-16")):
         assert taken(content, tmp_path / "a.json") == expected(GIVEN, SHAPES[name])
@@ -399,7 +399,7 @@ def test_records_without_images_need_an_order(tmp_path: Path) -> None:
         assert rows == [(n + 1, 1, n % 1000, 0.5) for n in range(50_000)]
 
 
-def test_1000_numbers_an_image_are_confidences(tmp_path: Path) -> None:
+def test_1000_numbers_per_image_are_confidences(tmp_path: Path) -> None:
     def logits(image: Image) -> list[float]:
         values = [-1.5] * 1000
         for label, score in pairs(image):
@@ -480,7 +480,9 @@ NAME = GIVEN[0].name
         ),
     ],
 )
-def test_what_is_refused(content: Any, fields: dict[str, object], tmp_path: Path) -> None:
+def test_unreadable_shapes_are_refused(
+    content: Any, fields: dict[str, object], tmp_path: Path
+) -> None:
     with refused(DataError, **fields):
         taken(json.dumps(content), tmp_path / "a.json")
 

@@ -174,14 +174,14 @@ def test_real_json_comes_back_byte_for_byte(both: tuple[Path, Tables]) -> None:
     assert tables.real_json() == (folder / "real.json").read_bytes()
 
 
-def test_the_scores_come_back(both: tuple[Path, Tables]) -> None:
+def test_scores_come_back(both: tuple[Path, Tables]) -> None:
     folder, tables = both
     assert_same(tables.scores(), member(folder / "scores.npz", "tensor"))
     assert_same(tables.info("q.position"), member(folder / "scores.npz", "info"))
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_the_votes_come_back(both: tuple[Path, Tables], name: str) -> None:
+def test_votes_come_back(both: tuple[Path, Tables], name: str) -> None:
     folder, tables = both
     round_name, question, rater, whose = ROUNDS[name]
     assert_same(tables.ids(rater, whose), member(folder / name, "ids"))

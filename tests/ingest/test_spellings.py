@@ -104,7 +104,7 @@ def test_names(words: list[str], labels: list[int], con: duckdb.DuckDBPyConnecti
         (["bathing tub", "cardigan"], 2, (264, 474)),
     ],
 )
-def test_a_name_of_two_classes(
+def test_an_ambiguous_name_is_refused(
     words: list[str],
     row: int,
     meant: tuple[int, int],
@@ -116,7 +116,7 @@ def test_a_name_of_two_classes(
 
 
 @pytest.mark.usefixtures("con")
-def test_a_name_of_no_list(refuse: Callable[..., DataError]) -> None:
+def test_an_unknown_name_is_refused(refuse: Callable[..., DataError]) -> None:
     error = refuse(pa.table({"image": [1, 2], "label": ["hammerhead shark", "construction crane"]}))
     assert (error.row, error.column, error.count) == (2, "label", 1)
     assert error.value == "construction crane"
@@ -158,7 +158,7 @@ def test_names_of_clip(
         (["construction crane", "hammerhead", "crane"], 3, (134, 517)),
     ],
 )
-def test_a_name_of_two_classes_with_those_of_clip(
+def test_an_ambiguous_name_is_refused_with_the_clip_names(
     words: list[str],
     row: int,
     meant: tuple[int, int],
@@ -189,13 +189,13 @@ def test_known_words_of_clip(clip: duckdb.DuckDBPyConnection) -> None:
     st.sampled_from([NAMES, TORCHVISION, KERAS, CLIP]),
     st.sampled_from([str, str.upper, str.lower, str.title]),
 )
-def test_right_or_refused_with_the_names_of_clip(
+def test_names_are_read_correctly_or_refused_with_the_clip_names(
     clip: duckdb.DuckDBPyConnection,
     labels: list[int],
     spelling: dict[int, str],
     case: Callable[[str], str],
 ) -> None:
-    test_right_or_refused.hypothesis.inner_test(clip, labels, spelling, case)
+    test_names_are_read_correctly_or_refused.hypothesis.inner_test(clip, labels, spelling, case)
 
 
 @settings(
@@ -206,7 +206,7 @@ def test_right_or_refused_with_the_names_of_clip(
     st.sampled_from([NAMES, TORCHVISION, KERAS]),
     st.sampled_from([str, str.upper, str.lower, str.title]),
 )
-def test_right_or_refused(
+def test_names_are_read_correctly_or_refused(
     con: duckdb.DuckDBPyConnection,
     labels: list[int],
     spelling: dict[int, str],

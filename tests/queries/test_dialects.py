@@ -79,25 +79,25 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("name", catalog.views())
-def test_no_view_means_something_else_on_another_engine(name: str) -> None:
+def test_views_have_no_faults(name: str) -> None:
     assert dialects.faults(catalog.find(name).select) == []
 
 
-def test_nor_does_the_check_of_the_predictions() -> None:
+def test_prediction_faults_has_no_faults() -> None:
     assert dialects.faults(dialects.prediction_faults()) == []
 
 
 @pytest.mark.parametrize(("select", "said"), REFUSED)
-def test_what_is_refused_is_named(select: str, said: str) -> None:
+def test_refused_sql_is_named(select: str, said: str) -> None:
     assert any(said in fault for fault in dialects.faults(select)), dialects.faults(select)
 
 
 @pytest.mark.parametrize("select", TAKEN)
-def test_what_is_taken(select: str) -> None:
+def test_portable_sql_is_accepted(select: str) -> None:
     assert dialects.faults(select) == []
 
 
-def test_a_query_may_leave_columns_without_a_name_and_divisors_without_a_guard() -> None:
+def test_queries_may_have_unnamed_columns_and_plain_divisors() -> None:
     assert dialects.faults("select sum(label) / count(*) from labels", is_view=False) == []
     assert dialects.faults("select 1.0 / count(*) from unheard_of", is_view=False)
 
@@ -133,7 +133,7 @@ def test_a_macro_becomes_a_named_query_before_the_others() -> None:
     assert dialects.without_macros("select label from labels") == "select label from labels"
 
 
-def test_without_sqlglot_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sqlglot_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlglot", None)
     with refused(UsageError, "pip install 'realdb[spark]'"):
         dialects.spark("select 1 as x")

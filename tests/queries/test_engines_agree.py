@@ -96,14 +96,14 @@ def test_view_under_other_rules(pair: Pair, name: str) -> None:
     assert_same(pair.engine.query(select, OTHER_RULES), expected, view)
 
 
-def test_rules_that_are_not_given_stay(pair: Pair) -> None:
+def test_null_rules_keep_the_published_value(pair: Pair) -> None:
     select = catalog.select_if("recomputed_labels")
     rules = dict.fromkeys(OTHER_RULES) | {"threshold": 0.9}
     expected = pair.con.sql(select, params=rules)
     assert_same(pair.engine.query(select, rules), expected, catalog.find("recomputed_labels"))
 
 
-def test_what_is_wrong_with_predictions(pair: Pair) -> None:
+def test_prediction_faults(pair: Pair) -> None:
     select = dialects.prediction_faults()
     found = sorted(pair.engine.query(select).fetchall())
     assert found == sorted(pair.con.sql(select).fetchall())

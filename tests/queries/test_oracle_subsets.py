@@ -124,7 +124,7 @@ def test_counts_of_the_published_files(real_store: Store, real_data: Path, name:
 
 
 @pytest.mark.parametrize("name", SUBSETS)
-def test_all_begin_with_the_same_columns(name: str) -> None:
+def test_all_start_with_the_same_columns(name: str) -> None:
     view = catalog.find(name)
     assert view.about.key == ("image_id",)
     assert list(view.about.columns)[:5] == [

@@ -101,7 +101,7 @@ def test_fractions_are_compared_exactly(
 
 
 @pytest.mark.parametrize("name", catalog.views())
-def test_every_comparison_with_a_threshold_is_the_rule(name: str) -> None:
+def test_every_comparison_with_a_threshold_rounds(name: str) -> None:
     select = re.sub(r"--.*", "", catalog.find(name).select)
     compared = COMPARED.findall(select)
     assert len(compared) == len(RULE.findall(select))

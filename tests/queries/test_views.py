@@ -85,7 +85,7 @@ def judged(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection
 
 
 @each_table_and_view
-def test_header_says_what_it_must(name: str) -> None:
+def test_header_has_all_entries(name: str) -> None:
     said = about(name)
     assert said.summary.endswith((".", "?"))
     assert said.grain
@@ -101,7 +101,7 @@ def test_header_says_what_it_must(name: str) -> None:
 
 
 @each_view
-def test_header_reads_what_the_statement_names(name: str) -> None:
+def test_header_lists_what_the_statement_reads(name: str) -> None:
     said = about(name)
     # Without a value for its parameters DuckDB binds no statement.
     select = re.sub(r"\$\w+", "null", catalog.find(name).select)
@@ -164,7 +164,7 @@ def test_file_holds_one_statement(name: str) -> None:
 
 
 @each_view
-def test_view_reads_what_stands_below_it(name: str) -> None:
+def test_view_reads_lower_layers(name: str) -> None:
     """Tables, lower layers, and of its own layer what does not read it in turn."""
     view = catalog.find(name)
     layer = catalog.LAYERS.index(view.layer)
@@ -230,5 +230,5 @@ def test_copies_of_wilsons_interval_are_identical(name: str) -> None:
 
 
 @each_view
-def test_what_has_wilsons_interval_says_so(name: str) -> None:
+def test_header_names_wilson_where_the_statement_has_it(name: str) -> None:
     assert (name in WILSON) == bool(re.search(r"\bsqrt\(|\bas z\b", catalog.find(name).select))

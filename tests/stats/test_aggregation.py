@@ -136,7 +136,7 @@ def some_truth(votes: VoteArrays, classes: int = 2) -> npt.NDArray[np.int64]:
 # What there is to know about votes.
 
 
-def test_votes_that_are_none_are_refused() -> None:
+def test_invalid_votes_are_refused() -> None:
     with refused(DataError, parameter="answer", row=1, value=3, count=1):
         votes_of([(0, 0, 2), (0, 1, 3)], 1, 2)
     with refused(DataError, parameter="item", row=0, value=-1, count=1):
@@ -219,7 +219,7 @@ def test_agreement_by_hand() -> None:
 # EM.
 
 
-def test_dawid_and_skene_on_their_own_table() -> None:
+def test_dawid_and_skenes_example() -> None:
     """The published estimates, to the two digits that they are printed with.
 
     From the paper: the class probabilities and observer 1's error rates. The
@@ -315,7 +315,7 @@ def assert_is_naive(fit: Fit, expected: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize("is_clamped", [False, True])
 @pytest.mark.parametrize("smoothing", [0, 0.7])
 @pytest.mark.parametrize(("classes", "answers"), [(2, 3), (3, 3), (2, 2), (4, 4)])
-def test_dawid_skene_is_the_naive_em(
+def test_dawid_skene_matches_naive_em(
     classes: int, answers: int, smoothing: float, is_clamped: bool
 ) -> None:
     soft = VALIDITY if (classes, answers) == (2, 3) else np.eye(classes)
@@ -341,7 +341,7 @@ def test_dawid_skene_is_the_naive_em(
 @pytest.mark.parametrize("is_clamped", [False, True])
 @pytest.mark.parametrize("smoothing", [0, 2])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_one_coin_is_the_naive_em(classes: int, smoothing: float, is_clamped: bool) -> None:
+def test_one_coin_matches_naive_em(classes: int, smoothing: float, is_clamped: bool) -> None:
     votes = drawn(classes, classes=classes, answers=classes)
     truth = some_truth(votes, classes) if is_clamped else np.full(votes.items, -1)
     fit = one_coin(votes, truth=truth, smoothing=smoothing, tolerance=-np.inf, max_iterations=8)
@@ -350,7 +350,7 @@ def test_one_coin_is_the_naive_em(classes: int, smoothing: float, is_clamped: bo
 
 @pytest.mark.parametrize("smoothing", [0, 1])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_objective_never_falls(seed: int, smoothing: float) -> None:
+def test_the_objective_never_decreases(seed: int, smoothing: float) -> None:
     votes = drawn(seed, items=200)
     truth = some_truth(votes) if seed % 2 else None
     for fit in (
@@ -365,7 +365,7 @@ def test_the_objective_never_falls(seed: int, smoothing: float) -> None:
             assert (fit.objective == fit.log_likelihood).all()
 
 
-def test_converged_means_that_nothing_moves_any_more() -> None:
+def test_converged_means_that_nothing_changes() -> None:
     votes = drawn(3, items=300)
     fit = dawid_skene(votes, tolerance=1e-13, max_iterations=5000)
     assert fit.converged
@@ -377,7 +377,7 @@ def test_converged_means_that_nothing_moves_any_more() -> None:
     assert (early.converged, early.iterations) == (False, 2)
 
 
-def test_neither_order_nor_repetition_changes_a_bit() -> None:
+def test_order_and_repetition_do_not_change_the_result() -> None:
     votes = drawn(1)
     order = np.random.default_rng(0).permutation(len(votes.item))
     shuffled = VoteArrays(
@@ -395,7 +395,7 @@ def test_neither_order_nor_repetition_changes_a_bit() -> None:
         assert (other.objective == fit.objective).all()
 
 
-def test_em_finds_what_the_votes_were_drawn_from() -> None:
+def test_em_recovers_the_simulated_parameters() -> None:
     rng = np.random.default_rng(5)
     items, raters = 20_000, 10
     truth = (rng.random(items) < 0.3).astype(int)
@@ -415,7 +415,7 @@ def test_em_finds_what_the_votes_were_drawn_from() -> None:
     assert ((fit.posterior[:, 1] > 0.5) == truth).mean() > by_majority + 0.005
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     votes = drawn(0)
     with refused(UsageError, "3 answers", parameter="soft_label", value=(2, 2)):
         dawid_skene(votes, soft_label=np.eye(2))
@@ -438,7 +438,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 # The votes of the database.
 
 
-def test_a_round_is_the_table(synthetic_store: Store) -> None:
+def test_from_the_table_of_votes(synthetic_store: Store) -> None:
     with synthetic_store.connect(["votes"]) as con:
         for name in ("main", "golden", "expert"):
             found = read_round(con, name)
@@ -458,7 +458,7 @@ def test_a_round_is_the_table(synthetic_store: Store) -> None:
             read_round(con, "another")
 
 
-def test_truth_and_weights_find_their_place() -> None:
+def test_truth_and_weights_are_aligned() -> None:
     votes = votes_of([(0, 0, YES), (1, 1, NO), (2, 2, NO)], 3, 3)
     ids = np.array
     asked = Round(

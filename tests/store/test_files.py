@@ -48,7 +48,7 @@ def test_replacing(tmp_path: Path, name: str, is_folder: bool) -> None:
 @pytest.mark.parametrize("is_folder", [False, True])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("is_check", [False, True])
-def test_what_fails_leaves_nothing(
+def test_a_failed_write_leaves_no_file(
     tmp_path: Path, error: type[BaseException], is_check: bool, is_folder: bool
 ) -> None:
     target = tmp_path / "out"
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_moved(
     assert names(tmp_path) == ["tree"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(FileNotFoundError),
         files.replacing(tmp_path / "nowhere" / "a.csv"),
@@ -98,7 +98,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_a_file_has_the_usual_rights(tmp_path: Path) -> None:
+def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
     """The temporary folder is its owner's alone, and what is made in it is not."""
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "part").touch()
@@ -119,7 +119,7 @@ def test_put(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.PQ", "a"])
-def test_a_parquet_file_that_is_there(tmp_path: Path, name: str) -> None:
+def test_an_existing_parquet_file(tmp_path: Path, name: str) -> None:
     out = tmp_path / name
     files.require_parquet(out, force=False)
     out.touch()

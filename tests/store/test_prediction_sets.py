@@ -103,7 +103,7 @@ def test_a_file_is_named_by_its_model(model: str, name: str, tmp_path: Path) -> 
     assert prediction_sets.path(tmp_path, model) == tmp_path / "predictions" / f"{name}.parquet"
 
 
-def test_a_name_with_capital_letters_is_told_by_its_checksum(tmp_path: Path) -> None:
+def test_a_file_name_with_capitals_has_a_checksum(tmp_path: Path) -> None:
     name = prediction_sets.path(tmp_path, "ViT").name
     assert name == "ViT~caa40cff511c.parquet"
 
@@ -130,9 +130,7 @@ def test_rows_are_stored_by_model(put: Callable[..., list[str]], tmp_path: Path)
     assert sorted(stored(tmp_path)) == [*sorted(VIT), ("b", 1, 1, 3, None)]
 
 
-def test_what_is_known_of_it_stands_in_the_file(
-    put: Callable[..., list[str]], tmp_path: Path
-) -> None:
+def test_provenance_is_stored_in_the_file(put: Callable[..., list[str]], tmp_path: Path) -> None:
     put(VIT)
     (row,) = prediction_sets.listed(tmp_path).fetchall()
     *known, added_at = row
@@ -142,7 +140,7 @@ def test_what_is_known_of_it_stands_in_the_file(
     assert metadata[b"added_at"].decode() == f"{added_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def test_what_is_not_known_is_null(put: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_unknown_provenance_is_null(put: Callable[..., list[str]], tmp_path: Path) -> None:
     put(VIT, provenance={})
     (row,) = prediction_sets.listed(tmp_path).fetchall()
     assert row[4:8] == (None, None, None, None)
@@ -191,7 +189,7 @@ def test_replace(put: Callable[..., list[str]], tmp_path: Path) -> None:
     assert prediction_sets.listed(tmp_path).fetchall()[0][4] == "b.csv"
 
 
-def test_what_was_stored_just_now_is_not_replaced(put: Callable[..., list[str]]) -> None:
+def test_a_model_of_the_same_call_is_not_replaced(put: Callable[..., list[str]]) -> None:
     put(VIT)
     with pytest.raises(DataError) as caught:
         put(OTHER, replace=True, fresh=["ViT"])
@@ -247,7 +245,7 @@ def test_a_failing_write_leaves_no_trace(
 # What is shown, listed and removed.
 
 
-def test_shown_beside_what_is_given(
+def test_stored_models_are_added_to_the_predictions_of_the_call(
     put: Callable[..., list[str]], held: Held, tmp_path: Path
 ) -> None:
     con = held([("mine", 1, 1, 2, 0.5)])
@@ -264,7 +262,7 @@ def test_shown_beside_what_is_given(
     assert con.execute("select count(*) from predictions").fetchall() == [(4,)]
 
 
-def test_of_many_files_it_is_known_which_images_they_have(
+def test_image_statistics_of_many_files_are_known(
     held: Held, put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     for model in ("a", "b"):
@@ -275,7 +273,7 @@ def test_of_many_files_it_is_known_which_images_they_have(
     assert (known["min"], known["max"]) == (1, 50_000)
 
 
-def test_nothing_is_stored(tmp_path: Path) -> None:
+def test_an_empty_store_has_no_models(tmp_path: Path) -> None:
     assert prediction_sets.listed(tmp_path).fetchall() == []
     assert len(prediction_sets.listed(tmp_path).columns) == 9
     prediction_sets.sweep(tmp_path)
@@ -319,7 +317,7 @@ def flipped(content: bytes, place: int) -> bytes:
     return bytes(damaged)
 
 
-def test_no_bit_of_a_stored_model_changes_unseen(
+def test_changed_bits_of_a_stored_model_are_detected(
     put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     put(VIT)
@@ -406,7 +404,7 @@ def test_a_folder_that_cannot_be_written(put: Callable[..., list[str]], tmp_path
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_nobody_waits_for_ever(
+def test_waiting_for_the_lock_ends(
     put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(VIT)
@@ -501,7 +499,7 @@ def test_a_reader_is_not_disturbed(put: Callable[..., list[str]], tmp_path: Path
 
 
 @pytest.mark.parametrize("is_locked", [False, True])
-def test_a_removal_is_told_from_other_errors(
+def test_a_removed_file_is_distinguished_from_other_errors(
     is_locked: bool, put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     """A locked connection may not look for a folder in place of the file, and says so."""

@@ -33,7 +33,7 @@ def read(path: Path) -> list[dict[str, str | None]]:
 
 
 @pytest.mark.parametrize("name", catalog.views())
-def test_every_view_has_its_rows(name: str) -> None:
+def test_every_view_has_expected_rows(name: str) -> None:
     folder = FOLDER / name
     expected = [read(path) for path in folder.glob("expected*.csv")]
     assert any(expected), f"tests/views/{name}/ has no expected rows"

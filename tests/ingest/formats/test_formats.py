@@ -201,7 +201,7 @@ def test_a_file_is_recognised(sample: tuple[str, Path]) -> None:
     assert formats.recognise(path) == name
 
 
-def test_a_suffix_that_says_nothing(sample: tuple[str, Path]) -> None:
+def test_a_file_with_an_unknown_suffix_is_recognised(sample: tuple[str, Path]) -> None:
     name, path = sample
     assert formats.recognise(path.rename(path.with_suffix(".bak"))) == name
 
@@ -218,7 +218,7 @@ def test_a_suffix_that_is_wrong(
 
 
 @pytest.mark.parametrize("folder", ["label=7", "model=theirs", "it's [ab]"])
-def test_a_path_is_no_pattern_and_no_partition(
+def test_paths_are_not_read_as_patterns_or_partitions(
     folder: str, sample: tuple[str, Path], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     """DuckDB's readers glob, and take `label=7/` in a path for a column."""
@@ -267,9 +267,7 @@ def test_a_packed_file_that_is_damaged(
     assert str(error).startswith(f"{path} ")
 
 
-def test_a_packed_file_is_refused_by_its_own_name(
-    tmp_path: Path, refuse: Callable[..., DataError]
-) -> None:
+def test_errors_name_the_packed_file(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"image,label\n1,1000\n"))
     error = refuse(path)
@@ -277,7 +275,7 @@ def test_a_packed_file_is_refused_by_its_own_name(
     assert str(error).startswith(f"{path}: ")
 
 
-def test_an_unknown_format_names_those_there_are(
+def test_an_unknown_format_lists_the_known_ones(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     names = ", ".join(formats.PREDICTION_FORMATS)
@@ -308,7 +306,7 @@ def test_an_unknown_format_names_those_there_are(
         (b'{"columns": 5, "data": []}', "'columns'", {}),
     ],
 )
-def test_what_is_no_prediction_file(
+def test_other_files_are_refused(
     content: bytes,
     fact: str,
     fields: dict[str, object],
@@ -333,7 +331,9 @@ def test_json_that_is_one_number(tmp_path: Path, refuse: Callable[..., DataError
 
 
 @pytest.mark.parametrize("name", ["", "absent.csv"], ids=["a folder", "absent"])
-def test_what_is_no_file(name: str, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_paths_that_are_not_files_are_refused(
+    name: str, tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
     error = refuse(tmp_path / name)
     assert error.file == str(tmp_path / name)
     assert str(error).startswith(f"{tmp_path / name} ")

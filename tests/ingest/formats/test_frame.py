@@ -107,7 +107,7 @@ def test_refused(source: Any, fields: dict[str, object], refuse: Callable[..., D
     [None, [1, 2], 394, np.float64(1), lambda: pl.LazyFrame(COLUMNS)],
     ids=["None", "list", "int", "float64", "LazyFrame"],
 )
-def test_what_predictions_cannot_be(
+def test_other_objects_are_refused(
     source: Any, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     source = source() if callable(source) else source

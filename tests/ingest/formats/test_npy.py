@@ -46,7 +46,7 @@ def test_class_ids(dtype: str, tmp_path: Path, predictions_table: Any) -> None:
     assert taken["confidence"].mask.all()
 
 
-def test_class_ids_that_do_not_lie_side_by_side(predictions_table: Any) -> None:
+def test_class_ids_in_a_strided_array(predictions_table: Any) -> None:
     predictions.add(predictions_table, np.repeat(LABELS, 2)[::2])
     assert np.array_equal(rows(predictions_table)["label"], LABELS)
 
@@ -65,7 +65,7 @@ def test_logits(dtype: str, predictions_table: Any) -> None:
     assert np.array_equal(taken["image_id"][::5], np.arange(1, 50_001))
 
 
-def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: Any) -> None:
+def test_logits_stay_with_their_image(tmp_path: Path, predictions_table: Any) -> None:
     path = tmp_path / "a.npy"
     logits = np.lib.format.open_memmap(path, "w+", np.float16, (50_000, 1000))
     logits[np.arange(50_000), LABELS] = 1
@@ -126,7 +126,7 @@ def test_a_logit_that_is_nan(image: int, others: float, threads: int) -> None:
         top_k(blocks(logits), 5, "a.npy", threads)
 
 
-def test_the_image_of_a_nan_is_that_of_the_order(
+def test_nan_error_uses_the_order_of_images(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     order = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(50_000, 0, -1)]
@@ -139,7 +139,7 @@ def test_the_image_of_a_nan_is_that_of_the_order(
 
 
 @pytest.mark.parametrize("threads", [1, THREADS])
-def test_what_the_blocks_raise_is_raised(threads: int) -> None:
+def test_errors_of_the_blocks_are_raised(threads: int) -> None:
     def cut_short() -> Any:
         yield from blocks(np.zeros((1000, 20), np.float32))
         raise ValueError("it is cut short")
@@ -166,7 +166,7 @@ def test_logits_in_a_file(order: Any, dtype: str, tmp_path: Path, predictions_ta
     assert np.array_equal(rows(predictions_table)["label"].reshape(-1, 5)[:, 0], LABELS)
 
 
-def test_logits_that_are_cut_short(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_truncated_logits_are_refused(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "a.npy"
     with path.open("wb") as file:
         head = {"descr": "<f4", "fortran_order": False, "shape": (50_000, 1000)}

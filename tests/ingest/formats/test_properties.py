@@ -180,7 +180,7 @@ RELAXED = settings(
 @pytest.mark.parametrize("form", WRITE)
 @RELAXED
 @given(rows=sets())
-def test_right_or_refused(form: str, rows: Rows, tmp_path: Path) -> None:
+def test_values_are_read_correctly_or_refused(form: str, rows: Rows, tmp_path: Path) -> None:
     """A fault is found in every format alike, and what has none is read in every one."""
     assert taken_from(WRITE[form](rows), tmp_path / "mine") == (meaning(rows), False)
 
@@ -188,7 +188,7 @@ def test_right_or_refused(form: str, rows: Rows, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", WRITE)
 @RELAXED
 @given(rows=sets(), data=st.data())
-def test_a_file_that_is_cut_short(
+def test_a_truncated_file_is_read_correctly_or_refused(
     form: str, rows: Rows, data: st.DataObject, tmp_path: Path
 ) -> None:
     """What is read of it stood there so, but for a last line that is warned of."""

@@ -105,7 +105,9 @@ def test_code_in_a_file_is_not_run(
     assert not Path("harm").exists()
 
 
-def test_what_is_no_tensor(torch: Any, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_objects_other_than_tensors_are_refused(
+    torch: Any, tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
     torch.save([1, 2], tmp_path / "list.pt")
     error = refuse(tmp_path / "list.pt")
     assert (error.file, error.value) == (str(tmp_path / "list.pt"), "list")

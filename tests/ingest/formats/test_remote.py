@@ -148,7 +148,7 @@ def place(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("name", [*FILES, "ViT.duckdb::answers"])
-def test_what_is_read(place: str, name: str, predictions_table: Any) -> None:
+def test_remote_files_are_read(place: str, name: str, predictions_table: Any) -> None:
     (source,) = expand([f"{place}/{name}"])
     assert source == (f"{place}/{name}", name.partition("::")[2] or "ViT")
     predictions.add(predictions_table, source.predictions, model=source.model)
@@ -190,20 +190,20 @@ def test_a_web_address_is_no_pattern(web: str, predictions_table: Any) -> None:
     assert predictions.add(predictions_table, url) == ["a b"]
 
 
-def test_what_is_not_there(place: str, refuse: Callable[..., DataError]) -> None:
+def test_missing_remote_files_are_refused(place: str, refuse: Callable[..., DataError]) -> None:
     for name in ("none.csv", "none.parquet"):
         error = refuse(f"{place}/{name}")
         assert error.file == f"{place}/{name}"
         assert error.value in ("404", None)
 
 
-def test_what_is_refused_is_called_by_its_url(place: str, refuse: Callable[..., DataError]) -> None:
+def test_errors_name_the_url(place: str, refuse: Callable[..., DataError]) -> None:
     error = refuse(f"{place}/wrong.csv")
     assert (error.file, error.row, error.count) == (f"{place}/wrong.csv", 1, 1)
     assert str(error).startswith(f"{place}/wrong.csv: 1 of 1 rows")
 
 
-def test_what_is_closed(web: str, refuse: Callable[..., DataError]) -> None:
+def test_a_forbidden_url_is_refused(web: str, refuse: Callable[..., DataError]) -> None:
     error = refuse(f"{web}/closed/a.csv")
     assert error.file == f"{web}/closed/a.csv"
     assert error.value == "403"
@@ -247,7 +247,7 @@ def test_without_the_extra(url: str, missing: str, monkeypatch: pytest.MonkeyPat
     assert "pip install 'realdb[remote]'" in caught.value.remedy
 
 
-def test_what_is_no_address() -> None:
+def test_invalid_addresses_are_refused() -> None:
     with refused(UsageError, "s3://, https://", file="ftp://b/a.csv", value="ftp"):
         predictions.add(duckdb.connect(), "ftp://b/a.csv")
     with refused(UsageError, file="s3:/b/a.csv", value=None, parameter="predictions"):
@@ -255,7 +255,9 @@ def test_what_is_no_address() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
-def test_what_is_kept(place: str, files: Path, synthetic_store: Store, tmp_path: Path) -> None:
+def test_stored_checksum_is_that_of_the_remote_file(
+    place: str, files: Path, synthetic_store: Store, tmp_path: Path
+) -> None:
     """The checksum is that of the file, packed as it is."""
     store = shutil.copytree(synthetic_store.root, tmp_path / "store")
     realdb.add(f"{place}/ViT.csv.gz", store=store)
@@ -270,7 +272,7 @@ def test_what_is_kept(place: str, files: Path, synthetic_store: Store, tmp_path:
 
 
 @pytest.mark.filterwarnings("ignore:ViT is near chance:realdb.RealdbWarning")
-def test_the_library(place: str, files: Path, synthetic_store: Store) -> None:
+def test_library_reads_remote_files(place: str, files: Path, synthetic_store: Store) -> None:
     root = synthetic_store.root
     expected = realdb.accuracy(files / "ViT.csv", store=root)
     for name in ("ViT.csv.gz", "ViT.parquet"):
@@ -281,7 +283,7 @@ def test_the_library(place: str, files: Path, synthetic_store: Store) -> None:
     assert (found.where, found.format, found.model) == (f"{place}/ViT.csv", "csv", "ViT")
 
 
-def test_the_command_line(s3: str, synthetic_store: Store) -> None:
+def test_command_line_reads_remote_files(s3: str, synthetic_store: Store) -> None:
     """The URL arrives as it was written: both slashes."""
     command = [sys.executable, "-m", "realdb", "doctor", f"{s3}/a b.csv"]
     environment = os.environ | {"REALDB_HOME": str(synthetic_store.root), "COLUMNS": "200"}
