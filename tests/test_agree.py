@@ -105,7 +105,7 @@ def test_kappa_without_a_value_has_no_interval(
 
 
 def test_figures_of_the_real_data(real_store: Store) -> None:
-    """The figures are compared with a library in tests/queries; here, what an interval is."""
+    """This tests the intervals. tests/queries compares the figures with a library."""
     animals, objects = rows_of(real_store, by="animal", bootstrap=100)
     assert (animals["is_animal"], objects["is_animal"]) == (True, False)
     assert animals["ordinal_alpha"] == pytest.approx(0.371483, abs=1e-6)

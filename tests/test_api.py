@@ -34,7 +34,7 @@ BY = {"class": "label", "label-count": "label_count", "animal": "is_animal"}
 
 
 class Truth:
-    """What is right, read from the files themselves by other means than realdb's."""
+    """The expected figures, read from the files without realdb."""
 
     def __init__(self, folder: Path) -> None:
         self.real = [set(labels) for labels in json.loads((folder / "real.json").read_text())]
@@ -54,7 +54,7 @@ class Truth:
     def accuracy(
         self, given: Mapping[int, int], threshold: float = 0.8, empty: str = "skip"
     ) -> dict[str, Any]:
-        """Return what realdb.accuracy should for the label of each image in `given`."""
+        """Return the expected result of realdb.accuracy for the label of each image in `given`."""
         hits = {}
         for image, label in given.items():
             right = self.labels(image, threshold)
@@ -192,7 +192,7 @@ def test_every_kind_of_predictions(
 
 
 def test_top5_without_original_labels(truth: Truth, bare_store: Store) -> None:
-    """An image without labels is as wrong with five ranks as with one, whatever is known of it."""
+    """With `empty="wrong"` an image without labels is wrong with five ranks as with one."""
     first = np.array([min(real, default=0) for real in truth.real])
     five = (first[:, None] + [1, 2, 3, 4, 0]) % 1000
     with pytest.warns(realdb.RealdbWarning) as warned:
@@ -284,7 +284,7 @@ def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None
 
 
 def test_unasked_images_match_the_view(files: list[Path], tmp_path: Path) -> None:
-    """They are counted where the published labels judge; elsewhere the column is empty."""
+    """They are counted with the published labels. With other labels the column is empty."""
     counts = realdb.query(
         "select model, unasked_images, unasked_predicted_images from unasked_counts",
         *files,
@@ -378,7 +378,7 @@ def test_near_chance(by: dict[str, int], labels: dict[int, int]) -> None:
 
 @pytest.mark.parametrize(("share", "is_low"), [(0.05, True), (0.2, False)])
 def test_a_low_accuracy(share: float, is_low: bool, labels: dict[int, int]) -> None:
-    """Class ids off by one are right on a few per cent, where neighbours are alike."""
+    """Class ids off by one are right on a few per cent, as neighbouring classes are similar."""
     kept = int(share * 50_000)
     wrong = {i: k if i <= kept else (k + 500) % 1000 for i, k in labels.items()}
     with warnings.catch_warnings(record=True) as warned:
@@ -474,7 +474,7 @@ def test_a_missing_source_is_named(
         realdb.accuracy_table(files[0], store=bare_store.root, **rule)
 
 
-# However the file is written
+# Equivalent files
 
 
 # Ways to write a file name; the eight digits decide.
@@ -557,7 +557,7 @@ def test_no_store_and_no_network(tmp_path: Path, files: list[Path]) -> None:
 def published(
     monkeypatch: pytest.MonkeyPatch, synthetic: Path
 ) -> Iterator[list[Mapping[str, object]]]:
-    """Let the published files be the synthetic ones; yield what each look for them asked."""
+    """Replace the published files by the synthetic ones; yield the arguments of each download."""
     asked: list[Mapping[str, object]] = []
     locate = sources.locate
 
@@ -586,7 +586,7 @@ def test_the_first_call_builds_the_store(
 def test_a_store_that_another_process_builds_meanwhile(
     tmp_path: Path, files: list[Path], synthetic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the files are fetched, or the lock is waited for: it is opened, not built again."""
+    """A store that appears during the download or the wait for the lock is opened."""
     root, built = tmp_path / "new", list[Any]()
     locate = sources.locate
 
@@ -616,7 +616,7 @@ def test_a_store_that_is_damaged_is_not_built_again(
 def test_a_store_can_be_in_any_folder(
     tmp_path: Path, synthetic_store: Store, files: list[Path]
 ) -> None:
-    """DuckDB's readers glob, and take `label=9/` in a path for a column."""
+    """DuckDB's readers expand patterns, and read `label=9/` in a path as a column."""
     root = tmp_path / "label=9" / "it's [ab]"
     shutil.copytree(synthetic_store.root, root)
     assert realdb.accuracy(files[0], store=root) == realdb.accuracy(files[0])
@@ -755,7 +755,7 @@ def test_python_variables_are_not_tables() -> None:
 
 
 STEMS = ["model_a", "a b", "it's b", "ViT-B.16", "given", "parsed", "select", "é"]
-if os.name != "nt":  # where no file may be called so
+if os.name != "nt":  # on systems without such file names
     STEMS.append('a "b"')
 
 
@@ -786,7 +786,7 @@ def test_a_file_of_several_models(tmp_path: Path, files: list[Path]) -> None:
 def test_a_file_stem_that_is_a_table_is_refused(
     stem: str, tmp_path: Path, bare_store: Store
 ) -> None:
-    """Also that of a table which this store lacks, and in another case."""
+    """The stem of a missing table is refused too, and in any case."""
     path = tmp_path / f"{stem}.csv"
     path.write_text("image,label\n1,2\n", encoding="utf-8")
     with refused(DataError, file=path, value=stem):
@@ -795,7 +795,7 @@ def test_a_file_stem_that_is_a_table_is_refused(
 
 @pytest.mark.parametrize("second", ["b/m.csv", "b/M.csv", "b/m.tsv"])
 def test_two_files_of_one_name(second: str, tmp_path: Path) -> None:
-    """Each has another model, but both would be the table `m`."""
+    """The files have different models, but both would be the table `m`."""
     paths = [tmp_path / "a" / "m.csv", tmp_path / second]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
@@ -870,7 +870,7 @@ def test_demo(truth: Truth) -> None:
 
 
 def test_demo_on_synthetic_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a store nor the network, and no warning of files that nobody takes for real."""
+    """The demo needs no store and no network, and does not warn about unpublished files."""
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
     examples = realdb.demo(synthetic=True)
     assert [len(example.rows.fetchall()) > 0 for example in examples] == [True] * 4

@@ -27,7 +27,7 @@ from realdb.store.store import Store
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
 REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-# What a command is called in the library, where that is another name.
+# The functions of commands with another name in the library.
 TWINS = {"sql": "query"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,7 +35,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs realdb in an empty folder, with a store; it must leave `code`.
+    """Return a function that runs realdb in an empty folder with a store and checks the exit code.
 
     Whatever happens, there is no traceback.
     """
@@ -149,7 +149,7 @@ def test_version(run: Run) -> None:
     assert run("--version").stdout == f"realdb {realdb.__version__}\n"
 
 
-# What is printed
+# Output
 
 
 def from_csv(text: str) -> dict[str, str]:
@@ -303,7 +303,7 @@ def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
 
 
 def test_demo_on_synthetic_data(run: Run) -> None:
-    """It needs neither network nor store, and leaves none."""
+    """The demo needs no network and no store, and creates no store."""
     done = run("demo", "--synthetic", "--store", "none")
     assert all("_top5_accuracy" in line for line in done.stderr.splitlines())  # they are empty
     assert done.stdout.count("?\n") == 4
@@ -391,7 +391,7 @@ def test_a_query_error_is_explained(run: Run) -> None:
 
 
 LEAVES = [*([command] for command in COMMANDS), ["scores", "verify"]]
-# What may be repeated.
+# Options that may be repeated.
 REPEATED = {
     *(("sql", "--table"), ("export", "--table")),
     *(("scores", "--predictions"), ("export", "--predictions")),
@@ -415,7 +415,7 @@ def options_of(words: list[str]) -> list[Any]:
 def test_a_repeated_option_is_refused(words: list[str]) -> None:
     for option in options_of(words):
         (name, *_) = option.opts
-        # Any value: what is repeated is refused before a value is read.
+        # Any value, because repeated options are refused before their values are read.
         given = [name] if option.is_flag else [name, "1"]
         done = CliRunner().invoke(cli.app, [*words, *given, *given, "--help"])
         if (words[0], name) in REPEATED:
@@ -432,7 +432,7 @@ def test_a_repeated_option_is_refused_in_any_form(run: Run) -> None:
 
 
 def test_an_option_before_the_wrong_command_is_refused(run: Run) -> None:
-    """In front of it nothing would use it: another store would be verified than the one named."""
+    """The option would not be used before `verify`, and another store would be verified."""
     done = run("scores", "--store", "none", "verify", code=2)
     assert "'--store'" in done.stderr
     assert "'verify'" in done.stderr
@@ -467,7 +467,7 @@ def test_offline_by_option_and_by_environment(
     assert not (tmp_path / "none" / "CURRENT").exists()
 
 
-# What is imported
+# Imports
 
 WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "platformdirs"}
 # Python lists each import on stderr.
@@ -523,7 +523,7 @@ def test_same_count(
     recorded = pq.read_metadata(tmp_path / "x.parquet").metadata[b"realdb_threshold"]
     assert recorded == repr(found.threshold).encode()
 
-    # What the file makes of the labels, and of the model.
+    # The labels, and the model's accuracy, with the file of scores.
     (moved,) = json.loads(done.stdout)
     scores = ("--scores", "x.parquet", "--format", "json")
     (judged,) = json.loads(run("accuracy", model_a, *scores).stdout)
@@ -531,7 +531,7 @@ def test_same_count(
     assert judged["scored_images"] == moved["recomputed_images"]
     (counted,) = json.loads(run("sql", "select count(*) as n from labels", *scores).stdout)
     assert counted["n"] == found.labels.recomputed_labels
-    # Another threshold makes others of the same scores.
+    # Another threshold gives other labels from the same scores.
     (other,) = json.loads(run("accuracy", model_a, *scores, "--threshold", "1").stdout)
     assert other["scored_images"] < judged["scored_images"]
 

@@ -1,4 +1,4 @@
-"""Predictions that are kept in the store, and the leaderboard of them."""
+"""Stored predictions and the leaderboard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Return a store of the test's own, which is found without being named."""
+    """Return a new store, which is the default store."""
     without = shutil.ignore_patterns("realdb.duckdb")  # for other clients, and the largest of all
     root = Path(shutil.copytree(synthetic_store.root, tmp_path / "own", ignore=without))
     monkeypatch.setenv("REALDB_HOME", str(root))
@@ -59,7 +59,7 @@ def small(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs realdb in the test's folder; it must leave `code`."""
+    """Return a function that runs realdb in the test's folder and checks the exit code."""
     assert store.root.exists()
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
@@ -210,7 +210,7 @@ def test_a_new_ingest_keeps_stored_models(
         assert con.execute("select count(*) from predictions").fetchall() == [(0,)]
 
 
-# Asking.
+# Queries.
 
 
 @pytest.mark.usefixtures("store")
@@ -260,7 +260,7 @@ def test_a_file_beside_the_same_model_in_the_store(files: list[Path], tmp_path: 
 def test_stored_models_by_name(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name of a stored model works wherever a file is expected, if no file has it."""
+    """The name of a stored model can replace a file, if no file has that name."""
     monkeypatch.chdir(tmp_path)
     realdb.add(*files)
     a, b = (realdb.accuracy(file) for file in files)
@@ -283,7 +283,7 @@ def test_stored_models_by_name(
         realdb.accuracy("model_aa")
     with refused(DataError, column="model", value="model_a"):
         realdb.accuracy_table(files[0], "model_a")
-    # A file goes first.
+    # A file has precedence.
     shutil.copy(files[1], tmp_path / "model_a")
     assert realdb.accuracy("model_a", input_format="csv").correct_images == b.correct_images
 
@@ -317,7 +317,7 @@ def test_the_ground_truth_is_refused(
             patch.setenv("REALDB_HOME", str(root))
             return truth(name, condition, wrong)
 
-    # 95 % of 500 rated images, and one less; 499 images; unrated ones, which say nothing.
+    # 95 % of 500 rated images, and one less; 499 images; unrated images, which do not count.
     rated = "is_rated and image_id <= (select image_id from rated order by 1 offset 499 limit 1)"
     exact = written("exact", rated, 25)
     below = written("below", rated, 26)
@@ -385,7 +385,7 @@ def test_no_store(tmp_path: Path, files: list[Path]) -> None:
 def test_leaderboard_has_the_accuracies(
     rules: dict[str, Any], files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the models are judged in more than one batch."""
+    """The figures are the same if the models are judged in several batches."""
     monkeypatch.setattr("realdb.api.leaderboard._BATCH", 1)
     realdb.add(*files)
     rows = realdb.leaderboard(**rules)
@@ -494,7 +494,7 @@ def test_two_commands_at_once_lose_nothing(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: Path) -> None:
-    """It is killed while it adds; what it reported is there, whole, and it can be run again."""
+    """A killed `add` leaves the models that it reported, complete, and can be run again."""
     paths = []
     for number in range(12):
         paths.append(tmp_path / f"m{number}.csv")
@@ -517,7 +517,7 @@ def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: P
 def test_a_store_is_moved_and_removed_as_a_folder(
     synthetic_store: Store, synthetic: Path, tmp_path: Path
 ) -> None:
-    """And two stores know nothing of each other."""
+    """Two stores are independent."""
     old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
     shutil.copytree(synthetic_store.root, old)
     file = synthetic / "predictions" / "model_a.csv"

@@ -20,7 +20,7 @@ from realdb.store.store import Store
 REALDB = [sys.executable, "-m", "realdb"]
 VIEWS = [*TABLES, *catalog.all_names()]
 WHOLE = [*registry.own_names()]
-# What a shell would run, or take for several words.
+# Names that a shell would run or split.
 NAMES_THAT_ARE_CODE = [
     "$(touch x)",
     "\\$(touch x)",
@@ -39,7 +39,7 @@ Complete = Callable[..., list[str]]
 
 @pytest.fixture
 def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
-    """Return a function that completes a command line as fish has it done; nothing else is said."""
+    """Return a function that completes a command line as fish does, without other output."""
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
     monkeypatch.setenv("_REALDB_COMPLETE", "complete_fish")
     monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")

@@ -64,7 +64,7 @@ def test_no_error_lists_all_names(
     ingest: Callable[..., Store],
     synthetic: Path,
 ) -> None:
-    """Where no name is near it says where the list is."""
+    """If no name is near, the error names the command that lists them."""
     store = ingest()
     realdb.add(synthetic / "predictions", store=store.root)
     with refused(kind, lists) as caught:

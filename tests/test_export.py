@@ -232,7 +232,7 @@ def test_named_predictions_match_a_query(
     store, _, file = two
     query = what if what.startswith("from") else f"from {what}"
     wanted = realdb.query(query, file, with_stored=True, store=store.root)
-    # In the same words: the answer of the query is exported as a table.
+    # With the same text: the result of the query is exported as a table.
     frame = wanted.to_arrow_table()
     same = export("from wanted", store, force=True, tables={"wanted": frame})
     found = export(what, store, force=True, predictions=file, with_stored=True)
@@ -388,7 +388,7 @@ def test_errors_in_prediction_files_recommend_add(synthetic_store: Store, tmp_pa
 
 
 def test_help_lists_all_formats(synthetic_store: Store) -> None:
-    """Twice: those that are a WHAT of their own, and those that --format takes."""
+    """Both the formats that are a WHAT and those of --format are listed."""
     done = run(synthetic_store, "--help")
     # A line may end within a name, at a hyphen.
     text = " ".join(done.stdout.decode().split()).replace("- ", "-")

@@ -1,4 +1,4 @@
-"""Every figure that is known of the published files, asked of the store that they became.
+"""Every known figure of the published files, queried from the store that is built from them.
 
 The ids are the wording of the notes that the figures were measured for.
 """

@@ -329,7 +329,7 @@ def torchmetrics() -> Any:
 
 
 def shares(result: realdb.Accuracy) -> dict[str, float]:
-    """Return what the torchmetric computes, out of the view's row."""
+    """Return the expected result of the torchmetric from the view's row."""
     names = ("real", "original", "real_top5", "original_top5")
     return {f"{name}_accuracy": getattr(result, f"{name}_accuracy") for name in names}
 
@@ -375,7 +375,7 @@ def test_forward_gives_the_batch(logits: Array) -> None:
 
 
 def test_a_collection(torchmetrics: Any, logits: Array) -> None:
-    """Metrics of other rules stay apart, although the first batch gives them the same counts."""
+    """Metrics with different rules are not combined, although their first counts are equal."""
     import torch
 
     rules: dict[str, dict[str, Any]] = {
@@ -454,7 +454,7 @@ def test_processes_add_up(logits: Array, synthetic_store: Store, tmp_path: Path)
 
 
 def test_random_parts_add_up(logits: Array) -> None:
-    """Whatever the parts, and in whatever order they are merged."""
+    """The parts and the order of merging do not change the result."""
     draw = random.Random(2)
     whole = realdb.RealAccuracy()
     whole.update(logits[:400], range(1, 401))

@@ -1,4 +1,4 @@
-"""What README.md and docs/ show is what realdb prints: the commands are run, on the real files.
+"""README.md and docs/ show the output of realdb: the commands are run on the real files.
 
 REALDB_UPDATE_README=1 writes the output instead of comparing it.
 """
@@ -70,7 +70,7 @@ def printed(command: str, upstream: Path) -> str:
     text = "\n".join(line for line in lines if line) + "\n"
     # The last digits of a difference depend on the order in which threads add up.
     text = re.sub(r"\b\d(\.\d+)?e-16\b", "8e-16", text)
-    # Where the test found the files is nobody's business.
+    # The pages do not show the path of the files.
     return text.replace(str(upstream), "reassessed-imagenet")
 
 

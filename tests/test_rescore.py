@@ -110,7 +110,7 @@ def test_a_store_without_votes_names_the_file(
         realdb.scores(store=opened.root)
 
 
-# What if.
+# Other rules.
 
 
 def test_the_published_rules_change_nothing(real_store: Store, real_data: Path) -> None:
@@ -254,7 +254,7 @@ def test_scores_of_a_method_replace_the_published_ones(
 def test_shares_of_votes_keep_as_many_labels_as_were_published(
     method: str, real_store: Store
 ) -> None:
-    """By default; no other threshold, ties kept whole, comes nearer to the published 57,553."""
+    """No other threshold comes nearer to 57,553 labels without splitting ties."""
     root = real_store.root
     found = realdb.scores(method=method, store=root)
     same = realdb.scores(method=method, threshold="same-count", store=root)
@@ -287,7 +287,7 @@ def test_a_file_of_scores_records_its_threshold(
     assert done.count == found.labels.recomputed_labels
     notice = json.loads(pq.read_metadata(labels).metadata[b"realdb_query"])
     assert notice["threshold"] == found.threshold
-    # A threshold that is named comes first; a file of others records none.
+    # A named threshold has precedence; files of other tools record none.
     higher = realdb.scores(method="majority", threshold=0.8, store=root).labels.recomputed_labels
     count = "select count(*) from labels"
     assert realdb.query(count, scores=out, threshold=0.8, store=root).fetchall() == [(higher,)]
@@ -321,7 +321,7 @@ def test_majority_is_the_share_of_yes(synthetic_store: Store) -> None:
 
 
 def test_rules_apply_to_methods(synthetic_store: Store) -> None:
-    """A rater who is left out, and a 'maybe' taken for a yes, change what a method hears."""
+    """Leaving out a rater or counting a maybe as yes changes the votes of a method."""
     root = synthetic_store.root
     plain, without, yes = (
         realdb.scores(method="majority", store=root, **rule).scores.fetchall()

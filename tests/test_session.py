@@ -1,4 +1,4 @@
-"""The session that every call opens, and the rules that it answers by."""
+"""The session that every call opens, and its rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that ask an engine: the same answers as without, and what is refused."""
+"""Commands with --engine: the same results as without, and the refusals."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def test_the_predictions_are_not_shuffled(
     assert {"model"} <= shuffled <= {"model", "image_id"}
 
 
-# What is refused.
+# Refusals.
 
 
 @pytest.mark.parametrize("address", ["", "here", "local[0]", "local[a]", "http://x:1", "yarn"])
@@ -306,7 +306,7 @@ def test_missing_pyspark_is_one_message(sail_address: str, monkeypatch: pytest.M
 
 @contextlib.contextmanager
 def one_line(kind: type[RealdbError], *facts: object, **fields: object) -> Iterator[None]:
-    """Expect an error as `refused` does, and that one line says it."""
+    """Expect an error as `refused` does, with a text of one line."""
     with refused(kind, *facts, **fields):
         try:
             yield

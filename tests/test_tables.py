@@ -1,4 +1,4 @@
-"""What a table for people shows: no number is cut, at any width."""
+"""Tables for people: no number is cut at any width."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def endings(text: str) -> list[str]:
 
 
 def test_shortened_names_stay_distinct(table: Table) -> None:
-    """A table whose rows cannot be told apart is no table: then they are blocks."""
+    """If shortened names were equal, the rows are printed as blocks."""
     numbers = ", ".join(f"i / 7 as number_{place}" for place in range(5))
     alike = f"select 'vit_base_patch16_' || i as model, {numbers} from range(20) as r(i)"
     different = f"select i || '_vit_base_patch16' as model, {numbers} from range(20) as r(i)"
@@ -173,7 +173,7 @@ def test_prose_is_wrapped_between_words(table: Table) -> None:
 
 @pytest.mark.parametrize(("count", "width"), [(9, 60), (9, 500), (3, 60), (9, 15)])
 def test_columns_of_many_rows_that_do_not_fit(count: int, width: int, table: Table) -> None:
-    """Neither of few rows nor where those that are kept do not fit either is one left out."""
+    """No column is left out with few rows, or if the remaining columns do not fit either."""
     longest = "a text of some forty characters, or more " * 2
     texts = ", ".join(f"'{longest}' || i as text_{place}" for place in range(4))
     rows = f"select 1000 + i as id, {texts}, 123456789012 + i as n from range({count}) as r(i)"
@@ -253,7 +253,7 @@ COMMANDS = [
     "views accuracy",
     "views scored_predictions",
 ]
-# What is left out of many rows at 80 columns.
+# The columns that are left out of many rows at 80 columns.
 DOES_NOT_FIT = {
     "accuracy {a} --by class": [
         *("wordnet_id", "real_accuracy_low", "real_accuracy_high", "correct_images"),

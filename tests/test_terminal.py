@@ -101,7 +101,7 @@ def test_table(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where a row is too wide it stands on its side; a cell's text is data either way."""
+    """A row that is too wide is printed as a block. The text of a cell is data in both forms."""
     monkeypatch.setenv("COLUMNS", width)
     text = printed(rows.select("* exclude (lines)"), "table", capsys)
     assert "[/x] [bold] :smile:" in text
@@ -176,7 +176,7 @@ def test_a_query_that_fails_as_it_runs(form: str, capsys: pytest.CaptureFixture[
 def test_a_query_that_fails_late(
     form: str, rows: int, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """What is streamed has begun by then; of the others nothing is printed."""
+    """Streamed formats have printed rows by then, and the others print nothing."""
     query = f"select case when i = {rows - 1} then error('late') else i end as i from range({rows})"
     failing = duckdb.connect().sql(f"{query} as t(i)")
     if form == "table":

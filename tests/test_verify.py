@@ -73,7 +73,7 @@ def test_a_changed_file_is_found(copied: Store) -> None:
 def test_a_failed_check_is_a_message(
     copied: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table may have to shorten it."""
+    """A table may shorten the text of a failed check."""
     monkeypatch.setenv("COLUMNS", "80")
     change_a_score(copied)
     words = ["verify", "--store", str(copied.root), "--format", "table"]

@@ -1,4 +1,4 @@
-"""What a warm process answers by itself is what the view says, field by field and bit by bit."""
+"""A warm process computes the same figures as the view, bit by bit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def near_original(store: Store, wrong: int, seed: int = 0) -> npt.NDArray[Any]:
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that names the tables asked for since: none, where DuckDB is not needed."""
+    """Return a list of the tables that are opened; it is empty if DuckDB is not needed."""
     asked: list[str] = []
     connect = Store.connect
 
@@ -62,7 +62,7 @@ def test_figures_match_the_views(wrong: int, synthetic_store: Store, answered: l
 
 
 def test_the_real_labels(real_store: Store) -> None:
-    """ReaL accuracy of the original labels, as FACTS has it; and of labels with no sense."""
+    """ReaL accuracy of the original labels, as in FACTS, and of meaningless labels."""
     labels = near_original(real_store, 60_000, seed=IMAGES)
     with pytest.warns(RealdbWarning, match=r"\bpredictions\b.* 24,889 of 24,889 "):
         found = realdb.accuracy(labels, store=real_store.root)

@@ -36,7 +36,7 @@ def test_truth_matches_the_tables(truth: Truth, synthetic_store: Store) -> None:
     assert all(truth.is_real[pair] for pair in pairs)
     assert set(np.flatnonzero(truth.has_real)) == {image for image, _ in pairs}
     assert all(truth.original[image] == label for image, label in known)
-    # No image, and no class, is never right.
+    # A prediction without an image or a class is never right.
     assert not truth.is_real[0].any()
     assert not truth.is_real[:, mistakes.NO_CLASS].any()
 
@@ -60,7 +60,7 @@ def test_numbers_out_of_range_are_unknown() -> None:
 
 
 def test_image_orders_are_permutations(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    """Each image is meant once, whichever order is supposed."""
+    """Each hypothesis about the order maps the images one to one."""
     trials = mistakes.trials(truth, IMAGES, np.roll(original, 1))
     names = {trial.hypothesis.name for trial in trials}
     assert {"image+1", "image-1", "image-doubled", "reversed", "text-order"} <= names
@@ -97,7 +97,7 @@ def test_known_orders_by_hand(truth: Truth) -> None:
 
 
 def test_background_first(truth: Truth) -> None:
-    """A 0 beside a 1000 is the background, which is no class."""
+    """With a label 1000, the label 0 is the background and not a class."""
     label = np.array([0, 1000])
     trials = mistakes.trials(truth, IMAGES[:2], label)
     (minus_one,) = (trial for trial in trials if trial.hypothesis.name == "label-1")
@@ -108,12 +108,12 @@ def test_correct_predictions_have_no_repair(truth: Truth, original: npt.NDArray[
     trials = mistakes.trials(truth, IMAGES, original)
     assert len(trials) > 5
     assert not any(trial.repairs for trial in trials)
-    # What is right on most images cannot become right twice as often: no pairs are tried.
+    # No pairs are tried, because an accuracy above one half cannot double.
     assert not any("," in trial.hypothesis.name for trial in trials)
 
 
 def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    """The ReaL labels of the images that have only one do as well, but there are no folders."""
+    """The single ReaL labels of images are enough, but then there is no folder order."""
     bare = truth._replace(original=np.full(50_001, -1, np.int16))
     shuffled = np.random.default_rng(0).permutation(1000)[original]
     trials = mistakes.trials(bare, IMAGES, shuffled)
@@ -123,7 +123,7 @@ def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_best_order_of_a_few_classes(seed: int) -> None:
-    """As good as the best of all 720 orders of six classes, the first labels out of range."""
+    """The result is the best of all 720 orders of six classes; the first labels are invalid."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((mistakes.CLASSES + 2, mistakes.CLASSES), int)
     counts[1:7, :6] = rng.integers(1, 9, (6, 6))
@@ -138,7 +138,7 @@ def test_the_best_order_of_a_few_classes(seed: int) -> None:
 
 
 def test_similar_hypotheses_are_listed(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    """Of 640 and 641 one is always said for the other on half of the images: who knows which?"""
+    """640 and 641 are exchanged on half of the images, so their order cannot be inferred."""
     label = original.copy()
     for one, other in ((640, 641), (641, 640)):
         label[np.flatnonzero(original == one)[::2]] = other
@@ -153,7 +153,7 @@ def test_similar_hypotheses_are_listed(truth: Truth, original: npt.NDArray[np.in
 def test_an_overfitted_class_order_is_no_repair(
     truth: Truth, original: npt.NDArray[np.int64]
 ) -> None:
-    """200 images of nearly as many classes: any order of the classes can be fitted to them."""
+    """With 200 images of nearly as many classes, any order of the classes can be fitted."""
     label = np.random.default_rng(0).permutation(original[:200])
     (learned,) = (
         trial
@@ -180,7 +180,7 @@ def test_repair_needs_a_clear_gain(before: Share, after: Share, repaired: bool) 
 
 
 def test_equally_good_repairs_are_listed_without_needless_pairs() -> None:
-    """A pair is needless where one of its own, or another, does as well."""
+    """A pair is needless if a single repair is as good."""
 
     def trial(name: str, hits: int, repairs: bool = True) -> Trial:
         nothing = np.zeros(0, np.int64)
@@ -195,6 +195,6 @@ def test_equally_good_repairs_are_listed_without_needless_pairs() -> None:
 
 
 def test_interval_matches_wilson() -> None:
-    """As README.md has it from the view `accuracy`, for ResNet50.csv."""
+    """The figures are those of the view `accuracy` for ResNet50.csv in README.md."""
     assert Share(38_855, 46_837).interval == pytest.approx((0.826147, 0.832957), abs=1e-6)
     assert Share(0, 0).interval == (0, 1)

@@ -71,7 +71,7 @@ def store(files: Files, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a function that runs realdb, which must leave `code`."""
+    """Return a function that runs realdb and checks its exit code."""
     monkeypatch.setenv("REALDB_HOME", str(files.store))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
@@ -155,7 +155,7 @@ def test_an_unreadable_file_does_not_stop_the_others(files: Files, store: Path) 
         assert each.refusal == each.reason
         assert (each.model, each.real_accuracy, each.rows) == (None, None, 0)
         assert each.where in str(each)
-    # One alone is an error, as in realdb.accuracy.
+    # A single unreadable file is an error, as in realdb.accuracy.
     with refused(StoreError, "late"):
         realdb.doctor("late", store=store)
     with refused(DataError, file=bad, column="image"):
@@ -236,7 +236,7 @@ def test_the_command_on_several(
     sound, bad = files.path("sound.csv"), files.path("bad.csv")
     named = ["doctor", sound, "late", bad, "--store", str(store)]
     done = run(*named, "--format", "table", code=1)
-    # Those that are not sound have a report, and its command works; all are in the table.
+    # Models that are not sound have a report with a working command. All are in the table.
     report, _, table = done.stdout.partition("\n\n")
     assert report.startswith("late: stored, model late")
     command = shlex.split(report.splitlines()[-1])

@@ -70,7 +70,7 @@ def test_an_ambiguous_suffix_is_refused(out: str, choices: str) -> None:
 @pytest.mark.parametrize("suffix", sorted(registry.known_suffixes()))
 @pytest.mark.parametrize("what", ["votes", "store"])
 def test_offered_formats_fit_the_file_name(what: str, suffix: str) -> None:
-    """No format is offered that the name of the file would contradict."""
+    """Each offered format fits the file name."""
     out = Path(f"a{suffix}")
     try:
         registry.require_name(registry.choose(what, out, None), out, is_folder=False)
@@ -100,7 +100,7 @@ def test_standard_output_is_csv() -> None:
     [("out", "parquet"), ("out.v2", "parquet"), ("out.parquet", "parquet"), ("out.csv", "csv")],
 )
 def test_partitions_are_parquet(out: str, form: str) -> None:
-    """A name that is of another format stays so, and that format has no partitions."""
+    """A suffix of another format decides, although that format has no partitions."""
     assert registry.choose("votes", Path(out), None, is_partitioned=True) == form
 
 
@@ -134,7 +134,7 @@ def test_a_suffix_of_another_format_is_refused(name: str) -> None:
         for out in (f"x{suffix}", f"x{suffix.upper()}", f"x{form.suffixes[0]}{suffix}"):
             with refused(UsageError, parameter="out", value=suffix, file=out) as caught:
                 registry.require_name(name, Path(out), is_folder=False)
-            # The name that is proposed is one that is taken.
+            # The proposed name is accepted.
             assert f" x{form.suffixes[0]} " in str(caught.value)
 
 

@@ -43,9 +43,9 @@ def test_missing_classes_are_refused(export: Export, bare_store: Store) -> None:
         export("fiftyone", "labels.json", store=bare_store)
 
 
-@pytest.mark.filterwarnings("ignore")  # what FiftyOne's own imports warn of is not ours
+@pytest.mark.filterwarnings("ignore")  # warnings of FiftyOne's imports
 def test_fiftyone_imports_it(export: Export, tmp_path: Path) -> None:
-    """Marked: run where FiftyOne is installed. Last run with fiftyone 1.22.1, without MongoDB.
+    """Runs only if FiftyOne is installed. Last run with fiftyone 1.22.1, without MongoDB.
 
     The importer is the one that Dataset.from_dir uses; the dataset itself would want a database.
     """

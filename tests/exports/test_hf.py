@@ -28,7 +28,7 @@ def test_holds_every_label(export: Export, synthetic: Path, synthetic_store: Sto
 
 
 def test_columns_match_their_features(export: Export, synthetic_store: Store) -> None:
-    # `datasets` takes a feature only where the column's type is that of the feature, NULL allowed.
+    # `datasets` accepts a feature only if the column has its type; NULL is allowed.
     path = export("hf", "hf")
     schema = pq.read_schema(path / FILE)
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]

@@ -84,7 +84,7 @@ def test_partitions_are_replaced_with_force(export: Callable[..., Path]) -> None
     assert not (folder / "_realdb.json").exists()
     export("rated", "parts", partition_by="label_count", where="label_count = 1", force=True)
     assert [path.name for path in folder.iterdir()] == ["label_count=1"]
-    # A file that is not ours is not ours to remove.
+    # A foreign file is not removed.
     (folder / "notes.txt").write_text("mine")
     with refused(DataError, file=folder, parameter="out"):
         export("rated", "parts", partition_by="label_count", force=True)

@@ -16,7 +16,7 @@ from refusals import refused
 Export = Callable[..., Path]
 
 
-# Generated stores have 50,000 images, too; these are enough of them, rated and not.
+# Generated stores also have 50,000 images; these are enough, rated and not.
 SOME = {"format": "soft-labels", "where": "image_id <= 3000"}
 
 
@@ -98,7 +98,7 @@ def test_real_data(export: Export, real_store: Store) -> None:
         soft, rated = found["soft_labels"], found["is_rated"]
     assert soft.shape == (50_000, 1000)
     assert rated.sum() == 24_889
-    # In float32, too, the labels are the cells of 0.8 and more.
+    # In float32 the labels are also the cells of 0.8 and more.
     assert np.count_nonzero(soft >= 0.8) == 57_553
     assert soft[~rated].sum() == 25_111
     assert np.count_nonzero(soft) == 184_962 + 25_111

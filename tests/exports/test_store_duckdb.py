@@ -31,7 +31,7 @@ def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def client(exported: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield what plain DuckDB makes of an exported store."""
+    """Yield a connection of plain DuckDB to an exported store."""
     with duckdb.connect(str(exported), read_only=True) as con:
         yield con
 
@@ -86,7 +86,7 @@ def test_macros_read_the_stored_models(
 
 
 def test_real_models(export: Callable[..., Path], real_modelled_store: Store) -> None:
-    """Without realdb: a process that knows DuckDB alone."""
+    """The process has DuckDB and not realdb."""
     path = export("store", "all.duckdb", real_modelled_store)
     program = """
 import json, sys, duckdb

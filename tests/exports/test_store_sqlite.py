@@ -89,7 +89,7 @@ def test_keys_of_the_real_data(export: Callable[..., Path], real_modelled_store:
     with closing(sqlite3.connect(path)) as con:
         assert con.execute("pragma foreign_key_check").fetchall() == []
         assert references(con) == KEYS
-        # What Datasette shows for a label: the column `name` of the table that it refers to.
+        # Datasette shows the column `name` of the referenced table in place of a label.
         assert con.execute(
             """
             select p.model, c.name

@@ -1,4 +1,4 @@
-"""What upstream ships, written anew: the same bytes and equal arrays, and so the same store."""
+"""The upstream files written by realdb: the same bytes, equal arrays, and the same store."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def column(store: Store, sql: str) -> list[Any]:
 
 
 def tables(store: Store) -> set[str]:
-    """Return the tables that come from files; each store also says what it is."""
+    """Return the tables of a store, without those that every store has."""
     assert {"images", "sources", "build"} <= set(store.tables)
     return set(store.tables) - {"images", "sources", "build"}
 
@@ -211,7 +211,7 @@ def test_files_of_original_labels_that_agree_are_all_sources(
 def test_original_labels_in_another_order_are_refused(
     source_folder: Path, refusal: Refusal, tmp_path: Path, reorder: Callable[[list[int]], list[int]]
 ) -> None:
-    # With names beside them they are of the right form: only the ReaL labels give them away.
+    # With file names the form is right. Only the ReaL labels show the wrong order.
     (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(source_folder))))
     error = refusal(original=tmp_path / "mine.csv")
     assert (error.file, error.column, error.parameter) == ("mine.csv", "label", "original")
@@ -224,7 +224,7 @@ def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
     for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
         path = folder / wordnet_id / name
         if wordnet_id in first:
-            path.hardlink_to(first[wordnet_id])  # quicker made than a file
+            path.hardlink_to(first[wordnet_id])  # faster than a file
         else:
             path.parent.mkdir(parents=True)
             path.touch()
@@ -371,7 +371,7 @@ def test_the_devkits_list_is_found_beside_its_labels(
     assert column(store, "select original_label from images order by image_id") == expected
 
 
-# What is absent is absent -------------------------------------------------------------------------
+# Missing files ------------------------------------------------------------------------------------
 
 
 def test_real_json_alone(source_folder: Path, synthetic: Path, ingest: Ingest) -> None:
@@ -548,7 +548,7 @@ def test_a_valid_file_that_is_not_published_causes_a_warning(
     keep(source_folder, "real.json")
     with pytest.warns(RealdbWarning) as caught:
         store = realdb.ingest(source_folder, store=tmp_path / "store")
-    (text, _) = (str(each.message) for each in caught)  # the other is of what is not there
+    (text, _) = (str(each.message) for each in caught)  # the other warning is about missing files
     assert text.startswith(str(source_folder / "real.json"))
     assert "(sha256 " in text
     content = (source_folder / "real.json").read_bytes()

@@ -11,7 +11,7 @@ from realdb.errors import DataError, UsageError
 from realdb.ingest import columns, predictions, roles
 from realdb.ingest.options import ROLES
 
-# A row, and what becomes of it.
+# A row of a file, and the row that is read from it.
 ROW = {"model": "m", "image": 12, "rank": 1, "label": 394, "confidence": 0.5}
 TAKEN = [("m", 12, 1, 394, 0.5)]
 
@@ -123,7 +123,7 @@ def test_timm_writes_one_prediction_twice(
 
 @pytest.mark.parametrize("number", [3, 3.0, "3"])
 def test_an_index_beside_a_number(number: object, refuse: Callable[..., DataError]) -> None:
-    """There `index` may be a row's number, as pandas calls it in reset_index()."""
+    """`index` may be the row number, as in pandas' reset_index()."""
     error = refuse(pa.Table.from_pylist([{**renamed("label", "index"), "label": number}]))
     assert (error.parameter, error.column, error.count) == ("columns", "label", 2)
     assert "index, label" in str(error)
@@ -131,7 +131,7 @@ def test_an_index_beside_a_number(number: object, refuse: Callable[..., DataErro
 
 @pytest.mark.parametrize("twice", [("label", "label"), ("label", "LABEL"), ("note", "Note")])
 def test_columns_of_the_same_name(twice: tuple[str, str], refuse: Callable[..., DataError]) -> None:
-    """DuckDB would rename the second, and so decide for the first."""
+    """DuckDB would rename the second column, and silently use the first."""
     table = pa.Table.from_arrays([[1], [2], [3]], names=["image", *twice])
     error = refuse(table)
     assert (error.column, error.count, error.parameter) == (twice[0], 2, None)

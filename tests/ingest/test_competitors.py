@@ -115,7 +115,7 @@ def test_one_class_in_two_spellings() -> None:
 
 @pytest.mark.parametrize("truth", [TRUTH, None])
 def test_undecidable_columns_are_refused(truth: Truth | None) -> None:
-    """A few images, or no original labels: the doubt is a question."""
+    """With few images or without original labels the columns are refused with the choices."""
     rows = 5 if truth else ROWS
     table = {"file": NAMES, "label": ACTUAL, "mine_pred": PREDICTED}
     error = refuse(table, rows, truth=truth)
@@ -154,7 +154,7 @@ def test_the_order_of_rows_without_names() -> None:
 
 
 def test_columns_by_their_contents() -> None:
-    """Without a known name, what agrees with the original labels is the label."""
+    """Without a known name, the column that agrees with the original labels is the label."""
     table = {"a": SCORES, "b": PREDICTED, "c": NAMES, "d": CORRECT}
     assert take(table) == expected(PREDICTED)
     assert take({"c": NAMES, "b": [f"word {label}" for label in PREDICTED]})

@@ -1,4 +1,4 @@
-"""The shapes in which JSON has predictions: each is read as the plain rows are, or refused."""
+"""JSON in many shapes: each is read like the plain rows, or refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from refusals import refused
 
 
 class Image(NamedTuple):
-    """What a model says of an image: its choices as written, each with a score."""
+    """The predictions for an image: the choices with their scores, in the order of the file."""
 
     name: str
     labels: list[int]
@@ -372,7 +372,7 @@ ARRAYS: dict[str, tuple[Callable[[int], Any], Callable[[int], list[tuple[int, fl
 
 @pytest.mark.parametrize(("name", "wrap"), [*itertools.product(ARRAYS, [False, True])])
 def test_an_array(name: str, wrap: bool, tmp_path: Path) -> None:
-    """A value for each of the 50,000 images, which an order names."""
+    """The array has one value for each of the 50,000 images, in an `order`."""
     write, choices = ARRAYS[name]
     order = tmp_path / "order.txt"
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(50_000, 0, -1)]

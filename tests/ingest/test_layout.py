@@ -1,4 +1,4 @@
-"""Texts however they are laid out: what is read is what the plain csv holds, or it is refused."""
+"""Text files in many layouts: each is read like the plain csv, or refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ MIXTURES = list(
 
 @pytest.mark.parametrize("place", range(len(ENCODINGS) * len(SEPARATORS)))
 def test_every_mixture(place: int, tmp_path: Path) -> None:
-    """Every separator in every encoding; the 324 mixtures of the others are shared out."""
+    """Every separator in every encoding, combined with a part of the 324 other mixtures."""
     path = tmp_path / "mine.csv"
     encoding = ENCODINGS[place % len(ENCODINGS)]
     separator = SEPARATORS[place // len(ENCODINGS)]
@@ -358,7 +358,7 @@ def test_no_rows(text: str, tmp_path: Path, refuse: Callable[..., Any]) -> None:
 def test_a_line_that_is_too_long(
     size: int, quoted: bool, place: str, tmp_path: Path, refuse: Callable[..., Any]
 ) -> None:
-    """DuckDB would leave out the last line without a word."""
+    """DuckDB would silently leave out the last line."""
     path = tmp_path / "mine.csv"
     cell = '"' + "x" * size + '"' if quoted else "x" * size
     rows = [f"{image},{image % 1000},a" for image in range(1, 100_001)]
@@ -410,7 +410,7 @@ LABEL_NAMES = ["label", "predicted_class", "PRED", "my label", None]
 @RELAXED
 @given(data=st.data())
 def test_plain_rows_are_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:
-    """Whatever is mixed, what is read is what was meant; a refusal names the file and a way out."""
+    """Any mixture is read correctly or refused; a refusal names the file and a remedy."""
     draw = data.draw
     images = draw(st.lists(st.integers(1, 50_000), min_size=1, max_size=6, unique=True))
     write = draw(

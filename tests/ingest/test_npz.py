@@ -54,7 +54,7 @@ def set_member(path: Path, name: str, content: Callable[[bytes], bytes]) -> None
             archive.writestr(member, data)
 
 
-# What is read -------------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -121,7 +121,7 @@ def test_a_damaged_zip_is_refused(
 def test_a_flipped_byte_fails_the_zip_checksum(
     source_folder: Path, refusal: Refusal, name: str
 ) -> None:
-    # Stored, not deflated: nothing but the checksum can tell.
+    # The member is stored and not deflated, so only the checksum shows the damage.
     with np.load(source_folder / name) as members:
         np.savez(source_folder / name, **members)
     with zipfile.ZipFile(source_folder / name) as archive:
@@ -137,7 +137,7 @@ def test_a_flipped_byte_fails_the_zip_checksum(
 def test_damage_never_gives_other_votes(
     synthetic: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """A DataError or, where only what nobody reads is changed, the very same: nothing else."""
+    """The result is a DataError, or the same votes if the changed bytes are not read."""
     name, reader = data.draw(
         st.sampled_from([("golden.npz", read_votes), ("scores.npz", read_scores)])
     )
@@ -279,7 +279,7 @@ def test_another_dtype_order_or_number_of_axes_is_refused(
 
 
 def test_two_threads_may_read_headers_at_once(synthetic: Path) -> None:
-    """NumPy reads them with ast.literal_eval, which in CPython 3.11 fails where threads meet."""
+    """NumPy reads headers with ast.literal_eval, which in CPython 3.11 can fail in threads."""
     failures: list[BaseException] = []
 
     def read_often() -> None:
@@ -287,11 +287,11 @@ def test_two_threads_may_read_headers_at_once(synthetic: Path) -> None:
             for _ in range(200):
                 with npz.member(synthetic / "golden.npz", "ids", dtype="<i8", axes=1):
                     pass
-        except BaseException as error:  # whatever it is: a thread's errors are otherwise lost
+        except BaseException as error:  # errors of a thread would be lost otherwise
             failures.append(error)
 
     def meet(*_: object) -> None:
-        time.sleep(0)  # lets the other thread run, wherever the collector interrupts this one
+        time.sleep(0)  # lets the other thread run when the collector interrupts this one
 
     threads = [threading.Thread(target=read_often) for _ in range(2)]
     threshold = gc.get_threshold()

@@ -29,7 +29,7 @@ def wordnet(labels: Sequence[int] | np.ndarray = LABELS) -> list[str]:
 
 
 def written(tmp_path: Path, content: Sequence[object] | np.ndarray | str | bytes) -> Path:
-    # The name says nothing: the content alone tells the form.
+    # The format is detected by the content and not by the name.
     path = tmp_path / "content"
     if isinstance(content, str):
         content = content.encode()
@@ -61,7 +61,7 @@ def tree(folder: Path, wordnet_ids: Sequence[str]) -> Path:
     for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
         path = folder / wordnet_id / name
         if wordnet_id in first:
-            path.hardlink_to(first[wordnet_id])  # quicker made than a file
+            path.hardlink_to(first[wordnet_id])  # faster than a file
         else:
             path.parent.mkdir(parents=True)
             path.touch()

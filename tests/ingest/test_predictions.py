@@ -17,7 +17,7 @@ NAME = "ILSVRC2012_val_00000293"
 
 
 def take(con: duckdb.DuckDBPyConnection, **columns: list[Any]) -> list[Any]:
-    """Give one table of predictions, and return the rows taken from it, in its order."""
+    """Read one table of predictions, and return the rows in its order."""
     predictions.add(con, table(**columns))
     return con.execute("select image_id, rank, label, confidence from predictions").fetchall()
 
@@ -278,7 +278,7 @@ def test_a_rank_in_some_rows_only(refuse: Callable[..., DataError]) -> None:
 def test_rows_are_counted_in_the_order_of_a_large_file(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
-    """Several threads read it, and what was refused before does not count."""
+    """The file is read by several threads, and an earlier refusal does not change the count."""
     images = np.repeat(np.arange(1, 50_001), 5)
     ranks = np.tile(np.arange(1, 6), 50_000)
     labels = (images * 7 + ranks) % 1000

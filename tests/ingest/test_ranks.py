@@ -60,7 +60,7 @@ def test_ranks_are_corrected(ranks: str, predictions_table: duckdb.DuckDBPyConne
 
 
 def test_ranks_as_written(predictions_table: duckdb.DuckDBPyConnection) -> None:
-    """A distance is lower where the model is more certain."""
+    """A distance is lower if the model is more certain."""
     found = read(predictions_table, lists(([7, 8], [0.1, 0.3])), ranks="as-written")
     assert [row[:3] for row in found] == [(1, 1, 7), (1, 2, 8)]
 
@@ -174,7 +174,7 @@ _CHOICES = st.lists(
 
 @given(images=st.lists(_CHOICES, min_size=1, max_size=5))
 def test_sorted_or_refused(images: list[list[tuple[int, float]]]) -> None:
-    """Ranks are taken only if confidence falls; by confidence they are Python's sort."""
+    """Ranks are accepted only if confidence falls. By confidence they match Python's sort."""
     table = lists(
         *(([label for label, _ in image], [score for _, score in image]) for image in images)
     )

@@ -283,7 +283,7 @@ def test_a_damaged_archive_gives_one_error(tmp_path: Path) -> None:
                 damaged.write_bytes(bad)
                 try:
                     with locate(damaged) as files:
-                        # What escapes notice must be whole; a bare tar has no checksum of content.
+                        # Undetected damage must leave the content; a plain tar has no checksum.
                         content_read = files["val.txt"].path.read_bytes()
                         assert kind == "" or content_read == members["a/val.txt"]
                         assert len(content_read) == len(members["a/val.txt"])
@@ -307,13 +307,13 @@ def test_a_single_file_is_refused_with_a_hint(tmp_path: Path, name: str) -> None
     assert caught.value.remedy.endswith(f"realdb ingest {tmp_path}")
 
 
-# Downloads: two small files stand for the real ones -----------------------------------------------
+# Downloads, with two small files in place of the real ones ----------------------------------------
 
 REAL, VOTES = b"[[1]]" * 100_000, b"votes"
 
 
 class Web:
-    """A server on the loopback: what it holds, and what it was asked for."""
+    """A server on the loopback interface: its files, and the requests that it received."""
 
     def __init__(self) -> None:
         self.holds: dict[str, bytes] = {}
@@ -353,7 +353,7 @@ Know = Callable[..., dict[str, KnownFile]]
 
 @pytest.fixture
 def know(monkeypatch: pytest.MonkeyPatch) -> Know:
-    """Replace what sources.toml says by two files with the places named."""
+    """Replace the content of sources.toml by two files with the named places."""
 
     def replaced(real: list[dict[str, str]], votes: list[dict[str, str]]) -> dict[str, KnownFile]:
         files = {}
@@ -369,7 +369,7 @@ def know(monkeypatch: pytest.MonkeyPatch) -> Know:
 
 @pytest.fixture
 def pip(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stand in for pip: `good==1` holds both files, other wheels fail as pip does."""
+    """Replace pip: `good==1` has both files, and other wheels fail as with pip."""
     asked: list[str] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -396,7 +396,7 @@ def wheel(requirement: str, member: str) -> dict[str, str]:
 
 
 def refused_port() -> str:
-    """Give the address of a port at which nobody listens."""
+    """Return the address of a closed port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.server_close()
     return f"127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""Names of classes in the lists that are in use, beside the names of some real classes."""
+"""Class names in common lists, with the names of some real classes."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_names_of_clip(
         (["sunglasses"], 1, (836, 837)),
         (["tub", "sunglasses"], 2, (836, 837)),
         (["construction crane", "sunglasses"], 2, (836, 837)),
-        # In any case, or beside names of no list: all classes of that name.
+        # In another case, or beside unknown names: all classes of that name.
         (["CONSTRUCTION CRANE", "partridge"], 2, (82, 86)),
         (["construction crane", "bathing tub", "cardigan"], 3, (264, 474)),
         (["construction crane", "hammerhead", "crane"], 3, (134, 517)),
@@ -219,5 +219,5 @@ def test_names_are_read_correctly_or_refused(
     except DataError as error:
         assert error.column == "label"
         return
-    # 'Cardigan' is the exact name of 264: a file of nothing but exact names means these.
+    # 'Cardigan' is the exact name of 264. A file with only exact names means these classes.
     assert found == labels or (case is not str and set(words) <= set(TORCHVISION.values()))

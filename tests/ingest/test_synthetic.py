@@ -33,14 +33,14 @@ def image_ids(info: Any) -> Any:
 
 
 def original_labels(folder: Path) -> Any:
-    """Return the class id of each image, read as upstream's two files have it."""
+    """Return the class id of each image, read from upstream's two files."""
     places = {name: n for n, name in enumerate((folder / "labels.txt").read_text().split())}
     names = (folder / "validation_labels.txt").read_text().split()
     return np.array([places[name] for name in names])
 
 
 def scores_from_files(folder: Path) -> Any:
-    """Return closed_form_scores of what stands in the files of `folder`."""
+    """Return closed_form_scores of the files in `folder`."""
     raters = load(folder, "raters.npz")
     votes = Answers(*np.nonzero(raters.pop("tensor")))
     info = raters["info"]

@@ -1,4 +1,4 @@
-"""What is packed, piped or in a format of another kind."""
+"""Packed files, pipes and unsupported formats."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
 def test_an_unsupported_format_is_refused(
     name: str, suffix: str, tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
-    """Its content tells, whatever it is called."""
+    """The format is detected by the content, with any file name."""
     path = tmp_path / (name + suffix)
     content, remedy = FOREIGN[name]
     path.write_bytes(content)

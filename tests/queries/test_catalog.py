@@ -12,7 +12,7 @@ from realdb.schema.tables import TABLES, create_table
 from realdb.store.store import Store
 from refusals import refused
 
-# Views that need more than real.json, and a file that would give it.
+# Views that need a table that real.json does not give, and a source file of the table.
 WANTING = [
     ("rated_questions", "questions", "scores.npz"),
     ("labels_at", "scores", "scores.npz"),
@@ -172,7 +172,7 @@ def test_definition() -> None:
 def two_images(
     database: Callable[..., duckdb.DuckDBPyConnection],
 ) -> duckdb.DuckDBPyConnection:
-    """Return a database in which one image has a label, and the other would have at 0.5."""
+    """Return a database in which one image has a label, and the other has one only at 0.5."""
     name = "ILSVRC2012_val_{:08d}.JPEG".format
     con = database(
         {
@@ -191,7 +191,7 @@ def two_images(
             ],
         }
     )
-    # As a connection of a store has it: what is substituted is a view.
+    # As on a connection of a store, the substituted name is a view.
     con.execute("alter table labels rename to stored_labels")
     con.execute("create view labels as select * from stored_labels")
     return con

@@ -10,7 +10,7 @@ from realdb.queries import catalog, dialects
 from refusals import refused
 
 UNDER_RULES = [name for name in catalog.views() if catalog.is_under_rules(name)]
-# What a view may not hold, a few words of what is said of it.
+# SQL that a view must not have, and a part of the message about it.
 REFUSED = [
     ("select 1.0 / 3 as x", "1.0: a decimal: write 1.0e0"),
     ("select avg(case when is_real then 1.0 else 0 end) as x from rated_questions", "a decimal"),

@@ -1,8 +1,8 @@
 """Every view on another engine, row by row against DuckDB.
 
 The engine is Sail, a server of Spark Connect that starts in a second, and with the mark `spark`
-Apache Spark itself, which needs Java. A view that is new is asked here without a word more; one
-with new parameters needs a value in ARGUMENTS.
+Apache Spark itself, which needs Java. A new view is tested without a change here; new parameters
+need a value in ARGUMENTS.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One rule for scores and thresholds in all views: `round(score, 12) >= round(threshold, 12)`.
 
 A share of votes is a fraction, and floats of one fraction differ in their last digits by how they
-were summed up. Exact fractions say what is kept.
+were summed up. Exact fractions give the expected labels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prediction files run nothing, and read nothing but themselves."""
+"""Prediction files run no code and read no other files."""
 
 from __future__ import annotations
 

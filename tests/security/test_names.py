@@ -1,4 +1,4 @@
-"""Names are data: a terminal shows them, and obeys none of them."""
+"""Names are data: control characters in them do not reach a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A query only reads. Each attack is tried in every place that takes SQL, on a store of its own.
+"""Queries can only read. Each attack is tried in every place that takes SQL, on a new store.
 
 Afterwards no file of the store has changed, and no file has appeared beside it.
 """
@@ -21,7 +21,7 @@ from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
 from realdb.store.store import Store, resolve
 
-# What is written stands in TARGET: a table of the store, CURRENT, or a new file.
+# TARGET is the file to write: a table of the store, CURRENT, or a new file.
 WRITES = [
     "with x as (copy (from labels where image_id > 1000) to '{target}' (format parquet)) from x",
     "with x as (copy (select 'elsewhere') to '{target}' (format csv)) from x",
@@ -211,7 +211,7 @@ def test_command_line_prints_one_line(store: Store) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_the_connection_is_locked_too(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the parse tree lets pass, the connection still opens no other file."""
+    """The connection opens no other file even if the check of the parse tree passes."""
     from realdb.queries import statements
 
     monkeypatch.setattr(statements, "require_reading", lambda *_: None)
@@ -270,7 +270,7 @@ def test_stored_models_and_prediction_files_are_read(
 
 
 def test_a_store_in_a_folder_with_an_odd_name(synthetic_store: Store, tmp_path: Path) -> None:
-    """To DuckDB's readers a path is a pattern, and the lock compares what they open."""
+    """DuckDB's readers expand a path as a pattern, and the lock compares the resulting files."""
     without = shutil.ignore_patterns("realdb.duckdb")
     root = shutil.copytree(synthetic_store.root, tmp_path / "it's [a] *?", ignore=without)
     assert realdb.query("select count(*) from images", store=root).fetchall() == [(50_000,)]

@@ -133,7 +133,7 @@ def some_truth(votes: VoteArrays, classes: int = 2) -> npt.NDArray[np.int64]:
     return truth
 
 
-# What there is to know about votes.
+# Properties of votes.
 
 
 def test_invalid_votes_are_refused() -> None:
@@ -200,7 +200,7 @@ def test_majority_by_hand() -> None:
 def test_weighted_by_hand() -> None:
     votes = votes_of([(0, 0, YES), (0, 1, NO), (0, 2, MAYBE), (1, 2, YES)], 2, 3)
     assert weighted_vote(votes, [3, 1, 4])[:, 1].tolist() == [5 / 8, 1]
-    # Nothing but a rater who counts for nothing.
+    # The only rater has weight 0.
     assert weighted_vote(votes, [3, 1, 0])[:, 1].tolist() == [3 / 4, 0.5]
     for wrong in ([1, 1], [1, -1, 1], [1, np.nan, 1]):
         with refused(UsageError, "3 ", parameter="weight", count=3):
@@ -334,7 +334,7 @@ def test_dawid_skene_matches_naive_em(
     assert_is_naive(fit, naive_em(votes, soft, truth, smoothing, 8))
     for known, row in zip(truth, fit.posterior, strict=True):
         assert known < 0 or row[known] == 1
-    # Who never answers may answer anything.
+    # A rater without answers can have any probabilities.
     np.testing.assert_allclose(fit.confusion[-1], 1 / answers)
 
 
@@ -481,7 +481,7 @@ def real_round(real_store: Store) -> Round:
 
 
 def test_on_the_real_votes(real_round: Round, real_store: Store) -> None:
-    """What EM makes of the paper's votes, and how it fits what was published."""
+    """The result of EM on the paper's votes, compared with the published labels."""
     votes = real_round.votes
     assert (len(votes.item), votes.items, votes.raters) == (924_810, 184_962, 85)
     assert votes.patterns.code.shape == (5, 99_219)
@@ -527,7 +527,7 @@ def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: VoteArrays) -> No
     assert table.index.tolist() == np.unique(votes.item).tolist()
     expected, found = table.to_numpy(), mine[table.index]
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    # The same labels, where it is not a tie but for rounding.
+    # The same labels, except for ties up to rounding.
     first, second = np.sort(expected, axis=1)[:, :-3:-1].T
     clear = first - second > 1e-6
     assert (found.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
@@ -535,7 +535,7 @@ def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: VoteArrays) -> No
 
 
 def compact(votes: VoteArrays) -> VoteArrays:
-    """Return the votes with the items that have any, for crowd-kit knows no others."""
+    """Return the votes with the items that have votes, as crowd-kit has no other items."""
     asked, item = np.unique(votes.item, return_inverse=True)
     return VoteArrays(
         item=item,
@@ -618,7 +618,7 @@ def test_crowdkit_weights_by_agreement_with_the_majority(crowdkit: Any) -> None:
     rows = zip(votes.item[once], votes.rater[once], votes.answer[once], strict=True)
     votes = votes_of(list(rows), votes.items, votes.raters)
     soft = np.eye(3)
-    # A tie goes to whichever class comes first there.
+    # crowd-kit gives a tie to the first class.
     majority = crowdkit.MajorityVote().fit_predict(frame(votes)).sort_index()
     weight = agreement(votes, majority.to_numpy(), soft_label=soft)
     skills = crowdkit.Wawa().fit(frame(votes)).skills_.sort_index()

@@ -100,7 +100,7 @@ def test_krippendorffs_example() -> None:
     found = of(answers)
     assert round(found["nominal_alpha"], 3) == 0.743
     assert round(found["ordinal_alpha"], 3) == 0.815
-    # The diagonal and the margins of the coincidence matrix printed there.
+    # The diagonal and the margins of the coincidence matrix in the paper.
     matrix = agreement.coincidences(answers).sum(axis=0)
     assert matrix.diagonal() == pytest.approx([7, 10, 8, 4, 3])
     assert matrix.sum(axis=0) == pytest.approx([9, 13, 10, 5, 3])
@@ -140,7 +140,7 @@ def test_perfect_agreement() -> None:
 
 @pytest.mark.parametrize(("by", "groups"), [(None, 1), ("animal", 2), ("class", 1000)])
 def test_votes_match_the_views(synthetic_store: Store, by: str | None, groups: int) -> None:
-    """The coefficients of all images, once each, are those that the views give."""
+    """The coefficients of all images, each sampled once, are those of the views."""
     con = synthetic_store.connect()
     catalog.install(con, synthetic_store.names, ["agreement", "agreement_by_class"])
     view = con.view("agreement_by_class" if by == "class" else "agreement")
@@ -191,7 +191,7 @@ def test_the_seed_gives_the_samples() -> None:
     assert (agreement.resample(questions, replicates=10, seed=3) == first).all()
     assert (agreement.resample(questions, replicates=20, seed=3)[:, :, :10] == first).all()
     assert not (agreement.resample(questions, replicates=10, seed=4) == first).any()
-    # A group has the same samples beside other groups as by itself.
+    # A group has the same samples with and without other groups.
     one = questions._replace(group=np.where(questions.group == 0, 0, 1))
     assert (agreement.resample(one, replicates=10, seed=3)[:, 0] == first[:, 0]).all()
 

@@ -24,7 +24,7 @@ def text_of(path: Path) -> str:
     return (path / "part" if path.is_dir() else path).read_text()
 
 
-# One name for each place where a longer or an unlucky one might fail.
+# Names at the limits of length and with special characters.
 NAMES = ["a b.csv", "old", ".hidden", "x" * 252]
 
 
@@ -70,7 +70,7 @@ def test_a_failed_write_leaves_no_file(
 def test_a_folder_that_cannot_be_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], fails_at: int
 ) -> None:
-    """Its place is free by then: the old one goes back."""
+    """If the old folder has been moved away, it is moved back."""
     target = tmp_path / "tree"
     make(target, "old", is_folder=True)
     moves: list[Path] = []
@@ -99,7 +99,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
 def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
-    """The temporary folder is its owner's alone, and what is made in it is not."""
+    """The temporary folder is private, and the files made in it have the usual permissions."""
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "part").touch()
     for is_folder, usual in ((True, tmp_path / "plain"), (False, tmp_path / "plain" / "part")):
@@ -115,7 +115,7 @@ def test_put(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a", "b"]
 
 
-# What may be written where.
+# Which files may be written.
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.PQ", "a"])

@@ -52,7 +52,7 @@ def held() -> Iterator[Held]:
 
 @pytest.fixture
 def put(held: Held, tmp_path: Path) -> Callable[..., list[str]]:
-    """Return a function that stores rows, and returns what became of each model."""
+    """Return a function that stores rows, and returns the status of each model."""
 
     def put(rows: Sequence[Row], root: Path = tmp_path, **options: object) -> list[str]:
         facts = {"provenance": SOURCE, "where": "new.csv"} | options
@@ -63,7 +63,7 @@ def put(held: Held, tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def stored(root: Path) -> list[Row]:
-    """Return all that is stored, as a connection sees it, in the order in which it stands."""
+    """Return all stored rows, as read by a connection, in their order."""
     con = duckdb.connect()
     create_table(con, "predictions")
     prediction_sets.show(con, root)
@@ -117,7 +117,7 @@ def test_no_two_models_share_a_file_on_any_system(tmp_path: Path) -> None:
     assert max(len(file.name) for file in files) < 200
 
 
-# What is stored.
+# Storing.
 
 
 def test_rows_are_stored_by_model(put: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_the_same_rows_change_nothing(put: Callable[..., list[str]], tmp_path: P
 def test_other_rows_are_refused(
     rows: list[Row], put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """Nothing of the file is stored, its other models neither."""
+    """No model of the file is stored."""
     put(VIT)
     was = prediction_sets.path(tmp_path, "ViT").read_bytes()
     with pytest.raises(DataError) as caught:
@@ -242,7 +242,7 @@ def test_a_failing_write_leaves_no_trace(
     assert {name: (tmp_path / "predictions" / name).read_bytes() for name in names(tmp_path)} == was
 
 
-# What is shown, listed and removed.
+# Reading, listing and removing.
 
 
 def test_stored_models_are_added_to_the_predictions_of_the_call(
@@ -257,7 +257,7 @@ def test_stored_models_are_added_to_the_predictions_of_the_call(
     everything = con.execute("select distinct model from predictions order by 1").fetchall()
     assert everything == [("ViT",), ("mine",)]
     assert con.execute("describe predictions").fetchall()[0][:2] == ("model", "VARCHAR")
-    # The files that are shown are those that were checked.
+    # The connection reads the files that were checked.
     put([("later", 1, 1, 1, None)])
     assert con.execute("select count(*) from predictions").fetchall() == [(4,)]
 
@@ -350,7 +350,7 @@ def test_models_of_an_older_realdb_have_no_checksums(
     prediction_sets.write_checksums(tmp_path, unknown)
     assert len(stored(tmp_path)) == 4
     assert len(names(tmp_path)) == 2
-    # One that is replaced has them at once.
+    # A replaced model has checksums.
     (tmp_path / "predictions" / "b.checksums.json").unlink()
     assert put([("b", 1, 1, 4, None)], replace=True) == ["replaced"]
     assert len(names(tmp_path)) == 2
@@ -476,7 +476,7 @@ def test_a_killed_process_leaves_whole_files(stop_at: str, tmp_path: Path) -> No
     left = [*(tmp_path / "predictions").glob("*.partial")]
     assert left, "stopped too late"
     assert {row[0] for row in prediction_sets.listed(tmp_path).fetchall()} == before
-    # The lock went with the process: the next one does not wait, and takes up what is left.
+    # The lock ended with the process: the next one does not wait, and adds the rest.
     prediction_sets.sweep(tmp_path)
     assert names(tmp_path) == {f"{model}.parquet" for model in before}
     again = start(tmp_path, "a")
@@ -502,7 +502,7 @@ def test_a_reader_is_not_disturbed(put: Callable[..., list[str]], tmp_path: Path
 def test_a_removed_file_is_distinguished_from_other_errors(
     is_locked: bool, put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """A locked connection may not look for a folder in place of the file, and says so."""
+    """A locked connection may not look for a folder in place of the file, which is an error."""
     put([("m", 1, 1, 1, None)])
     (path,) = prediction_sets.files(tmp_path)
     con = duckdb.connect()

@@ -69,7 +69,7 @@ def builds(root: Path) -> set[str]:
     return {path.name for path in (root / "builds").iterdir()}
 
 
-# What a build leaves, and when.
+# The files of builds.
 
 
 def test_a_published_build_is_current(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_leftovers_of_a_killed_ingest_are_removed(tmp_path: Path) -> None:
 def test_a_replaced_build_is_removed_after_a_day(tmp_path: Path) -> None:
     made = [publish(tmp_path).build_id for _ in range(3)]
     for hours, gone in ((23.9, 0), (0.2, 2), (30, 4)):
-        # As if the clock had gone on.
+        # As if time had passed.
         for path in tmp_path.glob("builds/*/manifest.json"):
             written = path.stat().st_mtime - hours * 3600
             os.utime(path, (written, written))
@@ -421,7 +421,7 @@ def test_two_processes_ingest_at_once(synthetic: Path, tmp_path: Path) -> None:
     [
         ("builds", False),  # the build is whole, and still has its .partial name
         ("CURRENT", False),
-        ("realdb.duckdb", True),  # the copy for other clients, which comes last
+        ("realdb.duckdb", True),  # the copy for other clients, which is written last
     ],
 )
 def test_a_killed_ingest_leaves_a_whole_store(
@@ -458,7 +458,7 @@ def build_id_of(path: Path) -> str:
         return build_id
 
 
-# What a build holds.
+# The content of a build.
 
 
 @pytest.fixture(scope="module", params=["real_store", "synthetic_store", "bare_store"])
@@ -470,7 +470,7 @@ def built(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture(scope="module")
 def client(built: Store) -> duckdb.DuckDBPyConnection:
-    """Return what another client sees: a connection whose `realdb` is the copy in the root."""
+    """Return a connection of another client, whose `realdb` is the copy in the root."""
     con = duckdb.connect()
     con.execute(f"attach '{built.root / 'realdb.duckdb'}' as realdb (read_only)")
     con.execute("use realdb")
@@ -580,7 +580,7 @@ def test_parquet_has_the_types_of_the_sql_file(built: Store) -> None:
         written = con.read_parquet(str(built.parquet(table)))
         assert written.columns == declared.columns, table
         assert written.types == declared.types, table
-        # What other engines see: text is text, no dictionary and no ENUM.
+        # For other engines text is text: no dictionary and no ENUM.
         for field in pq.read_schema(built.parquet(table)):
             assert not pa.types.is_dictionary(field.type), f"{table}.{field.name}"
 

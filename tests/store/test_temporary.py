@@ -20,7 +20,7 @@ Folder = Callable[[], AbstractContextManager[Path]]
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the system's temporary folder, which is the test's own."""
+    """Return a private folder that replaces the system's temporary folder."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(temporary, "_spills", [])
@@ -85,7 +85,7 @@ def test_foreign_folders_are_kept(folder: Folder, system: Path) -> None:
     (precious / "chapter").touch()
     for name in ("realdb-notes", ".realdb-notes.partial", "realdb-other"):
         (system / name).mkdir()
-    # No lock, no sign of its maker; a lock that is a link leads elsewhere.
+    # A folder without a lock has no known owner; a lock that is a link points elsewhere.
     (system / "realdb-notes.lock").symlink_to(precious / "chapter")
     with folder():
         pass

@@ -120,7 +120,7 @@ def test_refused(
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
 def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
-    """It may be whole, and 999; or it was 9990 or 999.5, and is cut. So it is said."""
+    """The last value may be 999, or a cut 9990 or 999.5, so there is a warning."""
     content = TEXT.rstrip("\n").encode()
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
@@ -137,7 +137,7 @@ def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
 def test_an_unclosed_quote_in_a_large_file(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
-    """What DuckDB takes for the cell is the rest of the file: a message holds none of that."""
+    """DuckDB reads the rest of the file as the cell. The message does not contain it."""
     path = tmp_path / "mine.csv"
     rows = "".join(f"{image},{image % 1000}\n" for image in range(1, 50_001))
     path.write_text(f'image,label\n"{rows}', encoding="utf-8")
@@ -145,7 +145,7 @@ def test_an_unclosed_quote_in_a_large_file(
 
 
 def test_only_the_chosen_separator_separates(take: Callable[..., Any]) -> None:
-    """Nothing is sniffed: a tab in a .csv is text."""
+    """The separator is not guessed: a tab in a .csv is text."""
     assert take(TEXT.replace("val/", "val\t/").encode()) == TAKEN
 
 

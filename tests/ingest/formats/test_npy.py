@@ -27,7 +27,7 @@ def rows(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def blocks(logits: Any, rows: int = BLOCK) -> Any:
-    """The array in parts that top_k may change."""
+    """Yield the array in blocks that top_k may change."""
     return (logits[start : start + rows].copy("K") for start in range(0, len(logits), rows))
 
 
@@ -75,7 +75,7 @@ def test_logits_stay_with_their_image(tmp_path: Path, predictions_table: Any) ->
     path.unlink()  # 100 MB
     assert np.array_equal(taken["label"].reshape(-1, 5)[:, 0], LABELS)
     assert np.array_equal(taken["image_id"].reshape(-1, 5)[:, 4], np.arange(1, 50_001))
-    # The others are equal: the lower class id ranks first.
+    # Of equal values the lower class id ranks first.
     assert (taken["label"].reshape(-1, 5)[1:7, 1:] == [0, 1, 2, 3]).all()
 
 
@@ -104,7 +104,7 @@ def test_top_k_is_the_head_of_a_stable_sort(
 @pytest.mark.parametrize("threads", [1, THREADS, 4])
 @pytest.mark.parametrize("dtype", ["f2", "f4", ">f8"])
 def test_top_k_over_many_blocks(dtype: str, threads: int) -> None:
-    """Many ties, and classes that are masked for all images, or for all but four."""
+    """There are many ties, and classes that are masked for all images or for all but four."""
     logits = np.random.default_rng(1).integers(0, 50, (9000, 40)).astype(dtype)
     logits[:, 7:20] = -np.inf
     logits[::97, 4:] = -np.inf

@@ -1,4 +1,4 @@
-"""Predictions at s3:// and https://: servers on loopback, and nothing beyond."""
+"""Predictions at s3:// and https://, from servers on the loopback interface only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FILES = ("ViT.csv", "ViT.csv.gz", "ViT.parquet", "ViT.npy", "ViT.duckdb")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the same predictions in each of FILES; those in Parquet are wide."""
     folder = tmp_path_factory.mktemp("files")
-    order = np.roll(np.arange(50_000), 1)  # a column that counted the rows would be a question
+    order = np.roll(np.arange(50_000), 1)  # a column with row numbers would be ambiguous
     rows = pa.table({"image": order + 1, "label": LABELS[order]})
     with duckdb.connect(str(folder / "ViT.duckdb")) as con:
         con.register("rows", rows)
@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """A web server as Python has it, which knows no ranges; what is below /closed/ is not sent."""
+    """Python's web server, without ranges; paths below /closed/ are forbidden."""
 
     def send_head(self) -> Any:
         if self.path.startswith("/closed/"):
@@ -73,7 +73,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 class Ranges(Handler):
-    """A web server as others are: it sends the part that is asked for."""
+    """A web server with ranges: it sends the requested part of a file."""
 
     def send_head(self) -> Any:
         path = Path(self.translate_path(self.path))
@@ -100,7 +100,7 @@ def web(files: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def ranges(files: Path) -> Iterator[str]:
-    """Yield the address of a web server with `files` that knows ranges."""
+    """Yield the address of a web server with `files` that supports ranges."""
     yield from serve(Ranges, files)
 
 
@@ -114,7 +114,7 @@ def serve(kind: type[Handler], files: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def s3(files: Path) -> Iterator[str]:
-    """Yield the URL of a folder at S3 with `files`; the environment says where that is."""
+    """Yield the URL of a folder at S3 with `files`; the environment has the endpoint."""
     needs("s3fs")
     moto = needs("moto.server")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -143,7 +143,7 @@ def s3(files: Path) -> Iterator[str]:
 
 @pytest.fixture(params=["web", "ranges", "s3"])
 def place(request: pytest.FixtureRequest) -> str:
-    """Return each of the three."""
+    """Return each of the three addresses."""
     return str(request.getfixturevalue(request.param))
 
 
@@ -258,7 +258,7 @@ def test_invalid_addresses_are_refused() -> None:
 def test_stored_checksum_is_that_of_the_remote_file(
     place: str, files: Path, synthetic_store: Store, tmp_path: Path
 ) -> None:
-    """The checksum is that of the file, packed as it is."""
+    """The checksum is that of the packed file."""
     store = shutil.copytree(synthetic_store.root, tmp_path / "store")
     realdb.add(f"{place}/ViT.csv.gz", store=store)
     realdb.add(f"{place}/ViT.parquet", model="in Parquet", store=store)
@@ -284,7 +284,7 @@ def test_library_reads_remote_files(place: str, files: Path, synthetic_store: St
 
 
 def test_command_line_reads_remote_files(s3: str, synthetic_store: Store) -> None:
-    """The URL arrives as it was written: both slashes."""
+    """Both slashes of the URL are kept."""
     command = [sys.executable, "-m", "realdb", "doctor", f"{s3}/a b.csv"]
     environment = os.environ | {"REALDB_HOME": str(synthetic_store.root), "COLUMNS": "200"}
     done = subprocess.run(

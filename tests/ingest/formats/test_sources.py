@@ -80,7 +80,7 @@ def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
 
 
 def test_hive_folders(tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection) -> None:
-    """DuckDB, Spark and pyarrow write them: the model is in the folder's name only."""
+    """DuckDB, Spark and pyarrow write them. The model is only in the folder's name."""
     con = predictions_table
     con.execute(
         "create table rows as from (values ('a b', 1, 2), ('c', 1, 3)) t(model, image, label)"
@@ -160,7 +160,7 @@ def test_a_relation(predictions_table: Any) -> None:
 
 
 class Dataset:
-    """What of datasets.Dataset is used: its rows, whatever was selected of them, as Arrow."""
+    """The part of datasets.Dataset that realdb uses: the selected rows as Arrow."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table

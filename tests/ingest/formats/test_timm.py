@@ -1,4 +1,4 @@
-"""What timm's inference.py writes, in every shape that its flags give."""
+"""The outputs of timm's inference.py with all of its flags."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def frame(
     separate: bool = False,
     names: Mapping[str, str] = {},
 ) -> pd.DataFrame:
-    """Return what inference.py has gathered when it comes to save_results()."""
+    """Return the frame that inference.py passes to save_results()."""
     column = {"filename": "filename", "index": "index", "label": "label", "prob": "prob", **names}
     held: dict[str, Any] = {column["filename"]: FILES}
     best = BEST[:, :topk]
@@ -227,7 +227,7 @@ def refused(con: duckdb.DuckDBPyConnection, source: object, **options: Any) -> D
 
 
 def test_numpys_ellipsis_is_refused(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
-    """Older versions did not turn them off."""
+    """Older versions of timm did not turn the ellipsis off."""
     with np.printoptions(threshold=4):
         frame(12, label_type="none", include_index=True).to_csv(tmp_path / "m.csv", index=False)
     error = refused(con, tmp_path / "m.csv")
@@ -282,7 +282,7 @@ def test_a_name_that_two_classes_share(
 def test_a_short_name_beside_full_names_is_unambiguous(
     tmp_path: Path, con: duckdb.DuckDBPyConnection
 ) -> None:
-    """'maillot' is 638, and only the first of the names of 639: beside whole names it is clear."""
+    """'maillot' is the name of 638 and the first name of 639. Beside full names it means 638."""
     table = frame()
     table.loc[[2, 3], "label"] = [NAMES[638], NAMES[639]]
     predictions.add(con, save(table, tmp_path / "m", "csv"))
