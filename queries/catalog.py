@@ -1,13 +1,13 @@
-"""Find the views, say what they need, and install them on a DuckDB connection.
+"""Find the views, list the tables that they need, and install them on a DuckDB connection.
 
 A view is one .sql file below this folder: a header (see schema/header.py) and one SELECT, which may
-have comments of its own. Its name is the file's, its layer the folder's. A view with parameters
-(`$threshold`) becomes a table macro; other views do not call macros. What a view's `reads` line
-names is installed before it.
+have comments. The view has the name of the file and the layer of the folder. A view with parameters
+(`$threshold`) becomes a table macro; other views do not call macros. The views in the `reads` line
+of a header are installed first.
 
-The constants of the paper's pipeline stand in one view, `pipeline_rules`. Each view that reads it,
-itself or through others, is also installed as a macro `NAME_if`, which asks it under other rules:
-recomputed_labels_if(golden_majority := 4).
+The constants of the paper's pipeline are in one view, `pipeline_rules`. Each view that reads it,
+directly or through other views, is also installed as a macro `NAME_if`, which computes the view
+with other constants: recomputed_labels_if(golden_majority := 4).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LAYERS = ("labels", "scoring", "reports")
 RULES = "pipeline_rules"
-# The view, with a parameter for each, that takes the place of the rules; NULL leaves one as it is.
+# The view that replaces the rules: a parameter for each; NULL keeps the published value.
 OTHER_RULES = "rules_with"
 _PUBLISHED = "published_rules"
 _FOLDER = Path(__file__).parent
@@ -36,7 +36,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A view as its file states it: `select` is the statement, `about` the header."""
+    """A view as read from its file: `select` is the statement, `about` the header."""
 
     path: Path
     name: str
@@ -52,8 +52,8 @@ def views() -> dict[str, View]:
 
 @functools.cache
 def find(name: str) -> View:
-    """Return the view called `name`; QueryError where there is none, with near names."""
-    # Only the files that are asked for are read: `realdb accuracy` starts with three of them.
+    """Return the view called `name`; raise QueryError, with near names, if there is none."""
+    # Only the files that are needed are read: `realdb accuracy` reads three of them.
     for layer in LAYERS:
         path = _FOLDER / layer / f"{name}.sql"
         if name.isidentifier() and path.is_file():
@@ -66,7 +66,7 @@ def find(name: str) -> View:
 
 
 def tables_of(*names: str) -> set[str]:
-    """Return the tables that the views `names` read, themselves or through others."""
+    """Return the tables that the views `names` read, directly or through other views."""
     found: set[str] = set()
     for name in names:
         for read in find(name).about.reads:
@@ -75,7 +75,7 @@ def tables_of(*names: str) -> set[str]:
 
 
 def allowed(tables: Collection[str]) -> list[str]:
-    """Return the names of the views that read no other tables than `tables`."""
+    """Return the names of the views that read only the tables `tables`."""
     return [name for name in all_names() if tables_of(name) <= {*tables}]
 
 
@@ -87,11 +87,12 @@ def install(
     comment: bool = False,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Create the views `names`, and those they read, on `con`; all that `tables` allow if None.
+    """Create the views `names`, and the views that they read, on `con`.
 
-    With `comment` each view and column gets its header's text by COMMENT ON; `notes` maps a table
-    to what the comments of the views that read it say as well. Raises QueryError, naming the
-    sources, where a view is named that reads a table the store lacks.
+    If `names` is None, all views are created that `tables` allow. With `comment` each view and
+    column gets the text of its header by COMMENT ON. `notes` maps a table to a note that is added
+    to the comments of the views that read it. Raises QueryError, with the missing source files, if
+    a view reads a table that is not among `tables`.
     """
     if names is None:
         names = allowed(tables)
@@ -104,14 +105,15 @@ def install(
         for name in filter(is_under_rules, order):
             con.execute(definition_if(name))
             if comment:
-                about = f"{name} under other rules: {RULES} says which."
+                about = f"{name} under other rules. The parameters are described in {RULES}."
                 _comment_macro(con, f"{name}_if", about, _note(name, notes or {}))
 
 
 def in_order(names: Iterable[str], tables: Collection[str]) -> list[View]:
-    """Return the views `names` and those they read, each behind what it reads itself.
+    """Return the views `names` and the views that they read, each after the views that it reads.
 
-    Raises QueryError, naming the sources, where one reads a table that is not among `tables`.
+    Raises QueryError, with the missing source files, if one reads a table that is not among
+    `tables`.
     """
     order: dict[str, View] = {}
     for name in names:
@@ -121,7 +123,7 @@ def in_order(names: Iterable[str], tables: Collection[str]) -> list[View]:
 
 
 def require(name: str, tables: Collection[str]) -> View:
-    """Return the view `name`; QueryError, naming the missing sources, where it cannot be asked."""
+    """Return the view `name`; raise QueryError, with the source files, if a table is missing."""
     view = find(name)
     missing = sorted(tables_of(name) - set(tables))
     if missing:
@@ -136,14 +138,14 @@ def require(name: str, tables: Collection[str]) -> View:
 
 
 def definition(view: View) -> str:
-    """Return the statement that creates the view, or the table macro where it has parameters."""
+    """Return the statement that creates the view, or the table macro if it has parameters."""
     if view.about.parameters:
         return _macro(view.name, view, view.select)
     return f"create or replace view {quoting.identifier(view.name)} as\n{view.select}"
 
 
 def is_under_rules(name: str) -> bool:
-    """Say whether the view `name` reads the pipeline's rules, itself or through other views."""
+    """Return whether the view `name` reads the pipeline's rules, directly or through others."""
     reads = find(name).about.reads
     return name != OTHER_RULES and (
         RULES in reads or any(is_under_rules(read) for read in reads if read not in TABLES)
@@ -158,11 +160,11 @@ def definition_if(name: str) -> str:
 def select_if(name: str) -> str:
     """Return the SELECT of the view `name` under other rules, with the parameters of rules_with.
 
-    The files stand in it as they are: each view between the rules and this one as a named query,
-    which hides the view of that name.
+    The text of the view files is not changed. Each view between the rules and this one becomes a
+    named query, which hides the view of that name.
     """
-    # The published rules under another name: DuckDB 1.1 takes a query that reads its own name for
-    # a circle.
+    # The published rules get another name: DuckDB 1.1 refuses a named query that reads a table of
+    # the same name.
     others = find(OTHER_RULES).select.replace(f"from {RULES} ", f"from {_PUBLISHED} ")
     named = {_PUBLISHED: find(RULES).select, RULES: others}
     order: dict[str, View] = {}
@@ -170,7 +172,7 @@ def select_if(name: str) -> str:
     named |= {view.name: view.select for view in order.values() if is_under_rules(view.name)}
     queries = ",\n\n".join(f"{quoting.identifier(of)} as (\n{it}\n)" for of, it in named.items())
     source = quoting.identifier(name)
-    # By their full names: a plain name that is a parameter's as well would mean the parameter.
+    # Full names, because a plain name that a parameter has too would mean the parameter.
     columns = ", ".join(
         f"{source}.{quoting.identifier(column)}" for column in find(name).about.columns
     )
@@ -179,7 +181,7 @@ def select_if(name: str) -> str:
 
 def _macro(name: str, of: View, select: str) -> str:
     """Return the statement that creates a table macro with the parameters of the view `of`."""
-    # Rules that have no value stay; any other parameter needs one.
+    # A rule without a value keeps the published one. Other parameters have no default.
     default = " := null" if of.name == OTHER_RULES else ""
     for parameter in of.about.parameters:
         select = select.replace(f"${parameter}", parameter)
@@ -190,10 +192,10 @@ def _macro(name: str, of: View, select: str) -> str:
 def substitute(
     con: duckdb.DuckDBPyConnection, name: str, by: str, parameters: Mapping[str, object]
 ) -> None:
-    """Put the rows of the parametrised view `by` where `name` stood, for this connection only.
+    """Replace the table or view `name` by the rows of the parametrised view `by`, on `con` only.
 
-    So every view that reads `name` answers under another rule, unchanged: labels at another
-    operating point, say.
+    Every view that reads `name` then follows another rule: for example the labels at another
+    threshold.
     """
     view = find(by)
     con.execute(
@@ -204,13 +206,13 @@ def substitute(
 
 
 def replace(con: duckdb.DuckDBPyConnection, name: str, rows: duckdb.DuckDBPyRelation) -> None:
-    """Put `rows`, which have its columns, where the table or view `name` stood, on `con` only."""
+    """Replace the table or view `name` by `rows`, which have its columns, on `con` only."""
     rows.create("substitute")
     _put_substitute(con, name)
 
 
 def keep(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Compute the view `name` now, once for all that read it on `con`."""
+    """Compute the view `name` once, for all views that read it on `con`."""
     replace(con, name, con.view(name))
 
 
@@ -220,12 +222,12 @@ def _put_substitute(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def stand_in(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[object]]) -> None:
-    """Put `rows` where the view `name` stood, for this connection only."""
+    """Replace the view `name` by `rows`, one tuple per row, on `con` only."""
     view = quoting.identifier(name)
     con.begin()
     con.execute(f"create table substitute as from {view} limit 0")
     if rows:
-        # A list for each column: a statement for each row takes a third of a second for 1,000.
+        # One list per column: one statement per row takes a third of a second for 1,000 rows.
         lists = ", ".join("unnest(?)" for _ in rows[0])
         columns = [list(column) for column in zip(*rows, strict=True)]
         con.execute(f"insert into substitute select {lists}", columns)
@@ -234,13 +236,13 @@ def stand_in(con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[
 
 
 def examples() -> list[str]:
-    """Return the queries that the demo shows, each with its question in the first line."""
+    """Return the queries of the demo. The first line of each is its question."""
     return [path.read_text(encoding="utf-8") for path in sorted((_FOLDER / "demo").glob("*.sql"))]
 
 
 def _read(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
-    # Only the header goes: the statement keeps its own comments.
+    # Remove only the header: the statement keeps its comments.
     statement = itertools.dropwhile(lambda line: line.startswith("--"), text.splitlines())
     return View(
         path=path,
@@ -257,7 +259,7 @@ def all_names() -> list[str]:
 
 
 def _order(name: str, order: dict[str, View]) -> None:
-    """Add the view `name` to `order`, behind those that it reads."""
+    """Add the view `name` to `order`, after the views that it reads."""
     for read in find(name).about.reads:
         if read not in TABLES:
             _order(read, order)

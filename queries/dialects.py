@@ -1,7 +1,8 @@
-"""The views for other engines: their SELECTs in Spark's SQL, and what must not stand in one.
+"""Translate views for other engines: their SELECTs in Spark's SQL.
 
-sqlglot (the extra `realdb[spark]`) translates. Some of what DuckDB takes becomes, without a word,
-something else, or fails on the other engine; `faults` finds it, and a test asks it of every view.
+sqlglot (the extra `realdb[spark]`) does the translation. Some SQL of DuckDB means something else on
+the other engine, without a message, or fails there. `faults` finds such SQL, and a test checks
+every view with it.
 """
 
 from __future__ import annotations
@@ -20,28 +21,28 @@ from . import catalog
 if TYPE_CHECKING:
     from sqlglot import exp
 
-# Windows over which these are taken need no frame: they have one of their own, or none.
+# Window functions that need no frame: they have a fixed one, or none.
 _RANKING = {"CumeDist", "DenseRank", "Lag", "Lead", "Ntile", "PercentRank", "Rank", "RowNumber"}
-# A name that DuckDB would take for a file's.
+# A table name that DuckDB would read as a file name.
 _FILE = re.compile(r"[/\\*]|\.(arrow|csv|feather|json|jsonl|npy|npz|parquet|tsv)(\.\w+)?$", re.I)
-# Nodes of sqlglot's tree, and why their like may not stand in a view.
+# Nodes of sqlglot's tree that a view must not have, and the reason with the replacement.
 _REFUSED = {
-    "Comprehension": "a list comprehension: write rows, and aggregate them",
-    "Format": "format(): its patterns are others there: use concat and lpad",
-    "GroupConcat": "string_agg: its order may be lost: write rows",
-    "Median": "median: write it with row_number",
-    "PercentileCont": "percentile_cont becomes an approximation: write it with row_number",
-    "PercentileDisc": "percentile_disc: write it with row_number",
-    "Pivot": "pivot: write count(case when …)",
-    "ReadCSV": "a file is read: name a table, which each engine registers for itself",
-    "ReadParquet": "a file is read: name a table, which each engine registers for itself",
-    "Slice": "a list slice: write rows, and number them",
+    "Comprehension": "a list comprehension: use rows, and aggregate them",
+    "Format": "format(): Spark's patterns differ: use concat and lpad",
+    "GroupConcat": "string_agg: the order may be lost: use rows",
+    "Median": "median: use row_number",
+    "PercentileCont": "percentile_cont becomes an approximation: use row_number",
+    "PercentileDisc": "percentile_disc: use row_number",
+    "Pivot": "pivot: use count(case when …)",
+    "ReadCSV": "a file is read: use a table, which each engine registers",
+    "ReadParquet": "a file is read: use a table, which each engine registers",
+    "Slice": "a list slice: use rows, and number them",
 }
-_UNNAMED = "a column without a name: give it one with AS"
-_BY_ZERO = "a division by zero is NULL to DuckDB and an error to Spark: divide by nullif(…, 0)"
-# What a query may do at its own risk, and no view.
+_UNNAMED = "a column without a name: name it with AS"
+_BY_ZERO = "a division by zero is NULL in DuckDB and an error in Spark: divide by nullif(…, 0)"
+# Faults of views that are allowed in a query.
 _OF_VIEWS = (_UNNAMED, _BY_ZERO)
-# Functions that sqlglot has no node of its own for, or one that hides their name.
+# Functions without a node in sqlglot, or with a node that hides their name.
 _REFUSED_NAMES = {
     "format": _REFUSED["Format"],
     "getvariable": "getvariable: give the view a parameter",
@@ -59,12 +60,12 @@ _REFUSED_NAMES = {
 def spark(
     select: str, tables: Mapping[str, str] | None = None, broadcast: Collection[str] = ()
 ) -> str:
-    """Return a SELECT of DuckDB's in Spark's SQL; a parameter `$threshold` becomes `:threshold`.
+    """Translate a SELECT of DuckDB to Spark's SQL; a parameter `$threshold` becomes `:threshold`.
 
-    `tables` maps names of tables to what they are called there. Joins with a table or a named query
-    in `broadcast` copy it to each worker.
+    `tables` maps names of tables to their names in Spark. Joins with a table or a named query in
+    `broadcast` copy it to each worker.
 
-    Raises QueryError where sqlglot cannot read it, UsageError where there is no sqlglot.
+    Raises QueryError if sqlglot cannot parse it, UsageError if sqlglot is not installed.
     """
     tree = _flat(_parse(select))
     for name, new in (tables or {}).items():
@@ -75,10 +76,10 @@ def spark(
 
 
 def view_in_spark(name: str) -> str:
-    """Return the statement that creates the view `name`, or with parameters its SELECT alone.
+    """Return the statement that creates the view `name`; only its SELECT if it has parameters.
 
-    Spark has no macros that sqlglot could write; the SELECT of a view with parameters is handed
-    over with them bound: spark.sql(text, args={"threshold": 0.5}).
+    sqlglot cannot write macros for Spark. The parameters of a SELECT are bound when it is run:
+    spark.sql(text, args={"threshold": 0.5}).
     """
     view = catalog.find(name)
     text = spark(view.select)
@@ -89,18 +90,18 @@ def view_in_spark(name: str) -> str:
 
 
 def prediction_faults() -> str:
-    """Return the SELECT that says what prediction files hold, and what is wrong: a row a model."""
+    """Return the SELECT that counts the faults of prediction files, one row per model."""
     path = Path(__file__).parent / "prediction_faults.sql"
     lines = path.read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.startswith("--"))
 
 
 def without_macros(select: str) -> str:
-    """Return a SELECT of DuckDB's in which each view with parameters is spelled out.
+    """Replace each view with parameters in a SELECT of DuckDB by its own SELECT.
 
-    To DuckDB these are macros, `labels_at(0.5)` or `recomputed_labels_if(golden_majority := 4)`,
-    which other engines lack. Each becomes a named query in front of the others. Raises QueryError
-    where one is called with other parameters than it has.
+    These views are macros in DuckDB, `labels_at(0.5)` or
+    `recomputed_labels_if(golden_majority := 4)`, which other engines do not have. Each becomes a
+    named query before the others. Raises QueryError if a macro is called with wrong parameters.
     """
     from sqlglot import exp
 
@@ -129,7 +130,7 @@ def without_macros(select: str) -> str:
 
 
 def _macro(name: str) -> tuple[str, Collection[str], bool] | None:
-    """Return a macro's SELECT, its parameters, and whether each may be left out."""
+    """Return the SELECT of a macro, its parameters, and whether they may be left out."""
     views = catalog.views()
     under_rules = name.removesuffix("_if")
     if name in views and views[name].about.parameters:
@@ -143,7 +144,7 @@ def _macro(name: str) -> tuple[str, Collection[str], bool] | None:
 def _arguments(
     call: exp.Func, parameters: Collection[str], *, has_defaults: bool
 ) -> dict[str, exp.Expr]:
-    """Map the parameters of a macro to what it was called with; NULL where one may be left out."""
+    """Map the parameters of a macro to the arguments of the call; NULL for one left out."""
     from sqlglot import exp
 
     arguments: dict[str, exp.Expr] = {}
@@ -154,7 +155,7 @@ def _arguments(
         value = argument.expression if is_named else argument
         if name not in parameters or name in arguments:
             break
-        # A plain 0.5 is a decimal to Spark.
+        # In Spark a plain 0.5 is a decimal.
         is_decimal = isinstance(value, exp.Literal) and not value.is_string and not value.is_int
         arguments[name] = exp.cast(value, "double") if is_decimal else value
     else:
@@ -165,9 +166,9 @@ def _arguments(
 
 
 def tables_named(select: str) -> set[str]:
-    """Return the tables and views that a SELECT names, its own `with` names left out.
+    """Return the tables and views that a SELECT names, without the names of its `with` queries.
 
-    Raises QueryError where it calls a table function: other engines have others.
+    Raises QueryError if it calls a table function, because other engines do not have it.
     """
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
@@ -179,8 +180,8 @@ def tables_named(select: str) -> set[str]:
             if isinstance(source, exp.Table):
                 if isinstance(source.this, exp.Func):
                     raise QueryError(
-                        f"{_text(source.this)} is a table function of DuckDB's, which other "
-                        "engines do not have",
+                        f"{_text(source.this)} is a table function of DuckDB, and other engines do "
+                        "not have it",
                         value=_text(source.this),
                         parameter="engine",
                         remedy="Run the query without `engine`",
@@ -190,11 +191,11 @@ def tables_named(select: str) -> set[str]:
 
 
 def faults(select: str, *, is_view: bool = True) -> list[str]:
-    """Return what another engine would take for something else, or refuse, in a SELECT of DuckDB's.
+    """Return the parts of a DuckDB SELECT that another engine understands differently or refuses.
 
-    Each is a sentence that begins with the offending text. An empty list means: none of the known.
-    The columns of a view need names, and its divisors a guard; with `is_view` false, for a query,
-    neither is asked.
+    Each is a sentence that begins with the text of the part. An empty list means that no known
+    fault was found. In a view, columns must have names, and divisors must be guarded against 0;
+    with `is_view` false, for a query, these two are not checked.
     """
     tree = _parse(select)
     found = [
@@ -206,10 +207,10 @@ def faults(select: str, *, is_view: bool = True) -> list[str]:
 
 
 def _flat(tree: Any) -> Any:
-    """Put named queries within named queries before them: Sail does not find them there.
+    """Move nested named queries in front of the outer ones, because Sail does not find them inside.
 
-    They are what `catalog.select_if` makes of views that have some. Their names get the outer one's
-    in front, which keeps `counted` of one view from being taken for that of another.
+    `catalog.select_if` nests them. Each gets the name of the outer query as a prefix, because two
+    views may both have a query called `counted`.
     """
     from sqlglot import exp
 
@@ -232,7 +233,7 @@ def _flat(tree: Any) -> Any:
 
 
 def _rename(tree: exp.Expr, name: str, new: str) -> None:
-    """Have `tree` read the table `new` where it reads `name`, under the alias that it has there."""
+    """Replace the table `name` in `tree` by the table `new`, and keep its alias."""
     from sqlglot import exp
 
     for table in list(tree.find_all(exp.Table)):
@@ -243,7 +244,7 @@ def _rename(tree: exp.Expr, name: str, new: str) -> None:
 
 
 def _hint(tree: exp.Expr, broadcast: Collection[str]) -> None:
-    """Ask for a broadcast of what is joined under one of these names."""
+    """Add hints that broadcast the joined tables with one of these names."""
     from sqlglot import exp
 
     for select in tree.find_all(exp.Select):
@@ -268,15 +269,15 @@ def _by_form(tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
                 yield node, f"a decimal: write {node.this}e0 or cast({node.this} as double)"
         elif isinstance(node, exp.ArrayAgg | exp.First | exp.AnyValue | exp.Last):
             if node.find(exp.Order):
-                yield node, "its order is lost: use max_by or min_by, or row_number"
+                yield node, "the order is lost: use max_by or min_by, or row_number"
             if isinstance(node.parent, exp.Filter):
-                yield node.parent, "list with a filter: NULLs are treated otherwise: write rows"
+                yield node.parent, "list with a filter: NULLs are handled differently: use rows"
         elif isinstance(node, exp.Log) and node.expression is None:
-            yield node, "log with one argument is another base there: use ln or log10"
+            yield node, "log with one argument has another base in Spark: use ln or log10"
         elif isinstance(node, exp.Union) and node.args.get("by_name"):
             yield node, "union by name: list the columns in order"
         elif isinstance(node, exp.Unnest) and node.args.get("offset"):
-            yield node, "with ordinality counts from 0 there: use row_number"
+            yield node, "with ordinality counts from 0 in Spark: use row_number"
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             if _FILE.search(node.name):
                 yield node, _REFUSED["ReadCSV"]
@@ -289,9 +290,9 @@ def _by_form(tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
 
 
 def _is_never_zero(division: exp.Expr) -> bool:
-    """Say whether the divisor is a number, guarded by nullif, or a sum with something added to it.
+    """Return whether the divisor is a number other than 0, is guarded by nullif, or is a sum.
 
-    A sum (n + z * z, count + 3 * smoothing) is taken on trust: what is added is there for that.
+    A sum (n + z * z, count + 3 * smoothing) is assumed to be positive.
     """
     from sqlglot import exp
 
@@ -302,7 +303,7 @@ def _is_never_zero(division: exp.Expr) -> bool:
 
 
 def _by_frame(window: exp.Window) -> Iterator[tuple[exp.Expr, str]]:
-    """Find an ordered window, in its place or named, whose frame is not in rows."""
+    """Find ordered windows, inline or named, whose frame is not in rows."""
     from sqlglot import exp
 
     if type(window.this).__name__ in _RANKING:
@@ -314,11 +315,11 @@ def _by_frame(window: exp.Window) -> Iterator[tuple[exp.Expr, str]]:
         return
     frame = of.args.get("spec")
     if of.args.get("order") and (frame is None or frame.args.get("kind", "").upper() != "ROWS"):
-        yield window, "an ordered window without a frame: write rows between … and …"
+        yield window, "an ordered window without a frame: add rows between … and …"
 
 
 def _by_alias(select: exp.Select) -> Iterator[tuple[exp.Expr, str]]:
-    """Find columns without a name, and names that a select makes and its `where` uses."""
+    """Find columns without a name, and aliases of a select that its `where` uses."""
     from sqlglot import exp
 
     is_value = isinstance(select.parent, exp.Exists | exp.In | exp.Subquery) and not isinstance(
@@ -330,16 +331,16 @@ def _by_alias(select: exp.Select) -> Iterator[tuple[exp.Expr, str]]:
     aliased = {column.alias: column for column in select.selects if isinstance(column, exp.Alias)}
     where = select.args.get("where")
     for used in where.find_all(exp.Column) if where else ():
-        # `coalesce(x, 0) as x … where x > 0` means the column x that was read.
+        # In `coalesce(x, 0) as x … where x > 0`, the x of the where is the column that is read.
         new = aliased.get(used.name)
         if new is None or used.table or used.parent_select is not select:
             continue
         if used.name not in {column.name for column in new.find_all(exp.Column)}:
-            yield used, "a name that this select gives is used in its where: repeat what it names"
+            yield used, "an alias of this select is used in its where: repeat the expression"
 
 
 def _by_name(select: str) -> Iterator[str]:
-    """Find functions by what is written: sqlglot's tree has one node for len and for length."""
+    """Find functions by their names in the text: sqlglot has one node for len and length."""
     from sqlglot.dialects.duckdb import DuckDB
 
     tokens = DuckDB().tokenize(select)
@@ -362,7 +363,7 @@ def _by_type(tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
     for node in annotate_types(qualified, dialect="duckdb", schema=columns).walk():
         of = node.this.type if isinstance(node.this, exp.Expr) else None
         if isinstance(node, exp.Cast) and node.to.this in whole and of and of.this in real:
-            yield node, "DuckDB rounds it, Spark cuts it off: leave it a double"
+            yield node, "DuckDB rounds it, and Spark truncates it: keep the double"
         elif isinstance(node, exp.Sum | exp.Avg) and of and of.is_type("boolean"):
             yield node, "a sum of booleans: use count_if, or count(case when … then 1 end)"
 

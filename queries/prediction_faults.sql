@@ -1,9 +1,8 @@
--- What prediction files hold that an engine reads where they are, and what is wrong with them:
--- a row for each model.
+-- The faults of prediction files that another engine reads in place, counted for each model.
 --
--- Whatever realdb reads itself is checked row by row on its way in. Here the engine counts, in one
--- pass: images are put into buckets of 30, each a bit of an integer, so that a bucket with as many
--- rows as bits holds no image twice. What is shuffled is a thirtieth of the rows.
+-- realdb checks the files that it reads itself row by row. Here the engine counts the faults in one
+-- pass. Images are put into buckets of 30, and each image is a bit of an integer. A bucket with as
+-- many rows as bits has no repeated image. Only a thirtieth of the rows is shuffled.
 with buckets as (
     select
         model,

@@ -1,9 +1,9 @@
-"""What a query is, what it may do, and which views it names: read from DuckDB's own parse tree.
+"""Check a query with DuckDB's parse tree: its kind, its permissions, and the views that it names.
 
-DuckDB takes COPY, INSERT, UPDATE and DELETE as the body of a CTE and still calls the statement a
-SELECT. So it is the parse tree that decides: it may hold query nodes that read, and table functions
-from a list. The connection that runs the query is locked as well (see api/session.py): neither
-relies on the other.
+DuckDB accepts COPY, INSERT, UPDATE and DELETE as the body of a CTE, and still calls the statement a
+SELECT. Therefore the parse tree is checked: it may have only query nodes that read, and table
+functions from a list. The connection that runs the query is locked too (see api/session.py). The
+two protections do not depend on each other.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from . import catalog
 if TYPE_CHECKING:
     import duckdb
 
-# Functions and tables of these names list the tables and views that there are.
+# Functions and tables with these prefixes list the existing tables and views.
 _CATALOG = ("duckdb_", "pragma_", "pg_", "sqlite_")
 _CATALOG_SCHEMAS = ("information_schema", "pg_catalog")
 _SUFFIX = "_if"
 # The nodes of a parse tree that read.
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-# The table functions of DuckDB's that read no file, change no setting, and run no SQL from a text;
-# realdb's own macros come with them.
+# The table functions of DuckDB that read no file, change no setting, and run no SQL from a string.
+# The macros of realdb are allowed too.
 _TABLE_FUNCTIONS = {
     *("generate_series", "histogram", "histogram_values", "json_each", "json_tree", "range"),
     *("repeat", "repeat_row", "summary", "unnest"),
@@ -36,29 +36,29 @@ _TABLE_FUNCTIONS = {
 
 
 def require_select(con: duckdb.DuckDBPyConnection, sql: str, *, explains: bool = True) -> None:
-    """Raise QueryError where `sql` is not one SELECT, or with `explains` the EXPLAIN of one."""
+    """Raise QueryError unless `sql` is one SELECT, or with `explains` the EXPLAIN of one."""
     import duckdb
 
     kinds = [statement.type for statement in con.extract_statements(sql)]
     if explains and kinds == [duckdb.StatementType.EXPLAIN]:
-        # EXPLAIN ANALYZE runs what it explains.
+        # EXPLAIN ANALYZE runs the statement.
         kinds = [statement.type for statement in con.extract_statements(_explained(con, sql))]
     if kinds == [duckdb.StatementType.MULTI]:
-        # DuckDB asks for the values first, and for the columns that they make afterwards.
+        # DuckDB first queries the values, and then the columns made from them.
         raise QueryError(
-            "the query is a PIVOT that does not name its columns, which takes two queries",
+            "the query is a PIVOT without a list of values, and DuckDB needs two queries for it",
             value="PIVOT",
             remedy="List the values: pivot … on COLUMN in (VALUE, …) using …",
         )
     if kinds != [duckdb.StatementType.SELECT]:
         also = "FROM, WITH, DESCRIBE, SUMMARIZE, EXPLAIN" if explains else "FROM, WITH"
         raise QueryError(
-            f"the query is not one SELECT (or {also}), and a query only reads", count=len(kinds)
+            f"the query is not one SELECT (or {also}). A query may only read", count=len(kinds)
         )
 
 
 def require_reading(con: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Raise QueryError where a query does more than read tables and views.
+    """Raise QueryError if a query does more than read tables and views.
 
     `sql` is a SELECT or the EXPLAIN of one.
     """
@@ -67,24 +67,24 @@ def require_reading(con: duckdb.DuckDBPyConnection, sql: str) -> None:
         if kind.endswith("_NODE") and kind not in _READING_NODES:
             name = kind.removesuffix("_NODE").removesuffix("_QUERY").replace("_", " ")
             raise QueryError(
-                f"the query holds {name}, and a query only reads",
+                f"the query contains {name}. A query may only read",
                 value=name,
-                remedy="realdb.connect() opens plain DuckDB, which writes too",
+                remedy="Use realdb.connect(), which opens plain DuckDB and can write",
             )
         if kind == "TABLE_FUNCTION":
             name = str(node["function"].get("function_name", "")).lower()
             if name not in _TABLE_FUNCTIONS and not _is_macro(name):
                 raise QueryError(
-                    f"the query calls {name}, and a query only reads the tables and views of the "
-                    "store, and the files that are named for it",
+                    f"the query calls {name}. A query may only read the tables and views of the "
+                    "store and the files that are named for it",
                     value=name,
-                    remedy='Name a file of your own with `tables={"NAME": "FILE"}`, and query it '
-                    "as the table NAME",
+                    remedy='Name your file with `tables={"NAME": "FILE"}`, and query it as the '
+                    "table NAME",
                 )
 
 
 def _is_macro(name: str) -> bool:
-    """Say whether `name` is a view with parameters, or a view under other rules."""
+    """Return whether `name` is a view with parameters, or a view under other rules."""
     known = catalog.all_names()
     if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) in known:
         return catalog.is_under_rules(name.removesuffix(_SUFFIX))
@@ -94,10 +94,10 @@ def _is_macro(name: str) -> bool:
 def views_named(
     con: duckdb.DuckDBPyConnection, sql: str, tables: Collection[str]
 ) -> list[str] | None:
-    """Return the views that a query names, of those that `tables` allow.
+    """Return the views that a query names, of the views that `tables` allow.
 
-    None means all: the query lists the tables and views. To create them all takes
-    0.2 s, longer than most queries. `sql` is a SELECT or the EXPLAIN of one.
+    The result is None, for all views, if the query lists the tables and views. Creating all views
+    takes 0.2 s, longer than most queries. `sql` is a SELECT or the EXPLAIN of one.
     """
     names: set[str] = set()
     for node in _nodes(_parsed(con, sql)):
@@ -125,7 +125,7 @@ def views_named(
 
 
 def _parsed(con: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    """Return the parse tree of a query; EXPLAIN, which DuckDB does not serialise, is left out."""
+    """Return the parse tree of a query, without EXPLAIN, which DuckDB does not serialise."""
     import duckdb
 
     kinds = [statement.type for statement in con.extract_statements(sql)]
@@ -141,7 +141,7 @@ def _parsed(con: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every object of a parse tree; no recursion, as queries may be nested deeply."""
+    """Yield every object of a parse tree, without recursion, as queries may be deeply nested."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -153,7 +153,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _explained(con: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """Return the statement behind EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (options)."""
+    """Return the statement after EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (options)."""
     import duckdb
 
     begins = [at for at, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]

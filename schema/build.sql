@@ -1,12 +1,12 @@
--- What this database is: the one build it holds.
+-- The build that this database holds.
 --
 -- grain: one row
 -- key: build_id
--- source: the ingest itself
--- build_id: the build's name: when it was begun, and a random part
+-- source: realdb ingest
+-- build_id: the id of the build: its start time in UTC and a random part
 -- schema_version: the version of the tables' schema
 -- realdb_version: the version of realdb that built it
--- built_at: when, in UTC
+-- built_at: the start time of the build, in UTC
 create table build (
     build_id varchar not null,
     schema_version smallint not null,

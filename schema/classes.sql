@@ -2,13 +2,13 @@
 --
 -- grain: one row per class
 -- key: label
--- source: labels.txt, or the WordNet ids of the original labels' file, sorted; names and
+-- source: labels.txt, or the sorted WordNet ids in the file of original labels; names and
 --   definitions from imagenet_synset_to_lemma.txt and imagenet_synset_to_definition.txt
--- label: the class id, 0-999: the place of its WordNet id among the sorted 1,000
--- wordnet_id: n and eight digits; unique; NULL where no source was given
--- name: readable names, separated by commas; not unique (crane is 134 and 517); NULL where no
---   source was given
--- description: the WordNet definition; NULL where no source was given
+-- label: the class id, 0-999: the position of its WordNet id in the sorted list of the 1,000 ids
+-- wordnet_id: the WordNet id, n and eight digits; unique; NULL if no source file has it
+-- name: the class names, separated by commas; not unique: both 134 and 517 are called crane; NULL
+--   if no source file has them
+-- description: the WordNet definition; NULL if no source file has it
 -- is_animal: the class is an animal: label < 398
 create table classes (
     label smallint not null check (label between 0 and 999),

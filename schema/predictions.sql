@@ -1,14 +1,15 @@
--- What models said of the validation images.
+-- The models' predictions for the validation images.
 --
 -- grain: one row per model, image and rank
 -- key: model, image_id, rank
 -- references: image_id -> images; label -> classes
--- source: prediction files: those of the call, and those stored by realdb add
--- model: the prediction set's name
+-- source: prediction files: the files that a command or call names, and those that realdb add
+--   stored
+-- model: the name of the model
 -- image_id: the image
 -- rank: 1 for the model's first choice
--- label: the class id predicted
--- confidence: the model's probability or logit, as its file has it, never NaN; NULL where it has
+-- label: the predicted class id
+-- confidence: the model's probability or logit, as in its file, never NaN; NULL if the file has
 --   none
 create table predictions (
     model varchar not null,

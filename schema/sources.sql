@@ -2,14 +2,14 @@
 --
 -- grain: one row per file read
 -- key: file_name
--- source: the ingest itself
--- file_name: the name that realdb knows the file by
--- sha256: its checksum, 64 hexadecimal digits
--- bytes: its size
--- tables: the tables it fills, or fills columns of, separated by commas
--- origin: where it was read: a path, a URL, or a wheel and its member
+-- source: realdb ingest
+-- file_name: the name of the file in realdb, such as real.json
+-- sha256: its SHA-256 checksum, 64 hexadecimal digits
+-- bytes: its size in bytes
+-- tables: the tables that are filled from it, in whole or in part, separated by commas
+-- origin: where the file was read from: a path, a URL, or a wheel and its member
 -- is_published: the checksum is that of the published file
--- read_at: when, in UTC
+-- read_at: when the file was read, in UTC
 create table sources (
     file_name varchar not null,
     sha256 varchar not null check (length(sha256) = 64),

@@ -1,15 +1,15 @@
--- Every answer that anyone gave.
+-- The answers of the raters and the experts, one by one.
 --
--- grain: one row per answer: a rater answers a question at most once in a round
+-- grain: one row per answer; a rater answers a question at most once per round
 -- key: round, image_id, label, rater_id
 -- references: image_id -> images; label -> classes; image_id, label -> questions;
 --   rater_id -> raters
 -- source: raters.npz, raters_golden.npz, golden.npz
--- round: main (raters.npz), golden (the raters' answers to the golden questions,
---   raters_golden.npz) or expert (the experts' answers to them, golden.npz)
+-- round: main (raters.npz), golden (the raters' answers to the golden questions, raters_golden.npz)
+--   or expert (the experts' answers to the same questions, golden.npz)
 -- image_id: the image asked about
 -- label: the class id asked about
--- rater_id: who answered
+-- rater_id: the rater or expert who answered
 -- answer: no, maybe or yes
 create table votes (
     round varchar not null check (round in ('expert', 'golden', 'main')),

@@ -1,4 +1,4 @@
-"""What the tests share: where the real files are, and a store built from them once."""
+"""Fixtures of all tests: the folder of the real files, and stores built once."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from realdb.schema import quoting
 from realdb.schema.tables import TABLES, create_table
 from realdb.store.store import Store, resolve
 
-# Spark's Java process is forked beside threads of gRPC, which had better not notice.
+# Spark forks its Java process next to gRPC's threads. gRPC must not handle the fork.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 campaigns.load_profile()
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Return the folder with the real files: `upstream/` and `predictions/` stand in it.
+    """Return the folder with the real files, which has `upstream/` and `predictions/`.
 
     It is REALDB_TEST_DATA, else a folder `shared` beside the checkout. Where it is absent the test
     is skipped, or fails with REALDB_REQUIRE_DATA=1.
@@ -125,7 +125,7 @@ def ingest(source_folder: Path, tmp_path: Path) -> Callable[..., Store]:
 
 @pytest.fixture(scope="session")
 def old_store(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Return a store that stands where files are refused."""
+    """Return a store for ingests that must be refused."""
     root = tmp_path_factory.mktemp("old") / "store"
     return resolve(Path(shutil.copytree(synthetic_store.root, root)))
 
@@ -176,14 +176,14 @@ def without_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def database(without_rows: Path) -> Callable[..., duckdb.DuckDBPyConnection]:
-    """Return a function: rows by table, to a database of them with every table and view.
+    """Return a function that makes a database with every table and view from rows by table.
 
     A row maps columns to values, which may be text. Rows given for a view stand in its place, so
     that what reads it can be tested by itself.
     """
 
     def make(rows_of: Mapping[str, Sequence[Mapping[str, object]]]) -> duckdb.DuckDBPyConnection:
-        # To copy the views takes a tenth of what it takes to create them.
+        # Copying the views takes a tenth of the time of creating them.
         con = duckdb.connect()
         con.execute(f"attach {quoting.literal(str(without_rows))} as source (read_only)")
         con.execute("copy from database source to memory")
@@ -203,7 +203,7 @@ def database(without_rows: Path) -> Callable[..., duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def predictions_table() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection that holds the table `predictions`, empty, and nothing else."""
+    """Yield a connection with an empty table `predictions` and nothing else."""
     with empty_connection() as con:
         create_table(con, "predictions")
         yield con
@@ -258,9 +258,9 @@ def spark() -> Iterator[SparkSession]:
         try:
             engine = stack.enter_context(connect("local[2]"))
         except QueryError:
-            # Where gRPC's threads (Sail's) are busy, the fork that starts Java may die.
+            # The fork that starts Java may die while gRPC's threads (Sail's) are busy.
             engine = stack.enter_context(connect("local[2]"))
-        # To compile a plan takes Spark longer than to run it over a few rows.
+        # Spark needs more time to compile a plan than to run it on a few rows.
         engine.spark.conf.set("spark.sql.codegen.wholeStage", "false")
         yield engine
 

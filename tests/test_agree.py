@@ -26,7 +26,7 @@ def rows_of(store: Store, **options: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("by", VIEWS)
-def test_the_rows_are_the_views_with_intervals(synthetic_store: Store, by: str | None) -> None:
+def test_rows_match_the_views_and_have_intervals(synthetic_store: Store, by: str | None) -> None:
     found = rows_of(synthetic_store, by=by, bootstrap=200)
     order = "label" if by == "class" else "is_animal desc"
     view = realdb.query(f"from {VIEWS[by]} order by {order}", store=synthetic_store.root)
@@ -42,7 +42,7 @@ def test_the_rows_are_the_views_with_intervals(synthetic_store: Store, by: str |
         assert all(row[f"{name}_low"] < row[name] < row[f"{name}_high"] for name in COEFFICIENTS)
 
 
-def test_each_figure_stands_beside_its_interval(synthetic_store: Store) -> None:
+def test_each_figure_is_next_to_its_interval(synthetic_store: Store) -> None:
     (row,) = rows_of(synthetic_store, bootstrap=2)
     columns = list(row)
     assert columns[:5] == ["is_animal", "images", "questions", "votes", "observed_agreement"]
@@ -66,13 +66,13 @@ def test_the_intervals_of_a_class_with_one_image_are_empty(synthetic_store: Stor
     )
 
 
-def test_the_seed_decides(synthetic_store: Store) -> None:
+def test_the_seed_determines_the_intervals(synthetic_store: Store) -> None:
     first = rows_of(synthetic_store, bootstrap=20, seed=1)
     assert rows_of(synthetic_store, bootstrap=20, seed=1) == first
     assert rows_of(synthetic_store, bootstrap=20, seed=2) != first
 
 
-def test_the_level_decides(synthetic_store: Store) -> None:
+def test_the_level_sets_the_width(synthetic_store: Store) -> None:
     (wide,) = rows_of(synthetic_store, bootstrap=200, level=0.99)
     (narrow,) = rows_of(synthetic_store, bootstrap=200, level=0.5)
     for name in COEFFICIENTS:
@@ -89,7 +89,7 @@ def test_without_samples_there_are_no_intervals(synthetic_store: Store) -> None:
     }
 
 
-def test_without_kappa_there_is_no_interval_of_it(
+def test_kappa_without_a_value_has_no_interval(
     change: Callable[..., None], ingest: Callable[..., Store]
 ) -> None:
     def without_one(tensor: Any) -> Any:
@@ -105,7 +105,7 @@ def test_without_kappa_there_is_no_interval_of_it(
 
 
 def test_figures_of_the_real_data(real_store: Store) -> None:
-    """The figures are compared with a library in tests/queries; here, what an interval is."""
+    """This tests the intervals. tests/queries compares the figures with a library."""
     animals, objects = rows_of(real_store, by="animal", bootstrap=100)
     assert (animals["is_animal"], objects["is_animal"]) == (True, False)
     assert animals["ordinal_alpha"] == pytest.approx(0.371483, abs=1e-6)
@@ -127,17 +127,17 @@ def test_figures_of_the_real_data(real_store: Store) -> None:
         ("level", float("nan")),
     ],
 )
-def test_what_is_refused(tmp_path: Path, parameter: str, value: object) -> None:
+def test_invalid_arguments_are_refused(tmp_path: Path, parameter: str, value: object) -> None:
     with refused(UsageError, parameter=parameter, value=value):
         realdb.agreement(store=tmp_path, **{parameter: value})  # type: ignore[arg-type]
 
 
-def test_a_store_without_votes_is_told(bare_store: Store) -> None:
+def test_a_store_without_votes_is_refused(bare_store: Store) -> None:
     with refused(QueryError, "votes", "raters.npz", value="agreement", count=1):
         realdb.agreement(store=bare_store.root)
 
 
-def test_the_command_gives_what_the_call_gives(synthetic_store: Store) -> None:
+def test_command_and_call_agree(synthetic_store: Store) -> None:
     root = str(synthetic_store.root)
     options = ["--by", "animal", "--bootstrap", "20", "--seed", "3", "--level", "0.9"]
     done = CliRunner().invoke(cli.app, ["agreement", *options, "--store", root, "--format", "csv"])

@@ -34,7 +34,7 @@ BY = {"class": "label", "label-count": "label_count", "animal": "is_animal"}
 
 
 class Truth:
-    """What is right, read from the files themselves by other means than realdb's."""
+    """The expected figures, read from the files without realdb."""
 
     def __init__(self, folder: Path) -> None:
         self.real = [set(labels) for labels in json.loads((folder / "real.json").read_text())]
@@ -54,7 +54,7 @@ class Truth:
     def accuracy(
         self, given: Mapping[int, int], threshold: float = 0.8, empty: str = "skip"
     ) -> dict[str, Any]:
-        """Return what realdb.accuracy should for the label of each image in `given`."""
+        """Return the expected result of realdb.accuracy for the label of each image in `given`."""
         hits = {}
         for image, label in given.items():
             right = self.labels(image, threshold)
@@ -192,7 +192,7 @@ def test_every_kind_of_predictions(
 
 
 def test_top5_without_original_labels(truth: Truth, bare_store: Store) -> None:
-    """An image without labels is as wrong with five ranks as with one, whatever is known of it."""
+    """With `empty="wrong"` an image without labels is wrong with five ranks as with one."""
     first = np.array([min(real, default=0) for real in truth.real])
     five = (first[:, None] + [1, 2, 3, 4, 0]) % 1000
     with pytest.warns(realdb.RealdbWarning) as warned:
@@ -249,12 +249,12 @@ def test_a_list_of_predictions(files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("numbers", [[], [1, 2, 3], np.arange(3).tolist(), list(np.arange(3))])
-def test_a_list_of_numbers_is_none(numbers: list[Any]) -> None:
+def test_a_list_of_numbers_is_refused(numbers: list[Any]) -> None:
     with refused(UsageError, parameter="predictions", value="list"):
         realdb.accuracy_table(numbers)
 
 
-def test_a_name_is_for_one_set_of_predictions(files: list[Path]) -> None:
+def test_model_needs_a_single_set_of_predictions(files: list[Path]) -> None:
     with refused(UsageError, parameter="model", value="mine", count=2):
         realdb.accuracy_table({1: 2}, {2: 3}, model="mine")
     with refused(DataError, "2 files", parameter="model", count=50_000):
@@ -283,8 +283,8 @@ def test_several_models(files: list[Path], truth: Truth, tmp_path: Path) -> None
             assert same(result, truth.accuracy(given[result.model]))
 
 
-def test_unasked_images_are_those_of_the_view(files: list[Path], tmp_path: Path) -> None:
-    """They are counted where the published labels judge; elsewhere the column is empty."""
+def test_unasked_images_match_the_view(files: list[Path], tmp_path: Path) -> None:
+    """They are counted with the published labels. With other labels the column is empty."""
     counts = realdb.query(
         "select model, unasked_images, unasked_predicted_images from unasked_counts",
         *files,
@@ -319,7 +319,7 @@ def test_parts_add_up(by: str, rules: dict[str, Any], files: list[Path]) -> None
     assert keys == sorted(keys)
 
 
-def test_a_class_by_itself(files: list[Path], labels: dict[int, int], truth: Truth) -> None:
+def test_one_class(files: list[Path], labels: dict[int, int], truth: Truth) -> None:
     rows = realdb.accuracy_table(files[0], by="class")
     cranes = {image: label for image, label in labels.items() if truth.original[image - 1] == 134}
     found = dict(zip(rows.columns, rows.filter("label = 134").fetchall()[0], strict=True))
@@ -338,7 +338,7 @@ def test_require_complete(files: list[Path], labels: dict[int, int]) -> None:
         realdb.accuracy(labels, require_complete=True)
 
 
-def test_no_predictions_at_all() -> None:
+def test_no_predictions_are_refused() -> None:
     assert realdb.accuracy_table().fetchall() == []
     with refused(DataError, "dict", count=0, column=None):
         realdb.accuracy({})
@@ -356,7 +356,7 @@ def test_no_predictions_at_all() -> None:
         ("columns", {"file": "x"}, "file", "image, rank, label"),
     ],
 )
-def test_arguments_that_cannot_be(
+def test_invalid_arguments_are_refused(
     parameter: str, wrong: Any, value: object, fact: str, files: list[Path]
 ) -> None:
     with refused(UsageError, fact, parameter=parameter, value=value):
@@ -378,7 +378,7 @@ def test_near_chance(by: dict[str, int], labels: dict[int, int]) -> None:
 
 @pytest.mark.parametrize(("share", "is_low"), [(0.05, True), (0.2, False)])
 def test_a_low_accuracy(share: float, is_low: bool, labels: dict[int, int]) -> None:
-    """Class ids off by one are right on a few per cent, where neighbours are alike."""
+    """Class ids off by one are right on a few per cent, as neighbouring classes are similar."""
     kept = int(share * 50_000)
     wrong = {i: k if i <= kept else (k + 500) % 1000 for i, k in labels.items()}
     with warnings.catch_warnings(record=True) as warned:
@@ -407,7 +407,7 @@ def test_a_part_of_the_images(labels: dict[int, int], truth: Truth) -> None:
 
 
 @pytest.mark.parametrize("rule", [{"by": "class"}, {"by": "animal"}, {"empty": "original"}])
-def test_what_needs_the_original_labels(
+def test_rules_that_need_the_original_labels(
     rule: dict[str, Any], files: list[Path], synthetic: Path, tmp_path: Path
 ) -> None:
     given = tmp_path / "given"
@@ -425,7 +425,7 @@ def test_what_needs_the_original_labels(
     ("name", "value", "source"),
     [("real.json", "classes", "labels.txt"), ("scores.npz", "accuracy", "real.json")],
 )
-def test_demo_says_what_a_store_lacks(
+def test_demo_names_the_missing_tables(
     name: str, value: str, source: str, synthetic: Path, tmp_path: Path
 ) -> None:
     given = tmp_path / "given"
@@ -437,7 +437,7 @@ def test_demo_says_what_a_store_lacks(
         realdb.demo(store=store.root)
 
 
-def test_no_store_is_built_in_a_folder_of_other_things(
+def test_no_store_is_built_among_other_files(
     files: list[Path], synthetic: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "mine").mkdir()
@@ -467,14 +467,14 @@ def test_no_original_labels(files: list[Path], bare_store: Store, truth: Truth) 
         ({"by": "class"}, "accuracy_by_class", "labels.txt"),
     ],
 )
-def test_a_source_that_the_store_lacks(
+def test_a_missing_source_is_named(
     rule: dict[str, Any], view: str, source: str, files: list[Path], bare_store: Store
 ) -> None:
     with refused(QueryError, source, "realdb ingest FOLDER", value=view, count=1):
         realdb.accuracy_table(files[0], store=bare_store.root, **rule)
 
 
-# However the file is written
+# Equivalent files
 
 
 # Ways to write a file name; the eight digits decide.
@@ -557,7 +557,7 @@ def test_no_store_and_no_network(tmp_path: Path, files: list[Path]) -> None:
 def published(
     monkeypatch: pytest.MonkeyPatch, synthetic: Path
 ) -> Iterator[list[Mapping[str, object]]]:
-    """Let the published files be the synthetic ones; yield what each look for them asked."""
+    """Replace the published files by the synthetic ones; yield the arguments of each download."""
     asked: list[Mapping[str, object]] = []
     locate = sources.locate
 
@@ -569,7 +569,7 @@ def published(
     yield asked
 
 
-def test_no_store_yet(
+def test_the_first_call_builds_the_store(
     tmp_path: Path, files: list[Path], published: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "new"))
@@ -586,7 +586,7 @@ def test_no_store_yet(
 def test_a_store_that_another_process_builds_meanwhile(
     tmp_path: Path, files: list[Path], synthetic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the files are fetched, or the lock is waited for: it is opened, not built again."""
+    """A store that appears during the download or the wait for the lock is opened."""
     root, built = tmp_path / "new", list[Any]()
     locate = sources.locate
 
@@ -613,10 +613,10 @@ def test_a_store_that_is_damaged_is_not_built_again(
     assert not published
 
 
-def test_a_store_may_stand_anywhere(
+def test_a_store_can_be_in_any_folder(
     tmp_path: Path, synthetic_store: Store, files: list[Path]
 ) -> None:
-    """DuckDB's readers glob, and take `label=9/` in a path for a column."""
+    """DuckDB's readers expand patterns, and read `label=9/` in a path as a column."""
     root = tmp_path / "label=9" / "it's [ab]"
     shutil.copytree(synthetic_store.root, root)
     assert realdb.accuracy(files[0], store=root) == realdb.accuracy(files[0])
@@ -661,7 +661,7 @@ def test_a_connection_only_reads(synthetic_store: Store) -> None:
         "values (50000)",
     ],
 )
-def test_a_select_is_answered(sql: str) -> None:
+def test_selects_are_answered(sql: str) -> None:
     assert realdb.query(sql).fetchall() == [(50_000,)]
 
 
@@ -677,7 +677,7 @@ def test_a_select_is_answered(sql: str) -> None:
         ("EXPLAIN (analyze, format json) with l as (from labels) from l", "analyzed_plan"),
     ],
 )
-def test_what_is_asked_about_the_store(sql: str, found: str) -> None:
+def test_queries_about_the_store(sql: str, found: str) -> None:
     assert found in str(realdb.query(sql).fetchall())
 
 
@@ -721,13 +721,13 @@ WRITES = (
         "select * from nothing",
     ],
 )
-def test_what_is_no_select_is_refused(sql: str, tmp_path: Path) -> None:
+def test_other_statements_are_refused(sql: str, tmp_path: Path) -> None:
     with pytest.raises(QueryError):
         realdb.query(sql.format(file=tmp_path / "written"))
     assert not (tmp_path / "written").exists()
 
 
-def test_a_refusal_says_what_is_expected() -> None:
+def test_a_refusal_names_the_expected_statement() -> None:
     with refused(QueryError, "SELECT", count=1):
         realdb.query("drop view labels")
     with refused(QueryError, '"nothing"', value=None, count=None):
@@ -742,12 +742,12 @@ def test_a_refusal_says_what_is_expected() -> None:
         ("labels_at(0.5)", "labels_at", "scores.npz"),
     ],
 )
-def test_what_the_store_lacks(name: str, value: str, source: str, bare_store: Store) -> None:
+def test_missing_tables_are_named(name: str, value: str, source: str, bare_store: Store) -> None:
     with refused(QueryError, source, value=value):
         realdb.query(f"from {name}", store=bare_store.root)
 
 
-def test_a_variable_is_no_table() -> None:
+def test_python_variables_are_not_tables() -> None:
     mine = pa.table({"a": [1]})
     assert mine.num_rows == 1
     with refused(QueryError, " mine ", value=None, count=None):
@@ -755,7 +755,7 @@ def test_a_variable_is_no_table() -> None:
 
 
 STEMS = ["model_a", "a b", "it's b", "ViT-B.16", "given", "parsed", "select", "é"]
-if os.name != "nt":  # where no file may be called so
+if os.name != "nt":  # on systems without such file names
     STEMS.append('a "b"')
 
 
@@ -783,8 +783,10 @@ def test_a_file_of_several_models(tmp_path: Path, files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("stem", [*TABLES, "accuracy", "labels_at", "Images", "ACCURACY"])
-def test_a_stem_that_is_taken(stem: str, tmp_path: Path, bare_store: Store) -> None:
-    """Also that of a table which this store lacks, and in another case."""
+def test_a_file_stem_that_is_a_table_is_refused(
+    stem: str, tmp_path: Path, bare_store: Store
+) -> None:
+    """The stem of a missing table is refused too, and in any case."""
     path = tmp_path / f"{stem}.csv"
     path.write_text("image,label\n1,2\n", encoding="utf-8")
     with refused(DataError, file=path, value=stem):
@@ -793,7 +795,7 @@ def test_a_stem_that_is_taken(stem: str, tmp_path: Path, bare_store: Store) -> N
 
 @pytest.mark.parametrize("second", ["b/m.csv", "b/M.csv", "b/m.tsv"])
 def test_two_files_of_one_name(second: str, tmp_path: Path) -> None:
-    """Each has another model, but both would be the table `m`."""
+    """The files have different models, but both would be the table `m`."""
     paths = [tmp_path / "a" / "m.csv", tmp_path / second]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
@@ -829,14 +831,14 @@ def test_a_parameter_is_listed_first() -> None:
 
 
 @pytest.mark.parametrize(("name", "near"), [("accurcy", "accuracy"), ("imges", "images")])
-def test_a_name_that_is_nearly_right(name: str, near: str) -> None:
+def test_a_near_name_is_suggested(name: str, near: str) -> None:
     for call in (realdb.views, realdb.view_sql):
         with refused(QueryError, f" {near}", value=name):
             call(name)
 
 
 @pytest.mark.parametrize("name", ["../reports/accuracy", "accuracy.sql", "", "Accuracy", "a b"])
-def test_a_name_that_is_none(name: str) -> None:
+def test_an_unknown_view_is_refused(name: str) -> None:
     with refused(QueryError, value=name):
         realdb.view_sql(name)
 
@@ -868,7 +870,7 @@ def test_demo(truth: Truth) -> None:
 
 
 def test_demo_on_synthetic_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a store nor the network, and no warning of files that nobody takes for real."""
+    """The demo needs no store and no network, and does not warn about unpublished files."""
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
     examples = realdb.demo(synthetic=True)
     assert [len(example.rows.fetchall()) > 0 for example in examples] == [True] * 4
@@ -888,13 +890,13 @@ def test_the_public_names() -> None:
         assert getattr(realdb, name).__doc__
 
 
-def test_ingest_is_the_call_whatever_is_imported() -> None:
+def test_ingest_is_the_function_after_any_import() -> None:
     """Importing `realdb.ingest.sources`, as above, binds the folder's name in the package."""
     assert sources.__name__ == "realdb.ingest.sources"
     assert realdb.ingest.__module__ == "realdb.api.build"
 
 
-def test_a_name_that_there_is_not() -> None:
+def test_an_unknown_attribute_is_refused() -> None:
     with pytest.raises(AttributeError, match=r"'realdb'.*'acuracy'"):
         realdb.acuracy  # noqa: B018
 

@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("library", [None, "pandas", "polars"])
-def test_each_is_a_table(path: Path, library: str | None) -> None:
+def test_each_model_is_a_table(path: Path, library: str | None) -> None:
     columns = {"image": [1, 2], "label": [2, 3]}
     given: dict[str, object] = {
         "a path": path,
@@ -47,7 +47,7 @@ def test_each_is_a_table(path: Path, library: str | None) -> None:
     assert sorted(found.fetchall()) == [(name, 2) for name in sorted(given)]
 
 
-def test_arrays_judge_as_accuracy_does() -> None:
+def test_arrays_give_the_same_figures_as_accuracy() -> None:
     first = np.array([one[0] if len(one) else 0 for one in realdb.real_labels()])
     labels = (first[:, None] + [0, 1, 2, 3, 4]) % 1000
     labels[::3] = labels[::3, ::-1]
@@ -66,7 +66,7 @@ def test_rows_as_a_frame(library: str, method: str, path: Path) -> None:
     assert [found[name].to_list() for name in found.columns] == [[1, 2], [2, 3]]
 
 
-def test_every_view_is_reached(path: Path) -> None:
+def test_every_view_can_be_queried(path: Path) -> None:
     names = [name for name, view in catalog.views().items() if not view.about.parameters]
     counts = ", ".join(f"(select count(*) from {name}) as {name}" for name in names)
     rows = realdb.query(f"select {counts}", predictions={"mine": path})
@@ -108,17 +108,17 @@ def test_a_frame_of_several_models() -> None:
         ([np.zeros(3)], "list"),
     ],
 )
-def test_what_has_no_name_is_refused(predictions: Any, value: str) -> None:
+def test_predictions_without_a_name_are_refused(predictions: Any, value: str) -> None:
     with refused(UsageError, "{'vit': array}", parameter="predictions", value=value):
         realdb.query("select 1", predictions=predictions)
 
 
-def test_a_name_that_is_taken() -> None:
+def test_a_table_name_of_realdb_is_refused() -> None:
     with refused(DataError, "predictions['Labels']", value="Labels"):
         realdb.query("select 1", predictions={"Labels": {"00000001": 2}})
 
 
-def test_a_folder_has_no_one_name(path: Path) -> None:
+def test_a_folder_cannot_have_one_name(path: Path) -> None:
     (path.parent / "other.csv").write_text("image,label\n1,2\n", encoding="utf-8")
     with refused(UsageError, parameter="predictions", value="mine"):
         realdb.query("select 1", predictions={"mine": path.parent})
@@ -126,7 +126,7 @@ def test_a_folder_has_no_one_name(path: Path) -> None:
     assert files.fetchall() == [(3,)]
 
 
-def test_a_view_with_parameters_says_so(synthetic_store: Store) -> None:
+def test_a_view_without_its_parameters_names_them(synthetic_store: Store) -> None:
     with refused(QueryError, "from labels_at(threshold)", value="labels_at"):
         realdb.query("from labels_at", store=synthetic_store.root)
 
@@ -139,7 +139,7 @@ def test_a_view_with_parameters_says_so(synthetic_store: Store) -> None:
         ("recomputed_labels", "recomputed_labels", 5),
     ],
 )
-def test_a_view_that_needs_the_votes_says_so(
+def test_a_view_without_its_votes_names_the_source(
     view: str, value: str, count: int, bare_store: Store
 ) -> None:
     with refused(QueryError, "scores.npz", value=value, count=count):
@@ -157,7 +157,7 @@ def test_a_view_that_needs_the_votes_says_so(
         "select name from (show all tables)",
     ],
 )
-def test_a_listing_is_whole(listing: str, synthetic_store: Store) -> None:
+def test_listings_have_all_views(listing: str, synthetic_store: Store) -> None:
     found = {name for (name,) in realdb.query(listing, store=synthetic_store.root).fetchall()}
     plain = {name for name, view in catalog.views().items() if not view.about.parameters}
     assert plain <= found
@@ -172,12 +172,12 @@ def test_a_listing_is_whole(listing: str, synthetic_store: Store) -> None:
         'select (select count(*) from rated_questions), count(*) from "image_labels"',
     ],
 )
-def test_a_view_is_found_however_it_is_named(query: str, synthetic_store: Store) -> None:
+def test_views_are_found_with_any_quoting(query: str, synthetic_store: Store) -> None:
     with realdb.connect(store=synthetic_store.root) as con:
         expected = con.sql(query).fetchall()
     assert sorted(realdb.query(query, store=synthetic_store.root).fetchall()) == sorted(expected)
 
 
-def test_the_nearest_of_all_views_is_proposed(synthetic_store: Store) -> None:
+def test_the_nearest_view_is_suggested(synthetic_store: Store) -> None:
     with refused(QueryError, '"rater_quality"'):
         realdb.query("from rater_qualty", store=synthetic_store.root)

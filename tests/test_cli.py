@@ -27,7 +27,7 @@ from realdb.store.store import Store
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
 REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-# What a command is called in the library, where that is another name.
+# The functions of commands with another name in the library.
 TWINS = {"sql": "query"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,7 +35,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs realdb in an empty folder, with a store; it must leave `code`.
+    """Return a function that runs realdb in an empty folder with a store and checks the exit code.
 
     Whatever happens, there is no traceback.
     """
@@ -83,7 +83,7 @@ def test_every_command_has_an_example_and_a_twin(command: str, run: Run) -> None
     assert TWINS.get(command, command) in realdb.__all__
 
 
-def test_every_call_is_a_command_or_says_more() -> None:
+def test_every_call_has_a_command_or_is_listed() -> None:
     twins = {TWINS.get(command, command) for command in COMMANDS}
     calls = {name for name in realdb.__all__ if name.islower()}
     assert calls - twins == {
@@ -141,7 +141,7 @@ def on_a_terminal(command: Sequence[str], columns: int) -> str:
     return text
 
 
-def test_a_misspelt_command_is_told_what_there_is(run: Run) -> None:
+def test_a_misspelt_command_gets_suggestions(run: Run) -> None:
     assert "Did you mean 'accuracy'?" in run("acuracy", code=2).stderr
 
 
@@ -149,7 +149,7 @@ def test_version(run: Run) -> None:
     assert run("--version").stdout == f"realdb {realdb.__version__}\n"
 
 
-# What is printed
+# Output
 
 
 def from_csv(text: str) -> dict[str, str]:
@@ -211,7 +211,7 @@ def test_parquet(model_a: Path, tmp_path: Path, expected: dict[str, Any]) -> Non
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [expected]
 
 
-def test_talk_goes_to_stderr(run: Run, tmp_path: Path) -> None:
+def test_messages_go_to_stderr(run: Run, tmp_path: Path) -> None:
     (tmp_path / "part.csv").write_text("image,label\n1,2\n", encoding="utf-8")
     done = run("accuracy", "part.csv", "--format", "json")
     assert from_json(done.stdout)["predicted_images"] == 1
@@ -220,7 +220,7 @@ def test_talk_goes_to_stderr(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_a_reader_that_stops() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     command = [*REALDB, "sql", "select * from labels"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
@@ -303,7 +303,7 @@ def test_ingest(run: Run, synthetic: Path, tmp_path: Path) -> None:
 
 
 def test_demo_on_synthetic_data(run: Run) -> None:
-    """It needs neither network nor store, and leaves none."""
+    """The demo needs no network and no store, and creates no store."""
     done = run("demo", "--synthetic", "--store", "none")
     assert all("_top5_accuracy" in line for line in done.stderr.splitlines())  # they are empty
     assert done.stdout.count("?\n") == 4
@@ -347,7 +347,7 @@ def test_demo_with_the_store(run: Run) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_is_answered_in_a_line(
+def test_a_mistake_gives_one_line(
     arguments: list[str], code: int, facts: tuple[str, ...], run: Run, tmp_path: Path
 ) -> None:
     for name, label in (("one.csv", 2), ("wrong.csv", 1000), ("labels.csv", 2)):
@@ -383,7 +383,7 @@ def test_usage(arguments: list[str], said: str, run: Run) -> None:
     assert said in done.stderr
 
 
-def test_a_query_in_error_is_explained(run: Run) -> None:
+def test_a_query_error_is_explained(run: Run) -> None:
     done = run("sql", "select labl from labels", code=1)
     assert done.stderr.startswith('realdb: Binder Error: Referenced column "labl" not found')
     assert '"label"' in done.stderr
@@ -391,7 +391,7 @@ def test_a_query_in_error_is_explained(run: Run) -> None:
 
 
 LEAVES = [*([command] for command in COMMANDS), ["scores", "verify"]]
-# What may be repeated.
+# Options that may be repeated.
 REPEATED = {
     *(("sql", "--table"), ("export", "--table")),
     *(("scores", "--predictions"), ("export", "--predictions")),
@@ -412,10 +412,10 @@ def options_of(words: list[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
-def test_an_option_is_set_once(words: list[str]) -> None:
+def test_a_repeated_option_is_refused(words: list[str]) -> None:
     for option in options_of(words):
         (name, *_) = option.opts
-        # Any value: what is repeated is refused before a value is read.
+        # Any value, because repeated options are refused before their values are read.
         given = [name] if option.is_flag else [name, "1"]
         done = CliRunner().invoke(cli.app, [*words, *given, *given, "--help"])
         if (words[0], name) in REPEATED:
@@ -425,14 +425,14 @@ def test_an_option_is_set_once(words: list[str]) -> None:
             assert f"'{name}'" in done.output
 
 
-def test_an_option_is_set_once_however_it_is_written(run: Run) -> None:
+def test_a_repeated_option_is_refused_in_any_form(run: Run) -> None:
     done = run("sql", "select 1", "--format=csv", "--format", "json", code=2)
     assert not done.stdout
     assert "'--format'" in done.stderr
 
 
-def test_an_option_goes_behind_the_command_that_uses_it(run: Run) -> None:
-    """In front of it nothing would use it: another store would be verified than the one named."""
+def test_an_option_before_the_wrong_command_is_refused(run: Run) -> None:
+    """The option would not be used before `verify`, and another store would be verified."""
     done = run("scores", "--store", "none", "verify", code=2)
     assert "'--store'" in done.stderr
     assert "'verify'" in done.stderr
@@ -467,14 +467,14 @@ def test_offline_by_option_and_by_environment(
     assert not (tmp_path / "none" / "CURRENT").exists()
 
 
-# What is imported
+# Imports
 
 WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "platformdirs"}
 # Python lists each import on stderr.
 LISTED = [sys.executable, "-X", "importtime", "-m", "realdb"]
 
 
-def test_only_commands_that_there_are_start_duckdb_ahead() -> None:
+def test_only_existing_commands_open_duckdb_ahead() -> None:
     assert set(terminal.ASKING) <= set(COMMANDS)
 
 
@@ -494,7 +494,7 @@ def test_only_commands_that_there_are_start_duckdb_ahead() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_a_command_imports(
+def test_commands_import_only_what_they_need(
     arguments: list[str], allowed: set[str], run: Run, model_a: Path, tmp_path: Path
 ) -> None:
     pq.write_table(pc.read_csv(model_a), tmp_path / "a.parquet")
@@ -523,7 +523,7 @@ def test_same_count(
     recorded = pq.read_metadata(tmp_path / "x.parquet").metadata[b"realdb_threshold"]
     assert recorded == repr(found.threshold).encode()
 
-    # What the file makes of the labels, and of the model.
+    # The labels, and the model's accuracy, with the file of scores.
     (moved,) = json.loads(done.stdout)
     scores = ("--scores", "x.parquet", "--format", "json")
     (judged,) = json.loads(run("accuracy", model_a, *scores).stdout)
@@ -531,7 +531,7 @@ def test_same_count(
     assert judged["scored_images"] == moved["recomputed_images"]
     (counted,) = json.loads(run("sql", "select count(*) as n from labels", *scores).stdout)
     assert counted["n"] == found.labels.recomputed_labels
-    # Another threshold makes others of the same scores.
+    # Another threshold gives other labels from the same scores.
     (other,) = json.loads(run("accuracy", model_a, *scores, "--threshold", "1").stdout)
     assert other["scored_images"] < judged["scored_images"]
 
@@ -549,7 +549,7 @@ def test_same_count_on_the_real_data(run: Run, real_store: Store, tmp_path: Path
 
 
 @pytest.mark.parametrize("threshold", ["samecount", "same_count", "1.5", "nan"])
-def test_a_threshold_that_is_none(threshold: str, run: Run) -> None:
+def test_an_invalid_threshold_is_refused(threshold: str, run: Run) -> None:
     done = run("scores", "--threshold", threshold, code=2)
     assert "--threshold" in done.stderr
     assert threshold in done.stderr

@@ -1,4 +1,4 @@
-"""Predictions that are kept in the store, and the leaderboard of them."""
+"""Stored predictions and the leaderboard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Return a store of the test's own, which is found without being named."""
+    """Return a new store, which is the default store."""
     without = shutil.ignore_patterns("realdb.duckdb")  # for other clients, and the largest of all
     root = Path(shutil.copytree(synthetic_store.root, tmp_path / "own", ignore=without))
     monkeypatch.setenv("REALDB_HOME", str(root))
@@ -59,7 +59,7 @@ def small(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs realdb in the test's folder; it must leave `code`."""
+    """Return a function that runs realdb in the test's folder and checks the exit code."""
     assert store.root.exists()
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
@@ -107,7 +107,7 @@ def test_add(files: list[Path]) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_what_is_kept_is_what_was_given(files: list[Path]) -> None:
+def test_stored_rows_match_the_file(files: list[Path]) -> None:
     query = "select * exclude (model) from {} order by image_id, rank"
     expected = realdb.query(query.format("model_a"), files[0]).fetchall()
     realdb.add(files[0])
@@ -140,7 +140,7 @@ def test_two_files_of_one_model_do_not_replace_each_other(small: Callable[..., P
 
 
 @pytest.mark.usefixtures("store")
-def test_what_is_refused_is_left_out_whole(small: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_refused_file_is_not_stored(small: Callable[..., Path], tmp_path: Path) -> None:
     two = tmp_path / "two.csv"
     two.write_text("model,image,label\nx,1,1\ny,1,1000\n", encoding="utf-8")
     with refused(DataError, "1 of 3 ", "1 of 2 ", "'1000'", "row 2", file=two, count=1):
@@ -164,7 +164,7 @@ def test_many_files_at_once(small: Callable[..., Path]) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_what_is_no_file() -> None:
+def test_predictions_in_memory_need_a_model_name() -> None:
     array = np.arange(50_000) % 1000
     with refused(DataError, parameter="model", column="model"):
         realdb.add(array)
@@ -179,7 +179,7 @@ def test_what_is_no_file() -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_a_name_for_several_files(files: list[Path]) -> None:
+def test_model_needs_a_single_file(files: list[Path]) -> None:
     with refused(DataError, parameter="model", count=50_000):
         realdb.add(*files, model="m")
     assert not kept()
@@ -196,7 +196,9 @@ def test_top5_is_kept(tmp_path: Path) -> None:
     assert expected[0][8] is not None
 
 
-def test_a_new_ingest_keeps_them(store: Store, files: list[Path], source_folder: Path) -> None:
+def test_a_new_ingest_keeps_stored_models(
+    store: Store, files: list[Path], source_folder: Path
+) -> None:
     realdb.add(files[0])
     was = realdb.models().fetchall()
     with pytest.warns(realdb.RealdbWarning):
@@ -208,11 +210,13 @@ def test_a_new_ingest_keeps_them(store: Store, files: list[Path], source_folder:
         assert con.execute("select count(*) from predictions").fetchall() == [(0,)]
 
 
-# Asking.
+# Queries.
 
 
 @pytest.mark.usefixtures("store")
-def test_every_connection_sees_them(files: list[Path], small: Callable[..., Path]) -> None:
+def test_every_connection_has_the_stored_models(
+    files: list[Path], small: Callable[..., Path]
+) -> None:
     realdb.add(*files)
     with realdb.connect() as con:
         models = con.execute("select distinct model from predictions order by 1").fetchall()
@@ -232,7 +236,7 @@ def test_every_connection_sees_them(files: list[Path], small: Callable[..., Path
 
 
 @pytest.mark.usefixtures("store")
-def test_accuracy_judges_what_it_is_given_and_nothing_else(files: list[Path]) -> None:
+def test_accuracy_ignores_stored_models(files: list[Path]) -> None:
     realdb.add(*files)
     assert [row[0] for row in realdb.accuracy_table(files[0]).fetchall()] == ["model_a"]
 
@@ -256,7 +260,7 @@ def test_a_file_beside_the_same_model_in_the_store(files: list[Path], tmp_path: 
 def test_stored_models_by_name(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name of a stored model works wherever a file is expected, if no file has it."""
+    """The name of a stored model can replace a file, if no file has that name."""
     monkeypatch.chdir(tmp_path)
     realdb.add(*files)
     a, b = (realdb.accuracy(file) for file in files)
@@ -279,7 +283,7 @@ def test_stored_models_by_name(
         realdb.accuracy("model_aa")
     with refused(DataError, column="model", value="model_a"):
         realdb.accuracy_table(files[0], "model_a")
-    # A file goes first.
+    # A file has precedence.
     shutil.copy(files[1], tmp_path / "model_a")
     assert realdb.accuracy("model_a", input_format="csv").correct_images == b.correct_images
 
@@ -313,7 +317,7 @@ def test_the_ground_truth_is_refused(
             patch.setenv("REALDB_HOME", str(root))
             return truth(name, condition, wrong)
 
-    # 95 % of 500 rated images, and one less; 499 images; unrated ones, which say nothing.
+    # 95 % of 500 rated images, and one less; 499 images; unrated images, which do not count.
     rated = "is_rated and image_id <= (select image_id from rated order by 1 offset 499 limit 1)"
     exact = written("exact", rated, 25)
     below = written("below", rated, 26)
@@ -341,7 +345,7 @@ def test_the_ground_truth_is_refused(
         realdb.accuracy(exact, store=root)
 
 
-def test_a_stem_that_is_kept_for_what_is_added(small: Callable[..., Path], store: Store) -> None:
+def test_a_reserved_file_stem_is_refused(small: Callable[..., Path], store: Store) -> None:
     with refused(DataError, value="added_predictions"):
         realdb.query("select 1", small("added_predictions.csv", 1), store=store.root)
 
@@ -381,7 +385,7 @@ def test_no_store(tmp_path: Path, files: list[Path]) -> None:
 def test_leaderboard_has_the_accuracies(
     rules: dict[str, Any], files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the models are judged in more than one batch."""
+    """The figures are the same if the models are judged in several batches."""
     monkeypatch.setattr("realdb.api.leaderboard._BATCH", 1)
     realdb.add(*files)
     rows = realdb.leaderboard(**rules)
@@ -399,7 +403,7 @@ def test_leaderboard_has_the_accuracies(
 
 
 @pytest.mark.usefixtures("store")
-def test_models_of_other_images_are_warned_of(files: list[Path], tmp_path: Path) -> None:
+def test_models_with_different_images_cause_a_warning(files: list[Path], tmp_path: Path) -> None:
     lines = files[0].read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "half.csv").write_text("".join(lines[:25_001]), encoding="utf-8")
     realdb.add(*files, tmp_path / "half.csv")
@@ -414,7 +418,7 @@ def test_models_of_other_images_are_warned_of(files: list[Path], tmp_path: Path)
     assert f" {whole[-1]:,} " in str(warning.message)
 
 
-def test_leaderboard_of_none(store: Store) -> None:
+def test_leaderboard_without_models(store: Store) -> None:
     with refused(DataError, "realdb add FILE", file=store.root):
         realdb.leaderboard()
     with refused(UsageError, parameter="threshold", value=2):
@@ -490,7 +494,7 @@ def test_two_commands_at_once_lose_nothing(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: Path) -> None:
-    """It is killed while it adds; what it reported is there, whole, and it can be run again."""
+    """A killed `add` leaves the models that it reported, complete, and can be run again."""
     paths = []
     for number in range(12):
         paths.append(tmp_path / f"m{number}.csv")
@@ -513,7 +517,7 @@ def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: P
 def test_a_store_is_moved_and_removed_as_a_folder(
     synthetic_store: Store, synthetic: Path, tmp_path: Path
 ) -> None:
-    """And two stores know nothing of each other."""
+    """Two stores are independent."""
     old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
     shutil.copytree(synthetic_store.root, old)
     file = synthetic / "predictions" / "model_a.csv"

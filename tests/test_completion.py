@@ -20,7 +20,7 @@ from realdb.store.store import Store
 REALDB = [sys.executable, "-m", "realdb"]
 VIEWS = [*TABLES, *catalog.all_names()]
 WHOLE = [*registry.own_names()]
-# What a shell would run, or take for several words.
+# Names that a shell would run or split.
 NAMES_THAT_ARE_CODE = [
     "$(touch x)",
     "\\$(touch x)",
@@ -39,7 +39,7 @@ Complete = Callable[..., list[str]]
 
 @pytest.fixture
 def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
-    """Return a function that completes a command line as fish has it done; nothing else is said."""
+    """Return a function that completes a command line as fish does, without other output."""
     monkeypatch.setenv("REALDB_HOME", str(tmp_path / "none"))
     monkeypatch.setenv("_REALDB_COMPLETE", "complete_fish")
     monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
@@ -99,7 +99,7 @@ def test_stored_models(
 
 
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
-def test_a_name_that_is_no_name_of_a_file(ingest: Callable[..., Store]) -> None:
+def test_long_names_are_not_completed(ingest: Callable[..., Store]) -> None:
     store = ingest()
     realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model="x" * 300, store=store.root)
     assert prediction_sets.names(store.root) == []

@@ -33,7 +33,7 @@ def names() -> list[str]:
 
 
 def batches() -> Iterator[np.ndarray[Any, np.dtype[np.float64]]]:
-    """Yield logits without ties, of 50,000 images; what is likely is often a class below 20."""
+    """Yield logits without ties of 50,000 images; the first choice is often a class below 20."""
     rng = np.random.default_rng(1)
     for _ in range(0, 50_000, BATCH):
         logits = rng.random((BATCH, 1000))
@@ -42,7 +42,7 @@ def batches() -> Iterator[np.ndarray[Any, np.dtype[np.float64]]]:
 
 
 def by_hand(real: list[list[int]], names: list[str], topk: tuple[int, ...]) -> dict[int, float]:
-    """Return per cent by the loop that everybody copies."""
+    """Return the accuracy in per cent, computed by the usual loop."""
     hits: dict[int, list[bool]] = {k: [] for k in topk}
     left = iter(names)
     for logits in batches():
@@ -89,7 +89,7 @@ def timms(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_timms_own_class(
     is_published: bool, timms: Any, names: list[str], synthetic: Path, request: Any
 ) -> None:
-    """Its own labels are the published ones; given a file, both read that."""
+    """The default labels of both are the published ones, and both can read a file."""
     import torch
 
     real_json = None if is_published else str(synthetic / "real.json")
@@ -117,7 +117,7 @@ def test_labels_from_a_file(names: list[str], source_folder: Path) -> None:
     assert stand_in.get_accuracy() == {1: 100}
 
 
-def test_what_is_refused(names: list[str], tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(names: list[str], tmp_path: Path) -> None:
     with refused(DataError, "50,000", count=2, parameter="filenames"):
         realdb.RealLabelsImagenet(names[:2])
     with refused(DataError, count=1, parameter="filenames", column="image"):

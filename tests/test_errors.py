@@ -27,7 +27,7 @@ NAMES = {*TABLES, *catalog.all_names(), *registry.EXPORT_FORMATS}
         ("a name of nothing", []),
     ],
 )
-def test_only_near_names_are_meant(name: str, found: list[str]) -> None:
+def test_only_near_names_are_suggested(name: str, found: list[str]) -> None:
     known = ["contested", "imagefolder", "labels"]
     text = did_you_mean(name, known, "elsewhere")
     assert [each for each in known if each in text] == found
@@ -64,7 +64,7 @@ def test_no_error_lists_all_names(
     ingest: Callable[..., Store],
     synthetic: Path,
 ) -> None:
-    """Where no name is near it says where the list is."""
+    """If no name is near, the error names the command that lists them."""
     store = ingest()
     realdb.add(synthetic / "predictions", store=store.root)
     with refused(kind, lists) as caught:

@@ -89,7 +89,7 @@ def rated(synthetic_store: Store, synthetic: Path) -> realdb.Explanation:
     return realdb.explain(image, synthetic / "predictions", store=root)
 
 
-def test_every_format_says_the_same(
+def test_all_formats_have_the_same_values(
     rated: realdb.Explanation,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -50,7 +50,7 @@ def export(synthetic_store: Store, tmp_path: Path) -> Callable[..., list[list[st
 # What.
 
 
-def test_a_table_comes_by_key(export: Callable[..., list[list[str]]]) -> None:
+def test_a_table_is_sorted_by_its_key(export: Callable[..., list[list[str]]]) -> None:
     header, *rows = export("scores")
     assert header == ["image_id", "label", "score"]
     keys = [(int(image), int(label)) for image, label, _ in rows]
@@ -80,7 +80,7 @@ def test_where_and_columns(export: Callable[..., list[list[str]]]) -> None:
     assert rows == [["ILSVRC2012_val_00000001.JPEG", "1"], ["ILSVRC2012_val_00000003.JPEG", "3"]]
 
 
-def test_a_column_with_an_awkward_name(export: Callable[..., list[list[str]]]) -> None:
+def test_a_column_with_special_characters(export: Callable[..., list[list[str]]]) -> None:
     query = 'select 1 as "a,b", 2 as "c""d", 3 as e'
     assert export(query, columns='"a,b","c""d"') == [["a,b", 'c"d'], ["1", "2"]]
 
@@ -151,7 +151,7 @@ def test_arguments_that_do_not_fit(export: Callable[..., list[list[str]]]) -> No
         export("rated", format="parqet")
 
 
-def test_a_table_that_the_store_lacks(
+def test_a_missing_table_is_refused(
     export: Callable[..., list[list[str]]], bare_store: Store
 ) -> None:
     with refused(QueryError, "raters.npz", value="votes"):
@@ -205,7 +205,7 @@ def two(
     return store, stored.stem, other
 
 
-def test_predictions_take_the_place_of_the_stored_models(
+def test_predictions_replace_the_stored_models(
     export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
 ) -> None:
     store, stored, file = two
@@ -226,13 +226,13 @@ def test_predictions_take_the_place_of_the_stored_models(
 
 
 @pytest.mark.parametrize("what", ["hard", "accuracy", "from scored_predictions"])
-def test_named_predictions_give_what_a_query_gives(
+def test_named_predictions_match_a_query(
     export: Callable[..., list[list[str]]], two: tuple[Store, str, Path], what: str
 ) -> None:
     store, _, file = two
     query = what if what.startswith("from") else f"from {what}"
     wanted = realdb.query(query, file, with_stored=True, store=store.root)
-    # In the same words: the answer of the query is exported as a table.
+    # With the same text: the result of the query is exported as a table.
     frame = wanted.to_arrow_table()
     same = export("from wanted", store, force=True, tables={"wanted": frame})
     found = export(what, store, force=True, predictions=file, with_stored=True)
@@ -267,7 +267,7 @@ def test_other_rows_of_a_stored_model(
 
 
 @pytest.mark.parametrize("what", ["images", "rated", "real-json", "store", "soft-labels"])
-def test_predictions_that_nothing_reads(
+def test_unused_predictions_are_refused(
     two: tuple[Store, str, Path], what: str, tmp_path: Path
 ) -> None:
     store, _, file = two
@@ -278,14 +278,14 @@ def test_predictions_that_nothing_reads(
     assert not [*tmp_path.iterdir()]
 
 
-def test_stored_models_beside_nothing(
+def test_with_stored_needs_predictions(
     export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
 ) -> None:
     with refused(UsageError, parameter="with_stored"):
         export("accuracy", two[0], with_stored=True)
 
 
-def test_the_file_says_which_predictions(two: tuple[Store, str, Path], tmp_path: Path) -> None:
+def test_the_file_names_its_predictions(two: tuple[Store, str, Path], tmp_path: Path) -> None:
     store, stored, file = two
     out = tmp_path / "x.parquet"
     realdb.export("accuracy", out, predictions=[file, stored], store=store.root)
@@ -348,13 +348,13 @@ def test_a_query_that_fails_prints_nothing(synthetic_store: Store) -> None:
     assert b"late" in done.stderr
 
 
-def test_a_folder_does_not_go_into_standard_output(synthetic_store: Store) -> None:
+def test_folders_cannot_be_written_to_standard_output(synthetic_store: Store) -> None:
     done = run(synthetic_store, "rated", "-", "--format", "parquet", "--partition-by", "image_id")
     assert done.returncode == 2
     assert b"writes a folder" in done.stderr
 
 
-def test_a_folder_is_not_called_like_a_file(synthetic_store: Store, tmp_path: Path) -> None:
+def test_a_folder_format_refuses_a_file_name(synthetic_store: Store, tmp_path: Path) -> None:
     done = run(synthetic_store, "croissant", "x.json", cwd=tmp_path)
     assert done.returncode == 2
     assert b"x.json" in done.stderr
@@ -379,9 +379,7 @@ def test_predictions_on_the_command_line(two: tuple[Store, str, Path]) -> None:
     assert b"--with-stored" in done.stderr
 
 
-def test_columns_of_a_prediction_file_are_no_columns_of_the_export(
-    synthetic_store: Store, tmp_path: Path
-) -> None:
+def test_errors_in_prediction_files_recommend_add(synthetic_store: Store, tmp_path: Path) -> None:
     file = tmp_path / "bad.csv"
     file.write_text("image,b\n1,2\n")
     done = run(synthetic_store, "accuracy", "-", "--predictions", str(file))
@@ -389,8 +387,8 @@ def test_columns_of_a_prediction_file_are_no_columns_of_the_export(
     assert b"realdb add FILE --columns label=NAME" in done.stderr
 
 
-def test_help_names_all(synthetic_store: Store) -> None:
-    """Twice: those that are a WHAT of their own, and those that --format takes."""
+def test_help_lists_all_formats(synthetic_store: Store) -> None:
+    """Both the formats that are a WHAT and those of --format are listed."""
     done = run(synthetic_store, "--help")
     # A line may end within a name, at a hyphen.
     text = " ".join(done.stdout.decode().split()).replace("- ", "-")
@@ -402,7 +400,7 @@ def test_help_names_all(synthetic_store: Store) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals on Windows")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_killed_in_the_middle_it_leaves_nothing(
+def test_a_killed_export_leaves_no_file(
     synthetic_store: Store, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "out.sqlite"

@@ -1,4 +1,4 @@
-"""Every figure that is known of the published files, asked of the store that they became.
+"""Every known figure of the published files, queried from the store that is built from them.
 
 The ids are the wording of the notes that the figures were measured for.
 """
@@ -78,9 +78,7 @@ Ask = Callable[..., tuple[Any, ...]]
         ),
     ],
 )
-def test_the_store_says_which_files_it_was_built_from(
-    ask: Ask, name: str, size: int, sha256: str
-) -> None:
+def test_sources_lists_the_files(ask: Ask, name: str, size: int, sha256: str) -> None:
     sql = "select bytes, sha256, is_published from sources where file_name = $name"
     assert ask(sql, name=name) == (size, sha256, True)
 
@@ -377,7 +375,7 @@ THRESHOLD = {
     ("sql", "expected"),
     [pytest.param(*case, id=said) for said, case in (FILES | COUNTS | THRESHOLD).items()],
 )
-def test_the_tables_hold_what_is_known(ask: Ask, sql: str, expected: tuple[Any, ...]) -> None:
+def test_tables_match_the_known_counts(ask: Ask, sql: str, expected: tuple[Any, ...]) -> None:
     assert ask(sql) == expected
 
 

@@ -37,7 +37,7 @@ def at(threshold: float, synthetic: Path, lists: list[list[int]]) -> list[set[in
     return [scored.get(image, set(published)) for image, published in enumerate(lists, start=1)]
 
 
-def test_arrays_are_what_real_json_holds(lists: list[list[int]]) -> None:
+def test_arrays_match_real_json(lists: list[list[int]]) -> None:
     found = realdb.real_labels()
     assert [one.tolist() for one in found] == lists
     assert {one.dtype for one in found} == {np.dtype(np.int16)}
@@ -88,7 +88,7 @@ def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         realdb.real_labels("torch")
 
 
-def test_what_is_refused(bare_store: Store) -> None:
+def test_invalid_arguments_are_refused(bare_store: Store) -> None:
     with refused(UsageError, "arrays, matrix, packed, torch", parameter="form", value="set"):
         realdb.real_labels("set")  # type: ignore[call-overload]
     with refused(UsageError, parameter="threshold", value=80):

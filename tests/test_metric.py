@@ -73,9 +73,7 @@ def quiet(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("rules", RULES, ids=str)
-def test_batches_give_what_accuracy_gives(
-    rules: dict[str, Any], logits: Array, batches: list[Array]
-) -> None:
+def test_batches_match_accuracy(rules: dict[str, Any], logits: Array, batches: list[Array]) -> None:
     metric = realdb.RealAccuracy(model="array", **rules)
     for rows in batches:
         metric.update(logits[rows], rows + 1)
@@ -87,7 +85,7 @@ def test_batches_give_what_accuracy_gives(
         found.model = "other"  # type: ignore[misc]
 
 
-def test_class_ids_and_ranks_give_what_logits_give(logits: Array) -> None:
+def test_class_ids_and_ranks_match_logits(logits: Array) -> None:
     ranked = np.argsort(-logits[:5000], axis=1, kind="stable")[:, :7]
     given = {"logits": logits[:5000], "7": ranked, "5": ranked[:, :5].astype(np.uint16)}
     results = {}
@@ -109,7 +107,7 @@ def test_class_ids_and_ranks_give_what_logits_give(logits: Array) -> None:
     assert quiet(top1.compute) == expected
 
 
-def test_part_of_the_images_is_warned_of() -> None:
+def test_part_of_the_images_causes_a_warning() -> None:
     metric = realdb.RealAccuracy()
     metric.update([3, 4], [7, 50_000])
     with pytest.warns(realdb.RealdbWarning, match=r"model\b.* 2 .*50,000"):
@@ -191,7 +189,7 @@ def test_other_rules_do_not_merge() -> None:
         ([1, 2], [[1], [2, 3]], {"parameter": "images", "column": None}),
     ],
 )
-def test_what_is_refused_is_not_taken(
+def test_a_refused_batch_is_not_counted(
     predictions: Any, images: Any, facts: dict[str, object]
 ) -> None:
     metric = realdb.RealAccuracy()
@@ -211,7 +209,7 @@ def test_one_nan_among_many(logits: Array) -> None:
         realdb.RealAccuracy().update(spoilt, range(1, 301))
 
 
-def test_what_cannot_be_answered_is_said_at_once(bare_store: Store) -> None:
+def test_invalid_settings_are_refused_early(bare_store: Store) -> None:
     with refused(UsageError, parameter="topk", value=(1, 3)):
         realdb.RealAccuracy(topk=(1, 3))
     with refused(UsageError, parameter="empty", value="all"):
@@ -283,7 +281,7 @@ def predictions_alone() -> Iterator[duckdb.DuckDBPyConnection]:
 @example("ILSVRC2012_val_00000012_n01440764.JPEG")
 @example("00000012")
 @example("")
-def test_the_rule_is_that_of_prediction_files(
+def test_images_follow_the_rules_of_prediction_files(
     predictions_alone: duckdb.DuckDBPyConnection, name: str
 ) -> None:
     def read(call: Callable[[], Any]) -> Any:
@@ -331,7 +329,7 @@ def torchmetrics() -> Any:
 
 
 def shares(result: realdb.Accuracy) -> dict[str, float]:
-    """Return what the torchmetric computes, out of the view's row."""
+    """Return the expected result of the torchmetric from the view's row."""
     names = ("real", "original", "real_top5", "original_top5")
     return {f"{name}_accuracy": getattr(result, f"{name}_accuracy") for name in names}
 
@@ -377,7 +375,7 @@ def test_forward_gives_the_batch(logits: Array) -> None:
 
 
 def test_a_collection(torchmetrics: Any, logits: Array) -> None:
-    """Metrics of other rules stay apart, although the first batch gives them the same counts."""
+    """Metrics with different rules are not combined, although their first counts are equal."""
     import torch
 
     rules: dict[str, dict[str, Any]] = {
@@ -456,7 +454,7 @@ def test_processes_add_up(logits: Array, synthetic_store: Store, tmp_path: Path)
 
 
 def test_random_parts_add_up(logits: Array) -> None:
-    """Whatever the parts, and in whatever order they are merged."""
+    """The parts and the order of merging do not change the result."""
     draw = random.Random(2)
     whole = realdb.RealAccuracy()
     whole.update(logits[:400], range(1, 401))

@@ -76,7 +76,7 @@ def found(pattern: str, root: Path = CHECKOUT) -> set[str]:
 @pytest.mark.parametrize("has_git", [True, False])
 @pytest.mark.parametrize("name", ["venv", "env", "my env", ".venv"])
 def test_a_virtual_environment_is_not_searched(name: str, has_git: bool, tmp_path: Path) -> None:
-    """README has one made in the clone, under any name."""
+    """README recommends a virtual environment in the clone, which can have any name."""
     for file in ("__init__.py", "api/own.py", "tests/test_own.py", "pyproject.toml"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
@@ -111,7 +111,7 @@ def test_a_library_of_the_dev_extra_may_not_be_missing_in_ci(
 
 
 def test_the_extra_for_tests_is_light() -> None:
-    """`dev` has all of it; the large libraries are left to `dev`."""
+    """`dev` includes `test`, and only `dev` has the large libraries."""
     assert packages_of("test") < packages_of("dev")
     assert {"pytest", "pytest-xdist", "hypothesis"} <= packages_of("test")
     large = {"pyspark", "pysail", "moto", "cleanlab", "crowd-kit", "datasets", "pandas", "polars"}
@@ -145,7 +145,7 @@ def test_everything_is_installed(installed: set[PurePosixPath]) -> None:
     assert own == {PurePosixPath("realdb", path) for path in wanted}
 
 
-def test_no_bare_name_is_taken() -> None:
+def test_no_other_top_level_name_is_installed() -> None:
     """PyPI has a package called `schema`; ours is `realdb.schema`."""
     assert (DISTRIBUTION.read_text("top_level.txt") or "").split() == ["realdb"]
     owners = metadata.packages_distributions()
@@ -164,7 +164,7 @@ def test_the_command() -> None:
 
 
 def test_imports_point_one_way() -> None:
-    """The layers of pyproject.toml; import-linter says which import breaks them."""
+    """import-linter checks the layers in pyproject.toml."""
     needs("importlinter")
     code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(

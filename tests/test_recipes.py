@@ -25,7 +25,7 @@ from realdb.store.store import Store
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes.md"
 COUNT = 12
 pytestmark = [
-    # The libraries warn of their own affairs.
+    # Warnings of the libraries.
     pytest.mark.filterwarnings("ignore"),
 ]
 
@@ -40,14 +40,14 @@ def sections() -> dict[str, list[str]]:
 
 
 def need(*names: str) -> list[Any]:
-    """Return these modules; skip where one is not installed, or does not work here."""
+    """Return these modules; skip if one is not installed or does not work here."""
     found = []
     for name in names:
         if importlib.util.find_spec(name.partition(".")[0]) is None:
             pytest.skip(f"{name} is not installed")
         try:
             found.append(importlib.import_module(name))
-        except Exception as error:  # whatever a build for another machine raises
+        except Exception as error:  # any error of a build for another machine
             pytest.skip(f"{name} cannot be imported here: {error}")
     return found
 
@@ -161,7 +161,7 @@ def test_torchmetrics(images: Images, model: Any) -> None:
 
 
 def test_tensorflow_datasets(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real builder, of a tar of images: TensorFlow Datasets makes its own fields of it."""
+    """Use the real builder with a tar of images: TensorFlow Datasets makes the fields."""
     tf, tfds, _ = need("tensorflow", "tensorflow_datasets", "PIL")
     folder = images.write("flat/{name}")
     manual = images.folder / "downloads" / "manual"
@@ -228,7 +228,7 @@ def test_keras(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_open_clip(images: Images, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With random weights: what it says is nobody's business, but it says it of each image."""
+    """The weights are random, so only the number of predictions is compared."""
     torch, *_ = need("torch", "PIL", "torchvision")
     (clip,) = need("open_clip")
     tower = {"width": 32, "heads": 2, "layers": 1}

@@ -26,7 +26,7 @@ OPTIONS = {
     name: terminal._options(cli.app, name.split()) for name in [*GROUP.commands, "scores verify"]
 }
 OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+")
-# What other tools are told to do: timm's inference.py.
+# Options of other tools: timm's inference.py.
 OF_OTHERS = {"--help", "--include-index", "--results-format"}
 PACKAGE = Path(realdb.__file__).parent
 # Commands that read prediction files. Some have no options that say how.
@@ -49,7 +49,7 @@ BAD_FILES = {
 
 
 def require_possible(text: str, command: str) -> None:
-    """Each option is of the command that runs, or of one that is named in front of it."""
+    """Each option belongs to the command that runs, or to a command named before it."""
     known = {option for option in OPTIONS[command].values() if option.startswith("--")}
     for part in re.split(r"(?<=[.;]) ", text):
         own, *others = re.split(rf"realdb (?=(?:{'|'.join(GROUP.commands)})\b)", part)
@@ -90,7 +90,9 @@ def test_errors_of_reading_a_prediction_file(command: str, errors: dict[str, Rea
 
 
 @pytest.mark.parametrize("command", READERS)
-def test_columns_can_be_chosen_somehow(command: str, errors: dict[str, RealdbError]) -> None:
+def test_every_call_has_a_way_to_choose_columns(
+    command: str, errors: dict[str, RealdbError]
+) -> None:
     text = terminal.refusal(errors["no label"], OPTIONS[command])
     by = "" if "columns" in OPTIONS[command] else "realdb add FILE "
     assert f"{by}--columns label=NAME" in text
@@ -102,7 +104,7 @@ def test_add_has_all_options_of_reading() -> None:
 
 
 def remedies() -> Iterator[str]:
-    """Yield the text of each remedy in the package; what is computed in it is X."""
+    """Yield the text of each remedy in the package; computed parts are X."""
     for file in PACKAGE.rglob("*.py"):
         if {"tests", "benchmarks"} & {*file.relative_to(PACKAGE).parts}:
             continue
@@ -150,12 +152,12 @@ def test_every_remedy(remedy: str) -> None:
         (None, "no"),
     ],
 )
-def test_what_a_command_cannot_do_is_left_out(remedy: str | None, text: str) -> None:
+def test_impossible_remedies_are_left_out(remedy: str | None, text: str) -> None:
     error = RealdbError("no", remedy=remedy)
     assert terminal.refusal(error, {"model": "--model"}) == text
 
 
-# What a call in Python recommends.
+# Recommendations of Python calls.
 
 
 def parameters(call: str) -> set[str]:
@@ -167,7 +169,7 @@ def parameters(call: str) -> set[str]:
 
 
 def require_own(error: RealdbError, call: str) -> None:
-    """Each parameter that is named is one of the call, or of a command that is named."""
+    """Each parameter belongs to the call, or to a command that is named."""
     own = parameters(call)
     assert error.parameter in {*own, None}, (call, error.parameter)
     text = str(error)

@@ -33,7 +33,7 @@ def models(found: realdb.Rescored) -> dict[str, dict[str, Any]]:
 # What was published.
 
 
-def test_the_votes_give_what_was_published(real_store: Store) -> None:
+def test_votes_give_the_published_scores_and_labels(real_store: Store) -> None:
     found = realdb.verify_scores(store=real_store.root)
     assert found.is_equal
     assert (found.questions, found.recomputed_questions) == (184_962, 184_962)
@@ -99,7 +99,7 @@ def test_a_changed_label_is_found(source_folder: Path, ingest: Callable[..., Sto
 
 
 @pytest.mark.parametrize("file", ["raters.npz", "raters_golden.npz", "golden.npz"])
-def test_a_store_without_the_votes_says_which_file(
+def test_a_store_without_votes_names_the_file(
     file: str, source_folder: Path, ingest: Callable[..., Store]
 ) -> None:
     (source_folder / file).unlink()
@@ -110,7 +110,7 @@ def test_a_store_without_the_votes_says_which_file(
         realdb.scores(store=opened.root)
 
 
-# What if.
+# Other rules.
 
 
 def test_the_published_rules_change_nothing(real_store: Store, real_data: Path) -> None:
@@ -149,7 +149,7 @@ def test_another_threshold(threshold: float, real_store: Store, real_data: Path)
     ],
     ids=str,
 )
-def test_changes_are_those_on_the_same_images(
+def test_changes_are_on_the_same_images(
     rules: dict[str, Any],
     common: int,
     vit: tuple[float, float],
@@ -212,7 +212,7 @@ def test_labels_kept_at_the_published_threshold(
     assert found.labels.recomputed_labels == labels
 
 
-def test_rules_in_sql_are_those_of_the_call(synthetic_store: Store) -> None:
+def test_rules_in_sql_match_the_call(synthetic_store: Store) -> None:
     root = synthetic_store.root
     out = realdb.scores(
         golden_majority=2, maybe_as="no", left_out_raters=[101], threshold=0.6, store=root
@@ -226,7 +226,7 @@ def test_rules_in_sql_are_those_of_the_call(synthetic_store: Store) -> None:
 
 
 @pytest.mark.parametrize("method", ["majority", "weighted", "dawid-skene", "one-coin"])
-def test_scores_of_a_method_take_the_place_of_the_published(
+def test_scores_of_a_method_replace_the_published_ones(
     method: str, synthetic_store: Store, synthetic: Path, tmp_path: Path
 ) -> None:
     """Judged by the file of scores a model has the accuracy that `scores` said."""
@@ -254,7 +254,7 @@ def test_scores_of_a_method_take_the_place_of_the_published(
 def test_shares_of_votes_keep_as_many_labels_as_were_published(
     method: str, real_store: Store
 ) -> None:
-    """By default; no other threshold, ties kept whole, comes nearer to the published 57,553."""
+    """No other threshold comes nearer to 57,553 labels without splitting ties."""
     root = real_store.root
     found = realdb.scores(method=method, store=root)
     same = realdb.scores(method=method, threshold="same-count", store=root)
@@ -287,7 +287,7 @@ def test_a_file_of_scores_records_its_threshold(
     assert done.count == found.labels.recomputed_labels
     notice = json.loads(pq.read_metadata(labels).metadata[b"realdb_query"])
     assert notice["threshold"] == found.threshold
-    # A threshold that is named comes first; a file of others records none.
+    # A named threshold has precedence; files of other tools record none.
     higher = realdb.scores(method="majority", threshold=0.8, store=root).labels.recomputed_labels
     count = "select count(*) from labels"
     assert realdb.query(count, scores=out, threshold=0.8, store=root).fetchall() == [(higher,)]
@@ -296,7 +296,7 @@ def test_a_file_of_scores_records_its_threshold(
 
 
 @pytest.mark.parametrize("recorded", ["high", "1.5", "nan"])
-def test_a_record_that_is_no_threshold(
+def test_an_invalid_recorded_threshold_is_refused(
     recorded: str, synthetic_store: Store, tmp_path: Path
 ) -> None:
     root, out = synthetic_store.root, tmp_path / "scores.parquet"
@@ -320,8 +320,8 @@ def test_majority_is_the_share_of_yes(synthetic_store: Store) -> None:
     assert [row[2] for row in found] == pytest.approx([row[2] for row in shares])
 
 
-def test_a_method_hears_the_rules(synthetic_store: Store) -> None:
-    """A rater who is left out, and a 'maybe' taken for a yes, change what a method hears."""
+def test_rules_apply_to_methods(synthetic_store: Store) -> None:
+    """Leaving out a rater or counting a maybe as yes changes the votes of a method."""
     root = synthetic_store.root
     plain, without, yes = (
         realdb.scores(method="majority", store=root, **rule).scores.fetchall()
@@ -349,14 +349,14 @@ def test_a_method_hears_the_rules(synthetic_store: Store) -> None:
         ({"method": "dawid-skene", "golden_majority": 4}, "golden_majority", "dawid-skene"),
     ],
 )
-def test_a_rule_that_makes_no_sense(
+def test_invalid_rules_are_refused(
     rules: dict[str, Any], parameter: str, value: object, synthetic_store: Store
 ) -> None:
     with refused(UsageError, parameter=parameter, value=value):
         realdb.scores(store=synthetic_store.root, **rules)
 
 
-def test_nobody_is_heard(synthetic_store: Store) -> None:
+def test_leaving_out_all_raters_is_refused(synthetic_store: Store) -> None:
     root = synthetic_store.root
     raters = realdb.query("select rater_id from raters where not is_expert", store=root).fetchall()
     with refused(UsageError, parameter="left_out_raters", count=len(raters)):

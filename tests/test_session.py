@@ -1,4 +1,4 @@
-"""The session that every call opens, and the rules that it answers by."""
+"""The session that every call opens, and its rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from realdb.store.store import Store
         ("empty", "Skip"),
     ],
 )
-def test_a_rule_that_makes_no_sense(rule: str, value: object) -> None:
+def test_invalid_rules_are_refused(rule: str, value: object) -> None:
     with pytest.raises(UsageError) as caught:
         Rules(**{rule: value})  # type: ignore[arg-type]
     assert caught.value.parameter == rule
@@ -54,13 +54,13 @@ def test_only_the_views_that_are_needed_are_created(synthetic_store: Store) -> N
         assert views_on(session) == no_parameters
 
 
-def test_a_view_that_the_store_does_not_allow(bare_store: Store) -> None:
+def test_a_view_without_its_tables_is_refused(bare_store: Store) -> None:
     with pytest.raises(QueryError) as caught:
         Session(bare_store, views=["rated_questions"])
     assert "votes" in str(caught.value)
 
 
-def test_the_labels_of_other_rules_are_in_every_view(synthetic_store: Store) -> None:
+def test_labels_follow_other_rules(synthetic_store: Store) -> None:
     published = Session(synthetic_store, tables=["labels"]).prepare()
     rules = Rules(threshold=0.3)
     others = Session(synthetic_store, tables=["labels"], rules=rules).prepare()
@@ -72,7 +72,7 @@ def test_the_labels_of_other_rules_are_in_every_view(synthetic_store: Store) -> 
     )
 
 
-def test_what_needs_the_original_labels_says_so(bare_store: Store) -> None:
+def test_missing_original_labels_are_named(bare_store: Store) -> None:
     with pytest.raises(QueryError) as caught:
         Session(bare_store, rules=Rules(empty="original")).prepare()
     assert caught.value.parameter == "empty"

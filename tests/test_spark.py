@@ -1,4 +1,4 @@
-"""The commands that ask an engine: the same answers as without, and what is refused."""
+"""Commands with --engine: the same results as without, and the refusals."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def test_the_predictions_are_not_shuffled(
     assert {"model"} <= shuffled <= {"model", "image_id"}
 
 
-# What is refused.
+# Refusals.
 
 
 @pytest.mark.parametrize("address", ["", "here", "local[0]", "local[a]", "http://x:1", "yarn"])
@@ -276,7 +276,7 @@ def test_no_engine_is_guessed(address: str) -> None:
         pass
 
 
-def test_where_nothing_listens_it_says_so_at_once() -> None:
+def test_an_unreachable_engine_is_refused_quickly() -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -293,9 +293,7 @@ def test_where_nothing_listens_it_says_so_at_once() -> None:
         pass
 
 
-def test_without_pyspark_one_line_says_what_to_install(
-    sail_address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_pyspark_is_one_message(sail_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyspark.sql.connect.session", None)
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     for address in (sail_address, "local[1]"):
@@ -308,7 +306,7 @@ def test_without_pyspark_one_line_says_what_to_install(
 
 @contextlib.contextmanager
 def one_line(kind: type[RealdbError], *facts: object, **fields: object) -> Iterator[None]:
-    """Expect an error as `refused` does, and that one line says it."""
+    """Expect an error as `refused` does, with a text of one line."""
     with refused(kind, *facts, **fields):
         try:
             yield
@@ -347,7 +345,7 @@ def test_other_files_are_refused(stored: Path, sail_address: str, tmp_path: Path
         ("replace (3 as model)", "model", "integer"),
     ],
 )
-def test_files_of_another_form_are_refused(
+def test_files_with_other_columns_are_refused(
     stored: Path,
     models: list[Path],
     sail_address: str,
@@ -381,7 +379,7 @@ def test_files_of_another_form_are_refused(
     ],
     ids=["image", "label", "NaN", "null", "twice"],
 )
-def test_rows_that_are_no_predictions_are_refused(
+def test_invalid_predictions_are_refused(
     stored: Path,
     models: list[Path],
     sail_address: str,
@@ -439,7 +437,7 @@ def test_queries_are_refused(
         realdb.query(query, engine=sail_address, store=stored)
 
 
-def test_without_models_there_is_nothing_to_rank(synthetic_store: Store, sail_address: str) -> None:
+def test_leaderboard_without_models(synthetic_store: Store, sail_address: str) -> None:
     with refused(DataError, "realdb add FILE", file=synthetic_store.root):
         realdb.leaderboard(engine=sail_address, store=synthetic_store.root)
 
@@ -460,7 +458,7 @@ def test_statements_for_spark_run_as_they_are(stored: Path, sail_address: str) -
         same(session.table("leaderboard"), expected)
 
 
-def test_statements_hold_every_view() -> None:
+def test_statements_cover_every_view() -> None:
     text = describe.statements(None, "spark")
     for name, view in catalog.views().items():
         created = f"CREATE OR REPLACE VIEW {name} AS\n"

@@ -1,4 +1,4 @@
-"""What a table for people shows: no number is cut, at any width."""
+"""Tables for people: no number is cut at any width."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def endings(text: str) -> list[str]:
     return [text[place:].rstrip() for place in range(len(text)) if text[place - 1 : place] in " "]
 
 
-def test_shortened_names_of_rows_still_differ(table: Table) -> None:
-    """A table whose rows cannot be told apart is no table: then they are blocks."""
+def test_shortened_names_stay_distinct(table: Table) -> None:
+    """If shortened names were equal, the rows are printed as blocks."""
     numbers = ", ".join(f"i / 7 as number_{place}" for place in range(5))
     alike = f"select 'vit_base_patch16_' || i as model, {numbers} from range(20) as r(i)"
     different = f"select i || '_vit_base_patch16' as model, {numbers} from range(20) as r(i)"
@@ -156,13 +156,13 @@ def test_shortened_names_of_rows_still_differ(table: Table) -> None:
     assert all(re.search(rf"\bvit_base_patch16_{i}\b", out) for i in range(20))
 
 
-def test_a_list_is_folded_between_its_values(table: Table) -> None:
+def test_a_list_is_wrapped_between_values(table: Table) -> None:
     out, _ = table("select range(100000, 100040) as numbers, 'a b' as c", 40)
     assert [int(number) for number in re.findall(r"\d+", out)] == [*range(100000, 100040)]
     assert all(len(line) <= 40 for line in out.splitlines())
 
 
-def test_a_prose_is_folded_between_its_words(table: Table) -> None:
+def test_prose_is_wrapped_between_words(table: Table) -> None:
     prose = " ".join(f"word{place}" for place in range(40))
     rows = f"select 'a' as name, '{prose}' as about, '{prose}' as other"
     out, err = table(rows, 60, fold=["about"])
@@ -173,7 +173,7 @@ def test_a_prose_is_folded_between_its_words(table: Table) -> None:
 
 @pytest.mark.parametrize(("count", "width"), [(9, 60), (9, 500), (3, 60), (9, 15)])
 def test_columns_of_many_rows_that_do_not_fit(count: int, width: int, table: Table) -> None:
-    """Neither of few rows nor where those that are kept do not fit either is one left out."""
+    """No column is left out with few rows, or if the remaining columns do not fit either."""
     longest = "a text of some forty characters, or more " * 2
     texts = ", ".join(f"'{longest}' || i as text_{place}" for place in range(4))
     rows = f"select 1000 + i as id, {texts}, 123456789012 + i as n from range({count}) as r(i)"
@@ -201,7 +201,7 @@ def test_columns_that_are_all_empty_stay(table: Table) -> None:
     assert not err
 
 
-def test_names_and_a_note_obey_nothing(table: Table) -> None:
+def test_control_characters_in_names_and_notes_are_escaped(table: Table) -> None:
     out, err = table("""select 1 as "a\x1b[2J", null as "b\x1b[2J" """)
     assert "a\\x1b[2J" in out
     assert "b\\x1b[2J" in err
@@ -253,7 +253,7 @@ COMMANDS = [
     "views accuracy",
     "views scored_predictions",
 ]
-# What is left out of many rows at 80 columns.
+# The columns that are left out of many rows at 80 columns.
 DOES_NOT_FIT = {
     "accuracy {a} --by class": [
         *("wordnet_id", "real_accuracy_low", "real_accuracy_high", "correct_images"),
@@ -366,7 +366,7 @@ def test_a_terminal_has_a_width(width: int, store: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("at_80_columns")
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_an_explanation_shows_what_csv_and_json_do(
+def test_an_explanation_shows_the_values_of_csv_and_json(
     width: int, store: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))

@@ -55,13 +55,13 @@ def test_csv(rows: duckdb.DuckDBPyRelation, capsys: pytest.CaptureFixture[str]) 
     assert found["day"] == "2020-06-12"
 
 
-def test_json_has_no_word_for_nan(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_writes_nan_as_null(capsys: pytest.CaptureFixture[str]) -> None:
     rows = duckdb.connect().sql("select 'nan'::double as a, '-inf'::double as b, 1.5::double as c")
     assert json.loads(printed(rows, "json", capsys)) == [{"a": None, "b": None, "c": 1.5}]
 
 
 @pytest.mark.parametrize("form", ["json", "parquet"])
-def test_a_column_is_never_lost(form: str) -> None:
+def test_repeated_column_names_are_refused(form: str) -> None:
     rows = duckdb.connect().sql("select 1 as a, 2 as b, 3 as a")
     with pytest.raises(QueryError) as caught:
         terminal.emit(rows, form)
@@ -101,7 +101,7 @@ def test_table(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where a row is too wide it stands on its side; a cell's text is data either way."""
+    """A row that is too wide is printed as a block. The text of a cell is data in both forms."""
     monkeypatch.setenv("COLUMNS", width)
     text = printed(rows.select("* exclude (lines)"), "table", capsys)
     assert "[/x] [bold] :smile:" in text
@@ -176,7 +176,7 @@ def test_a_query_that_fails_as_it_runs(form: str, capsys: pytest.CaptureFixture[
 def test_a_query_that_fails_late(
     form: str, rows: int, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """What is streamed has begun by then; of the others nothing is printed."""
+    """Streamed formats have printed rows by then, and the others print nothing."""
     query = f"select case when i = {rows - 1} then error('late') else i end as i from range({rows})"
     failing = duckdb.connect().sql(f"{query} as t(i)")
     if form == "table":

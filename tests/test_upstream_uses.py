@@ -1,4 +1,4 @@
-"""The three ways of use that the README of reassessed-imagenet shows, beside realdb's own.
+"""The three uses in the README of reassessed-imagenet, compared with realdb.
 
 Its code is followed with its mistakes mended: `i + i` for `i + 1` in the names, `json.load` of a
 path, and the labels of an unsorted image looked up by its place.
@@ -19,7 +19,7 @@ import pytest
 import realdb
 from realdb.store.store import Store
 
-# As everybody who runs the loop on these files gets it.
+# The figures of the usual loop on these files.
 REAL_ACCURACY = {"ViT": 39_337 / 46_837, "ResNet50": 38_855 / 46_837}
 
 
@@ -96,7 +96,7 @@ def test_pytorch_through_timm(predicted: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_tensorflow_datasets(predicted: Any, upstream: Path) -> None:
-    """Its fields are file_name, original_label and real_label; by its builder's rule and ours."""
+    """The fields are file_name, original_label and real_label."""
     model, names, classes = predicted
     wordnet_ids = (upstream / "labels.txt").read_text().split()
     originals = (upstream / "validation_labels.txt").read_text().split()

@@ -23,7 +23,7 @@ def test_the_real_store_is_sound(real_store: Store) -> None:
     assert len(check_table(checks)) == len(checks) > 2 * len(real_store.tables)
 
 
-def test_files_of_ones_own_are_no_fault(synthetic_store: Store) -> None:
+def test_files_that_are_not_published_pass(synthetic_store: Store) -> None:
     found = by_name(synthetic_store.root)
     assert found["published sources"].is_passed is None
     assert "real.json" in found["published sources"].found
@@ -31,7 +31,7 @@ def test_files_of_ones_own_are_no_fault(synthetic_store: Store) -> None:
     assert not [check for check in found.values() if check.is_passed is False]
 
 
-def test_what_a_store_lacks_is_named(bare_store: Store) -> None:
+def test_missing_files_are_named(bare_store: Store) -> None:
     found = by_name(bare_store.root)
     assert found["scores by votes"].is_passed is None
     assert "raters.npz" in found["scores by votes"].found
@@ -73,7 +73,7 @@ def test_a_changed_file_is_found(copied: Store) -> None:
 def test_a_failed_check_is_a_message(
     copied: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table may have to shorten it."""
+    """A table may shorten the text of a failed check."""
     monkeypatch.setenv("COLUMNS", "80")
     change_a_score(copied)
     words = ["verify", "--store", str(copied.root), "--format", "table"]
@@ -85,7 +85,7 @@ def test_a_failed_check_is_a_message(
     assert len(err.splitlines()) == 1
 
 
-def test_without_checksums_the_votes_tell(copied: Store) -> None:
+def test_changes_are_found_by_votes_without_checksums(copied: Store) -> None:
     change_a_score(copied)
     forget_checksums(copied)
     found = by_name(copied.root)
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_a_failed_check(damage: str, copied: Store
     assert by_name(copied.root)["file of labels"].is_passed is False
 
 
-def test_a_key_that_stands_twice_is_found(copied: Store) -> None:
+def test_a_repeated_key_is_found(copied: Store) -> None:
     path = copied.parquet("votes")
     table = pq.read_table(path)
     pq.write_table(table.take([0, 0, *range(2, len(table))]), path)

@@ -1,4 +1,4 @@
-"""What a warm process answers by itself is what the view says, field by field and bit by bit."""
+"""A warm process computes the same figures as the view, bit by bit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def near_original(store: Store, wrong: int, seed: int = 0) -> npt.NDArray[Any]:
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that names the tables asked for since: none, where DuckDB is not needed."""
+    """Return a list of the tables that are opened; it is empty if DuckDB is not needed."""
     asked: list[str] = []
     connect = Store.connect
 
@@ -50,7 +50,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", [2, 3, 7, 10])
-def test_the_figures_are_the_views(wrong: int, synthetic_store: Store, answered: list[str]) -> None:
+def test_figures_match_the_views(wrong: int, synthetic_store: Store, answered: list[str]) -> None:
     labels = near_original(synthetic_store, wrong, seed=wrong)
     expected = by_view(labels, synthetic_store)
     found = realdb.accuracy(labels, store=synthetic_store.root)
@@ -62,7 +62,7 @@ def test_the_figures_are_the_views(wrong: int, synthetic_store: Store, answered:
 
 
 def test_the_real_labels(real_store: Store) -> None:
-    """ReaL accuracy of the original labels, as FACTS has it; and of labels with no sense."""
+    """ReaL accuracy of the original labels, as in FACTS, and of meaningless labels."""
     labels = near_original(real_store, 60_000, seed=IMAGES)
     with pytest.warns(RealdbWarning, match=r"\bpredictions\b.* 24,889 of 24,889 "):
         found = realdb.accuracy(labels, store=real_store.root)
@@ -75,16 +75,14 @@ def test_the_real_labels(real_store: Store) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", "<i4", "<u4", ">i8", "<u8"])
-def test_whatever_the_integers(dtype: str, synthetic_store: Store) -> None:
+def test_all_integer_types(dtype: str, synthetic_store: Store) -> None:
     labels = near_original(synthetic_store, 3)
     expected = realdb.accuracy(labels, store=synthetic_store.root)
     apart = np.repeat(labels.astype(dtype), 2)[::2]
     assert realdb.accuracy(apart, store=synthetic_store.root) == expected
 
 
-def test_other_arrays_and_rules_are_the_views_business(
-    synthetic_store: Store, answered: list[str]
-) -> None:
+def test_other_arrays_and_rules_use_the_views(synthetic_store: Store, answered: list[str]) -> None:
     labels = near_original(synthetic_store, 3)
     root = synthetic_store.root
     assert warm.accuracy(labels[:, None], root, "m") is None

@@ -1,4 +1,4 @@
--- Which two classes stand most often on the same image?
+-- Which two classes are most often labels of the same image?
 select
     a.name as one,
     b.name as other,

@@ -1,22 +1,24 @@
--- How well each method ranks the golden questions: the area below its curve, in one number.
+-- The average precision of each method on the golden questions: the area below its precision-recall
+-- curve.
 --
--- grain: one row per method that ranks (the original labels do not: see precision_recall)
+-- grain: one row per method that gives a ranking; the original labels give none (see
+--   precision_recall)
 -- key: method
 -- reads: precision_recall
--- rule: the sum, over the thresholds from the highest down, of what recall gains times the
---   precision there, nothing interpolated; a random order reaches about valid_share
--- source: the usual definition, scikit-learn's average_precision_score among others
--- method: published, recomputed or majority
--- average_precision: between 0 and 1; NULL where no golden question is valid
--- questions: golden questions that the method scores
--- valid_share: share of them that are valid
--- thresholds: how many thresholds the curve has
+-- rule: sum of (increase of recall) x (precision) over the thresholds, from the highest to the
+--   lowest, without interpolation. A random order reaches about valid_share
+-- source: the usual definition, as in scikit-learn's average_precision_score
+-- method: published, recomputed or majority (see precision_recall)
+-- average_precision: between 0 and 1; NULL if no golden question is valid
+-- questions: the number of golden questions with a score from the method
+-- valid_share: the share of these questions that are valid
+-- thresholds: the number of thresholds of the curve
 with steps as (
     select
         c.method,
         c.kept_questions,
         c.precision,
-        -- Without lag's default: written back by DuckDB 2.0, older ones do not take it.
+        -- No default in lag: older DuckDB versions cannot read how DuckDB 2.0 stores it.
         c.recall - coalesce(lag(c.recall) over by_kept, 0) as recall_gain
     from precision_recall as c
     where c.method <> 'original'

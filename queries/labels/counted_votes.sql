@@ -1,14 +1,15 @@
--- The raters' answers as the pipeline counts them.
+-- The raters' answers that the pipeline counts, without those of the experts.
 --
 -- grain: one row per answer of a rater, in the main round or to a golden question
 -- key: round, image_id, label, rater_id
 -- reads: votes, pipeline_rules
--- rule: no rater is left out and a 'maybe' stays a 'maybe', unless the rules say otherwise
+-- rule: by default all raters count, and a maybe stays a maybe. left_out_raters and maybe_as in
+--   pipeline_rules change this
 -- source: raters.npz and raters_golden.npz
 -- round: main or golden
 -- image_id: the image asked about
 -- label: the class id asked about
--- rater_id: who answered
+-- rater_id: the rater
 -- answer: no, maybe or yes
 select
     v.round,

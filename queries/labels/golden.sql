@@ -1,16 +1,16 @@
--- The images that the experts were asked about as well.
+-- The images that the experts were asked about.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, questions
--- rule: at least one of the image's questions is golden: it stands in golden.npz
+-- rule: the image has at least one golden question, which is a question in golden.npz
 -- source: golden.npz
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
--- golden_questions: how many of them do
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
+-- golden_questions: the number of golden questions about the image
 select
     i.image_id,
     i.file_name,

@@ -1,18 +1,19 @@
--- What the experts hold true: the golden questions, and whether their label is valid.
+-- The golden questions, and whether the experts consider the label valid.
 --
 -- grain: one row per golden question, an (image, label) pair
 -- key: image_id, label
 -- reads: votes, images, pipeline_rules
--- rule: valid if at least 3 of the 5 experts say yes: 248 of the 1,135; where the original label is
---   judged as a rater, if at least 2 do: 303
--- source: golden.npz; the majorities are those that reproduce scores.npz
+-- rule: a question is valid if at least 3 of the 5 experts answer yes: 248 of 1,135. To weigh the
+--   original label as a rater, it is valid if at least 2 answer yes: 303. Both majorities are in
+--   pipeline_rules
+-- source: golden.npz; the two majorities are those that reproduce scores.npz
 -- image_id: the image asked about
 -- label: the class id asked about
--- experts: how many experts answered
--- yes_experts: how many of them said yes
--- is_valid: the label is right, for judging a rater
--- is_valid_for_original: the label is right, for judging the original label
--- is_original: the label is the image's ILSVRC 2012 label; NULL where the store has none
+-- experts: the number of experts who answered
+-- yes_experts: the number of experts who answered yes
+-- is_valid: the label is valid, for weighing the raters
+-- is_valid_for_original: the label is valid, for weighing the original label
+-- is_original: the label is the image's ILSVRC 2012 label; NULL if the store has no original labels
 with counted as (
     select
         v.image_id,

@@ -1,17 +1,19 @@
--- Each image with what is known of its labels.
+-- The validation images with their original label and their number of ReaL labels.
 --
 -- grain: one row per validation image
 -- key: image_id
 -- reads: images, labels
--- rule: label_count = 0 takes the image out of every ReaL denominator (Section 4 of the paper)
+-- rule: an image with label_count = 0 counts in no ReaL accuracy (Section 4 of the paper)
 -- source: real.json and the original labels
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- is_rated: raters were asked about it; NULL where the store does not know
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
--- is_original_real: the original label is one of them; NULL where it has none
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- is_rated: raters were asked about the image; NULL if the store has neither scores.npz nor
+--   raters.npz
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
+-- is_original_real: the original label is one of the ReaL labels; NULL if the image has no ReaL
+--   labels or the store has no original labels
 select
     i.image_id,
     i.file_name,

@@ -1,18 +1,19 @@
--- The labels that only real.json or only recomputed_labels has: none, with the published rules.
+-- The labels that differ between real.json and recomputed_labels. With the published rules there
+-- are none.
 --
 -- grain: one row per image and label that only one of the two has
 -- key: image_id, label
 -- reads: labels, recomputed_scores, images, pipeline_rules
--- rule: a rated image's recomputed labels (recomputed_score >= 0.8, the rules' threshold, both
---   rounded to 12 decimals as in labels_at) are compared with the published ones; an image that was
---   not rated keeps its label. relabelling counts these rows
--- source: real.json against the votes (view recomputed_labels)
+-- rule: a rated image has the recomputed labels with recomputed_score >= threshold, both rounded to
+--   12 decimals as in labels_at. The published threshold is 0.8. Images that were not rated keep
+--   their labels. The view relabelling counts these rows
+-- source: real.json and the votes (view recomputed_labels)
 -- image_id: the image
 -- label: the class id of the label
--- is_added: only the recomputed labels have it; otherwise only real.json has it
--- published_score: what scores.npz has
--- recomputed_score: what the votes give
--- is_original: the label is the image's ILSVRC 2012 label; NULL where the store has none
+-- is_added: true if only the recomputed labels have it, false if only real.json has it
+-- published_score: the score in scores.npz
+-- recomputed_score: the score computed from the votes
+-- is_original: the label is the image's ILSVRC 2012 label; NULL if the store has no original labels
 with published as (
     select
         l.image_id,
@@ -22,7 +23,7 @@ with published as (
     where i.is_rated
 ),
 
--- Each question once: recomputed_labels would ask for all the scores a second time.
+-- This reads recomputed_scores once. With recomputed_labels it would be computed twice.
 compared as (
     select
         coalesce(s.image_id, l.image_id) as image_id,

@@ -1,17 +1,18 @@
--- The labels at another operating point: what real.json would hold with another threshold.
+-- The labels at another threshold: the content of real.json if the threshold were not 0.8.
 --
 -- grain: one row per image and label; an image left without labels has no row
 -- key: image_id, label
 -- reads: images, scores, labels
--- rule: a rated image has the labels with score >= threshold, both rounded to 12 decimals, so that
---   a score equal to the threshold counts whatever its last digits; an image that was not rated
---   keeps what real.json has, its original label; 0.8 gives real.json exactly
--- source: scores.npz; Section 3 of the paper for the operating point
--- $threshold: the lowest score that makes a label, between 0 and 1
+-- rule: a rated image has the labels with score >= threshold. Both numbers are rounded to 12
+--   decimals, because the last digits of a floating-point number are not exact. An image that was
+--   not rated keeps its label in real.json, which is the original label. With 0.8 the labels are
+--   those of real.json
+-- source: scores.npz; Section 3 of the paper for the threshold
+-- $threshold: the lowest score of a label, between 0 and 1
 -- image_id: the image
--- label: the class id of a label that the image has
--- position: its place in the image's list, from 0: the published labels in their order, then the
---   others, ascending
+-- label: the class id of one of the image's labels
+-- position: its position in the image's list, from 0: first the labels of real.json in their order
+--   there, then the others by class id
 with kept as (
     select
         s.image_id,

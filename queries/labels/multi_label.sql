@@ -7,9 +7,9 @@
 -- source: real.json
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json
 select
     image_id,
     file_name,

@@ -1,15 +1,15 @@
--- The images without a ReaL label, which no ReaL accuracy counts.
+-- The images without a ReaL label. They count in no ReaL accuracy.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels
--- rule: label_count = 0 takes the image out of every ReaL denominator
+-- rule: label_count = 0
 -- source: real.json; Section 4 of the paper
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels, always 0
+-- first_label: always NULL, as the image has no ReaL label
 select
     image_id,
     file_name,

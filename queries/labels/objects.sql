@@ -1,15 +1,15 @@
--- The images of anything but animals, by their original label.
+-- The images whose original label is not an animal.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, classes
--- rule: the class of the original label is no animal: class ids 398 to 999
+-- rule: the class id of the original label is between 398 and 999
 -- source: the original labels
 -- image_id: the image
 -- file_name: its file name
 -- original_label: its ILSVRC 2012 label
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
 select
     i.image_id,
     i.file_name,

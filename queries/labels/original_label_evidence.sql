@@ -1,17 +1,18 @@
--- What the original ImageNet label weighs, counted as one more rater.
+-- The weight of the original ImageNet label, which the pipeline counts as one more rater.
 --
--- grain: one row per answer: yes where the label asked about is the original one, else no
+-- grain: one row per answer: yes if the question is about the original label, no otherwise
 -- key: answer
 -- reads: golden_truths, pipeline_rules
--- rule: as for a rater, on all golden questions, but valid if at least 2 experts say yes; 1 is
---   added to each of three answers, although the original label never says 'maybe'
--- source: golden.npz and the original labels; the formula is the one that reproduces scores.npz,
---   where it is +2.766192 nats for yes and -0.552758 for no
+-- rule: computed as in rater_evidence, with two differences: all golden questions count as
+--   answered, and a question is valid if at least 2 experts answer yes. The smoothing counts three
+--   answers, although the original label never answers maybe
+-- source: golden.npz and the original labels; this formula reproduces scores.npz. With the
+--   published rules the weight is +2.766192 nats for yes and -0.552758 for no
 -- answer: yes or no
--- valid_answers: valid golden questions with that answer
--- invalid_answers: invalid ones
+-- valid_answers: the number of valid golden questions with this answer
+-- invalid_answers: the number of invalid golden questions with this answer
 -- probability_if_valid: P(answer | the label is valid)
--- probability_if_invalid: P(answer | it is not)
+-- probability_if_invalid: P(answer | the label is invalid)
 -- log_likelihood_ratio: ln probability_if_valid - ln probability_if_invalid, in nats
 with answers as (
     select

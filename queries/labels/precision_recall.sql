@@ -1,24 +1,24 @@
--- What each threshold keeps and misses, against the experts: precision and recall on golden.
+-- The precision and recall of each method on the golden questions, at each threshold.
 --
--- grain: one row per method and threshold: each distinct score that a golden question has
+-- grain: one row per method and threshold; the thresholds are the distinct scores of the golden
+--   questions
 -- key: method, threshold
 -- reads: golden_truths, scores, recomputed_scores, counted_votes
--- rule: a question is kept if its score is at least the threshold, both rounded to 12 decimals as
---   in labels_at, and truly kept if golden_truths has it as valid; scores that are equal when
---   rounded are one threshold, the lowest of them (the same votes summed up in another order differ
---   in the last digit); the recomputed and the published scores weigh the raters by these very
---   golden questions, so they look better here than on others; a golden question without a score is
---   left out of the method's curve
--- source: golden.npz against scores.npz, raters.npz and the original labels; operating_points has
---   the point at the paper's threshold
+-- rule: a question is kept if score >= threshold. A kept question is a true positive if it is valid
+--   in golden_truths. Scores are compared after rounding to 12 decimals, as in labels_at; equal
+--   scores are one threshold, the lowest of them. A golden question without a score is left out of
+--   the method's curve. Both the published and the recomputed scores weigh the raters by the same
+--   golden questions, so their figures here are too favourable
+-- source: golden.npz, scores.npz, raters.npz and the original labels; the view operating_points has
+--   the points at the paper's threshold
 -- method: published (scores.npz), recomputed (recomputed_scores), majority (share of yes among the
---   votes of the main round, where a maybe is half a yes) or original (the original label, 1, and
---   any other, 0: one point, the original labels themselves)
+--   votes of the main round; a maybe counts as half a yes) or original (1 for the original label
+--   and 0 for others, with the one threshold 1)
 -- threshold: the lowest score that is kept
--- kept_questions: golden questions with at least that score
--- true_positives: valid ones among them
+-- kept_questions: the number of golden questions with at least this score
+-- true_positives: the number of valid questions among the kept ones
 -- precision: true_positives / kept_questions
--- recall: true_positives / the valid golden questions with a score; NULL where none is
+-- recall: true_positives / (number of valid golden questions with a score); NULL if there are none
 with votes_shares as (
     select
         v.image_id,
@@ -98,5 +98,5 @@ select
     cast(c.true_positives as double) / nullif(c.kept_questions, 0) as precision,
     c.true_positives / nullif(c.valid_questions, 0) as recall
 from curves as c
--- The original labels are no ranking: at 0 they would keep everything.
+-- The original labels have only the threshold 1. At 0 they would keep every question.
 where c.method <> 'original' or c.threshold = 1

@@ -3,14 +3,14 @@
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, questions
--- rule: raters were asked at least one question about the image; its ReaL labels come from their
+-- rule: the store has at least one question about the image. Its ReaL labels come from the raters'
 --   votes
 -- source: scores.npz and raters.npz
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
 select
     i.image_id,
     i.file_name,

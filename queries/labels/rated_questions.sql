@@ -1,18 +1,19 @@
--- Each question the raters were asked, with their votes and what came of them.
+-- The questions with the numbers of their votes, their scores, and whether the label was kept.
 --
 -- grain: one row per question, an (image, label) pair
 -- key: image_id, label
 -- reads: questions, votes, scores, labels, images
--- rule: the votes are those of the main round; is_real holds exactly where score >= 0.8
+-- rule: the votes are those of the main round. is_real is true exactly if score >= 0.8
 -- source: raters.npz, scores.npz, real.json
 -- image_id: the image
 -- label: the class id asked about
--- no_votes: how many raters said no; NULL where no vote on the question is known
--- maybe_votes: how many said maybe; NULL likewise
--- yes_votes: how many said yes; NULL likewise
--- score: how likely the label is right, given the votes
+-- no_votes: the number of raters who answered no; NULL if the store has no votes on the question
+-- maybe_votes: the number of raters who answered maybe; NULL if the store has no votes on the
+--   question
+-- yes_votes: the number of raters who answered yes; NULL if the store has no votes on the question
+-- score: the published score: the estimated probability that the label is right
 -- is_real: the label is one of the image's ReaL labels
--- is_original: the label is the image's ILSVRC 2012 label; NULL where the store has none
+-- is_original: the label is the image's ILSVRC 2012 label; NULL if the store has no original labels
 with counted as (
     select
         v.image_id,

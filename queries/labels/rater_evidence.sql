@@ -1,20 +1,22 @@
--- What each answer of each rater weighs: how much likelier it makes the label valid.
+-- The weight of each answer of each rater: how much it raises the log-odds that a label is valid.
 --
--- grain: one row per rater (no expert, none left out) and answer
+-- grain: one row per rater and answer, without experts and without the raters left out in
+--   pipeline_rules
 -- key: rater_id, answer
 -- reads: counted_votes, golden_truths, raters, pipeline_rules
--- rule: the rater's answers to the valid and to the invalid golden questions are counted, 1 is
---   added to each of the six counts, and each is divided by its three's sum; a rater without golden
---   answers gets the plain average of the others' probabilities
--- source: golden.npz and raters_golden.npz; the formula is the one that reproduces scores.npz
+-- rule: count the rater's answers no, maybe and yes to the valid and to the invalid golden
+--   questions; add 1 to each of the six counts; divide by the sum over the three answers. A rater
+--   without golden answers gets the mean of the other raters' probabilities
+-- source: golden.npz and raters_golden.npz; this formula reproduces scores.npz
 -- rater_id: the rater
 -- answer: no, maybe or yes
--- valid_answers: how often the rater gave it to a valid golden question
--- invalid_answers: how often to an invalid one
+-- valid_answers: how often the rater gave this answer to a valid golden question
+-- invalid_answers: how often the rater gave this answer to an invalid golden question
 -- probability_if_valid: P(answer | the label is valid)
--- probability_if_invalid: P(answer | it is not)
+-- probability_if_invalid: P(answer | the label is invalid)
 -- log_likelihood_ratio: ln probability_if_valid - ln probability_if_invalid, in nats
--- is_average: the rater answered no golden question: the probabilities are the others' average
+-- is_average: the rater answered no golden question, and the probabilities are the mean of the
+--   others
 with answers as (
     select 'no' as answer
     union all

@@ -1,31 +1,33 @@
--- How good each rater is: against the experts, against the other raters, and against real.json.
+-- The quality of each rater, measured by the experts, by the other raters and by real.json.
 --
--- grain: one row per rater (no expert, none left out)
+-- grain: one row per rater, without experts and without the raters left out in pipeline_rules
 -- key: rater_id
 -- reads: counted_votes, rater_evidence, golden_truths, labels
--- rule: a 'maybe' is neither yes nor no, and so wrong for sensitivity, specificity and
---   real_agreement; the agreements are with votes of the main round, the rater's own taken out, and
---   with the published labels, which these very votes made, the rater's own among them
+-- rule: a maybe is neither yes nor no, and counts as wrong in sensitivity, specificity and
+--   real_agreement. majority_agreement compares the rater with the other raters of a question,
+--   without the rater's own vote. real_agreement compares with the published labels, to which the
+--   rater's own vote contributed
 -- source: raters.npz, raters_golden.npz, golden.npz, real.json; sensitivity, specificity and
---   logarithmic loss as usual, the agreements are ours
+--   logarithmic loss are as usual, and the two agreements are our definitions
 -- rater_id: the rater
--- votes: the rater's answers in the main round
--- no_share: share of the votes that are no; NULL without votes, as the next two
--- maybe_share: share that are maybe
--- yes_share: share that are yes
--- majority_votes: votes on questions where one answer leads among the other raters: more of them
---   gave it than any other; a tie for the lead has no majority
--- majority_agreement: share of the majority_votes that are that answer, of the three; NULL without
---   any
--- real_agreement: share of the votes that are yes on a label of real.json or no on another; NULL
---   without votes
--- golden_answers: the rater's answers to golden questions; the columns below are NULL where 0
--- sensitivity: share of yes among the answers to valid golden questions
--- specificity: share of no among the answers to invalid ones
--- log_loss: how much the truth of a golden question surprises one who knows the prior and this
---   rater's answer alone: the mean of ln(1 + exp(-s (prior + log_likelihood_ratio))) in nats,
---   s = 1 if valid, else -1; in-sample, the ratio was counted on these very answers; the prior
---   alone has 0.525
+-- votes: the number of the rater's answers in the main round
+-- no_share: the share of no among the votes; NULL without votes
+-- maybe_share: the share of maybe among the votes; NULL without votes
+-- yes_share: the share of yes among the votes; NULL without votes
+-- majority_votes: the number of votes on questions where the other raters have a majority: one
+--   answer is more frequent among them than each of the others. A tie for the first place is no
+--   majority
+-- majority_agreement: the share of the majority_votes that are the answer of the majority; NULL if
+--   there are none
+-- real_agreement: the share of the votes that are yes for a label of real.json or no for another
+--   label; NULL without votes
+-- golden_answers: the number of answers to golden questions; if it is 0, the columns below are NULL
+-- sensitivity: the share of yes among the answers to valid golden questions
+-- specificity: the share of no among the answers to invalid golden questions
+-- log_loss: the mean of ln(1 + exp(-s (prior + log_likelihood_ratio))) over the rater's golden
+--   answers, in nats; s is 1 for a valid question and -1 for an invalid one; prior is the log-odds
+--   of a valid golden question. Lower is better, and the prior alone has 0.525. It is in-sample:
+--   the ratios come from the same answers
 with questions_votes as (
     select
         v.image_id,
@@ -40,7 +42,7 @@ with questions_votes as (
     group by v.image_id, v.label
 ),
 
--- With the counts of the other raters on the question, the vote's own taken out.
+-- Each vote with the counts of the other raters' votes on the question.
 beside_others as (
     select
         v.rater_id,
@@ -81,7 +83,7 @@ counted as (
     group by c.rater_id
 ),
 
--- NULL, and with it every log_loss, where all golden questions are valid or none is.
+-- log_odds, and with it every log_loss, is NULL if all golden questions are valid or none is.
 golden_odds as (
     select
         ln(nullif(count(case when g.is_valid then 1 end), 0))

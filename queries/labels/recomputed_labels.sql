@@ -1,17 +1,17 @@
--- All labels that the votes give: with the published rules they are the labels of real.json.
+-- The labels computed from the votes. With the published rules they are the labels of real.json.
 --
 -- grain: one row per image and label; an image left without labels has no row
 -- key: image_id, label
 -- reads: images, labels, recomputed_scores, pipeline_rules
--- rule: a rated image has the labels with recomputed_score >= 0.8, the rules' threshold, both
---   rounded to 12 decimals as in labels_at; an image that was not rated keeps what real.json has,
---   its original label. label_changes lists only the labels that differ from real.json, and
---   relabelling counts them
--- source: the votes (view recomputed_scores); Section 3 of the paper for the operating point
+-- rule: a rated image has the labels with recomputed_score >= threshold, both rounded to 12
+--   decimals as in labels_at. The published threshold is 0.8. An image that was not rated keeps its
+--   label in real.json, which is the original label. The view label_changes lists the differences
+--   from real.json, and relabelling counts them
+-- source: the votes (view recomputed_scores); Section 3 of the paper for the threshold
 -- image_id: the image
--- label: the class id of a label that the image has
--- position: its place in the image's list, from 0: the published labels in their order, then the
---   others, ascending
+-- label: the class id of one of the image's labels
+-- position: its position in the image's list, from 0: first the labels of real.json in their order
+--   there, then the others by class id
 with kept as (
     select
         s.image_id,

@@ -1,21 +1,25 @@
--- Every score once more, from the votes: the closed form that gives all of scores.npz.
+-- The score of each question, computed from the votes by a closed formula that reproduces
+-- scores.npz.
 --
 -- grain: one row per question, an (image, label) pair
 -- key: image_id, label
 -- reads: questions, scores, vote_evidence, golden_truths, original_label_evidence, images, classes,
 --   pipeline_rules
--- rule: recomputed_score = 1 / (1 + exp(-(prior_evidence + raters_evidence + original_evidence))),
---   nothing fitted, nothing iterated; the published scores come out to within 1e-12
--- source: raters.npz, raters_golden.npz, golden.npz and the original labels, against scores.npz
+-- rule: recomputed_score = 1 / (1 + exp(-(prior_evidence + raters_evidence + original_evidence))).
+--   Nothing is fitted or iterated. With the published rules the scores agree with scores.npz to
+--   within 1e-12
+-- source: raters.npz, raters_golden.npz, golden.npz and the original labels; published scores from
+--   scores.npz
 -- image_id: the image asked about
 -- label: the class id asked about
--- published_score: what scores.npz has
--- recomputed_score: what the votes give
+-- published_score: the score in scores.npz
+-- recomputed_score: the score computed from the votes
 -- difference: recomputed_score - published_score
--- prior_evidence: log-odds of the valid golden questions, ln(248 / 887), in nats
--- raters_evidence: the sum of what the raters' votes weigh (view vote_evidence), in nats
--- original_evidence: what the original label weighs, in nats: counted on questions about
---   animals only, and 0 on others
+-- prior_evidence: the log-odds that a golden question is valid, in nats: ln(248 / 887) as published
+-- raters_evidence: the sum of the log-likelihood ratios of the raters' votes (view vote_evidence),
+--   in nats
+-- original_evidence: the log-likelihood ratio of the original label, in nats. As published it
+--   counts on questions about animals, and is 0 on all others
 with golden as (
     select
         ln(nullif(count(case when g.is_valid then 1 end), 0))

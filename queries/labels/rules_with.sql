@@ -1,17 +1,18 @@
--- The pipeline's rules, with some of them changed.
+-- The rules of the pipeline, with some of them replaced.
 --
 -- grain: one row
 -- key: none
 -- reads: pipeline_rules
--- rule: a parameter that is NULL leaves the published rule
--- source: ours: what if the authors had chosen otherwise?
--- $golden_majority: at least so many experts of 5 must say yes to make a golden question valid
--- $original_majority: the same, where the original label is judged as a rater
--- $smoothing: what is added to each count of answers, above 0
+-- rule: a parameter that is NULL keeps the published value
+-- source: our definition: how the results depend on the authors' choices
+-- $golden_majority: the smallest number of yes answers, from 5 experts, that makes a golden
+--   question valid
+-- $original_majority: the same number, for weighing the original label as a rater
+-- $smoothing: the number added to each count of answers, above 0
 -- $original_label_for: animals, all or none
 -- $maybe_as: maybe, yes or no
 -- $left_out_raters: a list of rater ids
--- $threshold: the lowest score that makes a label, between 0 and 1
+-- $threshold: the lowest score of a label, between 0 and 1
 -- golden_majority: as above
 -- original_majority: as above
 -- smoothing: as above

@@ -1,17 +1,16 @@
--- The threshold at which the recomputed scores keep as many labels as real.json has, or nearly.
+-- The threshold at which the recomputed scores keep about as many labels as real.json has.
 --
 -- grain: one row
 -- key: none
 -- reads: recomputed_scores, images, labels
--- rule: the threshold whose number of labels is nearest to that of real.json; of two that are as
---   near, the higher one. Scores that are equal when rounded to 12 decimals are kept together, so
---   the numbers may differ. Scores of other methods need a threshold of their own: at 0.8 shares of
---   votes keep far fewer labels than probabilities do
--- source: ours: methods are compared where they make as many labels
--- threshold: the lowest score that is kept, rounded to 12 decimals; NULL where no question has a
---   score
--- kept_labels: how many labels it makes, those of images that were not rated included
--- published_labels: how many labels real.json has
+-- rule: the threshold whose number of labels is nearest to that of real.json; of two equally near,
+--   the higher one. The numbers may differ, because scores that are equal after rounding to 12
+--   decimals are kept together. Scores of another method need another threshold than 0.8: shares of
+--   votes keep far fewer labels at 0.8 than probabilities do
+-- source: our definition: methods are compared at equal numbers of labels
+-- threshold: the lowest score that is kept, rounded to 12 decimals; NULL if no question has a score
+-- kept_labels: the number of labels at this threshold, with those of the images that were not rated
+-- published_labels: the number of labels in real.json
 with published as (
     select
         count(*) as published_labels,

@@ -1,18 +1,18 @@
--- The images on which all raters agree, question by question.
+-- The images whose raters agree on every question.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, rated_questions
--- rule: each question about the image that has votes got one and the same answer from all its
---   raters; the opposite of contested, with images between the two
+-- rule: for every question about the image that has votes, all raters gave the same answer. This is
+--   the opposite extreme of contested; many images are in neither view
 -- source: raters.npz; the definition is ours
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
--- questions: how many questions about it have votes
--- yes_questions: how many of them all raters answered with yes
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
+-- questions: the number of questions about it that have votes
+-- yes_questions: the number of these questions that all raters answered with yes
 with agreed as (
     select
         image_id,

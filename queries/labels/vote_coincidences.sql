@@ -1,23 +1,23 @@
--- Each question's votes as coincidences: how often its raters gave the same two answers or others.
+-- The coincidences of answers for each question, which Krippendorff's alpha and Fleiss' kappa need.
 --
 -- grain: one row per question, an (image, label) pair, that has at least two votes
 -- key: image_id, label
 -- reads: votes
--- rule: of two answers c and k that differ, the coincidences are n(c) n(k) / (m - 1), m being the
---   question's votes and n(c) those for c; the coincidences of k and c are as many; a question with
---   fewer than two votes has no pair to compare and no row. Summed over questions they are all that
---   alpha and kappa need, see agreement
+-- rule: for two different answers c and k the coincidences are n(c) n(k) / (m - 1), where m is the
+--   question's number of votes and n(c) the number of votes for c. They are the same for k and c.
+--   The views agreement and agreement_by_class add them up. A question with fewer than two votes
+--   has no pair of votes, and no row
 -- source: raters.npz; K. Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, the
 --   coincidence matrix of section C
 -- image_id: the image asked about
 -- label: the class id asked about
--- votes: how many raters answered in the main round
--- no_votes: how many said no
--- maybe_votes: how many said maybe
--- yes_votes: how many said yes
+-- votes: the number of votes in the main round
+-- no_votes: the number of raters who answered no
+-- maybe_votes: the number of raters who answered maybe
+-- yes_votes: the number of raters who answered yes
 -- no_maybe: the coincidences of no and maybe
--- no_yes: those of no and yes
--- maybe_yes: those of maybe and yes
+-- no_yes: the coincidences of no and yes
+-- maybe_yes: the coincidences of maybe and yes
 with counted as (
     select
         v.image_id,

@@ -1,31 +1,33 @@
--- How often each model is right, by the ReaL labels and by the original ones.
+-- The accuracy of each model with the ReaL labels and with the original labels.
 --
 -- grain: one row per model
 -- key: model
 -- reads: scored_predictions
--- rule: ReaL accuracy is the share of right first choices among the predicted images that have ReaL
---   labels; its interval is Wilson's,
+-- rule: ReaL accuracy is the share of images whose first choice is among the ReaL labels, of the
+--   predicted images that have ReaL labels. Its interval is Wilson's,
 --   (2np + z^2 -+ z sqrt(z^2 + 4np(1-p))) / (2n + 2z^2) with z = 1.959963984540054
 -- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
--- model: the prediction set's name
--- real_accuracy: correct_images / scored_images; NULL where nothing was scored
+-- model: the name of the model
+-- real_accuracy: correct_images / scored_images; NULL if scored_images is 0
 -- real_accuracy_low: the lower end of its 95 % interval
--- real_accuracy_high: the upper end
--- correct_images: scored images whose first choice is among their ReaL labels
--- scored_images: predicted images that have ReaL labels (46,837 of the 50,000 have)
--- original_accuracy: share of the predicted images whose first choice is the original label; NULL
---   where the store has no original labels
--- real_top5_accuracy: share of the scored images with a ReaL label among ranks 1-5; NULL unless
---   every scored image has all five
--- original_top5_accuracy: the same for the original label, over the predicted images
--- predicted_images: how many of the 50,000 images the model gives a prediction for
+-- real_accuracy_high: the upper end of its 95 % interval
+-- correct_images: the number of scored images whose first choice is among their ReaL labels
+-- scored_images: the number of predicted images that have ReaL labels (46,837 of all 50,000 have)
+-- original_accuracy: the share of the predicted images whose first choice is the original label;
+--   NULL if the store has no original labels
+-- real_top5_accuracy: the share of the scored images with a ReaL label among ranks 1-5; NULL unless
+--   every scored image has all five ranks
+-- original_top5_accuracy: the share of the predicted images with the original label among ranks
+--   1-5; NULL unless every predicted image has all five ranks, or if the store has no original
+--   labels
+-- predicted_images: the number of images with a prediction, of the 50,000
 with counted as (
     select
         model,
         count(*) as predicted_images,
         count(is_real_correct) as scored_images,
-        -- count_if is faster than count(case when ...). Of nothing but NULLs it is NULL in DuckDB
-        -- and 0 in Spark.
+        -- count_if is faster than count(case when ...). If all values are NULL, it is NULL in
+        -- DuckDB and 0 in Spark.
         cast(coalesce(count_if(is_real_correct), 0) as bigint) as correct_images,
         count(is_original_correct) as original_images,
         coalesce(count_if(is_original_correct), 0) as original_correct_images,

@@ -1,24 +1,24 @@
--- How often each model is right, class by class.
+-- The accuracy of each model in each class.
 --
--- grain: one row per model and class that it gives a prediction for
+-- grain: one row per model and class with a predicted image
 -- key: model, label
 -- reads: scored_predictions, classes
--- rule: as in accuracy, within the images of a class: the share of right first choices
---   among the predicted images that have ReaL labels; its interval is Wilson's,
+-- rule: as in accuracy, within the images whose original label is the class: the share of images
+--   whose first choice is among the ReaL labels, of the predicted images that have ReaL labels. Its
+--   interval is Wilson's,
 --   (2np + z^2 -+ z sqrt(z^2 + 4np(1-p))) / (2n + 2z^2) with z = 1.959963984540054
 -- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
--- model: the prediction set's name
--- label: the class: the original label of the images counted in the row
--- wordnet_id: its WordNet id
--- name: its names
--- real_accuracy: correct_images / scored_images; NULL where nothing was scored
+-- model: the name of the model
+-- label: the class id: the original label of the images in this row
+-- wordnet_id: the WordNet id of the class
+-- name: the names of the class
+-- real_accuracy: correct_images / scored_images; NULL if scored_images is 0
 -- real_accuracy_low: the lower end of its 95 % interval
--- real_accuracy_high: the upper end
--- correct_images: scored images whose first choice is among their ReaL labels
--- scored_images: predicted images of the group that have ReaL labels
--- original_accuracy: share of the predicted images whose first choice is the original label; NULL
---   where the store has no original labels
--- predicted_images: how many images of the group the model gives a prediction for
+-- real_accuracy_high: the upper end of its 95 % interval
+-- correct_images: the number of scored images whose first choice is among their ReaL labels
+-- scored_images: the number of predicted images of the class that have ReaL labels
+-- original_accuracy: the share of the predicted images whose first choice is the original label
+-- predicted_images: the number of images of the class with a prediction
 with counted as (
     select
         s.model,
@@ -27,8 +27,8 @@ with counted as (
         c.name,
         count(*) as predicted_images,
         count(s.is_real_correct) as scored_images,
-        -- count_if is faster than count(case when ...). Of nothing but NULLs it is NULL in DuckDB
-        -- and 0 in Spark.
+        -- count_if is faster than count(case when ...). If all values are NULL, it is NULL in
+        -- DuckDB and 0 in Spark.
         cast(coalesce(count_if(s.is_real_correct), 0) as bigint) as correct_images,
         count(s.is_original_correct) as original_images,
         coalesce(count_if(s.is_original_correct), 0) as original_correct_images

@@ -1,30 +1,31 @@
--- How often each model is right, by how many ReaL labels an image has.
+-- The accuracy of each model by the number of ReaL labels that an image has.
 --
 -- grain: one row per model and number of labels
 -- key: model, label_count
 -- reads: scored_predictions
--- rule: as in accuracy, within the images with as many labels: the share of right first choices
---   among the predicted images that have ReaL labels; its interval is Wilson's,
+-- rule: as in accuracy, within the images with this number of labels: the share of images whose
+--   first choice is among the ReaL labels, of the predicted images that have ReaL labels. Its
+--   interval is Wilson's,
 --   (2np + z^2 -+ z sqrt(z^2 + 4np(1-p))) / (2n + 2z^2) with z = 1.959963984540054
 -- source: Section 4 of the paper for ReaL accuracy; E. B. Wilson (1927), JASA 22, 209-212
--- model: the prediction set's name
--- label_count: how many ReaL labels the images counted in the row have
--- real_accuracy: correct_images / scored_images; NULL where nothing was scored
+-- model: the name of the model
+-- label_count: the number of ReaL labels of each image in this row
+-- real_accuracy: correct_images / scored_images; NULL if scored_images is 0
 -- real_accuracy_low: the lower end of its 95 % interval
--- real_accuracy_high: the upper end
--- correct_images: scored images whose first choice is among their ReaL labels
--- scored_images: predicted images of the group that have ReaL labels
--- original_accuracy: share of the predicted images whose first choice is the original label; NULL
---   where the store has no original labels
--- predicted_images: how many images of the group the model gives a prediction for
+-- real_accuracy_high: the upper end of its 95 % interval
+-- correct_images: the number of scored images whose first choice is among their ReaL labels
+-- scored_images: the number of predicted images of the row that have ReaL labels
+-- original_accuracy: the share of the predicted images whose first choice is the original label;
+--   NULL if the store has no original labels
+-- predicted_images: the number of images with this number of labels and a prediction
 with counted as (
     select
         s.model,
         s.label_count,
         count(*) as predicted_images,
         count(s.is_real_correct) as scored_images,
-        -- count_if is faster than count(case when ...). Of nothing but NULLs it is NULL in DuckDB
-        -- and 0 in Spark.
+        -- count_if is faster than count(case when ...). If all values are NULL, it is NULL in
+        -- DuckDB and 0 in Spark.
         cast(coalesce(count_if(s.is_real_correct), 0) as bigint) as correct_images,
         count(s.is_original_correct) as original_images,
         coalesce(count_if(s.is_original_correct), 0) as original_correct_images

@@ -1,26 +1,28 @@
--- How each model's ReaL accuracy, and its rank, move with the recomputed labels.
+-- The change of each model's ReaL accuracy and rank if the labels are the recomputed ones.
 --
 -- grain: one row per model
 -- key: model
 -- reads: scored_predictions, recomputed_labels
--- rule: common_change compares both label sets on the same images, those that have labels in both.
---   The other two accuracies are each over its own images; their difference is not a change of the
---   model, because other rules leave other images without labels. Equal accuracies share a rank.
---   With the published rules nothing moves
+-- rule: common_change compares the two label sets on the images that have labels in both. Each of
+--   the two accuracies is over the images of its own label set. Do not subtract them: other rules
+--   leave other images without labels. Equal accuracies share a rank. With the published rules
+--   nothing changes
 -- source: Section 4 of the paper (ReaL accuracy)
--- model: the prediction set's name
--- common_images: predicted images that have ReaL labels and recomputed labels
--- common_change: share of the common_images whose first choice is among the recomputed labels,
---   minus the share whose first choice is among the ReaL labels; NULL where there are none
--- scored_images: predicted images that have ReaL labels
--- accuracy_on_scored_images: share of them whose first choice is among their ReaL labels, which is
---   real_accuracy in the view accuracy
--- recomputed_images: predicted images that have recomputed labels
--- accuracy_on_recomputed_images: share of them whose first choice is among their recomputed labels
--- real_rank: the place by accuracy_on_scored_images, from 1; NULL where nothing was scored
--- recomputed_rank: the place by accuracy_on_recomputed_images, from 1; NULL where nothing was
---   scored
--- rank_change: real_rank - recomputed_rank, the places won
+-- model: the name of the model
+-- common_images: the number of predicted images with both ReaL labels and recomputed labels
+-- common_change: the share of the common_images whose first choice is among the recomputed labels,
+--   minus the share whose first choice is among the ReaL labels; NULL if common_images is 0
+-- scored_images: the number of predicted images that have ReaL labels
+-- accuracy_on_scored_images: the share of the scored_images whose first choice is among their ReaL
+--   labels: real_accuracy in the view accuracy
+-- recomputed_images: the number of predicted images that have recomputed labels
+-- accuracy_on_recomputed_images: the share of the recomputed_images whose first choice is among
+--   their recomputed labels
+-- real_rank: the rank by accuracy_on_scored_images, from 1; NULL if scored_images is 0
+-- recomputed_rank: the rank by accuracy_on_recomputed_images, from 1; NULL if recomputed_images is
+--   0
+-- rank_change: real_rank - recomputed_rank: positive if the model has a better rank with the
+--   recomputed labels
 with labelled as (
     select distinct image_id
     from recomputed_labels

@@ -1,28 +1,30 @@
--- How far the raters agree, beyond chance: on all questions, on those about animals, on all others.
+-- The agreement of the raters beyond chance: on all questions, on animals and on all other classes.
 --
--- grain: one row for all questions, one for those about animals, one for all others
+-- grain: one row for all questions, one for questions about animals, one for all other questions
 -- key: is_animal
 -- reads: vote_coincidences
--- rule: with n(c) votes for the answer c, n votes in all and o(c, k) coincidences, each summed over
---   the questions of the row, alpha is
---   1 - (n - 1) sum o(c, k) d(c, k) / sum n(c) n(k) d(c, k), over the pairs of different answers;
---   d is 1 for the nominal alpha, and for the ordinal one the square of the distance between the
---   answers' middle ranks among the n votes, no before maybe before yes. Fleiss' kappa is
---   (observed - expected) / (1 - expected) agreement, sum (n(c) / n)^2 being expected. A
---   question is about an animal if the class asked about is one, whatever the original label
+-- rule: n(c) is the number of votes for the answer c, n the number of all votes, and o(c, k) the
+--   coincidences (view vote_coincidences), each summed over the questions of the row. Alpha is
+--   1 - (n - 1) sum o(c, k) d(c, k) / sum n(c) n(k) d(c, k), over the pairs of different answers.
+--   For the nominal alpha, d is 1. For the ordinal alpha, d is the square of the distance between
+--   the mean ranks of the answers among the n votes, in the order no, maybe, yes. Fleiss' kappa is
+--   (observed - expected) / (1 - expected) agreement, where expected is sum (n(c) / n)^2. A
+--   question is about an animal if the class asked about is one; the original label does not matter
 -- source: K. Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; J. L. Fleiss (1971),
 --   Psychological Bulletin 76, 378-382
--- is_animal: the questions are those about animals (class ids below 398); false for all others;
---   NULL in the row over all questions
--- images: how many images the questions are about
--- questions: how many questions have at least two votes in the main round; others are left out
--- votes: how many votes those have
--- observed_agreement: share of agreeing pairs among the pairs of votes on the same question; a pair
---   on a question of m votes weighs 1 / (m - 1)
--- nominal_alpha: Krippendorff's alpha, any two different answers being equally far apart; 1 is
---   perfect agreement, 0 that of chance; NULL where all votes are the same answer
--- ordinal_alpha: Krippendorff's alpha, maybe standing between no and yes; NULL likewise
--- fleiss_kappa: Fleiss' kappa; NULL likewise, and unless all questions have as many votes
+-- is_animal: true for the questions about animals (class ids below 398), false for all others; NULL
+--   for the row over all questions
+-- images: the number of images with such a question
+-- questions: the number of questions with at least two votes in the main round; others are left out
+-- votes: the number of votes on these questions
+-- observed_agreement: the share of agreeing pairs among the pairs of votes on the same question.
+--   The weight of a pair is 1 / (m - 1) for a question with m votes
+-- nominal_alpha: Krippendorff's alpha with equal distances between all different answers; 1 is
+--   perfect agreement, 0 is the agreement of chance; NULL if all votes are the same answer
+-- ordinal_alpha: Krippendorff's alpha with maybe between no and yes; NULL if all votes are the same
+--   answer
+-- fleiss_kappa: Fleiss' kappa; NULL if all votes are the same answer, or if the questions differ in
+--   their numbers of votes
 with placed as (
     select
         label < 398 as is_animal,
@@ -56,7 +58,7 @@ summed as (
     having count(*) > 0
 ),
 
--- What was observed and what chance would give, up to a factor that both share.
+-- The observed and the expected disagreement, both without the same constant factor.
 compared as (
     select
         is_animal,

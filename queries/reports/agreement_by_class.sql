@@ -1,22 +1,25 @@
--- How far the raters agree, beyond chance, on whether images show a class.
+-- The agreement of the raters beyond chance on the questions about each class.
 --
 -- grain: one row per class asked about
 -- key: label
 -- reads: vote_coincidences, classes
--- rule: alpha and kappa as in agreement, of the questions about a class
+-- rule: alpha and kappa as in agreement, over the questions about one class
 -- source: K. Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; J. L. Fleiss (1971),
 --   Psychological Bulletin 76, 378-382
 -- label: the class asked about
--- wordnet_id: its WordNet id
--- name: its names
--- questions: how many questions, an image each, have at least two votes in the main round
--- votes: how many votes those have
--- observed_agreement: share of agreeing pairs among the pairs of votes on the same question; a pair
---   on a question of m votes weighs 1 / (m - 1)
--- nominal_alpha: Krippendorff's alpha, any two different answers being equally far apart; 1 is
---   perfect agreement, 0 that of chance; NULL where all votes are the same answer
--- ordinal_alpha: Krippendorff's alpha, maybe standing between no and yes; NULL likewise
--- fleiss_kappa: Fleiss' kappa; NULL likewise, and unless all questions have as many votes
+-- wordnet_id: the WordNet id of the class
+-- name: the names of the class
+-- questions: the number of questions about the class, one per image, with at least two votes in the
+--   main round
+-- votes: the number of votes on these questions
+-- observed_agreement: the share of agreeing pairs among the pairs of votes on the same question.
+--   The weight of a pair is 1 / (m - 1) for a question with m votes
+-- nominal_alpha: Krippendorff's alpha with equal distances between all different answers; 1 is
+--   perfect agreement, 0 is the agreement of chance; NULL if all votes are the same answer
+-- ordinal_alpha: Krippendorff's alpha with maybe between no and yes; NULL if all votes are the same
+--   answer
+-- fleiss_kappa: Fleiss' kappa; NULL if all votes are the same answer, or if the questions differ in
+--   their numbers of votes
 with summed as (
     select
         label,
@@ -34,7 +37,7 @@ with summed as (
     group by label
 ),
 
--- What was observed and what chance would give, up to a factor that both share.
+-- The observed and the expected disagreement, both without the same constant factor.
 compared as (
     select
         label,

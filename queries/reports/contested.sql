@@ -1,17 +1,17 @@
--- The images whose raters contradict each other, as a list of images.
+-- The images whose raters contradict each other.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, contested_images
--- rule: on at least one question, two raters or more say no and two or more say yes. These are the
---   images of contested_images, which also has the measures and the question behind them
--- source: raters.npz; the definition is ours
+-- rule: for at least one question, at least two raters answer no and at least two answer yes. The
+--   view contested_images has the same images, with measures and with the most contested question
+-- source: raters.npz; our definition
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
--- contested_questions: how many of its questions are contested
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
+-- contested_questions: the number of contested questions about the image
 select
     i.image_id,
     i.file_name,

@@ -3,29 +3,29 @@
 -- grain: one row per image with a contested question
 -- key: image_id
 -- reads: rated_questions, images
--- rule: a question is contested where at least two raters say no and at least two say yes: one who
---   differs may have slipped, two on either side have not. A question's disagreement is the share
---   of the pairs of its votes that differ; of an image's contested questions the one with the most
---   is shown, then the one whose score is nearest to 0.8, the published threshold, then the
---   lowest class id. The view contested lists the same images without the measures
--- source: raters.npz and scores.npz; the definition is ours
+-- rule: a question is contested if at least two raters answer no and at least two answer yes: a
+--   single different answer may be a slip. The disagreement of a question is the share of the pairs
+--   of its votes that differ. The most contested question of an image is the contested one with the
+--   largest disagreement, then with the score nearest to 0.8 (the published threshold), then with
+--   the lowest class id. The view contested lists the same images without the measures
+-- source: raters.npz and scores.npz; our definition
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- questions: how many questions about it have votes
--- contested_questions: how many of them are contested
--- split_questions: how many have at least one no and one yes
--- mean_disagreement: the mean of the disagreement of its questions that have at least two votes
--- label: the class id that the most contested question asks about
--- no_votes: how many raters said no to it
--- maybe_votes: how many said maybe
--- yes_votes: how many said yes
--- disagreement: its disagreement, 0.6 or 0.8 where it has five votes
--- score: its score; NULL where none is known
--- is_real: its class is one of the image's ReaL labels
--- closest_label: the class id of the image's question whose score is nearest to 0.8, contested or
---   not; the lowest such class id; NULL without scores
--- closest_score: the score of that question
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- questions: the number of questions about it that have votes
+-- contested_questions: the number of these questions that are contested
+-- split_questions: the number of these questions with at least one no and at least one yes
+-- mean_disagreement: the mean disagreement of its questions with at least two votes
+-- label: the class id of the most contested question
+-- no_votes: the number of raters who answered no to that question
+-- maybe_votes: the number of raters who answered maybe to it
+-- yes_votes: the number of raters who answered yes to it
+-- disagreement: its disagreement: 0.6 or 0.8 with five votes
+-- score: its score; NULL if it has none
+-- is_real: the class of the most contested question is one of the image's ReaL labels
+-- closest_label: the class id of the image's question with the score nearest to 0.8, contested or
+--   not; the lowest of several; NULL without scores
+-- closest_score: the score of that question; NULL without scores
 with measured as (
     select
         image_id,
@@ -90,7 +90,7 @@ select
     min_by(o.maybe_votes, o.place) as maybe_votes,
     min_by(o.yes_votes, o.place) as yes_votes,
     min_by(o.disagreement, o.place) as disagreement,
-    -- The score may be NULL, and DuckDB's min_by skips rows where it is.
+    -- The score may be NULL, and DuckDB's min_by skips NULLs.
     max(case when o.place = 1 then o.score end) as score,
     min_by(o.is_real, o.place) as is_real,
     min_by(o.label, o.closeness) as closest_label,

@@ -1,19 +1,19 @@
--- The images that most of the models get wrong.
+-- The images that more than half of the models get wrong.
 --
 -- grain: one row per image
 -- key: image_id
 -- reads: image_labels, scored_predictions
--- rule: of the models with a prediction for the image more than half have a first choice that is
---   none of its ReaL labels; an image without ReaL labels is not judged. All of them have, where
---   wrong_models = models
--- source: Section 4 of the paper for what is wrong; the definition is ours
+-- rule: a model is wrong if its first choice is none of the image's ReaL labels. Only models with a
+--   prediction for the image count, and images without ReaL labels are left out. For the images
+--   that all models get wrong, add: where wrong_models = models
+-- source: Section 4 of the paper for what is wrong; the rest is our definition
 -- image_id: the image
 -- file_name: its file name
--- original_label: its ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels it has
--- first_label: the first of them in real.json's order; NULL where it has none
--- models: how many models have a prediction for it
--- wrong_models: how many of them are wrong
+-- original_label: its ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of its ReaL labels
+-- first_label: its first ReaL label in the order of real.json; NULL if it has none
+-- models: the number of models with a prediction for the image
+-- wrong_models: the number of these models that are wrong
 with judged as (
     select
         image_id,

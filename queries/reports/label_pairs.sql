@@ -1,29 +1,32 @@
--- Which classes are valid together, which are mistaken for each other, and which way round.
+-- The pairs of classes that are right for the same image, and those that are mistaken for each
+-- other.
 --
 -- grain: one row per unordered pair of classes that raters were asked about on the same image
 -- key: label_a, label_b
 -- reads: rated_questions, classes
--- rule: label_a < label_b; only images with a question about either class are counted. A class
---   is mistaken for the other on an image where it alone of the two is real, and the other is the
---   original label. An image that was not rated has one label, and is in no pair
--- source: raters.npz, real.json and the original labels; the definition is ours
+-- rule: label_a < label_b. Only images with a question about each of the two classes count. A class
+--   is mistaken for the other on an image if it is a ReaL label, the other is not, and the other is
+--   the original label. An image that was not rated has one label, and is in no pair
+-- source: raters.npz, real.json and the original labels; our definition
 -- label_a: the lower class id
--- name_a: its names
+-- name_a: the names of label_a
 -- label_b: the higher class id
--- name_b: its names
--- asked_images: images with a question about each of the two
--- both_real_images: those where both are ReaL labels
--- only_a_real_images: those where label_a is one and label_b is not
--- only_b_real_images: those where label_b is one and label_a is not
--- neither_real_images: those where neither is
--- both_real_share: both_real_images as a share of the images where at least one of the two is real:
---   1 for classes that always come together, 0 for those that exclude each other; NULL without any
--- original_a_images: asked images whose original label is label_a
--- original_b_images: asked images whose original label is label_b
--- b_mistaken_for_a_images: of original_a_images, those where only label_b is real
--- a_mistaken_for_b_images: of original_b_images, those where only label_a is real
--- b_mistaken_for_a_share: b_mistaken_for_a_images as a share of original_a_images; NULL without any
--- a_mistaken_for_b_share: a_mistaken_for_b_images as a share of original_b_images; NULL without any
+-- name_b: the names of label_b
+-- asked_images: the number of images with a question about each of the two classes
+-- both_real_images: the number of these images where both are ReaL labels
+-- only_a_real_images: the number where label_a is a ReaL label and label_b is not
+-- only_b_real_images: the number where label_b is a ReaL label and label_a is not
+-- neither_real_images: the number where neither is a ReaL label
+-- both_real_share: both_real_images as a share of the images where at least one of the two is a
+--   ReaL label: 1 if they always occur together, 0 if they never do; NULL if there is no such image
+-- original_a_images: the number of asked images whose original label is label_a
+-- original_b_images: the number of asked images whose original label is label_b
+-- b_mistaken_for_a_images: the number of original_a_images where label_b is a ReaL label and
+--   label_a is not
+-- a_mistaken_for_b_images: the number of original_b_images where label_a is a ReaL label and
+--   label_b is not
+-- b_mistaken_for_a_share: b_mistaken_for_a_images / original_a_images; NULL if the divisor is 0
+-- a_mistaken_for_b_share: a_mistaken_for_b_images / original_b_images; NULL if the divisor is 0
 with counted as (
     select
         a.label as label_a,

@@ -1,20 +1,21 @@
--- The models in order of their ReaL accuracy, beside their order by the original labels.
+-- The models ranked by ReaL accuracy, with their ranks by the original labels.
 --
 -- grain: one row per model
 -- key: model
 -- reads: accuracy
--- rule: equal accuracies share a rank, and the ranks after them are left out: 1, 2, 2, 4
+-- rule: equal accuracies share a rank, and the next ranks are left out: 1, 2, 2, 4
 -- source: the view accuracy
--- model: the prediction set's name
--- real_rank: the place by real_accuracy, from 1; NULL where nothing was scored
--- real_accuracy: share of the scored images whose first choice is among their ReaL labels
+-- model: the name of the model
+-- real_rank: the rank by real_accuracy, from 1; NULL if scored_images is 0
+-- real_accuracy: the share of the scored images whose first choice is among their ReaL labels
 -- real_accuracy_low: the lower end of its 95 % interval (Wilson)
--- real_accuracy_high: the upper end
--- scored_images: predicted images that have ReaL labels
--- original_accuracy: share of the predicted images whose first choice is the original label; NULL
---   where the store has no original labels
--- original_rank: the place by original_accuracy, from 1; NULL where that is
--- rank_change: original_rank - real_rank, the places won by judging with the ReaL labels
+-- real_accuracy_high: the upper end of its 95 % interval
+-- scored_images: the number of predicted images that have ReaL labels
+-- original_accuracy: the share of the predicted images whose first choice is the original label;
+--   NULL if the store has no original labels
+-- original_rank: the rank by original_accuracy, from 1; NULL if original_accuracy is NULL
+-- rank_change: original_rank - real_rank: positive if the model has a better rank with the ReaL
+--   labels
 with ranked as (
     select
         model,

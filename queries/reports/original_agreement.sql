@@ -1,20 +1,20 @@
--- How often each model's first choice is the original label, on rated images: this tells the
--- original labels themselves from predictions.
+-- How often each model's first choice is the original label on rated images. A very high share
+-- means that the file holds the original labels and not predictions.
 --
 -- grain: one row per model
 -- key: model
 -- reads: predictions, images
 -- rule: only rated images count. Raters saw the images on which the models that proposed labels
---   disagreed with one another or with the original label; on the others real models agree with it
---   almost always, and say nothing. A model that predicts no rated image has no row
--- source: Section 3 of the paper, on which images were rated
--- model: the prediction set's name
--- rated_images: rated images that the model gives a first choice for
--- agreeing_images: those whose first choice is the original label
+--   disagreed with each other or with the original label. On all other images nearly every model
+--   agrees with the original label. A model without a prediction for a rated image has no row
+-- source: Section 3 of the paper, for which images were rated
+-- model: the name of the model
+-- rated_images: the number of rated images with a first choice of the model
+-- agreeing_images: the number of these images whose first choice is the original label
 select
     p.model,
     count(*) as rated_images,
-    -- Of nothing but NULLs count_if is NULL in DuckDB and 0 in Spark.
+    -- If all values are NULL, count_if is NULL in DuckDB and 0 in Spark.
     cast(coalesce(count_if(p.label = i.original_label), 0) as bigint) as agreeing_images
 from predictions as p
 inner join images as i on p.image_id = i.image_id

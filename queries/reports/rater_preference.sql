@@ -1,22 +1,24 @@
--- Where a model contradicts the original label: which of the two do the raters prefer?
+-- How often the raters prefer a model's first choice to a different original label.
 --
 -- grain: one row per model
 -- key: model
 -- reads: preferred_labels
--- rule: model_preference is a share of the decided images, ties are left out; above one half the
---   raters hold the model's labels the better ones; its interval is Wilson's,
+-- rule: model_preference is the share of images on which the raters prefer the model's first
+--   choice, without ties. Above one half the raters prefer the model's labels to the original ones.
+--   Its interval is Wilson's,
 --   (2np + z^2 -+ z sqrt(z^2 + 4np(1-p))) / (2n + 2z^2) with z = 1.959963984540054
--- source: the question is that of the paper's Figure 1, the definition is ours (view
---   preferred_labels); E. B. Wilson (1927), JASA 22, 209-212
--- model: the prediction set's name
--- model_preference: model_images / (model_images + original_images); NULL where that is 0 / 0
+-- source: the question of the paper's Figure 1, with our definition (view preferred_labels); E. B.
+--   Wilson (1927), JASA 22, 209-212
+-- model: the name of the model
+-- model_preference: model_images / (model_images + original_images); NULL if both are 0
 -- model_preference_low: the lower end of its 95 % interval
--- model_preference_high: the upper end
--- model_images: images where the raters' votes speak more for the model's first choice
--- original_images: images where they speak more for the original label
--- tied_images: images where they speak for both alike
--- compared_images: all three: the raters were asked about both labels
--- differing_images: predicted images whose first choice is not the original label
+-- model_preference_high: the upper end of its 95 % interval
+-- model_images: the number of images where the votes support the model's first choice more
+-- original_images: the number of images where the votes support the original label more
+-- tied_images: the number of images where the votes support both equally
+-- compared_images: model_images + original_images + tied_images: the images with questions about
+--   both labels
+-- differing_images: the number of predicted images whose first choice is not the original label
 with counted as (
     select
         model,

@@ -1,24 +1,27 @@
--- Where a model contradicts the original label, for animals and for all else: which of the two do
--- the raters prefer?
+-- How often the raters prefer a model's first choice to a different original label, for animals and
+-- for all other images.
 --
--- grain: one row per model and kind
+-- grain: one row per model and group of images
 -- key: model, is_animal
 -- reads: preferred_labels, classes
--- rule: as in rater_preference, within the images of a kind: model_preference is a share of the
---   decided images, ties are left out; its interval is Wilson's,
+-- rule: as in rater_preference, within the group: model_preference is the share of images on which
+--   the raters prefer the model's first choice, without ties. Its interval is Wilson's,
 --   (2np + z^2 -+ z sqrt(z^2 + 4np(1-p))) / (2n + 2z^2) with z = 1.959963984540054
--- source: the question is that of the paper's Figure 1, the definition is ours (view
---   preferred_labels); E. B. Wilson (1927), JASA 22, 209-212
--- model: the prediction set's name
--- is_animal: the original label of the images counted in the row is an animal (class id < 398)
--- model_preference: model_images / (model_images + original_images); NULL where that is 0 / 0
+-- source: the question of the paper's Figure 1, with our definition (view preferred_labels); E. B.
+--   Wilson (1927), JASA 22, 209-212
+-- model: the name of the model
+-- is_animal: the group: true for images whose original label is an animal (class id < 398), false
+--   for all others
+-- model_preference: model_images / (model_images + original_images); NULL if both are 0
 -- model_preference_low: the lower end of its 95 % interval
--- model_preference_high: the upper end
--- model_images: images where the raters' votes speak more for the model's first choice
--- original_images: images where they speak more for the original label
--- tied_images: images where they speak for both alike
--- compared_images: all three: the raters were asked about both labels
--- differing_images: predicted images of the group whose first choice is not the original label
+-- model_preference_high: the upper end of its 95 % interval
+-- model_images: the number of images where the votes support the model's first choice more
+-- original_images: the number of images where the votes support the original label more
+-- tied_images: the number of images where the votes support both equally
+-- compared_images: model_images + original_images + tied_images: the images with questions about
+--   both labels
+-- differing_images: the number of predicted images of the group whose first choice is not the
+--   original label
 with counted as (
     select
         p.model,

@@ -1,19 +1,20 @@
--- Do the votes give the published scores and labels? The number of differences, in one row.
+-- The number of differences between the published scores and labels and those computed from the
+-- votes.
 --
 -- grain: one row
 -- key: none
 -- reads: recomputed_scores, relabelling
--- rule: with the published rules on the published files nothing differs: no score by 1e-12 or more,
---   no label. relabelling says more of the labels, and nothing of the scores
--- source: raters.npz, raters_golden.npz, golden.npz and the original labels, against scores.npz and
---   real.json
--- questions: questions that have a published score
--- recomputed_questions: those of them whose score the votes give
--- differing_scores: those whose scores differ by 1e-12 or more
--- largest_difference: the largest absolute difference of two scores
--- published_labels: labels in real.json
--- recomputed_labels: labels that the votes give
--- differing_labels: labels that only one of the two has
+-- rule: with the published rules and files nothing differs: no score by 1e-12 or more, and no
+--   label. The view relabelling has more about the labels, and nothing about the scores
+-- source: raters.npz, raters_golden.npz, golden.npz and the original labels, compared with
+--   scores.npz and real.json
+-- questions: the number of questions with a published score
+-- recomputed_questions: the number of these questions with a recomputed score
+-- differing_scores: the number of these questions whose two scores differ by 1e-12 or more
+-- largest_difference: the largest absolute difference between the two scores
+-- published_labels: the number of labels in real.json
+-- recomputed_labels: the number of labels computed from the votes
+-- differing_labels: the number of labels that only one of the two has
 with compared as (
     select
         count(s.published_score) as questions,

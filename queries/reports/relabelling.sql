@@ -1,18 +1,18 @@
--- How many labels change if the votes are counted again: label_changes, counted in one row.
+-- The number of labels and images that change if the labels are computed from the votes.
 --
 -- grain: one row
 -- key: none
 -- reads: labels, recomputed_labels, label_changes
--- rule: with the published rules nothing changes. It is about labels only; recomputation compares
---   the scores too
--- source: real.json against the votes (view label_changes)
--- published_labels: labels in real.json
--- recomputed_labels: labels that the votes give
--- added_labels: labels that only the votes give
--- removed_labels: labels that only real.json has
--- changed_images: images with any of these
--- published_images: images that have a label in real.json
--- recomputed_images: images that have a label from the votes
+-- rule: with the published rules nothing changes. This view is about labels only; the view
+--   recomputation compares the scores too
+-- source: real.json and the votes (view label_changes)
+-- published_labels: the number of labels in real.json
+-- recomputed_labels: the number of labels computed from the votes
+-- added_labels: the number of labels that only recomputed_labels has
+-- removed_labels: the number of labels that only real.json has
+-- changed_images: the number of images with an added or removed label
+-- published_images: the number of images with a label in real.json
+-- recomputed_images: the number of images with a label computed from the votes
 with published as (
     select
         count(*) as labels,

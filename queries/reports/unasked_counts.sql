@@ -1,21 +1,23 @@
--- How many of each model's errors are predictions that no rater was asked about.
+-- The number of each model's errors that are predictions no rater was asked about.
 --
 -- grain: one row per model
 -- key: model
 -- reads: scored_predictions, unasked_predictions
--- rule: an unasked prediction (view unasked_predictions) counts as wrong in ReaL accuracy. Models
---   with very different shares of them are not judged alike: asked_accuracy leaves them out, which
---   favours a model with many
--- source: ours; Section 3 of the paper says which models proposed the labels
--- model: the prediction set's name
--- scored_images: predicted images that have ReaL labels
--- wrong_images: scored images whose first choice is not among their ReaL labels
--- unasked_images: scored images whose first choice is an unasked prediction
--- unasked_share_of_wrong: unasked_images / wrong_images; NULL where nothing is wrong
+-- rule: ReaL accuracy counts an unasked prediction (view unasked_predictions) as wrong, although
+--   nobody judged it. This puts models with many of them at a disadvantage. asked_accuracy leaves
+--   them out, which favours these models instead
+-- source: our definition; Section 3 of the paper names the models that proposed the labels
+-- model: the name of the model
+-- scored_images: the number of predicted images that have ReaL labels
+-- wrong_images: the number of scored images whose first choice is not among their ReaL labels
+-- unasked_images: the number of scored images whose first choice is unasked
+-- unasked_share_of_wrong: unasked_images / wrong_images; NULL if wrong_images is 0
 -- asked_images: scored_images - unasked_images
--- asked_accuracy: share of the asked_images whose first choice is among their ReaL labels
--- predicted_images: how many of the 50,000 images the model gives a prediction for
--- unasked_predicted_images: predicted images, scored or not, whose first choice is unasked
+-- asked_accuracy: the share of the asked_images whose first choice is among their ReaL labels; NULL
+--   if asked_images is 0
+-- predicted_images: the number of images with a prediction, of the 50,000
+-- unasked_predicted_images: the number of predicted images, with or without ReaL labels, whose
+--   first choice is unasked
 with judged as (
     select
         s.model,

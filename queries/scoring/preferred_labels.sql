@@ -1,21 +1,23 @@
--- The model's first choice or the original label: which of the two the raters' votes speak for.
+-- Whether the raters' votes support the model's first choice or the original label, if these
+-- differ.
 --
--- grain: one row per model and image whose first choice is another than the original label
+-- grain: one row per model and image whose first choice is not the original label
 -- key: model, image_id
 -- reads: predictions, images, recomputed_scores
--- rule: the label with more of the raters' evidence is preferred, and a difference below 1e-9 nats
---   is a tie (equal votes summed up in another order differ in the last digit); what the original
---   label itself weighs in the scores is left out: it would be judge in its own cause
--- source: the question is that of the paper's Figure 1, the definition is ours
--- model: the prediction set's name
+-- rule: the preferred label is the one with more evidence from the raters' votes. A difference
+--   below 1e-9 nats is a tie, because equal votes summed in another order differ in the last digit.
+--   The weight of the original label itself, which is part of the scores, is left out
+-- source: the question of the paper's Figure 1, with our definition
+-- model: the name of the model
 -- image_id: the image
 -- label: the model's first choice (rank 1)
--- confidence: its confidence in it; NULL where the file has none
+-- confidence: the model's confidence in its first choice; NULL if the file has none
 -- original_label: the image's ILSVRC 2012 label
--- label_evidence: what the raters' votes say for the first choice, in nats; NULL where they were
---   not asked
--- original_label_evidence: what they say for the original label; NULL where they were not asked
--- preferred: model, original or tie; NULL unless they were asked about both
+-- label_evidence: the sum of the log-likelihood ratios of the votes on the first choice, in nats;
+--   NULL if raters were not asked about it
+-- original_label_evidence: the same sum for the original label; NULL if raters were not asked about
+--   it
+-- preferred: model, original or tie; NULL unless raters were asked about both labels
 with differing as (
     select
         p.model,
@@ -28,7 +30,7 @@ with differing as (
     where p.rank = 1 and p.label <> i.original_label
 ),
 
--- The scores are joined once and then told apart: they are too much work to be asked for twice.
+-- The scores are joined once, because it would take too long to compute them twice.
 compared as (
     select
         d.model,

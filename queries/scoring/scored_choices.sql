@@ -1,25 +1,26 @@
--- Each of a model's choices for an image judged against both label sets.
+-- Each choice of each model for an image, judged by the ReaL labels and by the original label.
 --
 -- grain: one row per model, predicted image and rank
 -- key: model, image_id, rank
 -- reads: predictions, images, labels
--- rule: a choice is right if its label is among the image's ReaL labels, whichever
+-- rule: a choice is right by the ReaL labels if it is any of the image's ReaL labels. It is right
+--   by the original label if it is equal to it
 -- source: Section 4 of the paper (ReaL accuracy); the ILSVRC 2012 rule for the original labels
--- model: the prediction set's name
+-- model: the name of the model
 -- image_id: the image
--- rank: the place of this choice, from 1
--- label: the class id chosen
--- confidence: the model's confidence in it; NULL where the file has none
--- original_label: the image's ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels the image has
--- is_original_correct: the choice is the original label; NULL where the store has none
--- is_real_correct: the choice is among the ReaL labels; NULL where the image has none, so that
---   original accuracy keeps its own denominator
+-- rank: the rank of the choice, from 1
+-- label: the class id of the choice
+-- confidence: the model's confidence in the choice; NULL if the file has none
+-- original_label: the image's ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of ReaL labels of the image
+-- is_original_correct: the choice is the original label; NULL if the store has no original labels
+-- is_real_correct: the choice is among the ReaL labels; NULL if the image has none, and then it
+--   counts only in the original accuracy
 
 -- How it is made fast: there may be many predictions, but there are few images.
--- 1. `known` has one row per image, with one of its labels. The join on image_id alone settles all
---    choices but those that miss this label where the image has others.
--- 2. Only these open choices are looked up among all labels. The others have NULL as their key,
+-- 1. `known` has one row per image, with one of its labels. The join on image_id decides most
+--    choices. A choice stays open if it is not this label and the image has other labels.
+-- 2. Only the open choices are looked up among all labels. The others have NULL as their key,
 --    which no engine looks up. A join on image and label for every row takes twice as long.
 with labelled as (
     select
@@ -64,7 +65,7 @@ select
     c.original_label,
     c.label_count,
     c.label = c.original_label as is_original_correct,
-    -- NULL or false is NULL: without labels there is nothing to look up, either
+    -- `NULL or false` is NULL, as it must be for an image without labels.
     (c.label = c.one_label or l.label is not null) as is_real_correct
 from compared as c
 left join labels as l on c.open_image_id = l.image_id and c.label = l.label

@@ -1,32 +1,33 @@
--- Each prediction judged against both label sets.
+-- Each model's prediction for an image, judged by the ReaL labels and by the original label.
 --
 -- grain: one row per model and predicted image
 -- key: model, image_id
 -- reads: predictions, scored_choices
--- rule: a prediction is right if its label is among the image's ReaL labels, whichever; top-5
---   counts any hit among ranks 1-5 and is known only where the model gives all five
+-- rule: a prediction is right by the ReaL labels if it is any of the image's ReaL labels. Top-5
+--   counts a hit among ranks 1-5, and needs all five ranks
 -- source: Section 4 of the paper (ReaL accuracy); the ILSVRC 2012 rule for the original labels
--- model: the prediction set's name
+-- model: the name of the model
 -- image_id: the image
 -- label: the model's first choice (rank 1)
--- confidence: its confidence in it; NULL where the file has none
--- original_label: the image's ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels the image has
--- is_original_correct: the first choice is the original label; NULL where the store has none
--- is_real_correct: the first choice is among the ReaL labels; NULL where the image has none, so
---   that original accuracy keeps its own denominator
--- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five, or
---   where the store has no original label
--- is_real_top5_correct: one of ranks 1-5 is among the ReaL labels; NULL without all five, or where
---   the image has none
--- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
+-- confidence: the model's confidence in its first choice; NULL if the file has none
+-- original_label: the image's ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of ReaL labels of the image
+-- is_original_correct: the first choice is the original label; NULL if the store has no original
+--   labels
+-- is_real_correct: the first choice is among the ReaL labels; NULL if the image has none, and then
+--   it counts only in the original accuracy
+-- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five ranks, or
+--   if the store has no original labels
+-- is_real_top5_correct: one of ranks 1-5 is among the ReaL labels; NULL without all five ranks, or
+--   if the image has no ReaL labels
+-- has_five_ranks: the image has all of ranks 1-5 from the model, which top-5 needs
 
 -- How it is made fast:
 -- 1. Most models have five ranks for all images or for none. Every image has a rank 1, so a model
---    with five times as many rows as images has five ranks for each. Only the images of a model in
---    between are counted one by one.
--- 2. Where no row has rank 5, which the statistics of a Parquet file show, nothing is counted.
--- 3. Of the later ranks only the hits are grouped by image.
+--    with five times as many rows as images has five ranks for each. The ranks of each image are
+--    counted only for the other models.
+-- 2. If no row has rank 5, nothing is counted. The statistics of a Parquet file show this.
+-- 3. Of the later ranks, only the hits are grouped by image.
 with ranked as (
     select
         p.model,
@@ -44,9 +45,9 @@ with ranked as (
     having max(p.rank) = 5
 ),
 
--- The complete models go through a list. DuckDB expects one row from it, and so builds the hash
--- table of the join below from the models. Without the list it cannot tell how many models there
--- are: DuckDB 2.0.1 expected millions, and built a hash table of all first choices instead.
+-- The complete models go through a list. DuckDB expects one row from it, and builds the hash table
+-- of the join below from the models. Without the list it cannot estimate the number of models:
+-- DuckDB 2.0.1 expected millions, and built a hash table of all first choices instead.
 complete_list as (
     select list(r.model) as models
     from ranked as r

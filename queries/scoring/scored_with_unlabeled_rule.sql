@@ -1,25 +1,28 @@
--- The judged predictions, with another rule for images that have no ReaL label.
+-- The predictions of scored_predictions, judged with another rule for images without ReaL labels.
 --
 -- grain: one row per model and predicted image
 -- key: model, image_id
 -- reads: scored_predictions
 -- rule: an image without ReaL labels is left out (skip, the paper's rule), counts as wrong (wrong),
 --   or is judged by its original label (original)
--- source: Section 4 of the paper leaves them out; the other two are what copied loops do
+-- source: Section 4 of the paper for skip; wrong and original are common mistakes in evaluation
+--   code
 -- $empty: skip, wrong or original
--- model: the prediction set's name
+-- model: the name of the model
 -- image_id: the image
 -- label: the model's first choice (rank 1)
--- confidence: its confidence in it; NULL where the file has none
--- original_label: the image's ILSVRC 2012 label; NULL where the store has none
--- label_count: how many ReaL labels the image has
--- is_original_correct: the first choice is the original label; NULL where the store has none
--- is_real_correct: the first choice is right under the rule; NULL where the rule leaves the image
---   out
--- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five
--- is_real_top5_correct: one of ranks 1-5 is right under the rule; NULL without all five, where the
---   rule leaves the image out, or where it has neither ReaL labels nor an original one
--- has_five_ranks: the model gives the image all of ranks 1-5, so that top-5 can be judged
+-- confidence: the model's confidence in its first choice; NULL if the file has none
+-- original_label: the image's ILSVRC 2012 label; NULL if the store has no original labels
+-- label_count: the number of ReaL labels of the image
+-- is_original_correct: the first choice is the original label; NULL if the store has no original
+--   labels
+-- is_real_correct: the first choice is right under the rule; NULL if the rule leaves the image out,
+--   or if it judges by the original label and the store has none
+-- is_original_top5_correct: one of ranks 1-5 is the original label; NULL without all five ranks, or
+--   if the store has no original labels
+-- is_real_top5_correct: one of ranks 1-5 is right under the rule; NULL without all five ranks, if
+--   the rule leaves the image out, or if it judges by the original label and the store has none
+-- has_five_ranks: the image has all of ranks 1-5 from the model, which top-5 needs
 select
     model,
     image_id,

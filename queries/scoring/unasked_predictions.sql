@@ -1,20 +1,22 @@
--- Predictions that no rater was asked about: ReaL counts them as wrong, though nobody judged them.
+-- The first choices that no rater was asked about. ReaL counts them as wrong, although nobody
+-- judged them.
 --
 -- grain: one row per model and image whose first choice no rater was asked about
 -- key: model, image_id
 -- reads: predictions, images, labels, questions
--- rule: a first choice is unasked if the image was rated and the choice is not among its questions,
---   or if the image was not rated and the choice is not its original label, the only label that it
---   could keep. Images without a known original label that were not rated are left out
--- source: Section 3 of the paper: the questions are labels that its models proposed, so a model
---   that resembles one of them has few unasked predictions, and another model has more
--- model: the prediction set's name
+-- rule: a first choice is unasked if the image was rated and no question asks about this label for
+--   it. For an image that was not rated, the first choice is unasked if it is not the original
+--   label, which is the only label that the image can have. Unrated images without a known original
+--   label are left out
+-- source: Section 3 of the paper: its models proposed the labels of the questions, so a model that
+--   resembles one of them has few unasked predictions
+-- model: the name of the model
 -- image_id: the image
 -- label: the model's first choice (rank 1)
--- confidence: its confidence in it; NULL where the file has none
--- original_label: the image's ILSVRC 2012 label; NULL where the store has none
+-- confidence: the model's confidence in its first choice; NULL if the file has none
+-- original_label: the image's ILSVRC 2012 label; NULL if the store has no original labels
 -- is_rated: raters were asked about the image
--- is_scored: the image has ReaL labels, so that the prediction counts as wrong
+-- is_scored: the image has ReaL labels, and the prediction counts as wrong
 with labelled as (
     select distinct image_id
     from labels

@@ -81,7 +81,7 @@ def table(image: Ints, label: Ints, **others: Any) -> pa.Table:
     return pa.table({"image_id": image, "label": label, **others})
 
 
-# Each fault: what mends it, and a function that makes it.
+# Each fault: the repair for it, and a function that makes it.
 FAULTS: dict[str, tuple[str, Callable[[Model], object]]] = {
     "labels come one image late": ("image-1", lambda m: np.roll(m.label, 1)),
     "labels come one image early": ("image+1", lambda m: np.roll(m.label, -1)),
@@ -113,7 +113,7 @@ FAULTS: dict[str, tuple[str, Callable[[Model], object]]] = {
 
 
 def check_named_and_repaired(fault: str, model: Model, folder: Path) -> realdb.Diagnosis:
-    """The fault is named, and the repaired file says of each image what the model said."""
+    """The fault is named, and the repaired file has the model's prediction for each image."""
     name, make = FAULTS[fault]
     out = folder / "fixed.parquet"
     found = realdb.doctor(make(model), fix=name, out=out, store=model.store)
@@ -125,14 +125,14 @@ def check_named_and_repaired(fault: str, model: Model, folder: Path) -> realdb.D
     assert finding.accuracy_after == pytest.approx(model.real, abs=1e-12)
     fixed = duckdb.read_parquet(str(out)).order("file_name").fetchnumpy()
     assert fixed["label"].tolist() == model.label.tolist()
-    # In the synthetic data an image is as good as any other of its class.
+    # In the synthetic data the images of a class are interchangeable.
     others = {other.name for other in found.findings[1:]}
     assert others == ({"folder-order"} if "numbered" in fault and "both" in fault else set())
     return found
 
 
 def choices(model: Model) -> Ints:
-    """Return five classes for each image, the model's own first."""
+    """Return five classes for each image, with the model's first choice in front."""
     steps = np.random.default_rng(3).integers(1, 200, (50_000, 5))
     steps[:, 0] = 0
     return (model.label[:, None] + np.cumsum(steps, axis=1)) % 1000
@@ -156,7 +156,7 @@ def listed(labels: Ints, confidence: npt.NDArray[np.float64] | None = None) -> p
 
 
 def unranked(model: Model) -> pa.Table:
-    """Return a row a rank, without a rank column."""
+    """Return one row per rank, without a rank column."""
     five, confidence = shuffled(model)
     return pa.table(
         {
@@ -167,7 +167,7 @@ def unranked(model: Model) -> pa.Table:
     )
 
 
-# Faults of ranks and repeats: what mends them, and whether the file is refused until then.
+# Faults of ranks and repeats: the repair, and whether the unrepaired file is refused.
 OF_RANKS: dict[str, tuple[str, bool, Callable[[Model], object]]] = {
     "argpartition": ("ranks-by-confidence", False, lambda m: listed(*shuffled(m))),
     "argpartition, ids from 1": (
@@ -208,8 +208,8 @@ def test_ranks_and_repeats_are_repaired(fault: str, model_a: Model, tmp_path: Pa
     assert realdb.accuracy(out, store=model_a.store).real_accuracy == model_a.real
 
 
-def test_a_distance_is_no_confidence(model_a: Model) -> None:
-    """Ranks are right and the column rises with them: ranking by it would be wrong."""
+def test_a_distance_column_is_not_used_as_confidence(model_a: Model) -> None:
+    """The ranks are right and the column rises with them, so ranking by it would be wrong."""
     distance = np.arange(5) + model_a.confidence[:, None]
     found = realdb.doctor(listed(choices(model_a), distance), store=model_a.store)
     assert (found.verdict, found.findings) == ("faulty", ())
@@ -222,7 +222,7 @@ def test_each_fault_is_named_and_repaired(fault: str, model_a: Model, tmp_path: 
     check_named_and_repaired(fault, model_a, tmp_path)
 
 
-# What FACTS says of the usual mistakes, with ResNet50.csv.
+# The figures in FACTS for the usual mistakes, with ResNet50.csv.
 @pytest.mark.parametrize(
     ("fault", "scores"),
     [
@@ -244,7 +244,7 @@ def test_the_faults_of_a_real_model(
 
 
 def test_class_ids_in_another_order(model_a: Model, tmp_path: Path) -> None:
-    """The synthetic model confuses no class with one other class: its order is found exactly."""
+    """The synthetic model does not confuse pairs of classes, so the order is found exactly."""
     out = tmp_path / "fixed.parquet"
     predictions = DEVKIT[model_a.label]
     found = realdb.doctor(predictions, fix="class-order", out=out, store=model_a.store)
@@ -257,7 +257,7 @@ def test_class_ids_in_another_order(model_a: Model, tmp_path: Path) -> None:
 
 
 def test_class_ids_in_another_order_from_a_real_model(resnet: Model) -> None:
-    """With missile and projectile exchanged ResNet50 is right on one image more: this is said.
+    """With missile and projectile exchanged ResNet50 is right on one more image, which is noted.
 
     38,856 is the most that any order gives (a linear assignment solver finds the same).
     """
@@ -294,8 +294,8 @@ def test_a_weak_model_is_not_faulty(share: float, vit: Model, model_a: Model) ->
         assert not found.findings
 
 
-def test_confidence_that_tells_nothing(vit: Model) -> None:
-    """60 % of the labels are wrong however sure the model is of them."""
+def test_uninformative_confidence_is_reported(vit: Model) -> None:
+    """60 % of the labels are wrong at every confidence."""
     predictions = table(PLACES + 1, weak(vit, 0.6), confidence=vit.confidence)
     found = realdb.doctor(predictions, store=vit.store)
     assert found.verdict == "suspicious"
@@ -303,7 +303,7 @@ def test_confidence_that_tells_nothing(vit: Model) -> None:
     assert not found.findings
 
 
-def test_an_order_that_is_lost(model_a: Model) -> None:
+def test_a_lost_image_order_is_reported(model_a: Model) -> None:
     found = realdb.doctor(model_a.label[SHUFFLED], store=model_a.store)
     assert found.verdict == "faulty"
     assert "the order of the images is lost" in found.reason
@@ -311,7 +311,7 @@ def test_an_order_that_is_lost(model_a: Model) -> None:
     assert {"image+1", "folder-order,label-1", "class-order"} <= {t.name for t in found.tried}
 
 
-def test_the_order_of_a_real_model_that_is_lost(resnet: Model) -> None:
+def test_a_lost_image_order_of_a_real_model_is_reported(resnet: Model) -> None:
     found = realdb.doctor(resnet.label[SHUFFLED], store=resnet.store)
     assert "the order of the images is lost" in found.reason
     assert found.real_accuracy == pytest.approx(0.0014, abs=5e-4)
@@ -339,8 +339,8 @@ def test_too_few_images(model_a: Model) -> None:
     assert "too few" in found.reason
 
 
-def test_repairs_that_are_equally_good_are_both_named(model_a: Model, tmp_path: Path) -> None:
-    """Folder 979 of those sorted as text is class 980: as if 1 had been subtracted."""
+def test_equally_good_repairs_are_both_listed(model_a: Model, tmp_path: Path) -> None:
+    """Folder 979 in the order of text is class 980, as if 1 had been subtracted."""
     image = np.flatnonzero(model_a.original == 980)
     predictions = table(image + 1, np.full(len(image), 979))
     found = realdb.doctor(predictions, store=model_a.store)
@@ -352,10 +352,10 @@ def test_repairs_that_are_equally_good_are_both_named(model_a: Model, tmp_path: 
     assert set(pq.read_table(out)["label"].to_pylist()) == {980}
 
 
-# What accuracy refuses
+# Files that accuracy refuses
 
 
-def test_a_wrong_row_is_no_fault_of_the_whole(model_a: Model) -> None:
+def test_one_wrong_row_is_reported_apart_from_the_diagnosis(model_a: Model) -> None:
     label = model_a.label.copy()
     label[5] = 1001
     found = realdb.doctor(label, store=model_a.store)
@@ -375,7 +375,9 @@ def test_a_wrong_row_is_no_fault_of_the_whole(model_a: Model) -> None:
         ({"image": [1], "name": ["x"]}, "label"),
     ],
 )
-def test_other_refusals_stay(table: dict[str, list[object]], column: str, model_a: Model) -> None:
+def test_files_without_a_known_mistake_are_still_refused(
+    table: dict[str, list[object]], column: str, model_a: Model
+) -> None:
     with refused(DataError, column=column):
         realdb.doctor(pa.table(table), store=model_a.store)
 
@@ -399,7 +401,7 @@ def test_one_model_of_several(model_a: Model, tmp_path: Path) -> None:
 
 
 def test_ranks_and_a_background_class(model_a: Model, tmp_path: Path) -> None:
-    """A head of 1,001 classes: the choices behind a background move up, and this is said."""
+    """A head of 1,001 classes: choices after the background move up, which is noted."""
     first, second = model_a.label + 1, (model_a.label + 500) % 1000 + 1
     first[:10] = 0
     first[10] = second[11] = 1000
@@ -465,7 +467,7 @@ def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path)
 
 @pytest.fixture
 def run(model_a: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a function that runs realdb beside `late dir/late.csv`, and must leave `code`."""
+    """Return a function that runs realdb next to `late dir/late.csv` and checks the exit code."""
     monkeypatch.setenv("REALDB_HOME", str(model_a.store))
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     (tmp_path / "late dir").mkdir()
@@ -490,7 +492,7 @@ def run(model_a: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     return run
 
 
-def test_the_report_names_the_command_that_works(
+def test_report_has_the_command_for_the_repair(
     run: Callable[..., Any], model_a: Model, tmp_path: Path
 ) -> None:
     import shlex
@@ -528,7 +530,7 @@ def test_standard_input_and_options(run: Callable[..., Any], model_a: Model) -> 
     )
 
 
-def test_rows_of_what_was_tried(run: Callable[..., Any]) -> None:
+def test_result_has_a_row_per_hypothesis(run: Callable[..., Any]) -> None:
     rows = list(
         csv.DictReader(io.StringIO(run("doctor", "late dir/late.csv", "--format", "csv").stdout))
     )
@@ -540,7 +542,7 @@ def test_rows_of_what_was_tried(run: Callable[..., Any]) -> None:
     assert all(row["fix"] is None for row in same if not row["is_finding"])
 
 
-def test_accuracy_points_to_it(run: Callable[..., Any], model_a: Model) -> None:
+def test_accuracy_near_chance_recommends_doctor(run: Callable[..., Any], model_a: Model) -> None:
     done = run("accuracy", "late dir/late.csv")
     assert done.stderr.rstrip().endswith(": realdb doctor 'late dir/late.csv'")
     with warnings.catch_warnings(record=True) as caught:

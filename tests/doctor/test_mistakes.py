@@ -28,7 +28,7 @@ def named(trials: list[Trial]) -> list[str]:
     return [trial.hypothesis.name for trial in mistakes.likeliest(trials)]
 
 
-def test_truth_is_the_tables(truth: Truth, synthetic_store: Store) -> None:
+def test_truth_matches_the_tables(truth: Truth, synthetic_store: Store) -> None:
     with synthetic_store.connect(["images", "labels"]) as con:
         pairs = con.execute("select image_id, label from labels").fetchall()
         known = con.execute("select image_id, original_label from images").fetchall()
@@ -36,12 +36,12 @@ def test_truth_is_the_tables(truth: Truth, synthetic_store: Store) -> None:
     assert all(truth.is_real[pair] for pair in pairs)
     assert set(np.flatnonzero(truth.has_real)) == {image for image, _ in pairs}
     assert all(truth.original[image] == label for image, label in known)
-    # No image, and no class, is never right.
+    # A prediction without an image or a class is never right.
     assert not truth.is_real[0].any()
     assert not truth.is_real[:, mistakes.NO_CLASS].any()
 
 
-def test_accuracy_is_that_of_the_loop(truth: Truth) -> None:
+def test_accuracy_matches_the_loop(truth: Truth) -> None:
     rng = np.random.default_rng(0)
     image, label = rng.permutation(IMAGES)[:300], rng.integers(0, 1000, 300)
     label[:200] = truth.original[image[:200]]
@@ -51,7 +51,7 @@ def test_accuracy_is_that_of_the_loop(truth: Truth) -> None:
     assert hits > 100
 
 
-def test_what_is_out_of_range_means_nothing() -> None:
+def test_numbers_out_of_range_are_unknown() -> None:
     image = np.array([-5, 0, 1, 50_000, 50_001, 10**12])
     label = np.array([-7, -1, 0, 999, 1000, 21_840])
     images, labels = mistakes.means(mistakes.as_stated(), image, label)
@@ -59,8 +59,8 @@ def test_what_is_out_of_range_means_nothing() -> None:
     assert labels.tolist() == [-1, -1, 0, 999, -1, -1]
 
 
-def test_every_image_order_is_one(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    """Each image is meant once, whichever order is supposed."""
+def test_image_orders_are_permutations(truth: Truth, original: npt.NDArray[np.int64]) -> None:
+    """Each hypothesis about the order maps the images one to one."""
     trials = mistakes.trials(truth, IMAGES, np.roll(original, 1))
     names = {trial.hypothesis.name for trial in trials}
     assert {"image+1", "image-1", "image-doubled", "reversed", "text-order"} <= names
@@ -97,23 +97,23 @@ def test_known_orders_by_hand(truth: Truth) -> None:
 
 
 def test_background_first(truth: Truth) -> None:
-    """A 0 beside a 1000 is the background, which is no class."""
+    """With a label 1000, the label 0 is the background and not a class."""
     label = np.array([0, 1000])
     trials = mistakes.trials(truth, IMAGES[:2], label)
     (minus_one,) = (trial for trial in trials if trial.hypothesis.name == "label-1")
     assert mistakes.means(minus_one.hypothesis, IMAGES[:2], label)[1].tolist() == [-1, 999]
 
 
-def test_nothing_repairs_what_is_right(truth: Truth, original: npt.NDArray[np.int64]) -> None:
+def test_correct_predictions_have_no_repair(truth: Truth, original: npt.NDArray[np.int64]) -> None:
     trials = mistakes.trials(truth, IMAGES, original)
     assert len(trials) > 5
     assert not any(trial.repairs for trial in trials)
-    # What is right on most images cannot become right twice as often: no pairs are tried.
+    # No pairs are tried, because an accuracy above one half cannot double.
     assert not any("," in trial.hypothesis.name for trial in trials)
 
 
 def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    """The ReaL labels of the images that have only one do as well, but there are no folders."""
+    """The single ReaL labels of images are enough, but then there is no folder order."""
     bare = truth._replace(original=np.full(50_001, -1, np.int16))
     shuffled = np.random.default_rng(0).permutation(1000)[original]
     trials = mistakes.trials(bare, IMAGES, shuffled)
@@ -123,7 +123,7 @@ def test_class_order_without_original_labels(truth: Truth, original: npt.NDArray
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_best_order_of_a_few_classes(seed: int) -> None:
-    """As good as the best of all 720 orders of six classes, the first labels out of range."""
+    """The result is the best of all 720 orders of six classes; the first labels are invalid."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((mistakes.CLASSES + 2, mistakes.CLASSES), int)
     counts[1:7, :6] = rng.integers(1, 9, (6, 6))
@@ -137,8 +137,8 @@ def test_the_best_order_of_a_few_classes(seed: int) -> None:
     assert sum(counts[place, found[place]] for place in range(1, 7)) == best
 
 
-def test_look_alikes_are_named(truth: Truth, original: npt.NDArray[np.int64]) -> None:
-    """Of 640 and 641 one is always said for the other on half of the images: who knows which?"""
+def test_similar_hypotheses_are_listed(truth: Truth, original: npt.NDArray[np.int64]) -> None:
+    """640 and 641 are exchanged on half of the images, so their order cannot be inferred."""
     label = original.copy()
     for one, other in ((640, 641), (641, 640)):
         label[np.flatnonzero(original == one)[::2]] = other
@@ -150,10 +150,10 @@ def test_look_alikes_are_named(truth: Truth, original: npt.NDArray[np.int64]) ->
     assert ": 640 and 641" in trial.hypothesis.note
 
 
-def test_an_order_that_fits_only_what_it_was_made_of_repairs_nothing(
+def test_an_overfitted_class_order_is_no_repair(
     truth: Truth, original: npt.NDArray[np.int64]
 ) -> None:
-    """200 images of nearly as many classes: any order of the classes can be fitted to them."""
+    """With 200 images of nearly as many classes, any order of the classes can be fitted."""
     label = np.random.default_rng(0).permutation(original[:200])
     (learned,) = (
         trial
@@ -175,12 +175,12 @@ def test_an_order_that_fits_only_what_it_was_made_of_repairs_nothing(
         (Share(0, 0), Share(0, 0), False),
     ],
 )
-def test_what_a_repair_is(before: Share, after: Share, repaired: bool) -> None:
+def test_repair_needs_a_clear_gain(before: Share, after: Share, repaired: bool) -> None:
     assert mistakes.repairs(before, after) is repaired
 
 
-def test_equally_good_repairs_are_all_named_but_no_needless_pair() -> None:
-    """A pair is needless where one of its own, or another, does as well."""
+def test_equally_good_repairs_are_listed_without_needless_pairs() -> None:
+    """A pair is needless if a single repair is as good."""
 
     def trial(name: str, hits: int, repairs: bool = True) -> Trial:
         nothing = np.zeros(0, np.int64)
@@ -194,7 +194,7 @@ def test_equally_good_repairs_are_all_named_but_no_needless_pair() -> None:
     assert named([]) == []
 
 
-def test_interval_is_wilsons() -> None:
-    """As README.md has it from the view `accuracy`, for ResNet50.csv."""
+def test_interval_matches_wilson() -> None:
+    """The figures are those of the view `accuracy` for ResNet50.csv in README.md."""
     assert Share(38_855, 46_837).interval == pytest.approx((0.826147, 0.832957), abs=1e-6)
     assert Share(0, 0).interval == (0, 1)

@@ -71,7 +71,7 @@ def store(files: Files, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a function that runs realdb, which must leave `code`."""
+    """Return a function that runs realdb and checks its exit code."""
     monkeypatch.setenv("REALDB_HOME", str(files.store))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
@@ -107,7 +107,7 @@ def two_models(files: Files, path: Path, add: int = 0) -> str:
 # In Python
 
 
-def test_one_has_a_diagnosis_and_several_have_a_list(files: Files) -> None:
+def test_one_file_gives_a_diagnosis_and_several_give_a_list(files: Files) -> None:
     sound, late = files.path("sound.csv"), files.path("late.csv")
     one = realdb.doctor(sound, store=files.store)
     assert isinstance(one, realdb.Diagnosis)
@@ -133,13 +133,13 @@ def test_folders_and_patterns(files: Files) -> None:
         realdb.doctor(store=files.store)
 
 
-def test_what_is_in_memory(files: Files) -> None:
+def test_predictions_in_memory(files: Files) -> None:
     found = realdb.doctor([files.label, np.roll(files.label, 1)], store=files.store)
     assert [each.verdict for each in found] == ["sound", "faulty"]
     assert len({each.where for each in found}) == 2
 
 
-def test_one_that_cannot_be_read_does_not_stop_the_others(files: Files, store: Path) -> None:
+def test_an_unreadable_file_does_not_stop_the_others(files: Files, store: Path) -> None:
     (damaged,) = (file for file in prediction_sets.files(store) if "late" in file.name)
     damaged.chmod(0o644)
     content = bytearray(damaged.read_bytes())
@@ -155,7 +155,7 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(files: Files, store: P
         assert each.refusal == each.reason
         assert (each.model, each.real_accuracy, each.rows) == (None, None, 0)
         assert each.where in str(each)
-    # One alone is an error, as in realdb.accuracy.
+    # A single unreadable file is an error, as in realdb.accuracy.
     with refused(StoreError, "late"):
         realdb.doctor("late", store=store)
     with refused(DataError, file=bad, column="image"):
@@ -185,7 +185,9 @@ def test_each_model_of_a_file(files: Files, tmp_path: Path) -> None:
     assert not (tmp_path / "x.parquet").exists()
 
 
-def test_a_refused_file_whose_fault_is_in_another_model(files: Files, tmp_path: Path) -> None:
+def test_a_fault_in_one_model_of_a_file_does_not_affect_another(
+    files: Files, tmp_path: Path
+) -> None:
     path = two_models(files, tmp_path / "two.parquet", add=1)
     good, late = realdb.doctor([path], store=files.store)
     assert good.refusal
@@ -196,7 +198,7 @@ def test_a_refused_file_whose_fault_is_in_another_model(files: Files, tmp_path: 
     assert "--model late" in late.findings[0].fix
 
 
-def test_a_repair_and_a_model_are_of_one_file(files: Files, tmp_path: Path) -> None:
+def test_fix_and_model_need_a_single_file(files: Files, tmp_path: Path) -> None:
     several = [files.path("sound.csv"), files.path("late.csv")]
     out = tmp_path / "fixed.parquet"
     with refused(UsageError, parameter="fix", value="image-1", count=2):
@@ -234,7 +236,7 @@ def test_the_command_on_several(
     sound, bad = files.path("sound.csv"), files.path("bad.csv")
     named = ["doctor", sound, "late", bad, "--store", str(store)]
     done = run(*named, "--format", "table", code=1)
-    # Those that are not sound have a report, and its command works; all are in the table.
+    # Models that are not sound have a report with a working command. All are in the table.
     report, _, table = done.stdout.partition("\n\n")
     assert report.startswith("late: stored, model late")
     command = shlex.split(report.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The doctor tells labels from predictions by the rule of `realdb accuracy`."""
+"""The doctor detects labels among predictions by the rule of `realdb accuracy`."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def first(is_used: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
         (9, 0, None),
     ],
 )
-def test_labels_are_told_from_predictions_on_rated_images(
+def test_original_labels_are_detected_on_rated_images(
     kind: str, rated: int, wrong: int, verb: str | None
 ) -> None:
-    """The other kind of labels has another class, on the rated images; there are 1,000 images."""
+    """The two kinds of labels differ on the rated images. There are 1,000 images."""
     image = np.arange(1, 1001)
     label = image % 1000
     other = np.where(image <= rated, (label + 1) % 1000, label)
@@ -93,7 +93,7 @@ def test_labels_are_told_from_predictions_on_rated_images(
         assert f"{rated - wrong} of {rated} rated images" in reason
 
 
-def test_agreement_on_unrated_images_says_nothing(
+def test_unrated_images_do_not_count_for_the_verdict(
     labels: dict[str, npt.NDArray[Any]], synthetic_store: Store
 ) -> None:
     unrated = of(labels, "original", ~labels["is_rated"].astype(bool))
@@ -114,10 +114,10 @@ def test_a_real_model_on_unrated_images(real_data: Path, real_store: Store) -> N
     assert found.original_accuracy == pytest.approx(0.9992, abs=5e-5)
 
 
-def test_where_the_store_does_not_know_the_rated_images(
+def test_all_images_count_without_is_rated(
     labels: dict[str, npt.NDArray[Any]], bare_store: Store
 ) -> None:
-    """All images decide: at least 98 % of at least 200."""
+    """All images count: at least 98 % of at least 200."""
     scored = labels["real"] >= 0
     for count, wrong, is_doubtful in ((200, 4, True), (200, 5, False), (199, 0, False)):
         predictions = of(labels, "real", first(scored, count), wrong)
@@ -126,10 +126,10 @@ def test_where_the_store_does_not_know_the_rated_images(
         assert "rated" not in found.reason
 
 
-def test_scores_alone_say_which_images_were_rated(
+def test_scores_npz_is_enough_for_is_rated(
     labels: dict[str, npt.NDArray[Any]], source_folder: Path, ingest: Callable[..., Store]
 ) -> None:
-    """Then neither `doctor` nor `accuracy` doubts what agrees on unrated images only."""
+    """Neither `doctor` nor `accuracy` warns about predictions that agree on unrated images only."""
     for path in source_folder.iterdir():
         if "raters" in path.name or path.name == "golden.npz":
             shutil.rmtree(path) if path.is_dir() else path.unlink()

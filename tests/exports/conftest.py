@@ -1,4 +1,4 @@
-"""What the tests of the exports share: the call itself, into a folder with an awkward name."""
+"""Fixtures of the export tests: the call, into a folder with special characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import realdb
 from realdb.store.store import Store, resolve
 
-# A row for what a format may stumble over, in columns that have awkward names.
+# Values and column names that are difficult for a format.
 AWKWARD = """
 select
     1 as "a,b",
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def export(synthetic_store: Store, folder: Path) -> Callable[..., Path]:
-    """Return a function: what to export, and a file name, to the path of the file written."""
+    """Return a function that exports WHAT to a file name and returns the path."""
 
     def export(what: str, name: str, store: Store = synthetic_store, **options: Any) -> Path:
         done = realdb.export(what, folder / name, store=store.root, **options)

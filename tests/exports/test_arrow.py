@@ -26,9 +26,7 @@ def test_rows_come_back(export: Callable[..., Path], awkward: Awkward, name: str
     assert list(zip(*found.to_pydict().values(), strict=True)) == rows
 
 
-def test_a_view_comes_back_with_what_it_means(
-    export: Callable[..., Path], synthetic_store: Store
-) -> None:
+def test_a_view_keeps_its_descriptions(export: Callable[..., Path], synthetic_store: Store) -> None:
     found = read(export("rated", "out.arrow"))
     rows = synthetic_store.connect().execute("select image_id from images where is_rated")
     assert found["image_id"].to_pylist() == sorted(image for (image,) in rows.fetchall())
@@ -36,7 +34,7 @@ def test_a_view_comes_back_with_what_it_means(
     assert found.schema.metadata[b"realdb_build"].decode() == synthetic_store.build_id
 
 
-def test_no_rows_keep_their_schema(export: Callable[..., Path]) -> None:
+def test_an_empty_result_keeps_its_schema(export: Callable[..., Path]) -> None:
     found = read(export("labels", "out.arrow", where="false"))
     assert found.num_rows == 0
     assert found.column_names == ["image_id", "label", "position"]

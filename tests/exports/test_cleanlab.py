@@ -41,7 +41,7 @@ def test_holds_every_vote_of_the_main_round(export: Export, synthetic_store: Sto
     assert b"Apache-2.0" in table.schema.metadata[b"license"]
 
 
-def test_only_the_raters_who_were_asked_have_a_column(export: Export) -> None:
+def test_only_raters_with_votes_have_a_column(export: Export) -> None:
     table = pq.read_table(
         export("rated", "some.parquet", format="cleanlab", where="image_id % 2 = 0")
     )

@@ -65,7 +65,7 @@ def test_a_file_that_changed_is_refused(export: Export) -> None:
         croissant.count(path)
 
 
-def test_the_tables_are_those_of_the_store(export: Export, synthetic_store: Store) -> None:
+def test_tables_match_the_store(export: Export, synthetic_store: Store) -> None:
     files = list((export("croissant", "croissant") / "tables").iterdir())
     assert {file.stem for file in files} == set(synthetic_store.tables) - {"build"}
     with synthetic_store.connect() as con:
@@ -75,7 +75,7 @@ def test_the_tables_are_those_of_the_store(export: Export, synthetic_store: Stor
             assert sorted(map(str, mine.to_pylist())) == sorted(map(str, rows.to_pylist()))
 
 
-def test_labels_of_another_threshold(export: Export) -> None:
+def test_labels_at_another_threshold(export: Export) -> None:
     whole = pq.read_table(export("croissant", "published") / "tables" / "labels.parquet")
     other = pq.read_table(export("croissant", "other", threshold=0.2) / "tables" / "labels.parquet")
     assert other.num_rows != whole.num_rows
@@ -86,11 +86,11 @@ def test_a_store_of_labels_alone(export: Export, bare_store: Store) -> None:
     assert [records["name"] for records in found["recordSet"]] == ["images", "labels", "sources"]
 
 
-# mlcroissant 1.1 uses what rdflib and pandas are to drop.
+# mlcroissant 1.1 uses deprecated functions of rdflib and pandas.
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning")
 def test_mlcroissant_reads_it(export: Export, synthetic_store: Store) -> None:
-    """Run where mlcroissant is. Last run with mlcroissant 1.1.1.
+    """Runs only if mlcroissant is installed. Last run with mlcroissant 1.1.1.
 
     It is not in the development extra: the pandas-stubs that it brings change what mypy sees.
     """
@@ -107,11 +107,11 @@ def test_mlcroissant_reads_it(export: Export, synthetic_store: Store) -> None:
         assert list(rows[0]) == [field.id for field in records.fields]
 
 
-@pytest.mark.filterwarnings("ignore")  # what these heavy libraries warn one another of
+@pytest.mark.filterwarnings("ignore")  # warnings of the libraries about each other
 def test_tfds_reads_it_through_mlcroissant(
     export: Export, synthetic_store: Store, tmp_path: Path
 ) -> None:
-    """Run where tensorflow-datasets, tensorflow and apache-beam are; too heavy for CI.
+    """Runs only with tensorflow-datasets, tensorflow and apache-beam, which are too large for CI.
 
     Last run with tensorflow-datasets 4.9.10, mlcroissant 1.1.1 and apache-beam 2.77.0.
     """

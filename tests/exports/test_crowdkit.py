@@ -33,7 +33,7 @@ def test_crowdkit_aggregates_it(export: Export, synthetic_store: Store) -> None:
     frame = pd.read_csv(export("crowdkit", "votes.csv"))
     assert list(frame.columns) == ["task", "worker", "label"]
     with warnings.catch_warnings():
-        # crowd-kit 1.4 calls DataFrame.eval in a way that pandas 3.1 is to drop.
+        # crowd-kit 1.4 calls DataFrame.eval in a form that pandas 3.1 will remove.
         warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.eval")
         majority = crowdkit.MajorityVote().fit_predict(frame)
     with synthetic_store.connect() as con:
@@ -48,7 +48,7 @@ def test_crowdkit_aggregates_it(export: Export, synthetic_store: Store) -> None:
         assert said[task][answer] == max(said[task].values())
 
 
-def test_only_the_images_asked_for(export: Export) -> None:
+def test_only_the_selected_images(export: Export) -> None:
     path = export("rated", "some.csv", format="crowdkit", where="image_id % 2 = 0")
     with path.open(encoding="utf-8", newline="") as file:
         tasks = {row["task"] for row in csv.DictReader(file)}

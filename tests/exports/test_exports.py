@@ -12,7 +12,7 @@ from refusals import refused
 
 
 @pytest.mark.parametrize("name", registry.EXPORT_FORMATS)
-def test_a_format_is_what_its_line_says(name: str) -> None:
+def test_each_format_matches_its_registry_entry(name: str) -> None:
     form = registry.find(name)
     assert callable(form.write)
     assert form.summary
@@ -23,7 +23,7 @@ def test_a_format_is_what_its_line_says(name: str) -> None:
         assert read in (*TABLES, *catalog.views())
 
 
-def test_no_format_is_called_like_a_table_or_view() -> None:
+def test_format_names_differ_from_tables_and_views() -> None:
     names = {*registry.EXPORT_FORMATS, *registry.own_names()}
     assert not names & {*TABLES, *catalog.views()}
 
@@ -62,15 +62,15 @@ def test_the_suffix_tells_the_format(out: str, form: str) -> None:
         ("a.npz", ": soft-labels"),
     ],
 )
-def test_a_suffix_that_does_not_tell(out: str, choices: str) -> None:
+def test_an_ambiguous_suffix_is_refused(out: str, choices: str) -> None:
     with refused(UsageError, choices, parameter="format", file=out):
         registry.choose("votes", Path(out), None)
 
 
 @pytest.mark.parametrize("suffix", sorted(registry.known_suffixes()))
 @pytest.mark.parametrize("what", ["votes", "store"])
-def test_each_choice_may_be_so_called(what: str, suffix: str) -> None:
-    """No format is offered that the name of the file would contradict."""
+def test_offered_formats_fit_the_file_name(what: str, suffix: str) -> None:
+    """Each offered format fits the file name."""
     out = Path(f"a{suffix}")
     try:
         registry.require_name(registry.choose(what, out, None), out, is_folder=False)
@@ -82,7 +82,7 @@ def test_each_choice_may_be_so_called(what: str, suffix: str) -> None:
             registry.require_name(name, out, is_folder=registry.find(name).is_folder)
 
 
-def test_a_suffix_that_no_format_has() -> None:
+def test_an_unknown_suffix_is_refused() -> None:
     with refused(UsageError, ".csv", ".parquet", parameter="out", file="a.xls", value=".xls"):
         registry.choose("votes", Path("a.xls"), None)
     with refused(UsageError, ".duckdb, .sqlite", parameter="out", file="a.csv", value=".csv"):
@@ -100,7 +100,7 @@ def test_standard_output_is_csv() -> None:
     [("out", "parquet"), ("out.v2", "parquet"), ("out.parquet", "parquet"), ("out.csv", "csv")],
 )
 def test_partitions_are_parquet(out: str, form: str) -> None:
-    """A name that is of another format stays so, and that format has no partitions."""
+    """A suffix of another format decides, although that format has no partitions."""
     assert registry.choose("votes", Path(out), None, is_partitioned=True) == form
 
 
@@ -109,7 +109,7 @@ FOLDERS = [name for name, form in registry.EXPORT_FORMATS.items() if form.is_fol
 
 @pytest.mark.parametrize("name", FOLDERS)
 @pytest.mark.parametrize("suffix", [".json", ".JSON", ".csv", ".parquet", ".npz", ".zip"])
-def test_a_folder_is_not_called_like_a_file(name: str, suffix: str) -> None:
+def test_a_folder_format_refuses_a_file_name(name: str, suffix: str) -> None:
     with refused(UsageError, parameter="out", value=suffix.lower(), file=f"x{suffix}"):
         registry.require_name(name, Path(f"x{suffix}"), is_folder=True)
 
@@ -118,7 +118,7 @@ def test_a_folder_is_not_called_like_a_file(name: str, suffix: str) -> None:
     ("name", "out"),
     [*((name, out) for name in FOLDERS for out in ("x", "x.v2")), ("parquet", "x.parquet")],
 )
-def test_what_a_folder_is_called(name: str, out: str) -> None:
+def test_folder_names_are_accepted(name: str, out: str) -> None:
     registry.require_name(name, Path(out), is_folder=True)
 
 
@@ -126,7 +126,7 @@ FILES = [name for name, form in registry.EXPORT_FORMATS.items() if not form.is_f
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_not_called_as_one_of_another_format(name: str) -> None:
+def test_a_suffix_of_another_format_is_refused(name: str) -> None:
     form = registry.find(name)
     others = registry.known_suffixes() - {*form.suffixes}
     assert len(others) > 20
@@ -134,12 +134,12 @@ def test_a_file_is_not_called_as_one_of_another_format(name: str) -> None:
         for out in (f"x{suffix}", f"x{suffix.upper()}", f"x{form.suffixes[0]}{suffix}"):
             with refused(UsageError, parameter="out", value=suffix, file=out) as caught:
                 registry.require_name(name, Path(out), is_folder=False)
-            # The name that is proposed is one that is taken.
+            # The proposed name is accepted.
             assert f" x{form.suffixes[0]} " in str(caught.value)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_a_file_is_called(name: str) -> None:
+def test_file_names_are_accepted(name: str) -> None:
     suffixes = registry.find(name).suffixes
     for out in ("x", "x.v2", *(f"x{suffix}" for suffix in suffixes), f"x{suffixes[0].upper()}"):
         registry.require_name(name, Path(out), is_folder=False)
@@ -155,13 +155,13 @@ def test_a_format_that_contradicts_the_name(name: str, out: str, written: str) -
 
 
 @pytest.mark.parametrize("name", ["real-json", "cleanlab", "fiftyone"])
-def test_no_format_is_left_out_where_the_other_writes_something_else(name: str) -> None:
+def test_remedy_for_a_wrong_suffix_does_not_name_format(name: str) -> None:
     with refused(UsageError) as caught:
         registry.require_name(name, Path("x.csv"), is_folder=False)
     assert "`format`" not in str(caught.value)
 
 
-def test_a_format_of_its_own() -> None:
+def test_real_json_accepts_only_its_format() -> None:
     assert registry.choose("real-json", Path("any.thing"), None) == "real-json"
     assert registry.choose("real-json", None, "real-json") == "real-json"
     with refused(UsageError, '`format="csv"`', value="csv"):
@@ -187,7 +187,7 @@ def test_the_store_has_several_formats(out: str | None, named: str | None, form:
 
 
 @pytest.mark.parametrize("out", ["a.db", "a", None])
-def test_a_suffix_that_does_not_tell_the_format_of_the_store(out: str | None) -> None:
+def test_an_ambiguous_suffix_of_the_store_is_refused(out: str | None) -> None:
     with refused(UsageError, ": duckdb, sqlite", parameter="format"):
         registry.choose("store", Path(out) if out else None, None)
 

@@ -33,19 +33,19 @@ def test_holds_every_label(export: Export, synthetic: Path) -> None:
     assert "Apache-2.0" in found["realdb"]["license"]
 
 
-def test_only_the_images_asked_for(export: Export) -> None:
+def test_only_the_selected_images(export: Export) -> None:
     some = read(export("images", "labels.json", format="fiftyone", where="image_id in (2, 9)"))
     assert list(some["labels"]) == ["ILSVRC2012_val_00000002", "ILSVRC2012_val_00000009"]
 
 
-def test_without_classes_it_is_refused(export: Export, bare_store: Store) -> None:
+def test_missing_classes_are_refused(export: Export, bare_store: Store) -> None:
     with refused(QueryError, "realdb ingest FOLDER", value="classes"):
         export("fiftyone", "labels.json", store=bare_store)
 
 
-@pytest.mark.filterwarnings("ignore")  # what FiftyOne's own imports warn of is not ours
+@pytest.mark.filterwarnings("ignore")  # warnings of FiftyOne's imports
 def test_fiftyone_imports_it(export: Export, tmp_path: Path) -> None:
-    """Marked: run where FiftyOne is installed. Last run with fiftyone 1.22.1, without MongoDB.
+    """Runs only if FiftyOne is installed. Last run with fiftyone 1.22.1, without MongoDB.
 
     The importer is the one that Dataset.from_dir uses; the dataset itself would want a database.
     """

@@ -25,7 +25,7 @@ def test_holds_the_lists_of_real_json(export: Export, synthetic: Path) -> None:
     assert next(iter(found)) == "ILSVRC2012_val_00000001.JPEG"
 
 
-def test_only_the_images_asked_for_at_another_threshold(export: Export) -> None:
+def test_only_the_selected_images_at_another_threshold(export: Export) -> None:
     whole = read(export("file-list", "list.tsv", threshold=0.2))
     assert whole != read(export("file-list", "published.tsv"))
     some = read(export("rated", "some.tsv", format="file-list", threshold=0.2))
@@ -33,7 +33,7 @@ def test_only_the_images_asked_for_at_another_threshold(export: Export) -> None:
     assert some.items() <= whole.items()
 
 
-def test_a_name_and_its_labels_are_the_words_of_a_line(export: Export) -> None:
+def test_each_line_is_a_name_and_its_labels(export: Export) -> None:
     _, *lines = export("file-list", "list.tsv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 50_000
     for line in lines:

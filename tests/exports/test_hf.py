@@ -27,8 +27,8 @@ def test_holds_every_label(export: Export, synthetic: Path, synthetic_store: Sto
     assert images == list(zip(*(column.to_pylist() for column in table.columns[:4]), strict=True))
 
 
-def test_the_columns_are_what_their_features_say(export: Export, synthetic_store: Store) -> None:
-    # `datasets` takes a feature only where the column's type is that of the feature, NULL allowed.
+def test_columns_match_their_features(export: Export, synthetic_store: Store) -> None:
+    # `datasets` accepts a feature only if the column has its type; NULL is allowed.
     path = export("hf", "hf")
     schema = pq.read_schema(path / FILE)
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
@@ -56,7 +56,7 @@ def test_the_card_names_file_and_licence(export: Export) -> None:
     assert "arXiv 2006.07159" in card
 
 
-def test_without_classes_it_is_refused(export: Export, bare_store: Store) -> None:
+def test_missing_classes_are_refused(export: Export, bare_store: Store) -> None:
     with refused(QueryError, "realdb ingest FOLDER", value="classes"):
         export("hf", "hf", store=bare_store)
 

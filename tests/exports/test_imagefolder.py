@@ -19,7 +19,7 @@ def name(image: int) -> str:
     return f"ILSVRC2012_val_{image:08d}"
 
 
-# Generated stores have 50,000 images, too; these are enough of them.
+# Generated stores also have 50,000 images; these are enough.
 SOME = {"format": "imagefolder", "where": "image_id <= 1200"}
 
 
@@ -32,7 +32,7 @@ def lists(synthetic: Path) -> list[list[int]]:
 
 @pytest.fixture
 def images(tmp_path: Path, lists: list[list[int]]) -> Path:
-    """Return a folder with a file for each of them: odd ones in a folder, with another ending."""
+    """Return a folder with a file per image; odd images in a subfolder, with another suffix."""
     folder = tmp_path / "the images"
     (folder / "n01440764").mkdir(parents=True)
     (folder / "._ILSVRC2012_val_00000001.JPEG").write_text("not an image")
@@ -44,7 +44,7 @@ def images(tmp_path: Path, lists: list[list[int]]) -> Path:
 
 
 def read(path: Path) -> dict[str, set[int]]:
-    """Return the images, by what their files say, in each folder that has some."""
+    """Return the images in each folder, read from the content of the files."""
     return {
         folder.name: {int(file.read_text(encoding="ascii")) for file in folder.iterdir()}
         for folder in path.iterdir()
@@ -80,7 +80,7 @@ def test_each_image_is_in_the_folders_of_its_labels(
     assert {file.name for file in files} <= {file.name for file in images.rglob("*")}
 
 
-def test_the_folders_in_order_are_the_class_ids(
+def test_sorted_folders_are_the_class_ids(
     export: Export, synthetic_store: Store, images: Path
 ) -> None:
     path = export("images", "tree", images=images, **SOME)
@@ -94,7 +94,7 @@ def test_the_folders_in_order_are_the_class_ids(
     assert "Apache-2.0" in json.loads((path / place.MARK).read_bytes())["license"]
 
 
-def test_again_beside_its_images(export: Export, images: Path) -> None:
+def test_output_beside_the_images_can_be_replaced(export: Export, images: Path) -> None:
     inside = os.path.relpath(images / "tree", images.parent / 'it\'s a "folder"')
     first = read(export("images", inside, images=images, **SOME))
     assert read(export("images", inside, images=images, force=True, **SOME)) == first
@@ -132,7 +132,7 @@ def test_refusals(export: Export, images: Path, tmp_path: Path) -> None:
 
 
 def test_torchvision_reads_it(export: Export, images: Path, lists: list[list[int]]) -> None:
-    """Marked: run where torchvision is installed."""
+    """Runs only if torchvision is installed."""
     datasets = pytest.importorskip(
         "torchvision.datasets", reason="torchvision is not installed: pip install torchvision"
     )

@@ -54,7 +54,7 @@ def test_values_keep_their_types(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 10_000, 10_001, 25_000])
 def test_few_rows_and_many_come_in_order(rows: int, tmp_path: Path) -> None:
-    """Few are fetched at once and many in batches."""
+    """Few rows are fetched together, and many in batches."""
     found = written(f"select range as i from range({rows})", tmp_path / "a.json")
     assert [row["i"] for row in found] == list(range(rows))
 

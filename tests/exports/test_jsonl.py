@@ -31,6 +31,6 @@ def test_a_table_comes_back(export: Callable[..., Path], synthetic_store: Store)
     assert [tuple(row.values()) for row in found] == rows
 
 
-def test_what_json_has_no_word_for_is_null(export: Callable[..., Path]) -> None:
+def test_values_without_a_json_form_become_null(export: Callable[..., Path]) -> None:
     query = "select 'nan'::double as a, '-inf'::float as b, 0e0 as c, [1, 2] as d"
     assert read(export(query, "out.jsonl")) == [{"a": None, "b": None, "c": 0.0, "d": [1, 2]}]

@@ -34,7 +34,7 @@ def test_a_table_comes_back_with_its_types(
     assert [str(kind) for kind in found.schema.types] == ["int32", "int16", "int16"]
 
 
-def test_the_file_says_what_it_is(export: Callable[..., Path], synthetic_store: Store) -> None:
+def test_the_file_has_its_description(export: Callable[..., Path], synthetic_store: Store) -> None:
     path = export("labels", "out.parquet", where="label < 9", columns=["label"])
     said = pq.read_schema(path).metadata
     assert said[b"realdb_version"].decode() == realdb.__version__
@@ -84,7 +84,7 @@ def test_partitions_are_replaced_with_force(export: Callable[..., Path]) -> None
     assert not (folder / "_realdb.json").exists()
     export("rated", "parts", partition_by="label_count", where="label_count = 1", force=True)
     assert [path.name for path in folder.iterdir()] == ["label_count=1"]
-    # A file that is not ours is not ours to remove.
+    # A foreign file is not removed.
     (folder / "notes.txt").write_text("mine")
     with refused(DataError, file=folder, parameter="out"):
         export("rated", "parts", partition_by="label_count", force=True)
@@ -94,13 +94,13 @@ def test_partitions_are_replaced_with_force(export: Callable[..., Path]) -> None
     assert (folder / "notes.parquet").read_text() == "mine"
 
 
-def test_no_partitions_of_no_rows(export: Callable[..., Path]) -> None:
+def test_an_empty_result_gives_no_partitions(export: Callable[..., Path]) -> None:
     options = {"partition_by": "label_count", "where": "image_id < 0"}
     folder = export("rated", "parts", **options)
     assert [path.name for path in folder.iterdir()] == ["_realdb.json"]
     export("rated", "parts", **options, force=True)
 
 
-def test_a_column_to_partition_by_that_is_not_there(export: Callable[..., Path]) -> None:
+def test_a_missing_partition_column_is_refused(export: Callable[..., Path]) -> None:
     with refused(DataError, "image_id,", parameter="partition_by", column="nope", value="nope"):
         export("rated", "parts", format="parquet", partition_by="nope")

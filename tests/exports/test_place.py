@@ -31,7 +31,7 @@ def test_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "a b.csv").read_text() == "new"
 
 
-def test_a_file_that_is_there(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     target.write_text("old")
     with pytest.raises(DataError) as caught:
@@ -44,7 +44,7 @@ def test_a_file_that_is_there(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.csv"]
 
 
-def test_a_file_that_came_meanwhile(tmp_path: Path) -> None:
+def test_a_file_created_meanwhile_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     with (
         pytest.raises(DataError) as caught,
@@ -59,7 +59,7 @@ def test_a_file_that_came_meanwhile(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_folder", [False, True])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_what_fails_leaves_nothing(
+def test_a_failed_write_leaves_no_file(
     tmp_path: Path, error: type[BaseException], is_folder: bool
 ) -> None:
     target = tmp_path / "out"
@@ -75,7 +75,7 @@ def test_what_fails_leaves_nothing(
     assert (target / "part" if is_folder else target).read_text() == "old"
 
 
-def test_a_disk_that_refuses(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_file(tmp_path: Path) -> None:
     with (
         pytest.raises(DataError) as caught,
         place.aside(tmp_path / "a.csv", is_folder=False, force=False, notice=NOTICE),
@@ -86,13 +86,13 @@ def test_a_disk_that_refuses(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_folder_says_what_it_is(tmp_path: Path) -> None:
+def test_a_folder_has_its_description(tmp_path: Path) -> None:
     put(tmp_path / "tree", "new", is_folder=True)
     assert names(tmp_path / "tree") == ["_realdb.json", "part"]
     assert json.loads((tmp_path / "tree" / "_realdb.json").read_text()) == NOTICE
 
 
-def test_a_folder_of_ours_is_replaced_with_force(tmp_path: Path) -> None:
+def test_a_realdb_folder_is_replaced_with_force(tmp_path: Path) -> None:
     target = tmp_path / "tree"
     put(target, "old", is_folder=True)
     (target / "more").write_text("old")
@@ -105,13 +105,13 @@ def test_a_folder_of_ours_is_replaced_with_force(tmp_path: Path) -> None:
     assert names(tmp_path) == ["tree"]
 
 
-def test_a_folder_that_is_empty_is_taken(tmp_path: Path) -> None:
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     put(tmp_path / "tree", "new", is_folder=True)
     assert names(tmp_path / "tree") == ["_realdb.json", "part"]
 
 
-def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_kept(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("mine")
     with pytest.raises(DataError) as caught:
@@ -134,7 +134,7 @@ def test_a_file_and_a_folder_do_not_replace_each_other(
     assert names(tmp_path) == ["out"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_parent_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         put(tmp_path / "nowhere" / "a.csv", "new")
     assert caught.value.file == str(tmp_path / "nowhere" / "a.csv")

@@ -1,6 +1,6 @@
 """Every export format is written and read back, and compared with the upstream files.
 
-It is done twice, with files of two seeds: a reader that returns the same whatever it reads fails.
+This is done with files of two seeds, to detect a reader that ignores its input.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Seeded]:
     return found
 
 
-# What the files say.
+# The content of the files.
 
 
 def lists(seeded: Seeded) -> list[list[int]]:
@@ -110,7 +110,7 @@ def votes(seeded: Seeded) -> list[tuple[int, int, int, str]]:
         ).fetchall()
 
 
-# What an export says.
+# The content of an export.
 
 
 def read_text(path: Path, delimiter: str) -> list[tuple[int, ...]]:
@@ -211,7 +211,7 @@ def read_cleanlab(path: Path) -> list[tuple[Any, ...]]:
 
 
 class Way(NamedTuple):
-    """How a format is read, and what of the upstream files it holds.
+    """How a format is read, and which part of the upstream files it has.
 
     what: what is exported, where that is not the format's own name
     """
@@ -264,7 +264,7 @@ def test_a_format_is_read_back(
         if "images" in registry.EXPORT_FORMATS[name].options:
             options["images"] = seeded.images
         found.append(way.read(export(way.what or name, way.file, seeded.store, **options)))
-        # Not with `==` in the assertion: to show how long lists differ takes pytest minutes.
+        # No `==` in the assertion: pytest needs minutes to show the difference of long lists.
         is_same = found[-1] == way.expected(seeded)
         assert is_same, f"{name} does not hold what the files say"
     assert found[0] != found[1], f"{name}: the reader finds the same in the files of two seeds"

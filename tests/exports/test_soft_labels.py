@@ -16,7 +16,7 @@ from refusals import refused
 Export = Callable[..., Path]
 
 
-# Generated stores have 50,000 images, too; these are enough of them, rated and not.
+# Generated stores also have 50,000 images; these are enough, rated and not.
 SOME = {"format": "soft-labels", "where": "image_id <= 3000"}
 
 
@@ -66,7 +66,7 @@ def test_npz_holds_the_matrix(export: Export, synthetic_store: Store, by: str) -
         assert (soft[unrated].sum(axis=1) == 1).all()
 
 
-def test_parquet_holds_the_same(export: Export, synthetic_store: Store) -> None:
+def test_parquet_has_the_same_labels(export: Export, synthetic_store: Store) -> None:
     table = pq.read_table(export("images", "soft.parquet", **SOME))
     assert table.column_names == ["image_id", "file_name", "is_rated", "soft_label"]
     cells = table["soft_label"].combine_chunks().flatten().to_numpy()
@@ -74,7 +74,7 @@ def test_parquet_holds_the_same(export: Export, synthetic_store: Store) -> None:
     assert b"Apache-2.0" in table.schema.metadata[b"license"]
 
 
-def test_only_the_images_asked_for(export: Export, synthetic_store: Store) -> None:
+def test_only_the_selected_images(export: Export, synthetic_store: Store) -> None:
     path = export("images", "some.npz", format="soft-labels", where="image_id in (3, 7)")
     with np.load(path) as found:
         assert found["image_ids"].tolist() == [3, 7]
@@ -98,7 +98,7 @@ def test_real_data(export: Export, real_store: Store) -> None:
         soft, rated = found["soft_labels"], found["is_rated"]
     assert soft.shape == (50_000, 1000)
     assert rated.sum() == 24_889
-    # In float32, too, the labels are the cells of 0.8 and more.
+    # In float32 the labels are also the cells of 0.8 and more.
     assert np.count_nonzero(soft >= 0.8) == 57_553
     assert soft[~rated].sum() == 25_111
     assert np.count_nonzero(soft) == 184_962 + 25_111

@@ -42,7 +42,7 @@ def test_a_table_has_types_key_and_meanings(
     assert "-- the class id asked about" in statement
 
 
-def test_the_file_says_what_it_is(export: Callable[..., Path], synthetic_store: Store) -> None:
+def test_the_file_has_its_description(export: Callable[..., Path], synthetic_store: Store) -> None:
     said = dict(ask(export("rated", "out.sqlite"), "select * from _realdb"))
     assert said["table"] == "rated"
     assert said["realdb_build"] == synthetic_store.build_id
@@ -50,12 +50,12 @@ def test_the_file_says_what_it_is(export: Callable[..., Path], synthetic_store: 
     assert said["about"] == "The images that raters were asked about."
 
 
-def test_without_its_key_a_table_has_none(export: Callable[..., Path]) -> None:
+def test_a_table_without_its_key_columns_has_no_primary_key(export: Callable[..., Path]) -> None:
     path = export("labels", "out.sqlite", columns="label")
     assert ask(path, "select name, pk from pragma_table_info('labels')") == [("label", 0)]
 
 
-def test_what_sqlite_has_no_type_for(export: Callable[..., Path]) -> None:
+def test_values_without_a_sqlite_type(export: Callable[..., Path]) -> None:
     query = """
         select
             [1, null] as a,

@@ -31,7 +31,7 @@ def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def client(exported: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield what plain DuckDB makes of an exported store."""
+    """Yield a connection of plain DuckDB to an exported store."""
     with duckdb.connect(str(exported), read_only=True) as con:
         yield con
 
@@ -41,7 +41,7 @@ def names(con: duckdb.DuckDBPyConnection, what: str, column: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def test_it_holds_every_table_view_and_macro(
+def test_has_every_table_view_and_macro(
     client: duckdb.DuckDBPyConnection, modelled_store: Store
 ) -> None:
     assert names(client, "tables", "table_name") == {*modelled_store.names, *OWN}
@@ -53,9 +53,7 @@ def test_it_holds_every_table_view_and_macro(
         client.execute(f"from {name} limit 1").fetchall()
 
 
-def test_the_tables_are_those_of_the_store(
-    client: duckdb.DuckDBPyConnection, modelled_store: Store
-) -> None:
+def test_tables_match_the_store(client: duckdb.DuckDBPyConnection, modelled_store: Store) -> None:
     con = realdb.connect(store=modelled_store.root)
     for table in modelled_store.names:
         query = f"from {table} order by all"
@@ -68,7 +66,7 @@ def test_the_tables_are_those_of_the_store(
 
 
 @pytest.mark.parametrize("view", ["accuracy", "leaderboard", "accuracy_by_class", "hard"])
-def test_views_answer_with_the_stored_models(
+def test_views_read_the_stored_models(
     view: str, client: duckdb.DuckDBPyConnection, modelled_store: Store
 ) -> None:
     query = f"from {view} order by all"
@@ -77,7 +75,7 @@ def test_views_answer_with_the_stored_models(
     assert client.execute(query).fetchall() == expected
 
 
-def test_macros_answer_with_the_stored_models(
+def test_macros_read_the_stored_models(
     client: duckdb.DuckDBPyConnection, modelled_store: Store
 ) -> None:
     for call in ("scored_with_unlabeled_rule('wrong')", "accuracy_moves_if(golden_majority := 4)"):
@@ -88,7 +86,7 @@ def test_macros_answer_with_the_stored_models(
 
 
 def test_real_models(export: Callable[..., Path], real_modelled_store: Store) -> None:
-    """Without realdb: a process that knows DuckDB alone."""
+    """The process has DuckDB and not realdb."""
     path = export("store", "all.duckdb", real_modelled_store)
     program = """
 import json, sys, duckdb
@@ -160,7 +158,9 @@ def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
     assert {name for name, _, comment in columns if comment is None} == {"_realdb"}
 
 
-def test_it_says_what_it_is(client: duckdb.DuckDBPyConnection, modelled_store: Store) -> None:
+def test_the_file_has_its_description(
+    client: duckdb.DuckDBPyConnection, modelled_store: Store
+) -> None:
     notice = dict(client.execute("from _realdb").fetchall())
     assert notice["realdb_build"] == modelled_store.build_id
     assert "Apache-2.0" in notice["license"]
@@ -188,7 +188,7 @@ def test_rows_are_counted(modelled_store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"where": "true"}, {"columns": "label"}, {"threshold": 0.5}, {"partition_by": "a"}]
 )
-def test_options_that_it_does_not_use(
+def test_unused_options_are_refused(
     options: dict[str, Any], export: Callable[..., Path], modelled_store: Store
 ) -> None:
     (name,) = options

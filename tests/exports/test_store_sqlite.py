@@ -61,7 +61,7 @@ def references(con: sqlite3.Connection) -> set[tuple[Any, ...]]:
     }
 
 
-def test_the_tables_are_those_of_the_store(con: sqlite3.Connection, modelled_store: Store) -> None:
+def test_tables_match_the_store(con: sqlite3.Connection, modelled_store: Store) -> None:
     assert tables(con) == {*modelled_store.names, *OWN}
     stored = realdb.connect(store=modelled_store.root)
     for table in {*modelled_store.names} - {"sources", "build"}:  # these have times
@@ -89,7 +89,7 @@ def test_keys_of_the_real_data(export: Callable[..., Path], real_modelled_store:
     with closing(sqlite3.connect(path)) as con:
         assert con.execute("pragma foreign_key_check").fetchall() == []
         assert references(con) == KEYS
-        # What Datasette shows for a label: the column `name` of the table that it refers to.
+        # Datasette shows the column `name` of the referenced table in place of a label.
         assert con.execute(
             """
             select p.model, c.name
@@ -101,7 +101,7 @@ def test_keys_of_the_real_data(export: Callable[..., Path], real_modelled_store:
         ).fetchall() == [("ResNet50", "guillotine"), ("ViT", "table lamp")]
 
 
-def test_every_column_is_explained(con: sqlite3.Connection) -> None:
+def test_every_column_has_a_description(con: sqlite3.Connection) -> None:
     about = {
         (table, column): meaning for table, column, meaning in con.execute("select * from about")
     }
@@ -116,7 +116,7 @@ def test_every_column_is_explained(con: sqlite3.Connection) -> None:
     assert "-- the image\n" in statement
 
 
-def test_it_says_what_it_is(con: sqlite3.Connection, modelled_store: Store) -> None:
+def test_the_file_has_its_description(con: sqlite3.Connection, modelled_store: Store) -> None:
     notice = dict(con.execute("select * from _realdb").fetchall())
     assert notice["realdb_build"] == modelled_store.build_id
     assert "Apache-2.0" in notice["license"]

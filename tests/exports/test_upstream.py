@@ -1,4 +1,4 @@
-"""What upstream ships, written anew: the same bytes and equal arrays, and so the same store."""
+"""The upstream files written by realdb: the same bytes, equal arrays, and the same store."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_same_arrays_are_the_same_bytes(export: Callable[..., Path]) -> None
     assert export("golden-npz", "a.npz").read_bytes() == export("golden-npz", "b.npz").read_bytes()
 
 
-def test_a_store_of_the_exports_is_the_same_store(
+def test_a_store_built_from_the_exports_is_the_same(
     export: Callable[..., Path],
     synthetic: Path,
     synthetic_store: Store,
@@ -113,13 +113,13 @@ def test_a_store_of_the_exports_is_the_same_store(
             assert ours.to_arrow_table() == theirs.to_arrow_table(), table
 
 
-def test_votes_that_the_store_lacks(export: Callable[..., Path], bare_store: Store) -> None:
+def test_missing_votes_are_refused(export: Callable[..., Path], bare_store: Store) -> None:
     for name in FILES:
         with refused(QueryError, "realdb ingest FOLDER"):
             export(name, "out.npz", bare_store)
 
 
-def test_a_round_that_the_store_lacks(
+def test_a_missing_round_is_refused(
     export: Callable[..., Path], source_folder: Path, ingest: Callable[..., Store]
 ) -> None:
     (source_folder / "raters_golden.npz").unlink()
@@ -127,7 +127,7 @@ def test_a_round_that_the_store_lacks(
         export("raters-golden-npz", "out.npz", ingest())
 
 
-def test_upstream_files_take_no_rows(export: Callable[..., Path]) -> None:
+def test_upstream_files_refuse_row_options(export: Callable[..., Path]) -> None:
     with refused(UsageError, "`columns`", parameter="where", value="real-json"):
         export("real-json", "out.json", where="true", columns="label")
     with refused(UsageError, parameter="threshold", value="scores-npz"):

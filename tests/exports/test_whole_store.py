@@ -26,7 +26,7 @@ EXPORT = Export(
 )
 
 
-def test_a_table_comes_behind_those_that_it_refers_to(synthetic_store: Store) -> None:
+def test_referenced_tables_come_first(synthetic_store: Store) -> None:
     tables = whole_store.tables(replace(EXPORT, con=synthetic_store.connect()))
     names = [table.name for table in tables]
     assert sorted(names) == sorted([*synthetic_store.names, "models"])
@@ -35,7 +35,7 @@ def test_a_table_comes_behind_those_that_it_refers_to(synthetic_store: Store) ->
         assert table.rows == synthetic_store.tables.get(table.name, 0)
 
 
-def test_a_foreign_key_that_does_not_hold_is_left_out() -> None:
+def test_a_violated_foreign_key_is_left_out() -> None:
     con = duckdb.connect()
     for table in TABLES:
         create_table(con, table)

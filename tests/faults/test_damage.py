@@ -1,4 +1,4 @@
-"""Flipped bits and cuts in the files of a store: no figure changes, and the file is named."""
+"""Flipped bits and cuts in the files of a store: no figure changes; errors name the file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def root(synthetic_store: Store, synthetic: Path, tmp_path: Path) -> Path:
 
 
 def questions(root: Path, model: Path) -> list[tuple[str, Callable[[], Any]]]:
-    """Return what is asked of a store, by name."""
+    """Return the queries that are run on a store, by name."""
     return [
         ("accuracy", lambda: realdb.accuracy(model, store=root)),
         ("query", lambda: realdb.query(QUERY, store=root).fetchall()),
@@ -49,7 +49,7 @@ def damage(content: bytes, rng: random.Random) -> bytes:
     return content[: rng.randrange(len(content))]
 
 
-def test_damage_gives_no_other_figure(root: Path, synthetic: Path) -> None:
+def test_damage_never_changes_a_figure(root: Path, synthetic: Path) -> None:
     model = sorted((synthetic / "predictions").glob("*.csv"))[0]
     asked = questions(root, model)
     expected = {name: ask() for name, ask in asked}
@@ -98,7 +98,7 @@ def test_damage_gives_no_other_figure(root: Path, synthetic: Path) -> None:
 
 
 def verified(root: Path) -> dict[str, bool | None]:
-    """Return the checks of a store; none where its beginning is damaged, which is said."""
+    """Return the checks of a store; none if CURRENT or the manifest is damaged."""
     try:
         return {check.check: check.is_passed for check in realdb.verify(store=root)}
     except StoreError as error:

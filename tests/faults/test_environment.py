@@ -1,4 +1,4 @@
-"""What the system does to a command: full disks, closed streams, signals. Never a traceback."""
+"""Full disks, closed streams and signals: a command never prints a traceback."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
 def test_a_stream_is_closed(arguments: list[str], redirection: str, model: Path) -> None:
     done = shell(arguments, model, redirection)
     assert "Traceback" not in done.stderr
-    # Nothing is lost without a sign of it.
+    # Lost output is reported.
     assert done.returncode == (1 if ">&- " in f"{redirection.replace('2>&-', '')} " else 0)
     assert bool(done.stdout) == (done.returncode == 0)
 
@@ -69,7 +69,7 @@ def test_standard_input_is_closed(model: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_reader_of_the_pipe_has_seen_enough(model: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(model: Path) -> None:
     words = [sys.executable, "-m", "realdb", "sql", "from votes"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -106,7 +106,7 @@ def test_a_signal_ends_a_query(query: str, number: signal.Signals) -> None:
 
 
 def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
-    """`~` is expanded by realdb, once, where no shell has done so; a file may begin with one."""
+    """realdb expands `~` once if no shell has done so. A file name may start with `~`."""
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
@@ -170,7 +170,7 @@ def test_a_long_name(tmp_path: Path, model: Path) -> None:
 def test_spilling_stays_out_of_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A query that needs more than memory is stopped: nothing of it is left anywhere."""
+    """A query that spills to disk is stopped, and leaves no temporary file."""
     work, scratch = tmp_path / "work", tmp_path / "scratch"
     work.mkdir()
     scratch.mkdir()
@@ -200,7 +200,7 @@ def test_spilling_stays_out_of_the_working_folder(
         if number == signal.SIGTERM:
             assert process.returncode == 143
             assert [*scratch.iterdir()] == []
-    # What was killed could remove nothing: the next command does.
+    # A killed command leaves its files, and the next command removes them.
     assert [*scratch.iterdir()] != []
     subprocess.run([sys.executable, "-m", "realdb", "sql", "select 1"], check=True)
     assert [*scratch.iterdir()] == []

@@ -1,4 +1,4 @@
-"""A disk that fills up while a command writes: one message, and what was there stays."""
+"""A disk that fills up while a command writes: one message, and existing files stay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a disk of its own, of 40 MB."""
+    """Return a folder on a separate disk of 40 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)]
@@ -71,7 +71,7 @@ def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: St
         "export sqlite": (["export", "labels", str(disk / "labels.sqlite")], 2 * MEGABYTE),
         "store duckdb": (["export", "store", str(disk / "store.duckdb")], 4 * MEGABYTE),
         "store sqlite": (["export", "store", str(disk / "store.sqlite")], 6 * MEGABYTE),
-        # Temporary files: an answer that is not printed before it is whole.
+        # Temporary files of a result that is printed only when it is complete.
         "json": (["sql", "from labels", "--format", "json"], 2 * MEGABYTE),
         "pipe": (["accuracy", "-"], MEGABYTE),
     }

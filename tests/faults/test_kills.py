@@ -1,4 +1,4 @@
-"""Commands that are killed at random moments: what they write is there whole, or not at all."""
+"""Commands that are killed at random moments: each file is complete or missing."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_kills(place: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert b"Traceback" not in complaint
         killed["ingest near the rename" if near else name] += process.returncode == -9
 
-        # At once: all answers are right.
+        # Before any other command: all results are right.
         assert ask(place) == expected
         current = (place / "store" / "CURRENT").read_text().strip()
         assert build_id_in(place / "store" / "realdb.duckdb") == current
@@ -133,7 +133,7 @@ def test_kills(place: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
             with duckdb.connect() as con:
                 assert con.read_parquet(str(out)).count("*").fetchall() == exported
 
-        # After the next command of its kind: nothing is left of it.
+        # After the next command of the same kind: no leftovers.
         run(place, *commands[name](rng))
         assert left_behind(place) == []
         for path in sorted((place / "store" / "builds").iterdir())[:-3]:

@@ -28,7 +28,7 @@ from realdb.errors import DataError, RealdbWarning
 from realdb.ingest import predictions
 from realdb.schema.tables import create_table
 
-# What a file says: the class of each image. None where a reader cannot tell.
+# The content of a file: the class of each image. None if the reader cannot read it.
 Said = dict[int, int] | None
 
 _IMAGES = 40
@@ -57,7 +57,7 @@ def _label(value: object) -> int | None:
 
 
 def said(pairs: list[tuple[object, object]]) -> Said:
-    """Return what pairs of image and class say; None where one is unusable or repeated."""
+    """Map images to classes; None if a pair is invalid or repeated."""
     found: dict[int, int] = {}
     for one, other in pairs:
         image, label = _image(one), _label(other)
@@ -142,7 +142,7 @@ def read_json(content: bytes) -> Said:
 def write_parquet(held: list[tuple[str, int, float]]) -> bytes:
     out = io.BytesIO()
     names, labels, _ = zip(*held, strict=True)
-    # Without Arrow's schema beside Parquet's own, which pyarrow trusts and DuckDB does not read.
+    # Without Arrow's schema, which pyarrow reads in place of Parquet's and DuckDB ignores.
     pq.write_table(pa.table({"file_name": names, "label": labels}), out, store_schema=False)
     return out.getvalue()
 
@@ -255,7 +255,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
 
 
 def check(form: str, seed: int, folder: Path) -> str:
-    """Return what became of a mutated file: `refused`, `read`, or what is wrong."""
+    """Return the outcome for a mutated file: `refused`, `read`, or a description of the fault."""
     suffix, write, read = FORMATS[form]
     rng = random.Random(f"{form} {seed}")
     content = mutated(write(rows(seed)), rng)
@@ -278,7 +278,7 @@ def check(form: str, seed: int, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_mutated_file_is_refused_or_read_as_it_is(form: str, tmp_path: Path) -> None:
+def test_a_mutated_file_is_refused_or_read_correctly(form: str, tmp_path: Path) -> None:
     tried = {seed: check(form, seed, tmp_path) for seed in range(number(12, 160))}
     print(form, {became: [*tried.values()].count(became) for became in {*tried.values()}})
     assert {

@@ -1,4 +1,4 @@
-"""Many readers while the store is built anew, and models come and go: every answer is right."""
+"""Many readers during ingests, adds and removes: every result is right."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ print(turns)
 
 def build(source: Path, store: Path) -> None:
     with warnings.catch_warnings():
-        # That these files are not the published ones.
+        # The warning that these files are not the published ones.
         warnings.simplefilter("ignore", realdb.RealdbWarning)
         realdb.ingest(source, store=store)
 

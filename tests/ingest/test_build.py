@@ -40,7 +40,7 @@ def column(store: Store, sql: str) -> list[Any]:
 
 
 def tables(store: Store) -> set[str]:
-    """Return the tables that come from files; each store also says what it is."""
+    """Return the tables of a store, without those that every store has."""
     assert {"images", "sources", "build"} <= set(store.tables)
     return set(store.tables) - {"images", "sources", "build"}
 
@@ -94,7 +94,7 @@ def test_golden_files_with_other_questions_are_refused(change: Change, refusal: 
 
 @pytest.mark.parametrize("name", ["golden.npz", "raters_golden.npz"])
 @pytest.mark.parametrize("asked_by", ["scores.npz", "raters.npz"])
-def test_a_golden_question_that_nobody_else_was_asked_is_refused(
+def test_golden_questions_missing_from_the_scores_are_refused(
     source_folder: Path, change: Change, refusal: Refusal, name: str, asked_by: str
 ) -> None:
     with np.load(source_folder / name) as members:
@@ -115,9 +115,7 @@ def test_golden_files_alone_are_refused(refusal: Refusal, name: str) -> None:
     assert "scores.npz or raters.npz" in str(error)
 
 
-def test_raters_of_golden_questions_that_are_no_raters_are_refused(
-    change: Change, refusal: Refusal
-) -> None:
+def test_unknown_raters_of_golden_questions_are_refused(change: Change, refusal: Refusal) -> None:
     change("raters_golden.npz", ids=lambda ids: np.where(np.arange(len(ids)) < 2, 900 + ids, ids))
     error = refusal()
     assert (error.file, error.column, error.count) == ("raters_golden.npz", "ids", 2)
@@ -213,7 +211,7 @@ def test_files_of_original_labels_that_agree_are_all_sources(
 def test_original_labels_in_another_order_are_refused(
     source_folder: Path, refusal: Refusal, tmp_path: Path, reorder: Callable[[list[int]], list[int]]
 ) -> None:
-    # With names beside them they are of the right form: only the ReaL labels give them away.
+    # With file names the form is right. Only the ReaL labels show the wrong order.
     (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(source_folder))))
     error = refusal(original=tmp_path / "mine.csv")
     assert (error.file, error.column, error.parameter) == ("mine.csv", "label", "original")
@@ -226,7 +224,7 @@ def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
     for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
         path = folder / wordnet_id / name
         if wordnet_id in first:
-            path.hardlink_to(first[wordnet_id])  # quicker made than a file
+            path.hardlink_to(first[wordnet_id])  # faster than a file
         else:
             path.parent.mkdir(parents=True)
             path.touch()
@@ -272,7 +270,7 @@ def test_original_labels_of_every_form_are_taken(
         assert source[:2] == (hashlib.sha256(content).hexdigest(), len(content))
 
 
-def test_original_labels_that_are_named_come_before_those_of_the_folder(
+def test_named_original_labels_replace_those_of_the_folder(
     source_folder: Path, ingest: Ingest, tmp_path: Path
 ) -> None:
     labels = original_labels(source_folder)
@@ -300,7 +298,7 @@ def test_original_labels_that_are_not_there_are_refused(refusal: Refusal, tmp_pa
     assert (error.file, error.parameter) == (str(tmp_path / "nowhere.txt"), "original")
 
 
-def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None:
+def test_published_files_cause_no_warning(upstream: Path, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     shutil.copy(upstream / "real.json", tmp_path / "source")
     with pytest.warns(RealdbWarning) as caught:
@@ -315,7 +313,7 @@ def test_published_files_draw_no_warning(upstream: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("one", ["real.json", "scores.npz"])
-def test_labels_that_are_not_those_of_the_scores_draw_a_warning(
+def test_labels_that_differ_from_the_scores_cause_a_warning(
     one: str, source_folder: Path, change: Callable[..., None], tmp_path: Path
 ) -> None:
     if one == "real.json":
@@ -330,7 +328,7 @@ def test_labels_that_are_not_those_of_the_scores_draw_a_warning(
     assert any("real.json " in text and "scores.npz " in text and " 0.8" in text for text in texts)
 
 
-def test_published_files_that_are_swapped_are_known_by_their_checksums(
+def test_swapped_published_files_are_detected_by_checksum(
     source_folder: Path, upstream: Path, refusal: Callable[..., DataError]
 ) -> None:
     shutil.copy(upstream / "golden.npz", source_folder / "raters_golden.npz")
@@ -338,7 +336,9 @@ def test_published_files_that_are_swapped_are_known_by_their_checksums(
     assert (error.file, error.value) == ("raters_golden.npz", "golden.npz")
 
 
-def test_names_that_are_cut_short(source_folder: Path, refusal: Callable[..., DataError]) -> None:
+def test_truncated_names_are_refused(
+    source_folder: Path, refusal: Callable[..., DataError]
+) -> None:
     path = source_folder / "imagenet_synset_to_lemma.txt"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:300]))
     error = refusal()
@@ -346,9 +346,7 @@ def test_names_that_are_cut_short(source_folder: Path, refusal: Callable[..., Da
     assert "1,000" in str(error)
 
 
-def test_votes_that_are_not_known_are_not_counted_as_none(
-    source_folder: Path, ingest: Ingest
-) -> None:
+def test_unknown_votes_are_null_and_not_zero(source_folder: Path, ingest: Ingest) -> None:
     (source_folder / "raters.npz").unlink()
     store = ingest()
     found = realdb.query("select distinct yes_votes from rated_questions", store=store.root)
@@ -373,7 +371,7 @@ def test_the_devkits_list_is_found_beside_its_labels(
     assert column(store, "select original_label from images order by image_id") == expected
 
 
-# What is absent is absent -------------------------------------------------------------------------
+# Missing files ------------------------------------------------------------------------------------
 
 
 def test_real_json_alone(source_folder: Path, synthetic: Path, ingest: Ingest) -> None:
@@ -412,7 +410,7 @@ EVERYTHING = {"classes", "labels", "questions", "raters", "scores", "votes"}
     ],
     ids=lambda value: "without " + ", ".join(value) if isinstance(value, list) else "",
 )
-def test_what_no_file_fills_is_not_there(
+def test_tables_without_a_source_are_left_out(
     source_folder: Path,
     ingest: Ingest,
     absent: list[str],
@@ -451,7 +449,7 @@ def test_without_real_json_nothing_is_scored(
         realdb.accuracy(synthetic / "predictions" / "model_a.csv", store=store.root)
 
 
-def test_without_labels_txt_the_original_labels_tell_the_classes(
+def test_classes_come_from_original_labels_without_labels_txt(
     source_folder: Path, ingest: Ingest, synthetic_store: Store
 ) -> None:
     (source_folder / "labels.txt").unlink()
@@ -459,7 +457,7 @@ def test_without_labels_txt_the_original_labels_tell_the_classes(
     assert rows(ingest(), classes) == rows(synthetic_store, classes)
 
 
-def test_without_labels_txt_the_devkit_tells_the_classes(
+def test_classes_come_from_the_devkit_without_labels_txt(
     source_folder: Path, ingest: Ingest, synthetic_store: Store
 ) -> None:
     order = (source_folder / "labels.txt").read_text().split()
@@ -471,7 +469,9 @@ def test_without_labels_txt_the_devkit_tells_the_classes(
     assert rows(ingest(), classes) == rows(synthetic_store, classes)
 
 
-def test_names_alone_make_classes_without_wordnet_ids(source_folder: Path, ingest: Ingest) -> None:
+def test_class_names_alone_give_classes_without_wordnet_ids(
+    source_folder: Path, ingest: Ingest
+) -> None:
     keep(source_folder, "real.json")
     names = {str(label): f"name {label}" for label in range(1000)}
     (source_folder / "imagenet1k_label_to_names.json").write_text(json.dumps(names))
@@ -531,7 +531,7 @@ def test_damaged_names_of_clip_are_refused(source_folder: Path, ingest: Ingest) 
         ingest()
 
 
-def test_no_questions_at_all_rate_no_image(source_folder: Path, ingest: Ingest) -> None:
+def test_files_without_questions_rate_no_image(source_folder: Path, ingest: Ingest) -> None:
     keep(source_folder, "real.json")
     np.savez(source_folder / "scores.npz", tensor=np.zeros(0), info=np.zeros((0, 2), "<U28"))
     store = ingest()
@@ -542,13 +542,13 @@ def test_no_questions_at_all_rate_no_image(source_folder: Path, ingest: Ingest) 
 # Where the files come from ------------------------------------------------------------------------
 
 
-def test_a_well_formed_file_that_is_not_the_published_one_is_taken_with_a_warning(
+def test_a_valid_file_that_is_not_published_causes_a_warning(
     source_folder: Path, tmp_path: Path
 ) -> None:
     keep(source_folder, "real.json")
     with pytest.warns(RealdbWarning) as caught:
         store = realdb.ingest(source_folder, store=tmp_path / "store")
-    (text, _) = (str(each.message) for each in caught)  # the other is of what is not there
+    (text, _) = (str(each.message) for each in caught)  # the other warning is about missing files
     assert text.startswith(str(source_folder / "real.json"))
     assert "(sha256 " in text
     content = (source_folder / "real.json").read_bytes()
@@ -601,13 +601,13 @@ def test_an_archive_gives_the_tables_of_the_folder(
         assert origin.startswith(f"{archive}: reassessed-imagenet-master/")
 
 
-def test_every_known_file_feeds_a_table_that_there_is() -> None:
+def test_every_known_file_feeds_an_existing_table() -> None:
     for name in build.known_files():
         assert build.feeds(name, TABLES)
     assert build.feeds("of my own.csv", TABLES) == ["images"]
 
 
-def test_progress_tells_of_the_raters(ingest: Ingest) -> None:
+def test_progress_counts_the_raters(ingest: Ingest) -> None:
     told: list[tuple[str, int, int]] = []
     ingest(progress=lambda *step: told.append(step))
     assert told == [("reading raters.npz", done, 12) for done in range(1, 13)]

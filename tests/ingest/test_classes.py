@@ -100,7 +100,7 @@ def test_text_refused(tmp_path: Path, content: bytes, at: object, fact: str) -> 
     assert fact in str(error)
 
 
-def test_text_absent(tmp_path: Path) -> None:
+def test_missing_text_file(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.txt", tmp_path):
         assert where(refusal(read_text, path)) == (None, None, None)
 

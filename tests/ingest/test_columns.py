@@ -11,7 +11,7 @@ from realdb.errors import DataError, UsageError
 from realdb.ingest import columns, predictions, roles
 from realdb.ingest.options import ROLES
 
-# A row, and what becomes of it.
+# A row of a file, and the row that is read from it.
 ROW = {"model": "m", "image": 12, "rank": 1, "label": 394, "confidence": 0.5}
 TAKEN = [("m", 12, 1, 394, 0.5)]
 
@@ -25,7 +25,7 @@ def renamed(role: str, name: str) -> dict[str, Any]:
     return {name if column == role else column: value for column, value in ROW.items()}
 
 
-def test_there_are_names_for_every_role() -> None:
+def test_every_role_has_names() -> None:
     assert tuple(columns.NAMES) == ROLES
 
 
@@ -52,25 +52,27 @@ def test_a_column_is_chosen(
     assert take(predictions_table, renamed(role, name), columns={role: name}) == TAKEN
 
 
-def test_a_choice_settles_two_columns(predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_a_choice_resolves_two_possible_columns(
+    predictions_table: duckdb.DuckDBPyConnection,
+) -> None:
     both = {**ROW, "prediction": 7}
     assert take(predictions_table, both, columns={"label": "prediction"}) == [("m", 12, 1, 7, 0.5)]
 
 
-def test_a_choice_for_what_there_is_not(predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_an_unknown_role_is_refused(predictions_table: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UsageError, match="model, image, rank, label, confidence") as caught:
         take(predictions_table, ROW, columns={"prob": "label"})
     assert (caught.value.parameter, caught.value.value) == ("columns", "prob")
 
 
-def test_a_choice_that_is_no_column(refuse: Callable[..., DataError]) -> None:
+def test_a_chosen_column_that_is_missing(refuse: Callable[..., DataError]) -> None:
     error = refuse(pa.Table.from_pylist([ROW]), columns={"label": "top1"})
     assert (error.parameter, error.column, error.value) == ("columns", "label", "top1")
     assert "model, image, rank, label, confidence" in str(error)
 
 
 @pytest.mark.parametrize("role", ["image", "label", "confidence"])
-def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., DataError]) -> None:
+def test_two_possible_columns_are_refused(role: str, refuse: Callable[..., DataError]) -> None:
     first, *_, last = columns.NAMES[role]
     values = {first: ROW[role], last: 7}
     error = refuse(pa.Table.from_pylist([{**renamed(role, "other"), **values}]))
@@ -82,7 +84,7 @@ def test_two_columns_that_could_be_meant(role: str, refuse: Callable[..., DataEr
 
 @pytest.mark.parametrize("name", ["predicted_label", "label_pred"])
 @pytest.mark.parametrize("other", ["label", "index"])
-def test_the_truth_or_a_counter_is_not_taken_for_the_prediction(
+def test_truth_and_row_numbers_are_not_read_as_predictions(
     name: str, other: str, refuse: Callable[..., DataError]
 ) -> None:
     row = {**renamed("label", name), other: 7}
@@ -121,7 +123,7 @@ def test_timm_writes_one_prediction_twice(
 
 @pytest.mark.parametrize("number", [3, 3.0, "3"])
 def test_an_index_beside_a_number(number: object, refuse: Callable[..., DataError]) -> None:
-    """There `index` may be a row's number, as pandas calls it in reset_index()."""
+    """`index` may be the row number, as in pandas' reset_index()."""
     error = refuse(pa.Table.from_pylist([{**renamed("label", "index"), "label": number}]))
     assert (error.parameter, error.column, error.count) == ("columns", "label", 2)
     assert "index, label" in str(error)
@@ -129,7 +131,7 @@ def test_an_index_beside_a_number(number: object, refuse: Callable[..., DataErro
 
 @pytest.mark.parametrize("twice", [("label", "label"), ("label", "LABEL"), ("note", "Note")])
 def test_columns_of_the_same_name(twice: tuple[str, str], refuse: Callable[..., DataError]) -> None:
-    """DuckDB would rename the second, and so decide for the first."""
+    """DuckDB would rename the second column, and silently use the first."""
     table = pa.Table.from_arrays([[1], [2], [3]], names=["image", *twice])
     error = refuse(table)
     assert (error.column, error.count, error.parameter) == (twice[0], 2, None)

@@ -89,7 +89,7 @@ def test_the_ground_truth_beside_the_label(name: str) -> None:
     "other",
     [{"batch": BATCH}, {"epoch": INDEX * 0}, {"correct": CORRECT}, {"width": WIDTH}, {"n": INDEX}],
 )
-def test_numbers_at_chance_are_no_competitors(other: dict[str, Any]) -> None:
+def test_numbers_at_chance_are_ignored(other: dict[str, Any]) -> None:
     assert take({**other, "file": NAMES, "label": PREDICTED}) == expected(PREDICTED)
     assert take({**other, "file": NAMES, "mine": PREDICTED}) == expected(PREDICTED)
 
@@ -100,7 +100,7 @@ def test_two_predictions(name: str) -> None:
     assert (error.parameter, error.column, error.count) == ("columns", "label", 2)
 
 
-def test_a_choice_settles_it() -> None:
+def test_a_choice_resolves_two_predictions() -> None:
     table = {"file": NAMES, "label": ACTUAL, "predict": PREDICTED}
     assert take(table, columns={"label": "predict"}) == expected(PREDICTED)
     assert take(table, columns={"label": "label"}) == expected(ACTUAL)
@@ -115,8 +115,8 @@ def test_one_class_in_two_spellings() -> None:
 
 
 @pytest.mark.parametrize("truth", [TRUTH, None])
-def test_where_nothing_can_be_decided(truth: Truth | None) -> None:
-    """A few images, or no original labels: the doubt is a question."""
+def test_undecidable_columns_are_refused(truth: Truth | None) -> None:
+    """With few images or without original labels the columns are refused with the choices."""
     rows = 5 if truth else ROWS
     table = {"file": NAMES, "label": ACTUAL, "mine_pred": PREDICTED}
     error = refuse(table, rows, truth=truth)
@@ -155,7 +155,7 @@ def test_the_order_of_rows_without_names() -> None:
 
 
 def test_columns_by_their_contents() -> None:
-    """Without a known name, what agrees with the original labels is the label."""
+    """Without a known name, the column that agrees with the original labels is the label."""
     table = {"a": SCORES, "b": PREDICTED, "c": NAMES, "d": CORRECT}
     assert take(table) == expected(PREDICTED)
     assert take({"c": NAMES, "b": [f"word {label}" for label in PREDICTED]})
@@ -175,7 +175,7 @@ def test_without_a_header(truth: Truth | None) -> None:
     assert (error.column, error.count) == ("label", 5)
 
 
-def test_image_names_go_before_numbers() -> None:
+def test_image_names_are_preferred_to_numbers() -> None:
     table = {"image_id": INDEX + 1, "path": [f"/val/{name}" for name in NAMES], "label": PREDICTED}
     assert [image for image, _ in take(table)] == table["path"]
     same = {"image_id": IMAGES, "path": NAMES, "name": ["cat"] * ROWS, "label": PREDICTED}
@@ -210,7 +210,7 @@ OTHERS = {
     write=st.sampled_from([str.upper, str.title, lambda name: name.replace("_", "-")]),
     data=st.data(),
 )
-def test_any_names_are_read_right_or_refused(
+def test_any_names_are_read_correctly_or_refused(
     image: str, label: str, others: set[str], write: Any, data: st.DataObject
 ) -> None:
     table = {image: NAMES, write(label): PREDICTED}

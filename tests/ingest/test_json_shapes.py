@@ -1,4 +1,4 @@
-"""The shapes in which JSON has predictions: each is read as the plain rows are, or refused."""
+"""JSON in many shapes: each is read like the plain rows, or refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from refusals import refused
 
 
 class Image(NamedTuple):
-    """What a model says of an image: its choices as written, each with a score."""
+    """The predictions for an image: the choices with their scores, in the order of the file."""
 
     name: str
     labels: list[int]
@@ -350,7 +350,7 @@ def test_a_shape_is_read_or_refused(
 
 
 @pytest.mark.parametrize("name", ["records", "pipeline records", "rows with objects", "values"])
-def test_a_shape_a_line(name: str, tmp_path: Path) -> None:
+def test_a_shape_per_line(name: str, tmp_path: Path) -> None:
     lines = "\n".join(map(json.dumps, SHAPES[name].write(GIVEN)))
     for content in (lines, lines + "\n\n", lines.replace("\n", " "), lines.encode("utf-16")):
         assert taken(content, tmp_path / "a.json") == expected(GIVEN, SHAPES[name])
@@ -372,7 +372,7 @@ ARRAYS: dict[str, tuple[Callable[[int], Any], Callable[[int], list[tuple[int, fl
 
 @pytest.mark.parametrize(("name", "wrap"), [*itertools.product(ARRAYS, [False, True])])
 def test_an_array(name: str, wrap: bool, tmp_path: Path) -> None:
-    """A value for each of the 50,000 images, which an order names."""
+    """The array has one value for each of the 50,000 images, in an `order`."""
     write, choices = ARRAYS[name]
     order = tmp_path / "order.txt"
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(50_000, 0, -1)]
@@ -399,7 +399,7 @@ def test_records_without_images_need_an_order(tmp_path: Path) -> None:
         assert rows == [(n + 1, 1, n % 1000, 0.5) for n in range(50_000)]
 
 
-def test_1000_numbers_an_image_are_confidences(tmp_path: Path) -> None:
+def test_1000_numbers_per_image_are_confidences(tmp_path: Path) -> None:
     def logits(image: Image) -> list[float]:
         values = [-1.5] * 1000
         for label, score in pairs(image):
@@ -480,7 +480,9 @@ NAME = GIVEN[0].name
         ),
     ],
 )
-def test_what_is_refused(content: Any, fields: dict[str, object], tmp_path: Path) -> None:
+def test_unreadable_shapes_are_refused(
+    content: Any, fields: dict[str, object], tmp_path: Path
+) -> None:
     with refused(DataError, **fields):
         taken(json.dumps(content), tmp_path / "a.json")
 

@@ -30,7 +30,7 @@ def test_an_encoding(encoding: str, is_ascii: bool, tmp_path: Path) -> None:
     assert json_text.load(path) == [READ, READ]
 
 
-def test_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
+def test_numbers_keep_their_text(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("[1e2, 5.0, -0, NaN, -Infinity, 1" + "0" * 5000 + "]")
     assert json_text.load(path) == ["1e2", "5.0", "-0", "NaN", "-Infinity", "1" + "0" * 5000]
@@ -51,7 +51,9 @@ def test_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
         ('{"a": 1}\n{"b": 2} {"c": 3}\n', ["line 2", "column 10"], 2),
     ],
 )
-def test_what_is_no_json(text: str, facts: list[str], row: int | None, tmp_path: Path) -> None:
+def test_invalid_json_is_refused(
+    text: str, facts: list[str], row: int | None, tmp_path: Path
+) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(text)
     load = json_text.load if row is None else json_text.load_lines
@@ -73,7 +75,7 @@ def test_half_of_a_pair_of_surrogates(escape: str, tmp_path: Path) -> None:
         assert set(json_text.load(path)) == {"a"}
 
 
-def test_a_key_twice(tmp_path: Path) -> None:
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
     """The time grows with the number of keys, and not with its square."""
     path = tmp_path / "a"
     keys = [f'"{number}": 1' for number in range(200_000)]

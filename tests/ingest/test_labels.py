@@ -29,7 +29,7 @@ def lists(**special: Any) -> list[Any]:
     return found
 
 
-def test_a_row_a_label_with_its_place_in_the_list(tmp_path: Path) -> None:
+def test_each_label_keeps_its_position(tmp_path: Path) -> None:
     read = read_real_labels(written(tmp_path, lists(image_1=[999, 0, 5], image_2=[])))
     assert [read.image_id.dtype, read.label.dtype, read.position.dtype] == [
         np.int32,
@@ -41,12 +41,12 @@ def test_a_row_a_label_with_its_place_in_the_list(tmp_path: Path) -> None:
     assert read.position.tolist() == [0, 1, 2, *[0] * (IMAGES - 2)]
 
 
-def test_no_label_at_all_is_read(tmp_path: Path) -> None:
+def test_files_without_any_label_are_read(tmp_path: Path) -> None:
     read = read_real_labels(written(tmp_path, [[]] * IMAGES))
     assert len(read.image_id) == len(read.label) == len(read.position) == 0
 
 
-def test_white_space_is_nothing(tmp_path: Path) -> None:
+def test_white_space_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "real.json").write_text(json.dumps(lists(), indent=1))
     assert len(read_real_labels(tmp_path / "real.json").label) == IMAGES
 
@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         (b"[1, 2]", True, None),
     ],
 )
-def test_a_file_that_is_no_list_of_lists_is_refused(
+def test_other_shapes_than_lists_of_lists_are_refused(
     source_folder: Path, refusal: Refusal, content: bytes, is_json: bool, count: int | None
 ) -> None:
     (source_folder / "real.json").write_bytes(content)
@@ -108,7 +108,7 @@ def test_a_truncated_file_is_refused(source_folder: Path, refusal: Refusal) -> N
     ],
     ids=lambda value: "" if isinstance(value, list) else str(value),
 )
-def test_lists_with_other_things_than_labels_are_refused(
+def test_lists_with_invalid_labels_are_refused(
     source_folder: Path,
     refusal: Refusal,
     wrong: Any,

@@ -1,4 +1,4 @@
-"""Texts however they are laid out: what is read is what the plain csv holds, or it is refused."""
+"""Text files in many layouts: each is read like the plain csv, or refused."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ MIXTURES = list(
 
 @pytest.mark.parametrize("place", range(len(ENCODINGS) * len(SEPARATORS)))
 def test_every_mixture(place: int, tmp_path: Path) -> None:
-    """Every separator in every encoding; the 324 mixtures of the others are shared out."""
+    """Every separator in every encoding, combined with a part of the 324 other mixtures."""
     path = tmp_path / "mine.csv"
     encoding = ENCODINGS[place % len(ENCODINGS)]
     separator = SEPARATORS[place // len(ENCODINGS)]
@@ -105,14 +105,14 @@ def test_decimal_commas_in_quotes(tmp_path: Path) -> None:
     assert taken(path) == EXPECTED
 
 
-def test_a_list_of_two_classes_has_no_decimal_comma(tmp_path: Path) -> None:
+def test_a_list_of_two_classes_is_no_decimal_number(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("file_name;label\n1;7,12\n", encoding="utf-8")
     assert layout.detect(path).decimal_commas(None) == []
 
 
 @pytest.mark.parametrize("line", ["sep=;\n", '"sep=;"\n', "SEP=;\r\n"])
-def test_excel_names_the_separator(line: str, tmp_path: Path) -> None:
+def test_excels_sep_line_sets_the_separator(line: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(line + text_of(";"), encoding="utf-8", newline="")
     assert taken(path) == EXPECTED
@@ -159,7 +159,7 @@ def test_the_separator(text: str, names: int, separator: str | None, tmp_path: P
         ("0,1\nILSVRC2012_val_00000001.JPEG,2\n", 1, 2),
     ],
 )
-def test_where_the_rows_begin(
+def test_first_row_is_found(
     text: str, header_line: int | None, first_line: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.csv"
@@ -168,7 +168,7 @@ def test_where_the_rows_begin(
     assert (found.header_line, found.first_line) == (header_line, first_line)
 
 
-def test_a_commented_header_names_the_columns(tmp_path: Path) -> None:
+def test_a_header_in_a_comment_is_read(tmp_path: Path) -> None:
     """numpy.savetxt writes it so. The order of the columns is not the usual one."""
     path = tmp_path / "mine.csv"
     path.write_text("# label image\n5 7\n6 8\n", encoding="utf-8")
@@ -186,7 +186,7 @@ def test_a_commented_header_names_the_columns(tmp_path: Path) -> None:
         "ViT;{0};{1}\n",
     ],
 )
-def test_without_a_header_the_content_tells(text: str, tmp_path: Path) -> None:
+def test_columns_are_found_by_content_without_a_header(text: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     rows = zip(NAMES, LABELS, CONFIDENCES, strict=True)
     path.write_text("".join(text.format(*row) for row in rows), encoding="utf-8")
@@ -204,7 +204,7 @@ def test_without_a_header_the_content_tells(text: str, tmp_path: Path) -> None:
     ],
     ids=["pandas", "pandas' index", "R", "Markdown", "a database's shell"],
 )
-def test_names_that_mean_nothing_and_tables_that_are_drawn(text: str, tmp_path: Path) -> None:
+def test_meaningless_names_and_drawn_tables(text: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     pairs = list(zip(NAMES, LABELS, strict=True))
     rows = {
@@ -257,7 +257,7 @@ def test_two_columns_that_could_be_the_label(tmp_path: Path, refuse: Callable[..
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("header", ["", "label\n", "# ids\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_label_a_line(encoding: str, header: str, end: str, tmp_path: Path) -> None:
+def test_a_label_per_line(encoding: str, header: str, end: str, tmp_path: Path) -> None:
     """50,000 lines are the images in their order."""
     path = tmp_path / "labels.txt"
     labels = [image * 7 % 1000 for image in range(IMAGES)]
@@ -266,7 +266,7 @@ def test_a_label_a_line(encoding: str, header: str, end: str, tmp_path: Path) ->
     assert [row[:2] for row in taken(path)] == list(zip(range(1, 50_001), labels, strict=True))
 
 
-def test_a_label_a_line_in_another_order(tmp_path: Path) -> None:
+def test_a_label_per_line_in_another_order(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("".join(f"{NAMES[0][:15]}{i:08d}\n" for i in range(IMAGES, 0, -1)), "utf-8")
     path = tmp_path / "labels.txt"
@@ -274,7 +274,7 @@ def test_a_label_a_line_in_another_order(tmp_path: Path) -> None:
     assert all(image % 1000 == label for image, label, _ in taken(path, order=names))
 
 
-def test_five_labels_a_line(tmp_path: Path) -> None:
+def test_five_labels_per_line(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     rows = (
         " ".join(str((image * 7 + rank) % 1000) for rank in range(5)) for image in range(IMAGES)
@@ -337,7 +337,7 @@ def test_bytes_that_are_no_text(
 
 @pytest.mark.parametrize("separator", [",", " "])
 @pytest.mark.parametrize("cells", ["1", "1,2,3", '1,"2'])
-def test_a_line_of_another_width(
+def test_a_line_with_another_number_of_cells(
     cells: str, separator: str, tmp_path: Path, refuse: Callable[..., Any]
 ) -> None:
     path = tmp_path / "mine.csv"
@@ -359,7 +359,7 @@ def test_no_rows(text: str, tmp_path: Path, refuse: Callable[..., Any]) -> None:
 def test_a_line_that_is_too_long(
     size: int, quoted: bool, place: str, tmp_path: Path, refuse: Callable[..., Any]
 ) -> None:
-    """DuckDB would leave out the last line without a word."""
+    """DuckDB would silently leave out the last line."""
     path = tmp_path / "mine.csv"
     cell = '"' + "x" * size + '"' if quoted else "x" * size
     rows = [f"{image},{image % 1000},a" for image in range(1, 100_001)]
@@ -372,7 +372,7 @@ def test_a_line_that_is_too_long(
     assert f"line {number + 2:,} " in str(error)
 
 
-def test_a_cell_with_line_breaks_that_is_long(tmp_path: Path) -> None:
+def test_a_long_cell_with_line_breaks(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     for text in ('image,label,note\n1,2,a\n3,4,"{}"\n', 'image,label,note\n3,4,"{}"\n1,2,a\n'):
         path.write_text(text.format("x\n" * 1_500_000), encoding="utf-8")
@@ -389,7 +389,7 @@ def test_too_many_columns(count: int, tmp_path: Path, refuse: Callable[..., Any]
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv"])
-def test_the_format_that_the_user_chose_names_the_separator(form: str, tmp_path: Path) -> None:
+def test_chosen_format_sets_the_separator(form: str, tmp_path: Path) -> None:
     path = tmp_path / "mine"
     other = {"csv": "\t", "tsv": ","}[form]
     path.write_text(text_of(other), encoding="utf-8")
@@ -409,8 +409,8 @@ LABEL_NAMES = ["label", "predicted_class", "PRED", "my label", None]
 
 @RELAXED
 @given(data=st.data())
-def test_the_plain_rows_or_a_refusal(data: st.DataObject, tmp_path: Path) -> None:
-    """Whatever is mixed, what is read is what was meant; a refusal names the file and a way out."""
+def test_plain_rows_are_read_or_refused(data: st.DataObject, tmp_path: Path) -> None:
+    """Any mixture is read correctly or refused; a refusal names the file and a remedy."""
     draw = data.draw
     images = draw(st.lists(st.integers(1, 50_000), min_size=1, max_size=6, unique=True))
     write = draw(

@@ -57,7 +57,7 @@ def test_a_part_of_the_images_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", ["00", "0000803F00", "zz000000", "", "CDCC4C3E", "0000FA44"])
-def test_data_that_are_no_label(data: str, tmp_path: Path) -> None:
+def test_invalid_labels_are_refused(data: str, tmp_path: Path) -> None:
     rows = log("<f4")
     rows[PLACES.tolist().index(7)]["data"] = data
     with refused(DataError, column="label"):

@@ -54,7 +54,7 @@ def set_member(path: Path, name: str, content: Callable[[bytes], bytes]) -> None
             archive.writestr(member, data)
 
 
-# What is read -------------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -118,10 +118,10 @@ def test_a_damaged_zip_is_refused(
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_byte_fails_the_zip_s_checksum(
+def test_a_flipped_byte_fails_the_zip_checksum(
     source_folder: Path, refusal: Refusal, name: str
 ) -> None:
-    # Stored, not deflated: nothing but the checksum can tell.
+    # The member is stored and not deflated, so only the checksum shows the damage.
     with np.load(source_folder / name) as members:
         np.savez(source_folder / name, **members)
     with zipfile.ZipFile(source_folder / name) as archive:
@@ -134,10 +134,10 @@ def test_a_flipped_byte_fails_the_zip_s_checksum(
 
 
 @given_any(data=st.data())
-def test_no_flipped_bit_and_no_cut_gives_other_votes(
+def test_damage_never_gives_other_votes(
     synthetic: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """A DataError or, where only what nobody reads is changed, the very same: nothing else."""
+    """The result is a DataError, or the same votes if the changed bytes are not read."""
     name, reader = data.draw(
         st.sampled_from([("golden.npz", read_votes), ("scores.npz", read_scores)])
     )
@@ -179,7 +179,7 @@ def test_no_flipped_bit_and_no_cut_gives_other_votes(
         pytest.param(lambda _: header(-1, 2), "<f8 with shape (-1, 2)", id="negative length"),
     ],
 )
-def test_a_member_that_is_no_whole_array_is_refused(
+def test_a_damaged_array_is_refused(
     source_folder: Path, refusal: Refusal, name: str, damage: Callable[[bytes], bytes], fact: str
 ) -> None:
     set_member(source_folder / name, "tensor.npy", damage)
@@ -191,7 +191,7 @@ def test_a_member_that_is_no_whole_array_is_refused(
 
 
 @pytest.mark.parametrize(("rows", "row"), [(-1, None), (10**17, 9), (10**20, 9)])
-def test_a_header_with_an_absurd_length_is_refused(
+def test_a_header_with_an_impossible_length_is_refused(
     source_folder: Path, refusal: Refusal, rows: int, row: int | None
 ) -> None:
     set_member(source_folder / "scores.npz", "tensor.npy", lambda _: header(rows) + bytes(9 * 8))
@@ -279,7 +279,7 @@ def test_another_dtype_order_or_number_of_axes_is_refused(
 
 
 def test_two_threads_may_read_headers_at_once(synthetic: Path) -> None:
-    """NumPy reads them with ast.literal_eval, which in CPython 3.11 fails where threads meet."""
+    """NumPy reads headers with ast.literal_eval, which in CPython 3.11 can fail in threads."""
     failures: list[BaseException] = []
 
     def read_often() -> None:
@@ -287,11 +287,11 @@ def test_two_threads_may_read_headers_at_once(synthetic: Path) -> None:
             for _ in range(200):
                 with npz.member(synthetic / "golden.npz", "ids", dtype="<i8", axes=1):
                     pass
-        except BaseException as error:  # whatever it is: a thread's errors are otherwise lost
+        except BaseException as error:  # errors of a thread would be lost otherwise
             failures.append(error)
 
     def meet(*_: object) -> None:
-        time.sleep(0)  # lets the other thread run, wherever the collector interrupts this one
+        time.sleep(0)  # lets the other thread run when the collector interrupts this one
 
     threads = [threading.Thread(target=read_often) for _ in range(2)]
     threshold = gc.get_threshold()

@@ -29,7 +29,7 @@ def wordnet(labels: Sequence[int] | np.ndarray = LABELS) -> list[str]:
 
 
 def written(tmp_path: Path, content: Sequence[object] | np.ndarray | str | bytes) -> Path:
-    # The name says nothing: the content alone tells the form.
+    # The format is detected by the content and not by the name.
     path = tmp_path / "content"
     if isinstance(content, str):
         content = content.encode()
@@ -61,7 +61,7 @@ def tree(folder: Path, wordnet_ids: Sequence[str]) -> Path:
     for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
         path = folder / wordnet_id / name
         if wordnet_id in first:
-            path.hardlink_to(first[wordnet_id])  # quicker made than a file
+            path.hardlink_to(first[wordnet_id])  # faster than a file
         else:
             path.parent.mkdir(parents=True)
             path.touch()
@@ -245,7 +245,7 @@ def test_damaged(tmp_path: Path, content: bytes, fact: str) -> None:
     assert fact in str(error)
 
 
-def test_absent(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     error = refusal(tmp_path / "absent.txt")
     assert (*where(error), error.parameter) == (None, None, None, None, None)
 
@@ -308,7 +308,7 @@ def test_ids_from_one(tmp_path: Path, content) -> None:
     assert "labels.txt" in str(error)
 
 
-def test_devkit_is_not_asked_for_class_ids(tmp_path: Path) -> None:
+def test_class_ids_do_not_need_the_devkit(tmp_path: Path) -> None:
     devkit = dict(enumerate(reversed(IDS), start=1))
     check(read_original_labels(written(tmp_path, LABELS), devkit=devkit), "plain")
     check(read_original_labels(written(tmp_path, wordnet()), devkit=devkit), "tfds", IDS)
@@ -356,7 +356,7 @@ def test_bad_label_in_npy(tmp_path: Path, value: int, dtype: type) -> None:
 
 
 @pytest.mark.parametrize("content", [LABELS[:-1], wordnet()[:-1]])
-def test_a_label_too_few(tmp_path: Path, content: list[object]) -> None:
+def test_a_missing_label_is_refused(tmp_path: Path, content: list[object]) -> None:
     error = refusal(written(tmp_path, content))
     assert where(error) == (None, None, None, 49_999)
     assert "50,000" in str(error)
@@ -398,7 +398,7 @@ def test_repeated_member_in_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", "file_name,label\n", "a 5", f"{NAMES[0]} 0"])
-def test_nearly_nothing(tmp_path: Path, content: str) -> None:
+def test_almost_empty_files_are_refused(tmp_path: Path, content: str) -> None:
     assert refusal(written(tmp_path, content)).column == "image"
 
 
@@ -460,7 +460,7 @@ def test_folders_of_links(tmp_path: Path) -> None:
     check(read_original_labels(val), "folders", IDS)
 
 
-def test_folders_none(tmp_path: Path) -> None:
+def test_folders_without_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / NAMES[0]).touch()
     assert where(refusal(tmp_path)) == (None, None, None, 0)
     (tmp_path / IDS[0]).mkdir()

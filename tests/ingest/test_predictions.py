@@ -17,7 +17,7 @@ NAME = "ILSVRC2012_val_00000293"
 
 
 def take(con: duckdb.DuckDBPyConnection, **columns: list[Any]) -> list[Any]:
-    """Give one table of predictions, and return the rows taken from it, in its order."""
+    """Read one table of predictions, and return the rows in its order."""
     predictions.add(con, table(**columns))
     return con.execute("select image_id, rank, label, confidence from predictions").fetchall()
 
@@ -93,7 +93,7 @@ def test_every_form_of_an_image(
         2**40,
     ],
 )
-def test_what_is_no_image(image: object, refuse: Callable[..., DataError]) -> None:
+def test_invalid_images_are_refused(image: object, refuse: Callable[..., DataError]) -> None:
     error = refuse(table(image=[image, image]))
     shown = "nothing" if image is None else repr(str(image))
     value = None if image is None else str(image)
@@ -151,7 +151,9 @@ def test_labels(label: Any, predictions_table: duckdb.DuckDBPyConnection) -> Non
         ("true", ""),
     ],
 )
-def test_what_is_no_label(label: Any, hint: str, refuse: Callable[..., DataError]) -> None:
+def test_invalid_labels_are_refused(
+    label: Any, hint: str, refuse: Callable[..., DataError]
+) -> None:
     error = refuse(table(label=[label]))
     value = None if label is None else str(label)
     assert (error.row, error.column, error.value, error.count) == (1, "label", value, 1)
@@ -178,7 +180,9 @@ def test_a_confidence_may_be_missing(predictions_table: duckdb.DuckDBPyConnectio
 
 
 @pytest.mark.parametrize("confidence", [float("nan"), "high", "1,234"])
-def test_what_is_no_confidence(confidence: object, refuse: Callable[..., DataError]) -> None:
+def test_invalid_confidences_are_refused(
+    confidence: object, refuse: Callable[..., DataError]
+) -> None:
     error = refuse(table(confidence=[confidence]))
     assert (error.row, error.column, error.value) == (1, "confidence", str(confidence))
 
@@ -196,19 +200,21 @@ def test_ranks_from_0(rank: object, refuse: Callable[..., DataError]) -> None:
 
 
 @pytest.mark.parametrize("rank", [-1, 1.5, 1001, "first", "1e0", "1_0", float("nan"), ""])
-def test_what_is_no_rank(rank: object, refuse: Callable[..., DataError]) -> None:
+def test_invalid_ranks_are_refused(rank: object, refuse: Callable[..., DataError]) -> None:
     error = refuse(table(rank=[rank]))
     assert (error.row, error.column, error.value) == (1, "rank", str(rank))
 
 
-def test_no_rank_1(refuse: Callable[..., DataError]) -> None:
+def test_missing_rank_1_is_refused(refuse: Callable[..., DataError]) -> None:
     error = refuse(table(image=[1, 2, 2, 3], rank=[1, 3, 2, 2]))
     assert (error.column, error.value, error.count) == ("rank", "2", 2)
     assert "image 2," in str(error)
 
 
 @pytest.mark.parametrize("columns", [{}, {"rank": [1, 1, 1, 2, 1]}, {"model": ["m"] * 5}])
-def test_an_image_twice(columns: dict[str, list[Any]], refuse: Callable[..., DataError]) -> None:
+def test_a_repeated_image_is_refused(
+    columns: dict[str, list[Any]], refuse: Callable[..., DataError]
+) -> None:
     error = refuse(table(image=[5, 4, 5, 6, 4], **columns))
     assert (error.row, error.column, error.value, error.count) == (2, "image", "4", 2)
     assert "image 4, 5. " in str(error)
@@ -216,7 +222,7 @@ def test_an_image_twice(columns: dict[str, list[Any]], refuse: Callable[..., Dat
 
 
 @pytest.mark.parametrize("deepest", [5, 6, 62, 1000])
-def test_a_rank_twice_behind_many(deepest: int, refuse: Callable[..., DataError]) -> None:
+def test_a_repeated_late_rank_is_refused(deepest: int, refuse: Callable[..., DataError]) -> None:
     ranks = [1, 2, deepest, 1, deepest, deepest]
     error = refuse(table(image=[3, 3, 3, 9, 9, 9], rank=ranks, label=[1, 2, 3, 4, 5, 6]))
     assert (error.row, error.column, error.value, error.count) == (5, "image", "9", 1)
@@ -249,7 +255,7 @@ def test_a_class_at_two_ranks(refuse: Callable[..., DataError]) -> None:
     assert "rows 1, 2 (" in str(error)
 
 
-def test_a_class_twice_among_the_top_five(refuse: Callable[..., DataError]) -> None:
+def test_a_repeated_class_among_the_top_five(refuse: Callable[..., DataError]) -> None:
     """As an array has it, and as timm writes lists and columns by rank."""
     array = np.tile(np.arange(5), (50_000, 1))
     array[99, 3] = 1
@@ -263,7 +269,7 @@ def test_a_class_twice_among_the_top_five(refuse: Callable[..., DataError]) -> N
     assert "class 5 of image 2 at 1 and 2" in str(refuse(by_rank))
 
 
-def test_a_rank_that_only_some_rows_have(refuse: Callable[..., DataError]) -> None:
+def test_a_rank_in_some_rows_only(refuse: Callable[..., DataError]) -> None:
     error = refuse(table(image=[1, 1, 2, 3], rank=[1, 2, None, None], label=[1, 2, 3, 4]))
     assert (error.row, error.column, error.value, error.count) == (3, "rank", None, 2)
     assert "2 of 4 rows" in str(error)
@@ -272,7 +278,7 @@ def test_a_rank_that_only_some_rows_have(refuse: Callable[..., DataError]) -> No
 def test_rows_are_counted_in_the_order_of_a_large_file(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
-    """Several threads read it, and what was refused before does not count."""
+    """The file is read by several threads, and an earlier refusal does not change the count."""
     images = np.repeat(np.arange(1, 50_001), 5)
     ranks = np.tile(np.arange(1, 6), 50_000)
     labels = (images * 7 + ranks) % 1000
@@ -290,7 +296,7 @@ def test_rows_are_counted_in_the_order_of_a_large_file(
     )
 
 
-def test_a_message_names_three(refuse: Callable[..., DataError]) -> None:
+def test_a_message_lists_three_examples(refuse: Callable[..., DataError]) -> None:
     error = refuse(table(label=[0, -1, 2, -3, -4, -5]))
     assert (error.row, error.column, error.value, error.count) == (2, "label", "-1", 4)
     assert "4 of 6 rows" in str(error)
@@ -307,7 +313,7 @@ def test_several_models(predictions_table: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
-def test_the_model_is_the_files_stem_or_given(
+def test_model_name_is_the_file_stem_or_the_option(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     path = tmp_path / "ViT-B.16 (ema).csv"
@@ -332,7 +338,7 @@ def test_a_model_from_two_files(
     assert predictions_table.execute("select count(*) from predictions").fetchall() == [(3,)]
 
 
-def test_a_refusal_leaves_the_way_open(
+def test_a_refusal_does_not_block_the_next_file(
     predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., DataError]
 ) -> None:
     for wrong in (table(label=[1000]), table(image=[1, 1]), table(label=[]), table(rank=[2])):

@@ -63,7 +63,9 @@ def test_an_image(image: Any, predictions_table: duckdb.DuckDBPyConnection) -> N
         ("True", "True"),
     ],
 )
-def test_what_is_no_image(image: str, hint: str, refuse: Callable[..., DataError]) -> None:
+def test_invalid_images_are_refused(
+    image: str, hint: str, refuse: Callable[..., DataError]
+) -> None:
     error = refuse(table(image=[image]))
     assert (error.row, error.column, error.value, error.count) == (1, "image", image, 1)
     assert hint in str(error.remedy)
@@ -146,7 +148,9 @@ def test_a_ranked_list(
         ("394,0", "decimal"),
     ],
 )
-def test_what_is_no_label(label: str, hint: str, refuse: Callable[..., DataError]) -> None:
+def test_invalid_labels_are_refused(
+    label: str, hint: str, refuse: Callable[..., DataError]
+) -> None:
     error = refuse(table(label=[label, label]))
     assert (error.row, error.column, error.value, error.count) == (1, "label", label, 2)
     assert hint in str(error.remedy)
@@ -160,7 +164,7 @@ def test_lists_without_brackets_have_one_form(
     assert (error.row, error.column, error.value) == (1, "label", labels[0])
 
 
-def test_a_class_twice_in_a_list(refuse: Callable[..., DataError]) -> None:
+def test_a_repeated_class_in_a_list(refuse: Callable[..., DataError]) -> None:
     error = refuse(table(label=["7 7"]))
     assert (error.column, error.value, error.count) == ("label", "7", 1)
 
@@ -207,7 +211,7 @@ def test_confidences(
         (["0.5", "high"], 2, 1, ""),
     ],
 )
-def test_what_is_no_confidence(
+def test_invalid_confidences_are_refused(
     confidences: list[str], row: int, count: int, hint: str, refuse: Callable[..., DataError]
 ) -> None:
     error = refuse(table(confidence=confidences))
@@ -223,7 +227,7 @@ def test_what_is_no_confidence(
     st.sampled_from(["[{}]", "({},)", "({})", "array([{}])", "{}"]),
     st.sampled_from([", ", " ", ",", ";", "|"]),
 )
-def test_right_or_refused(
+def test_values_are_read_correctly_or_refused(
     predictions_table: duckdb.DuckDBPyConnection,
     labels: list[int],
     element: str,

@@ -35,7 +35,7 @@ def questions(*pairs: tuple[int, int], name: str = "any.npz") -> Questions:
 @given_any(
     st.lists(st.tuples(st.integers(1, 50_000), st.integers(0, 999)), unique=True, max_size=60)
 )
-def test_what_is_written_is_read(
+def test_questions_come_back(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]]
 ) -> None:
     image_ids, labels = [list(column) for column in zip(*pairs, strict=True)] or [[], []]
@@ -75,7 +75,7 @@ def test_has(asked: list[tuple[int, int]], found: list[bool]) -> None:
     assert questions((9, 9), (2, 7), (1, 5)).has(questions(*asked).keys).tolist() == found
 
 
-def test_nothing_is_among_no_questions() -> None:
+def test_an_empty_list_has_no_question() -> None:
     assert questions().has(questions((1, 1)).keys).tolist() == [False]
 
 
@@ -100,7 +100,7 @@ def test_nothing_is_among_no_questions() -> None:
         "",
     ],
 )
-def test_a_name_that_is_no_validation_image_s_is_refused(
+def test_other_image_names_are_refused(
     change: Change, refusal: Refusal, name: str, bad: str
 ) -> None:
     change(name, info=lambda info: with_cell(info, 3, 0, bad))
@@ -129,9 +129,7 @@ def test_a_name_that_is_no_validation_image_s_is_refused(
         "\u0663",
     ],
 )
-def test_a_label_that_is_no_class_id_is_refused(
-    change: Change, refusal: Refusal, name: str, bad: str
-) -> None:
+def test_invalid_labels_are_refused(change: Change, refusal: Refusal, name: str, bad: str) -> None:
     change(name, info=lambda info: with_cell(info, -1, 1, bad))
     error = refusal(name)
     assert (error.file, error.column, error.value, error.count) == (name, "label", bad, 1)
@@ -143,7 +141,7 @@ def with_cell(info: Any, row: int, column: int, text: str) -> Any:
     return info
 
 
-def test_the_row_of_a_later_block_and_the_number_of_offenders_are_right(tmp_path: Path) -> None:
+def test_errors_count_rows_across_blocks(tmp_path: Path) -> None:
     info = info_of(range(1, 20_001), [7] * 20_000)
     info[[10_000, 10_005, 19_000], 1] = "no"
     with pytest.raises(DataError) as caught:
@@ -156,7 +154,7 @@ def test_the_row_of_a_later_block_and_the_number_of_offenders_are_right(tmp_path
 
 @pytest.mark.parametrize("name", ["scores.npz", "raters.npz"])
 @pytest.mark.parametrize("dtype", ["<U15", "<U28"])
-def test_the_files_from_before_the_names_were_mended_are_recognised(
+def test_older_files_with_wrong_names_are_recognised(
     change: Change, refusal: Refusal, name: str, dtype: str
 ) -> None:
     def as_before(info: Any) -> Any:
@@ -171,9 +169,7 @@ def test_the_files_from_before_the_names_were_mended_are_recognised(
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "raters.npz", "golden.npz", "raters_golden.npz"])
-def test_a_question_that_stands_twice_is_refused(
-    change: Change, refusal: Refusal, name: str
-) -> None:
+def test_a_repeated_question_is_refused(change: Change, refusal: Refusal, name: str) -> None:
     change(name, info=lambda info: np.vstack([info[:5], info[2:3], info[6:]]))
     error = refusal(name)
     assert (error.file, error.row, error.column, error.count) == (name, 2, "info", 1)

@@ -47,13 +47,13 @@ def test_confidence_that_rises_with_rank(refuse: Callable[..., DataError]) -> No
     assert "1 of 2 images" in str(error)
 
 
-def test_a_rise_by_rounding_is_none(predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_a_rise_by_rounding_is_ignored(predictions_table: duckdb.DuckDBPyConnection) -> None:
     below = np.nextafter(np.float32(0.3), np.float32(0)).item()
     assert len(read(predictions_table, lists(([7, 8], [below, 0.3])))) == 2
 
 
 @pytest.mark.parametrize("ranks", ["by-confidence", "reversed"])
-def test_ranks_anew(ranks: str, predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_ranks_are_corrected(ranks: str, predictions_table: duckdb.DuckDBPyConnection) -> None:
     found = read(
         predictions_table, lists(([7, 8, 9], [0.1, 0.3, 0.6]), ([1, 2], [0.2, 0.5])), ranks=ranks
     )
@@ -61,7 +61,7 @@ def test_ranks_anew(ranks: str, predictions_table: duckdb.DuckDBPyConnection) ->
 
 
 def test_ranks_as_written(predictions_table: duckdb.DuckDBPyConnection) -> None:
-    """A distance is lower where the model is more certain."""
+    """A distance is lower if the model is more certain."""
     found = read(predictions_table, lists(([7, 8], [0.1, 0.3])), ranks="as-written")
     assert [row[:3] for row in found] == [(1, 1, 7), (1, 2, 8)]
 
@@ -76,18 +76,18 @@ def test_ranks_by_confidences_that_are_missing(refuse: Callable[..., DataError])
     assert (error.column, error.count, error.parameter) == ("confidence", 2, "ranks")
 
 
-def test_the_choices_of_the_command_line_are_those_of_the_library() -> None:
+def test_command_line_and_library_have_the_same_choices() -> None:
     assert get_args(choices.Ranks) == RANKS
     assert {"as-written", *ORDERS} == {*RANKS}
 
 
-def test_ranks_that_are_none(predictions_table: duckdb.DuckDBPyConnection) -> None:
+def test_an_unknown_ranks_option_is_refused(predictions_table: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UsageError) as caught:
         predictions.add(predictions_table, {1: 2}, ranks="best")
     assert (caught.value.parameter, caught.value.value) == ("ranks", "best")
 
 
-def test_a_row_a_rank_without_ranks(
+def test_a_row_per_rank_without_ranks(
     predictions_table: duckdb.DuckDBPyConnection, refuse: Callable[..., DataError]
 ) -> None:
     table = pa.table({"image": [1, 1, 2, 2], "label": [5, 6, 7, 8], "score": [0.2, 0.7, 0.6, 0.1]})
@@ -110,7 +110,7 @@ def test_repeats_are_left_out(
     assert [row[:3] for row in found] == [(1, 1, 6), (2, 1, 7), (3, 1, 5)]
 
 
-def test_repeats_with_other_labels_stay_refused(refuse: Callable[..., DataError]) -> None:
+def test_repeats_with_other_labels_are_still_refused(refuse: Callable[..., DataError]) -> None:
     table = pa.table({"image": [9, 1, 1, 2, 2], "label": [4, 6, 6, 7, 8]})
     error = refuse(table)
     assert (error.parameter, error.count) == (None, 2)
@@ -175,7 +175,7 @@ _CHOICES = st.lists(
 
 @given(images=st.lists(_CHOICES, min_size=1, max_size=5))
 def test_sorted_or_refused(images: list[list[tuple[int, float]]]) -> None:
-    """Ranks are taken only if confidence falls; by confidence they are Python's sort."""
+    """Ranks are accepted only if confidence falls. By confidence they match Python's sort."""
     table = lists(
         *(([label for label, _ in image], [score for _, score in image]) for image in images)
     )

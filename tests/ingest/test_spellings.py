@@ -1,4 +1,4 @@
-"""Names of classes in the lists that are in use, beside the names of some real classes."""
+"""Class names in common lists, with the names of some real classes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_names(words: list[str], labels: list[int], con: duckdb.DuckDBPyConnecti
         (["bathing tub", "cardigan"], 2, (264, 474)),
     ],
 )
-def test_a_name_of_two_classes(
+def test_an_ambiguous_name_is_refused(
     words: list[str],
     row: int,
     meant: tuple[int, int],
@@ -116,7 +116,7 @@ def test_a_name_of_two_classes(
 
 
 @pytest.mark.usefixtures("con")
-def test_a_name_of_no_list(refuse: Callable[..., DataError]) -> None:
+def test_an_unknown_name_is_refused(refuse: Callable[..., DataError]) -> None:
     error = refuse(pa.table({"image": [1, 2], "label": ["hammerhead shark", "construction crane"]}))
     assert (error.row, error.column, error.count) == (2, "label", 1)
     assert error.value == "construction crane"
@@ -152,13 +152,13 @@ def test_names_of_clip(
         (["sunglasses"], 1, (836, 837)),
         (["tub", "sunglasses"], 2, (836, 837)),
         (["construction crane", "sunglasses"], 2, (836, 837)),
-        # In any case, or beside names of no list: all classes of that name.
+        # In another case, or beside unknown names: all classes of that name.
         (["CONSTRUCTION CRANE", "partridge"], 2, (82, 86)),
         (["construction crane", "bathing tub", "cardigan"], 3, (264, 474)),
         (["construction crane", "hammerhead", "crane"], 3, (134, 517)),
     ],
 )
-def test_a_name_of_two_classes_with_those_of_clip(
+def test_an_ambiguous_name_is_refused_with_the_clip_names(
     words: list[str],
     row: int,
     meant: tuple[int, int],
@@ -187,13 +187,13 @@ def test_known_words_of_clip(clip: duckdb.DuckDBPyConnection) -> None:
     st.sampled_from([NAMES, TORCHVISION, KERAS, CLIP]),
     st.sampled_from([str, str.upper, str.lower, str.title]),
 )
-def test_right_or_refused_with_the_names_of_clip(
+def test_names_are_read_correctly_or_refused_with_the_clip_names(
     clip: duckdb.DuckDBPyConnection,
     labels: list[int],
     spelling: dict[int, str],
     case: Callable[[str], str],
 ) -> None:
-    test_right_or_refused.hypothesis.inner_test(clip, labels, spelling, case)
+    test_names_are_read_correctly_or_refused.hypothesis.inner_test(clip, labels, spelling, case)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -202,7 +202,7 @@ def test_right_or_refused_with_the_names_of_clip(
     st.sampled_from([NAMES, TORCHVISION, KERAS]),
     st.sampled_from([str, str.upper, str.lower, str.title]),
 )
-def test_right_or_refused(
+def test_names_are_read_correctly_or_refused(
     con: duckdb.DuckDBPyConnection,
     labels: list[int],
     spelling: dict[int, str],
@@ -215,5 +215,5 @@ def test_right_or_refused(
     except DataError as error:
         assert error.column == "label"
         return
-    # 'Cardigan' is the exact name of 264: a file of nothing but exact names means these.
+    # 'Cardigan' is the exact name of 264. A file with only exact names means these classes.
     assert found == labels or (case is not str and set(words) <= set(TORCHVISION.values()))

@@ -33,14 +33,14 @@ def image_ids(info: Any) -> Any:
 
 
 def original_labels(folder: Path) -> Any:
-    """Return the class id of each image, read as upstream's two files have it."""
+    """Return the class id of each image, read from upstream's two files."""
     places = {name: n for n, name in enumerate((folder / "labels.txt").read_text().split())}
     names = (folder / "validation_labels.txt").read_text().split()
     return np.array([places[name] for name in names])
 
 
 def scores_from_files(folder: Path) -> Any:
-    """Return closed_form_scores of what stands in the files of `folder`."""
+    """Return closed_form_scores of the files in `folder`."""
     raters = load(folder, "raters.npz")
     votes = Answers(*np.nonzero(raters.pop("tensor")))
     info = raters["info"]
@@ -110,7 +110,7 @@ def test_scores_by_hand(label: int, odds: float) -> None:
     assert scores[2] == pytest.approx(odds / (1 + odds))
 
 
-def test_the_original_label_is_heard_on_animals_only() -> None:
+def test_the_original_label_counts_on_animals_only() -> None:
     def score(label: int, original: int) -> Any:
         return closed_form_scores(
             labels=np.array([700, 701, label]),
@@ -154,14 +154,12 @@ def test_golden_questions_that_are_all_valid_are_refused() -> None:
     assert (caught.value.parameter, caught.value.count) == ("golden_images", 1)
 
 
-def test_the_files_are_all_there_and_nothing_else(folder: Path) -> None:
+def test_exactly_the_expected_files_are_written(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert found == {"real.json", *NPZ, *TEXTS, *MODELS}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_the_seed_determines_the_bytes(folder: Path, tmp_path: Path) -> None:
     write_synthetic(tmp_path / "again")
     write_synthetic(tmp_path / "other", seed=1)
     same_anyway = {
@@ -175,7 +173,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
         assert ((tmp_path / "other" / name).read_bytes() == content) == (name in same_anyway), name
 
 
-def test_no_zip_member_carries_the_time_of_writing(folder: Path) -> None:
+def test_zip_members_have_a_fixed_time(folder: Path) -> None:
     for name in NPZ:
         with zipfile.ZipFile(folder / name) as archive:
             assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -219,7 +217,7 @@ def test_shapes(tmp_path: Path) -> None:
     assert np.array_equal(raters["info"], scores["info"])
 
 
-def test_the_questions_are_as_upstream_has_them(folder: Path) -> None:
+def test_questions_have_the_upstream_form(folder: Path) -> None:
     info = load(folder, "scores.npz")["info"]
     assert all(re.fullmatch(r"ILSVRC2012_val_\d{8}\.JPEG", name) for name in info[:, 0])
     images, labels = image_ids(info), info[:, 1].astype(int)

@@ -1,4 +1,4 @@
-"""What is packed, piped or in a format of another kind."""
+"""Packed files, pipes and unsupported formats."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_packed_once_or_twice(
         ("ViT-B.16.csv.xz", "ViT-B.16"),
     ],
 )
-def test_a_packed_file_is_called_as_what_is_in_it(
+def test_a_packed_file_has_the_name_of_its_content(
     name: str, model: str, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     path = tmp_path / name
@@ -91,7 +91,7 @@ def test_a_packed_file_is_called_as_what_is_in_it(
     assert predictions.add(predictions_table, path) == [model]
 
 
-def test_what_a_system_leaves_in_a_zip(tmp_path: Path, take: Callable[[object], Any]) -> None:
+def test_system_files_in_a_zip_are_ignored(tmp_path: Path, take: Callable[[object], Any]) -> None:
     path = tmp_path / "mine.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a/", b"")
@@ -113,7 +113,9 @@ def test_a_zip_with_several_files(tmp_path: Path, refuse: Callable[..., DataErro
 @pytest.mark.parametrize(
     "content", [zipped(TEXT)[:40], b"PK\x05\x06" + bytes(18)], ids=["cut", "without files"]
 )
-def test_a_zip_of_no_use(content: bytes, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_a_zip_without_a_usable_file_is_refused(
+    content: bytes, tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
     path = tmp_path / "mine.zip"
     path.write_bytes(content)
     assert refuse(path).file == str(path)
@@ -132,7 +134,7 @@ def test_a_damaged_file(kind: str, tmp_path: Path, refuse: Callable[..., DataErr
 
 @pytest.mark.parametrize("kind", PACK)
 @pytest.mark.parametrize(("depth", "is_read"), [(3, True), (4, False), (30, False)])
-def test_packed_again_and_again(
+def test_nested_packing_has_a_limit(
     kind: str,
     depth: int,
     is_read: bool,
@@ -159,7 +161,7 @@ def test_gzip_in_gzip_1498_deep(tmp_path: Path, refuse: Callable[..., DataError]
 
 
 @pytest.mark.parametrize("kind", PACK)
-def test_more_than_can_be_unpacked(
+def test_a_file_beyond_the_unpacked_limit_is_refused(
     kind: str, tmp_path: Path, refuse: Callable[..., DataError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unpack, "LARGEST", 1 << 20)
@@ -170,7 +172,7 @@ def test_more_than_can_be_unpacked(
     assert error.remedy
 
 
-def test_more_than_standard_input_may_hold(
+def test_standard_input_beyond_the_limit_is_refused(
     refuse: Callable[..., DataError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unpack, "LARGEST", 1 << 20)
@@ -281,10 +283,10 @@ FOREIGN: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("suffix", ["", ".csv"])
-def test_a_format_that_realdb_does_not_read(
+def test_an_unsupported_format_is_refused(
     name: str, suffix: str, tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
-    """Its content tells, whatever it is called."""
+    """The format is detected by the content, with any file name."""
     path = tmp_path / (name + suffix)
     content, remedy = FOREIGN[name]
     path.write_bytes(content)

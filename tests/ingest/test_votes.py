@@ -35,7 +35,7 @@ def name(request: pytest.FixtureRequest) -> str:
     ),
     data=st.data(),
 )
-def test_the_answers_are_those_that_nonzero_finds(
+def test_answers_match_numpys_nonzero(
     tmp_path_factory: pytest.TempPathFactory, said: Any, data: st.DataObject
 ) -> None:
     raters, questions = said.shape
@@ -53,7 +53,7 @@ def test_the_answers_are_those_that_nonzero_finds(
         assert found.tolist() == wanted.tolist()
 
 
-def test_the_columns_are_narrow_and_the_order_is_the_file_s(synthetic: Path, name: str) -> None:
+def test_columns_are_narrow_and_keep_the_order_of_the_file(synthetic: Path, name: str) -> None:
     votes = read_votes(synthetic / name)
     with np.load(synthetic / name) as found:
         wanted = np.nonzero(found["tensor"])
@@ -63,7 +63,7 @@ def test_the_columns_are_narrow_and_the_order_is_the_file_s(synthetic: Path, nam
     assert np.array_equal(np.stack(columns), np.stack(wanted))
 
 
-def test_progress_is_told_rater_by_rater(synthetic: Path) -> None:
+def test_progress_is_reported_per_rater(synthetic: Path) -> None:
     told: list[tuple[str, int, int]] = []
     read_votes(synthetic / "golden.npz", lambda *step: told.append(step))
     assert told == [("reading golden.npz", done, 5) for done in range(1, 6)]
@@ -118,7 +118,7 @@ def test_two_answers_of_a_rater_to_a_question_are_refused(
 
 
 @pytest.mark.parametrize(("place", "rater_id"), [(1, None), (1, -1), (1, 32_768), (0, 2**40)])
-def test_ids_that_cannot_be_are_refused(
+def test_invalid_ids_are_refused(
     change: Change, refusal: Refusal, name: str, place: int, rater_id: int | None
 ) -> None:
     def spoil(ids: Any) -> Any:
@@ -145,7 +145,7 @@ def test_ids_that_cannot_be_are_refused(
         pytest.param("info", lambda info: info[:-1], id="a question fewer"),
     ],
 )
-def test_a_tensor_of_another_shape_than_ids_and_info_ask_for_is_refused(
+def test_a_tensor_that_does_not_match_ids_and_info_is_refused(
     change: Change, refusal: Refusal, source_folder: Path, name: str, member: str, other: Any
 ) -> None:
     change(name, **{member: other})

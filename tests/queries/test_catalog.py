@@ -12,7 +12,7 @@ from realdb.schema.tables import TABLES, create_table
 from realdb.store.store import Store
 from refusals import refused
 
-# Views that need more than real.json, and a file that would give it.
+# Views that need a table that real.json does not give, and a source file of the table.
 WANTING = [
     ("rated_questions", "questions", "scores.npz"),
     ("labels_at", "scores", "scores.npz"),
@@ -40,7 +40,7 @@ def installed(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in rows}
 
 
-def test_views_come_layer_by_layer() -> None:
+def test_views_are_ordered_by_layer() -> None:
     layers = [view.layer for view in catalog.views().values()]
     assert layers == sorted(layers, key=catalog.LAYERS.index)
     assert set(layers) == set(catalog.LAYERS)
@@ -66,7 +66,7 @@ def test_a_statement_keeps_its_comments() -> None:
     ("name", "near"),
     [("acuracy_by_clas", "accuracy_by_class"), ("image_label", "image_labels")],
 )
-def test_an_unknown_view_draws_the_nearest_names(name: str, near: str) -> None:
+def test_an_unknown_view_gives_near_names(name: str, near: str) -> None:
     with pytest.raises(QueryError) as caught:
         catalog.find(name)
     error = caught.value
@@ -77,12 +77,12 @@ def test_an_unknown_view_draws_the_nearest_names(name: str, near: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["zzz", "", "../labels/labels_at", "labels/labels_at", "images"])
-def test_a_name_that_is_none(name: str) -> None:
+def test_invalid_view_names_are_refused(name: str) -> None:
     with refused(QueryError, value=name):
         catalog.find(name)
 
 
-def test_tables_of_reaches_through_views() -> None:
+def test_tables_of_follows_views() -> None:
     assert catalog.tables_of("accuracy_by_class") == {"predictions", "images", "labels", "classes"}
     assert catalog.tables_of("labels_at") == {"images", "labels", "scores"}
     assert catalog.tables_of("labels_at", "accuracy_by_animal") == {
@@ -91,14 +91,14 @@ def test_tables_of_reaches_through_views() -> None:
     }
 
 
-def test_install_what_is_named_and_what_that_reads() -> None:
+def test_install_named_views_and_their_dependencies() -> None:
     con = empty_database("images", "labels", "predictions")
     catalog.install(con, ["images", "labels", "predictions"], ["accuracy"])
     assert installed(con) == {"accuracy", "scored_predictions", "scored_choices"}
     assert con.sql("from accuracy").fetchall() == []
 
 
-def test_install_what_the_tables_allow() -> None:
+def test_install_the_views_that_the_tables_allow() -> None:
     tables = ["images", "labels", "scores"]
     con = empty_database(*tables)
     catalog.install(con, tables)
@@ -117,7 +117,7 @@ def test_install_all() -> None:
     assert not {"rules_with_if", "labels_at_if", "accuracy_if"} & under_rules
 
 
-def test_install_refuses_a_view_that_lacks_its_source() -> None:
+def test_install_refuses_a_view_without_its_tables() -> None:
     con = empty_database("images", "labels")
     with refused(QueryError, "realdb ingest FOLDER", value="accuracy"):
         catalog.install(con, ["images", "labels"], ["image_labels", "accuracy"])
@@ -126,7 +126,7 @@ def test_install_refuses_a_view_that_lacks_its_source() -> None:
 
 
 @pytest.mark.parametrize(("view", "table", "file"), WANTING)
-def test_what_a_store_lacks_is_named(bare_store: Store, view: str, table: str, file: str) -> None:
+def test_missing_tables_are_named(bare_store: Store, view: str, table: str, file: str) -> None:
     held = [*bare_store.tables, "predictions"]
     con = bare_store.connect()
     catalog.install(con, held)
@@ -146,7 +146,7 @@ def test_what_a_store_lacks_is_named(bare_store: Store, view: str, table: str, f
     assert str(asked.value) == str(error)
 
 
-def test_a_table_that_a_store_lacks_is_named(bare_store: Store) -> None:
+def test_a_missing_table_in_a_query_is_named(bare_store: Store) -> None:
     with pytest.raises(QueryError) as caught:
         realdb.query("select count(*) from votes", store=bare_store.root)
     assert caught.value.value == "votes"
@@ -154,7 +154,7 @@ def test_a_table_that_a_store_lacks_is_named(bare_store: Store) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_what_a_store_has_can_be_required(synthetic_store: Store) -> None:
+def test_views_of_a_complete_store_can_be_required(synthetic_store: Store) -> None:
     held = [*synthetic_store.tables, "predictions"]
     for name in catalog.views():
         assert catalog.require(name, held) == catalog.find(name)
@@ -172,7 +172,7 @@ def test_definition() -> None:
 def two_images(
     database: Callable[..., duckdb.DuckDBPyConnection],
 ) -> duckdb.DuckDBPyConnection:
-    """Return a database in which one image has a label, and the other would have at 0.5."""
+    """Return a database in which one image has a label, and the other has one only at 0.5."""
     name = "ILSVRC2012_val_{:08d}.JPEG".format
     con = database(
         {
@@ -191,7 +191,7 @@ def two_images(
             ],
         }
     )
-    # As a connection of a store has it: what is substituted is a view.
+    # As on a connection of a store, the substituted name is a view.
     con.execute("alter table labels rename to stored_labels")
     con.execute("create view labels as select * from stored_labels")
     return con

@@ -10,14 +10,14 @@ from realdb.queries import catalog, dialects
 from refusals import refused
 
 UNDER_RULES = [name for name in catalog.views() if catalog.is_under_rules(name)]
-# What a view may not hold, a few words of what is said of it.
+# SQL that a view must not have, and a part of the message about it.
 REFUSED = [
     ("select 1.0 / 3 as x", "1.0: a decimal: write 1.0e0"),
     ("select avg(case when is_real then 1.0 else 0 end) as x from rated_questions", "a decimal"),
-    ("select list(label order by position) as x from labels", "its order is lost"),
-    ("select array_agg(label order by position) as x from labels", "its order is lost"),
-    ("select first(label order by position) as x from labels", "its order is lost"),
-    ("select any_value(label order by position) as x from labels", "its order is lost"),
+    ("select list(label order by position) as x from labels", "the order is lost"),
+    ("select array_agg(label order by position) as x from labels", "the order is lost"),
+    ("select first(label order by position) as x from labels", "the order is lost"),
+    ("select any_value(label order by position) as x from labels", "the order is lost"),
     ("select list(label) filter (where position > 1) as x from labels", "list with a filter"),
     ("select string_agg(file_name, ',' order by image_id) as x from images", "string_agg"),
     ("select percentile_cont(5e-1) within group (order by score) as x from scores", "percentile"),
@@ -36,7 +36,7 @@ REFUSED = [
     ("select len(left_out_raters) as x from pipeline_rules", "len("),
     ("select left_out_raters[1:2] as x from pipeline_rules", "a list slice"),
     ("select [a + 1 for a in left_out_raters] as x from pipeline_rules", "comprehension"),
-    ("select label + 1 as x from labels where x > 3", "x: a name that this select gives"),
+    ("select label + 1 as x from labels where x > 3", "x: an alias of this select"),
     ("select sum(label = 3) as x from labels", "a sum of booleans"),
     ("select sum(is_real) as x from rated_questions", "a sum of booleans"),
     ("select 1 as x union all by name select 2 as x", "union by name"),
@@ -79,25 +79,25 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("name", catalog.views())
-def test_no_view_means_something_else_on_another_engine(name: str) -> None:
+def test_views_have_no_faults(name: str) -> None:
     assert dialects.faults(catalog.find(name).select) == []
 
 
-def test_nor_does_the_check_of_the_predictions() -> None:
+def test_prediction_faults_has_no_faults() -> None:
     assert dialects.faults(dialects.prediction_faults()) == []
 
 
 @pytest.mark.parametrize(("select", "said"), REFUSED)
-def test_what_is_refused_is_named(select: str, said: str) -> None:
+def test_refused_sql_is_named(select: str, said: str) -> None:
     assert any(said in fault for fault in dialects.faults(select)), dialects.faults(select)
 
 
 @pytest.mark.parametrize("select", TAKEN)
-def test_what_is_taken(select: str) -> None:
+def test_portable_sql_is_accepted(select: str) -> None:
     assert dialects.faults(select) == []
 
 
-def test_a_query_may_leave_columns_without_a_name_and_divisors_without_a_guard() -> None:
+def test_queries_may_have_unnamed_columns_and_plain_divisors() -> None:
     assert dialects.faults("select sum(label) / count(*) from labels", is_view=False) == []
     assert dialects.faults("select 1.0 / count(*) from unheard_of", is_view=False)
 
@@ -133,7 +133,7 @@ def test_a_macro_becomes_a_named_query_before_the_others() -> None:
     assert dialects.without_macros("select label from labels") == "select label from labels"
 
 
-def test_without_sqlglot_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_sqlglot_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlglot", None)
     with refused(UsageError, "pip install 'realdb[spark]'"):
         dialects.spark("select 1 as x")

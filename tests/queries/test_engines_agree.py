@@ -1,8 +1,8 @@
 """Every view on another engine, row by row against DuckDB.
 
 The engine is Sail, a server of Spark Connect that starts in a second, and with the mark `spark`
-Apache Spark itself, which needs Java. A view that is new is asked here without a word more; one
-with new parameters needs a value in ARGUMENTS.
+Apache Spark itself, which needs Java. A new view is tested without a change here; new parameters
+need a value in ARGUMENTS.
 """
 
 from __future__ import annotations
@@ -101,14 +101,14 @@ def test_view_under_other_rules(pair: Pair, name: str) -> None:
     assert_same(pair.engine.query(select, OTHER_RULES), expected, view)
 
 
-def test_rules_that_are_not_given_stay(pair: Pair) -> None:
+def test_null_rules_keep_the_published_value(pair: Pair) -> None:
     select = catalog.select_if("recomputed_labels")
     rules = dict.fromkeys(OTHER_RULES) | {"threshold": 0.9}
     expected = pair.con.sql(select, params=rules)
     assert_same(pair.engine.query(select, rules), expected, catalog.find("recomputed_labels"))
 
 
-def test_what_is_wrong_with_predictions(pair: Pair) -> None:
+def test_prediction_faults(pair: Pair) -> None:
     select = dialects.prediction_faults()
     found = sorted(pair.engine.query(select).fetchall())
     assert found == sorted(pair.con.sql(select).fetchall())

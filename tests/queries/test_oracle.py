@@ -1,6 +1,6 @@
 """The views against a second, naive implementation in plain Python: on the real data and at random.
 
-Each function below says once more, in a few lines and without SQL, what a view is. Rows are tuples
+Each function below computes a view again, in a few lines and without SQL. Rows are tuples
 in the order of the columns.
 """
 
@@ -148,7 +148,7 @@ def unasked_counts(tables: Tables, scored: Rows) -> Found:
 
 
 def wilson(right: int, of: int) -> tuple[float | None, float | None]:
-    """Return the two p whose standard error puts the share Z of them away, as Wilson defines it.
+    """Return the two p that are Z standard errors away from the share, as Wilson defines them.
 
     That is (share - p)^2 = Z^2 p (1 - p) / of, a quadratic equation in p.
     """
@@ -324,7 +324,7 @@ def test_accuracy_on_the_real_data(
 # On made-up tables.
 
 IMAGES = range(1, 5)
-# Few, so that they often meet; those beside the border between animals and all else among them.
+# Few classes, so that they often coincide, with those at the border of the animals.
 LABELS = (0, 397, 398, 999)
 SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.8, 1.0]) | st.floats(0, 1)
 
@@ -394,7 +394,7 @@ def test_views_on_made_up_tables(
 
 
 def test_wilson(database: Callable[..., duckdb.DuckDBPyConnection]) -> None:
-    """The interval holds the share and lies between 0 and 1, also where all or none are right."""
+    """The interval contains the share and lies in 0 to 1, even if all or none are right."""
     columns = catalog.find("scored_predictions").about.columns
     row = dict.fromkeys(columns) | {"original_label": 0, "label_count": 1}
     models = {f"{right} of {of}": (right, of) for of in range(1, 25) for right in range(of + 1)}

@@ -1,4 +1,4 @@
-"""The views on the raters' agreement, on label pairs and on contested images, said once more.
+"""The views on agreement, label pairs and contested images against plain Python.
 
 As in test_oracle.py: naive functions in plain Python against the views, on the real data, the
 generated data and at random; and the coefficients against an independent library as well.
@@ -199,7 +199,7 @@ def assert_views_hold(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def assert_alphas_are_the_librarys(con: duckdb.DuckDBPyConnection) -> int:
-    """Compare both alphas of every group with PyPI's krippendorff, and say of how many groups."""
+    """Compare both alphas of every group with PyPI's krippendorff; return the number of groups."""
     questions = np.array([row[1:2] + row[3:6] for row in ask(con, "vote_coincidences")])
     labels, counts = questions[:, 0], questions[:, 1:]
     groups = {
@@ -219,7 +219,7 @@ def assert_alphas_are_the_librarys(con: duckdb.DuckDBPyConnection) -> int:
     compared = 0
     for group, *alphas in rows:
         counts = groups[group]
-        # The library wants two different values.
+        # The library needs two different values.
         assert (None in alphas) == (np.count_nonzero(counts.sum(axis=0)) < 2)
         if None not in alphas:
             compared += 1

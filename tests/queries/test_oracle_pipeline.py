@@ -38,7 +38,7 @@ class Rules:
 
 
 class Pipeline:
-    """What the views say, from the rows of the tables, with loops."""
+    """The rows of the views, computed from the rows of the tables with loops."""
 
     def __init__(self, tables: dict[str, Rows], rules: Rules) -> None:
         self.rules, self.tables = rules, tables

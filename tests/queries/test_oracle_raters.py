@@ -1,4 +1,4 @@
-"""The views on the raters' quality, on precision and recall and on preferences, said once more.
+"""The views on rater quality, precision and recall, and preferences against plain Python.
 
 As in test_oracle.py: naive functions in plain Python against the views, on the real data, the
 generated data and at random. The recomputed scores are taken from their view, which has an oracle
@@ -70,7 +70,7 @@ def heard(tables: Tables, round_: str, rules: Rules) -> Iterator[tuple[Question,
 
 @functools.cache
 def majority(answers: tuple[str, ...]) -> str | None:
-    """Return the answer that is there more often than any other."""
+    """Return the most frequent answer; None if there is a tie."""
     counts = Counter(answers)
     most = [answer for answer in counts if counts[answer] == max(counts.values())]
     return most[0] if len(most) == 1 else None
@@ -183,7 +183,7 @@ def operating_points(curves: Rows, rules: Rules) -> Found:
 
 
 def average_precision(ranked: dict[str, list[tuple[float, bool]]]) -> Found:
-    """Average, over the valid questions, the precision among those scored as high at least."""
+    """Average, over the valid questions, the precision among questions with at least that score."""
     for method, scored in ranked.items():
         if method != "original" and scored:
             precisions = [
@@ -211,7 +211,7 @@ def preferred_labels(tables: Tables, evidence: dict[Question, float]) -> Found:
 
 
 def wilson(wins: int, of: int) -> tuple[float | None, float | None]:
-    """Return the two p whose standard error puts the share z of them away, as Wilson defines it."""
+    """Return the two p that are z standard errors away from the share, as Wilson defines them."""
     if not of:
         return None, None
     z, won = NormalDist().inv_cdf(0.975), wins / of

@@ -16,7 +16,7 @@ from realdb.store.store import Store
 
 Image = dict[str, Any]
 
-# What each subset is, of an image with its labels, the votes on its questions, and its models.
+# The rule of each subset for an image, its labels, the votes on its questions, and its models.
 SUBSETS: dict[str, Callable[[Image], bool]] = {
     "rated": lambda image: image["is_rated"] is True,
     "unrated": lambda image: image["is_rated"] is False,
@@ -34,7 +34,7 @@ SUBSETS: dict[str, Callable[[Image], bool]] = {
     "objects": lambda image: image["original"] >= 398,
     "hard": lambda image: sum(image["wrong"]) > len(image["wrong"]) / 2,
 }
-# What some have beyond the columns of all.
+# The columns of some subsets that the others do not have.
 EXTRAS: dict[str, Callable[[Image], tuple[int, ...]]] = {
     "unanimous": lambda image: (
         len(image["votes"]),
@@ -65,7 +65,7 @@ def is_contested(answers: list[str]) -> bool:
 
 
 def images_of(con: duckdb.DuckDBPyConnection) -> dict[int, Image]:
-    """Return all that the rules ask for, image by image."""
+    """Return the inputs of the rules, image by image."""
     images: dict[int, Image] = {}
     for image, name, original, is_rated in con.execute("from images").fetchall():
         images[image] = {
@@ -124,7 +124,7 @@ def test_counts_of_the_published_files(real_store: Store, real_data: Path, name:
 
 
 @pytest.mark.parametrize("name", SUBSETS)
-def test_all_begin_with_the_same_columns(name: str) -> None:
+def test_all_start_with_the_same_columns(name: str) -> None:
     view = catalog.find(name)
     assert view.about.key == ("image_id",)
     assert list(view.about.columns)[:5] == [

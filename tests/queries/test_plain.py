@@ -85,7 +85,7 @@ def con(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_view_gives_what_the_plain_select_gives(con: duckdb.DuckDBPyConnection, name: str) -> None:
+def test_view_matches_the_plain_select(con: duckdb.DuckDBPyConnection, name: str) -> None:
     plain = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
     con.execute(f"create or replace temp table plain as {plain}")
     con.execute(f"create or replace temp table found as from {name}")
@@ -96,7 +96,7 @@ def test_view_gives_what_the_plain_select_gives(con: duckdb.DuckDBPyConnection, 
     assert con.execute("(from found except all from plain) limit 5").fetchall() == []
 
 
-def test_the_predictions_hold_every_case(con: duckdb.DuckDBPyConnection) -> None:
+def test_predictions_cover_every_case(con: duckdb.DuckDBPyConnection) -> None:
     """Models with five ranks for all images, for some and for none; each flag true, false, NULL."""
     shares = con.execute(
         "select model, avg(case when has_five_ranks then 1 else 0 end) "

@@ -1,4 +1,4 @@
-"""What is wrong with predictions that an engine reads where they are."""
+"""The faults of predictions that another engine reads in place."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_the_views_of_a_query(sql: str) -> None:
         "from pragma_table_info('accuracy')",
     ],
 )
-def test_a_query_for_the_catalogue_needs_all_views(sql: str) -> None:
+def test_a_query_of_the_catalogue_needs_all_views(sql: str) -> None:
     assert statements.views_named(duckdb.connect(), sql, TABLES) is None
 
 

@@ -1,7 +1,7 @@
 """One rule for scores and thresholds in all views: `round(score, 12) >= round(threshold, 12)`.
 
 A share of votes is a fraction, and floats of one fraction differ in their last digits by how they
-were summed up. Exact fractions say what is kept.
+were summed up. Exact fractions give the expected labels.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def test_fractions_are_compared_exactly(
 
 
 @pytest.mark.parametrize("name", catalog.views())
-def test_every_comparison_with_a_threshold_is_the_rule(name: str) -> None:
+def test_every_comparison_with_a_threshold_rounds(name: str) -> None:
     select = re.sub(r"--.*", "", catalog.find(name).select)
     compared = COMPARED.findall(select)
     assert len(compared) == len(RULE.findall(select))

@@ -1,4 +1,4 @@
-"""Every table and view file, checked against what it says of itself."""
+"""Every table and view file: the header is compared with the statement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SQL_FILES = [
     for path in sorted((CHECKOUT / folder).rglob("*.sql"))
 ]
 VIEWS = list(catalog.views())
-# What a view with parameters is asked for where any value will do.
+# Values for the parameters of views, if any value is right.
 ARGUMENTS: dict[str, object] = {
     "threshold": 0.5,
     "empty": "wrong",
@@ -85,7 +85,7 @@ def judged(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection
 
 
 @each_table_and_view
-def test_header_says_what_it_must(name: str) -> None:
+def test_header_has_all_entries(name: str) -> None:
     said = about(name)
     assert said.summary.endswith((".", "?"))
     assert said.grain
@@ -101,7 +101,7 @@ def test_header_says_what_it_must(name: str) -> None:
 
 
 @each_view
-def test_header_reads_what_the_statement_names(name: str) -> None:
+def test_header_lists_what_the_statement_reads(name: str) -> None:
     said = about(name)
     # Without a value for its parameters DuckDB binds no statement.
     select = re.sub(r"\$\w+", "null", catalog.find(name).select)
@@ -121,8 +121,8 @@ def test_header_has_the_columns_in_order(empty: duckdb.DuckDBPyConnection, name:
     assert list(about(name).columns) == [column for column, *_ in described]
 
 
-# The files of these are neither among the real ones nor generated; test_build gives them one, and
-# the build itself refuses a key that stands twice.
+# These tables have neither a real nor a generated file. test_build has files for them, and
+# the build refuses a repeated key.
 WITHOUT_FILE = ("class_names", "train_files")
 
 
@@ -132,7 +132,7 @@ def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
     if not key:
         assert len(judged.execute(f"from {source_of(name)}").fetchall()) == 1
         return
-    # A row over all groups has no group: the header says so.
+    # The key of a row over all groups is NULL, which the header mentions.
     required = [column for column in key if "NULL" not in about(name).columns[column]]
     known = " and ".join(f"{column} is not null" for column in required) or "true"
     rows, keys, without = judged.execute(
@@ -164,8 +164,8 @@ def test_file_holds_one_statement(name: str) -> None:
 
 
 @each_view
-def test_view_reads_what_stands_below_it(name: str) -> None:
-    """Tables, lower layers, and of its own layer what does not read it in turn."""
+def test_view_reads_lower_layers(name: str) -> None:
+    """A view reads tables, lower layers, and views of its layer that do not read it back."""
     view = catalog.find(name)
     layer = catalog.LAYERS.index(view.layer)
     for read in view.about.reads:
@@ -176,7 +176,7 @@ def test_view_reads_what_stands_below_it(name: str) -> None:
 
 
 def all_read_by(name: str) -> set[str]:
-    """Return the views that the view `name` reads, itself or through others."""
+    """Return the views that the view `name` reads, directly or through others."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
@@ -206,7 +206,7 @@ def test_sqlfluff(linter: Any, file: str) -> None:
     ] == []
 
 
-# Wilson's interval, which has a copy in each view that needs it: no view can call another's.
+# Each view with Wilson's interval has a copy of the formula, as views cannot share it.
 
 WILSON = [name for name in VIEWS if "Wilson" in catalog.find(name).about.source]
 
@@ -230,5 +230,5 @@ def test_copies_of_wilsons_interval_are_identical(name: str) -> None:
 
 
 @each_view
-def test_what_has_wilsons_interval_says_so(name: str) -> None:
+def test_header_names_wilson_where_the_statement_has_it(name: str) -> None:
     assert (name in WILSON) == bool(re.search(r"\bsqrt\(|\bas z\b", catalog.find(name).select))

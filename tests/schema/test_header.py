@@ -50,14 +50,14 @@ def test_columns_keep_their_order() -> None:
     assert list(header.parse(text, "animals.sql").columns) == names
 
 
-def test_what_is_not_said_is_empty() -> None:
+def test_missing_entries_are_empty() -> None:
     said = header.parse("-- Cats.\n--\n-- key: name\n-- name: the cat's\n", "cats.sql")
     assert (said.grain, said.key, said.reads, said.rule, said.source) == ("", ("name",), (), "", "")
     assert (said.parameters, said.references) == ({}, ())
 
 
 @pytest.mark.parametrize("reference", ["a", "a ->", "-> b", "a -> b -> c", "a -> b, c"])
-def test_another_form_of_a_reference_is_refused(reference: str) -> None:
+def test_an_invalid_reference_is_refused(reference: str) -> None:
     text = f"-- Cats.\n--\n-- key: a\n-- references: x -> y; {reference}\n-- a: one\n"
     with refused(RealdbError, "cats.sql", column="references", value=reference):
         header.parse(text, "cats.sql")
@@ -84,7 +84,7 @@ def test_one_row_has_no_key() -> None:
         ("-- Cats.\n--\n-- grain: one row per cat\n-- name: the cat's\n", {"column": "key"}),
     ],
 )
-def test_another_form_is_refused(text: str, fields: dict[str, object]) -> None:
+def test_an_invalid_header_is_refused(text: str, fields: dict[str, object]) -> None:
     with pytest.raises(RealdbError) as caught:
         header.parse(text, "schema/cats.sql")
     assert str(caught.value).startswith("schema/cats.sql: ")

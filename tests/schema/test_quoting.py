@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from realdb.schema import quoting
 
-# What UTF-8 can say, which is what DuckDB takes; SQL text ends at a NUL.
+# Text that UTF-8 can encode, as DuckDB requires; SQL text ends at a NUL.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 

@@ -7,7 +7,7 @@ from realdb.schema.tables import TABLES, create_table, header_of, sql_path, with
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_references_are_to_the_key_of_a_table(table: str) -> None:
+def test_references_point_to_the_key_of_a_table(table: str) -> None:
     con = duckdb.connect()
     for name in TABLES:
         create_table(con, name)

@@ -1,4 +1,4 @@
-"""Prediction files run nothing, and read nothing but themselves."""
+"""Prediction files run no code and read no other files."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_macro_of_a_database_file_is_not_run(
 
 
 @pytest.mark.parametrize("how", ["absolute", "above", "link", "number"])
-def test_a_dataset_folder_names_only_its_own_files(
+def test_a_dataset_folder_cannot_name_other_files(
     how: str, predictions_table: Any, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dataset"

@@ -1,4 +1,4 @@
-"""Names are data: a terminal shows them, and obeys none of them."""
+"""Names are data: control characters in them do not reach a terminal."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_name_of_a_file(store: Path) -> None:
         assert not re.search("^d", text, re.MULTILINE), "the name ends its line"
 
 
-def test_a_pipe_gets_what_is_there(store: Path) -> None:
+def test_names_are_not_escaped_in_a_pipe(store: Path) -> None:
     command = [sys.executable, "-m", "realdb", "sql", "select model from predictions limit 1"]
     done = subprocess.run([*command, str(store)], capture_output=True, check=True)
     assert done.stdout.decode() == f'model\n"{NASTY}"\n'
@@ -132,6 +132,6 @@ def test_an_empty_name_is_refused(name: str, store: Path, synthetic: Path) -> No
         ("\x9b\u2028\udcff", "\\x9b\\u2028\\udcff"),
     ],
 )
-def test_what_is_visible(text: str, shown: str) -> None:
+def test_visible_text_is_kept(text: str, shown: str) -> None:
     assert visible_cell(text) == shown
     assert visible_cell(shown) == shown

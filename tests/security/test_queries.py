@@ -1,4 +1,4 @@
-"""A query only reads. Each attack is tried in every place that takes SQL, on a store of its own.
+"""Queries can only read. Each attack is tried in every place that takes SQL, on a new store.
 
 Afterwards no file of the store has changed, and no file has appeared beside it.
 """
@@ -21,7 +21,7 @@ from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
 from realdb.store.store import Store, resolve
 
-# What is written stands in TARGET: a table of the store, CURRENT, or a new file.
+# TARGET is the file to write: a table of the store, CURRENT, or a new file.
 WRITES = [
     "with x as (copy (from labels where image_id > 1000) to '{target}' (format parquet)) from x",
     "with x as (copy (select 'elsewhere') to '{target}' (format csv)) from x",
@@ -197,7 +197,7 @@ def test_a_query_changes_no_setting_and_loads_nothing(place: str, secret: Path) 
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_the_command_line_says_so_in_one_line(store: Store) -> None:
+def test_command_line_prints_one_line(store: Store) -> None:
     sql = WRITES[0].format(target=store.parquet("labels"))
     for arguments in (["sql", sql], ["sql", f"explain analyze {sql}"], ["export", sql, "-"]):
         command = [sys.executable, "-m", "realdb", *arguments]
@@ -210,8 +210,8 @@ def test_the_command_line_says_so_in_one_line(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_the_connection_is_locked_as_well(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the parse tree lets pass, the connection still opens no other file."""
+def test_the_connection_is_locked_too(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection opens no other file even if the check of the parse tree passes."""
     from realdb.queries import statements
 
     monkeypatch.setattr(statements, "require_reading", lambda *_: None)
@@ -222,7 +222,7 @@ def test_the_connection_is_locked_as_well(secret: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_pivot_reads_where_its_columns_are_named() -> None:
+def test_a_pivot_with_named_columns_is_allowed() -> None:
     named = "pivot labels on label in (1, 2) using count(*) group by position"
     for query in (named, f"from ({named}) where position = 0"):
         assert by_query(query)
@@ -270,14 +270,14 @@ def test_stored_models_and_prediction_files_are_read(
 
 
 def test_a_store_in_a_folder_with_an_odd_name(synthetic_store: Store, tmp_path: Path) -> None:
-    """To DuckDB's readers a path is a pattern, and the lock compares what they open."""
+    """DuckDB's readers expand a path as a pattern, and the lock compares the resulting files."""
     without = shutil.ignore_patterns("realdb.duckdb")
     root = shutil.copytree(synthetic_store.root, tmp_path / "it's [a] *?", ignore=without)
     assert realdb.query("select count(*) from images", store=root).fetchall() == [(50_000,)]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet", "csv.gz"])
-def test_a_table_of_ones_own(suffix: str, store: Store, tmp_path: Path) -> None:
+def test_a_users_table(suffix: str, store: Store, tmp_path: Path) -> None:
     path = tmp_path / f"it's mine.{suffix}"
     form = {"csv.gz": "csv, compression gzip"}.get(suffix, suffix)
     target = quoting.literal(str(path))
@@ -310,7 +310,7 @@ def test_a_table_of_ones_own(suffix: str, store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["labels", "Accuracy", "predictions"])
 @pytest.mark.usefixtures("store")
-def test_a_table_of_ones_own_hides_none_of_realdb(name: str, secret: Path) -> None:
+def test_a_users_table_cannot_hide_a_realdb_table(name: str, secret: Path) -> None:
     with pytest.raises(RealdbError) as caught:
         realdb.query("select 1", tables={name: secret})
     assert caught.value.value == name

@@ -133,10 +133,10 @@ def some_truth(votes: VoteArrays, classes: int = 2) -> npt.NDArray[np.int64]:
     return truth
 
 
-# What there is to know about votes.
+# Properties of votes.
 
 
-def test_votes_that_are_none_are_refused() -> None:
+def test_invalid_votes_are_refused() -> None:
     with refused(DataError, parameter="answer", row=1, value=3, count=1):
         votes_of([(0, 0, 2), (0, 1, 3)], 1, 2)
     with refused(DataError, parameter="item", row=0, value=-1, count=1):
@@ -200,7 +200,7 @@ def test_majority_by_hand() -> None:
 def test_weighted_by_hand() -> None:
     votes = votes_of([(0, 0, YES), (0, 1, NO), (0, 2, MAYBE), (1, 2, YES)], 2, 3)
     assert weighted_vote(votes, [3, 1, 4])[:, 1].tolist() == [5 / 8, 1]
-    # Nothing but a rater who counts for nothing.
+    # The only rater has weight 0.
     assert weighted_vote(votes, [3, 1, 0])[:, 1].tolist() == [3 / 4, 0.5]
     for wrong in ([1, 1], [1, -1, 1], [1, np.nan, 1]):
         with refused(UsageError, "3 ", parameter="weight", count=3):
@@ -219,7 +219,7 @@ def test_agreement_by_hand() -> None:
 # EM.
 
 
-def test_dawid_and_skene_on_their_own_table() -> None:
+def test_dawid_and_skenes_example() -> None:
     """The published estimates, to the two digits that they are printed with.
 
     From the paper: the class probabilities and observer 1's error rates. The
@@ -315,7 +315,7 @@ def assert_is_naive(fit: Fit, expected: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize("is_clamped", [False, True])
 @pytest.mark.parametrize("smoothing", [0, 0.7])
 @pytest.mark.parametrize(("classes", "answers"), [(2, 3), (3, 3), (2, 2), (4, 4)])
-def test_dawid_skene_is_the_naive_em(
+def test_dawid_skene_matches_naive_em(
     classes: int, answers: int, smoothing: float, is_clamped: bool
 ) -> None:
     soft = VALIDITY if (classes, answers) == (2, 3) else np.eye(classes)
@@ -334,14 +334,14 @@ def test_dawid_skene_is_the_naive_em(
     assert_is_naive(fit, naive_em(votes, soft, truth, smoothing, 8))
     for known, row in zip(truth, fit.posterior, strict=True):
         assert known < 0 or row[known] == 1
-    # Who never answers may answer anything.
+    # A rater without answers can have any probabilities.
     np.testing.assert_allclose(fit.confusion[-1], 1 / answers)
 
 
 @pytest.mark.parametrize("is_clamped", [False, True])
 @pytest.mark.parametrize("smoothing", [0, 2])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_one_coin_is_the_naive_em(classes: int, smoothing: float, is_clamped: bool) -> None:
+def test_one_coin_matches_naive_em(classes: int, smoothing: float, is_clamped: bool) -> None:
     votes = drawn(classes, classes=classes, answers=classes)
     truth = some_truth(votes, classes) if is_clamped else np.full(votes.items, -1)
     fit = one_coin(votes, truth=truth, smoothing=smoothing, tolerance=-np.inf, max_iterations=8)
@@ -350,7 +350,7 @@ def test_one_coin_is_the_naive_em(classes: int, smoothing: float, is_clamped: bo
 
 @pytest.mark.parametrize("smoothing", [0, 1])
 @pytest.mark.parametrize("seed", range(6))
-def test_the_objective_never_falls(seed: int, smoothing: float) -> None:
+def test_the_objective_never_decreases(seed: int, smoothing: float) -> None:
     votes = drawn(seed, items=200)
     truth = some_truth(votes) if seed % 2 else None
     for fit in (
@@ -365,7 +365,7 @@ def test_the_objective_never_falls(seed: int, smoothing: float) -> None:
             assert (fit.objective == fit.log_likelihood).all()
 
 
-def test_converged_means_that_nothing_moves_any_more() -> None:
+def test_converged_means_that_nothing_changes() -> None:
     votes = drawn(3, items=300)
     fit = dawid_skene(votes, tolerance=1e-13, max_iterations=5000)
     assert fit.converged
@@ -377,7 +377,7 @@ def test_converged_means_that_nothing_moves_any_more() -> None:
     assert (early.converged, early.iterations) == (False, 2)
 
 
-def test_neither_order_nor_repetition_changes_a_bit() -> None:
+def test_order_and_repetition_do_not_change_the_result() -> None:
     votes = drawn(1)
     order = np.random.default_rng(0).permutation(len(votes.item))
     shuffled = VoteArrays(
@@ -395,7 +395,7 @@ def test_neither_order_nor_repetition_changes_a_bit() -> None:
         assert (other.objective == fit.objective).all()
 
 
-def test_em_finds_what_the_votes_were_drawn_from() -> None:
+def test_em_recovers_the_simulated_parameters() -> None:
     rng = np.random.default_rng(5)
     items, raters = 20_000, 10
     truth = (rng.random(items) < 0.3).astype(int)
@@ -415,7 +415,7 @@ def test_em_finds_what_the_votes_were_drawn_from() -> None:
     assert ((fit.posterior[:, 1] > 0.5) == truth).mean() > by_majority + 0.005
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     votes = drawn(0)
     with refused(UsageError, "3 answers", parameter="soft_label", value=(2, 2)):
         dawid_skene(votes, soft_label=np.eye(2))
@@ -438,7 +438,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 # The votes of the database.
 
 
-def test_a_round_is_the_table(synthetic_store: Store) -> None:
+def test_from_the_table_of_votes(synthetic_store: Store) -> None:
     with synthetic_store.connect(["votes"]) as con:
         for name in ("main", "golden", "expert"):
             found = read_round(con, name)
@@ -458,7 +458,7 @@ def test_a_round_is_the_table(synthetic_store: Store) -> None:
             read_round(con, "another")
 
 
-def test_truth_and_weights_find_their_place() -> None:
+def test_truth_and_weights_are_aligned() -> None:
     votes = votes_of([(0, 0, YES), (1, 1, NO), (2, 2, NO)], 3, 3)
     ids = np.array
     asked = Round(
@@ -481,7 +481,7 @@ def real_round(real_store: Store) -> Round:
 
 
 def test_on_the_real_votes(real_round: Round, real_store: Store) -> None:
-    """What EM makes of the paper's votes, and how it fits what was published."""
+    """The result of EM on the paper's votes, compared with the published labels."""
     votes = real_round.votes
     assert (len(votes.item), votes.items, votes.raters) == (924_810, 184_962, 85)
     assert votes.patterns.code.shape == (5, 99_219)
@@ -527,7 +527,7 @@ def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: VoteArrays) -> No
     assert table.index.tolist() == np.unique(votes.item).tolist()
     expected, found = table.to_numpy(), mine[table.index]
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    # The same labels, where it is not a tie but for rounding.
+    # The same labels, except for ties up to rounding.
     first, second = np.sort(expected, axis=1)[:, :-3:-1].T
     clear = first - second > 1e-6
     assert (found.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
@@ -535,7 +535,7 @@ def compare(theirs: Any, mine: npt.NDArray[np.float64], votes: VoteArrays) -> No
 
 
 def compact(votes: VoteArrays) -> VoteArrays:
-    """Return the votes with the items that have any, for crowd-kit knows no others."""
+    """Return the votes with the items that have votes, as crowd-kit has no other items."""
     asked, item = np.unique(votes.item, return_inverse=True)
     return VoteArrays(
         item=item,
@@ -618,7 +618,7 @@ def test_crowdkit_weights_by_agreement_with_the_majority(crowdkit: Any) -> None:
     rows = zip(votes.item[once], votes.rater[once], votes.answer[once], strict=True)
     votes = votes_of(list(rows), votes.items, votes.raters)
     soft = np.eye(3)
-    # A tie goes to whichever class comes first there.
+    # crowd-kit gives a tie to the first class.
     majority = crowdkit.MajorityVote().fit_predict(frame(votes)).sort_index()
     weight = agreement(votes, majority.to_numpy(), soft_label=soft)
     skills = crowdkit.Wawa().fit(frame(votes)).skills_.sort_index()

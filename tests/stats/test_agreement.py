@@ -100,7 +100,7 @@ def test_krippendorffs_example() -> None:
     found = of(answers)
     assert round(found["nominal_alpha"], 3) == 0.743
     assert round(found["ordinal_alpha"], 3) == 0.815
-    # The diagonal and the margins of the coincidence matrix printed there.
+    # The diagonal and the margins of the coincidence matrix in the paper.
     matrix = agreement.coincidences(answers).sum(axis=0)
     assert matrix.diagonal() == pytest.approx([7, 10, 8, 4, 3])
     assert matrix.sum(axis=0) == pytest.approx([9, 13, 10, 5, 3])
@@ -114,14 +114,14 @@ def test_the_example_of_fleiss_kappa() -> None:
 
 @pytest.mark.parametrize("raters", [(2,), (5,), (14,), (2, 3, 7)])
 @pytest.mark.parametrize("answers", [2, 3, 5])
-def test_coefficients_are_those_of_the_definition(raters: tuple[int, ...], answers: int) -> None:
+def test_coefficients_match_the_definition(raters: tuple[int, ...], answers: int) -> None:
     rng = np.random.default_rng(answers)
     chances = rng.dirichlet(np.ones(answers), size=20)
     counts = rng.multinomial(rng.choice(raters, size=20), chances)
     assert list(of(counts).values()) == pytest.approx(naive(counts.tolist()), abs=1e-12)
 
 
-def test_nothing_to_agree_on() -> None:
+def test_no_pairs_of_votes() -> None:
     same = of(np.array([[0, 0, 5], [0, 0, 2]]))
     assert same.pop("observed_agreement") == 1
     assert all(map(math.isnan, same.values()))
@@ -139,8 +139,8 @@ def test_perfect_agreement() -> None:
 
 
 @pytest.mark.parametrize(("by", "groups"), [(None, 1), ("animal", 2), ("class", 1000)])
-def test_votes_are_those_of_the_views(synthetic_store: Store, by: str | None, groups: int) -> None:
-    """The coefficients of all images, once each, are those that the views give."""
+def test_votes_match_the_views(synthetic_store: Store, by: str | None, groups: int) -> None:
+    """The coefficients of all images, each sampled once, are those of the views."""
     con = synthetic_store.connect()
     catalog.install(con, synthetic_store.names, ["agreement", "agreement_by_class"])
     view = con.view("agreement_by_class" if by == "class" else "agreement")
@@ -166,7 +166,7 @@ def test_votes_without_rows(database: Callable[..., duckdb.DuckDBPyConnection]) 
 
 
 @pytest.mark.parametrize("raters", [(5,), (2, 3, 5)])
-def test_samples_are_those_of_a_loop(raters: tuple[int, ...]) -> None:
+def test_samples_match_a_loop(raters: tuple[int, ...]) -> None:
     questions = made_up(np.random.default_rng(4), images=12, raters=raters)
     found = agreement.resample(questions, replicates=25, seed=9)
     assert found.shape == (4, 3, 25)
@@ -191,7 +191,7 @@ def test_the_seed_gives_the_samples() -> None:
     assert (agreement.resample(questions, replicates=10, seed=3) == first).all()
     assert (agreement.resample(questions, replicates=20, seed=3)[:, :, :10] == first).all()
     assert not (agreement.resample(questions, replicates=10, seed=4) == first).any()
-    # A group has the same samples beside other groups as by itself.
+    # A group has the same samples with and without other groups.
     one = questions._replace(group=np.where(questions.group == 0, 0, 1))
     assert (agreement.resample(one, replicates=10, seed=3)[:, 0] == first[:, 0]).all()
 
@@ -211,7 +211,7 @@ def test_an_interval_is_between_the_quantiles_of_the_samples() -> None:
     assert (wide[1] > high).all()
 
 
-def test_intervals_where_a_coefficient_is_not_always_known() -> None:
+def test_intervals_of_a_coefficient_that_is_sometimes_undefined() -> None:
     # Group 0 asks about two images; where only the first is drawn, all votes are the same. Group 1
     # asks about one image, twice; in group 2 all votes are the same anyway.
     questions = agreement.QuestionVotes(
@@ -229,7 +229,7 @@ def test_intervals_where_a_coefficient_is_not_always_known() -> None:
     assert np.isnan([low[1:, 2], high[1:, 2]]).all()
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_intervals_have_their_nominal_coverage() -> None:
     rng = np.random.default_rng(5)
     everything = made_up(rng, images=100_000, raters=(5,))
     truth = list(of(everything.answers).values())

@@ -8,7 +8,7 @@ from realdb.stats.intervals import wilson
 
 
 @pytest.mark.parametrize("total", [1, 2, 10, 46_837])
-def test_wilson_is_where_the_score_test_turns(total: int) -> None:
+def test_wilson_ends_match_the_score_test(total: int) -> None:
     """Its ends are the shares p whose score (x/n - p) / sqrt(p (1 - p) / n) is 1.96."""
     for correct in {0, 1, total // 2, total - 1, total}:
         low, high = wilson(correct, total)

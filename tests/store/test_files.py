@@ -24,7 +24,7 @@ def text_of(path: Path) -> str:
     return (path / "part" if path.is_dir() else path).read_text()
 
 
-# One name for each place where a longer or an unlucky one might fail.
+# Names at the limits of length and with special characters.
 NAMES = ["a b.csv", "old", ".hidden", "x" * 252]
 
 
@@ -48,7 +48,7 @@ def test_replacing(tmp_path: Path, name: str, is_folder: bool) -> None:
 @pytest.mark.parametrize("is_folder", [False, True])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("is_check", [False, True])
-def test_what_fails_leaves_nothing(
+def test_a_failed_write_leaves_no_file(
     tmp_path: Path, error: type[BaseException], is_check: bool, is_folder: bool
 ) -> None:
     target = tmp_path / "out"
@@ -70,7 +70,7 @@ def test_what_fails_leaves_nothing(
 def test_a_folder_that_cannot_be_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], fails_at: int
 ) -> None:
-    """Its place is free by then: the old one goes back."""
+    """If the old folder has been moved away, it is moved back."""
     target = tmp_path / "tree"
     make(target, "old", is_folder=True)
     moves: list[Path] = []
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_moved(
     assert names(tmp_path) == ["tree"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(FileNotFoundError),
         files.replacing(tmp_path / "nowhere" / "a.csv"),
@@ -98,8 +98,8 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_a_file_has_the_usual_rights(tmp_path: Path) -> None:
-    """The temporary folder is its owner's alone, and what is made in it is not."""
+def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    """The temporary folder is private, and the files made in it have the usual permissions."""
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "part").touch()
     for is_folder, usual in ((True, tmp_path / "plain"), (False, tmp_path / "plain" / "part")):
@@ -115,11 +115,11 @@ def test_put(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a", "b"]
 
 
-# What may be written where.
+# Which files may be written.
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.PQ", "a"])
-def test_a_parquet_file_that_is_there(tmp_path: Path, name: str) -> None:
+def test_an_existing_parquet_file(tmp_path: Path, name: str) -> None:
     out = tmp_path / name
     files.require_parquet(out, force=False)
     out.touch()

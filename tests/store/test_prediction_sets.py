@@ -53,7 +53,7 @@ def held() -> Iterator[Held]:
 
 @pytest.fixture
 def put(held: Held, tmp_path: Path) -> Callable[..., list[str]]:
-    """Return a function that stores rows, and returns what became of each model."""
+    """Return a function that stores rows, and returns the status of each model."""
 
     def put(rows: Sequence[Row], root: Path = tmp_path, **options: object) -> list[str]:
         facts = {"provenance": SOURCE, "where": "new.csv"} | options
@@ -64,7 +64,7 @@ def put(held: Held, tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def stored(root: Path) -> list[Row]:
-    """Return all that is stored, as a connection sees it, in the order in which it stands."""
+    """Return all stored rows, as read by a connection, in their order."""
     con = duckdb.connect()
     create_table(con, "predictions")
     prediction_sets.show(con, root)
@@ -104,7 +104,7 @@ def test_a_file_is_named_by_its_model(model: str, name: str, tmp_path: Path) -> 
     assert prediction_sets.path(tmp_path, model) == tmp_path / "predictions" / f"{name}.parquet"
 
 
-def test_a_name_with_capital_letters_is_told_by_its_checksum(tmp_path: Path) -> None:
+def test_a_file_name_with_capitals_has_a_checksum(tmp_path: Path) -> None:
     name = prediction_sets.path(tmp_path, "ViT").name
     assert name == "ViT~caa40cff511c.parquet"
 
@@ -118,7 +118,7 @@ def test_no_two_models_share_a_file_on_any_system(tmp_path: Path) -> None:
     assert max(len(file.name) for file in files) < 200
 
 
-# What is stored.
+# Storing.
 
 
 def test_rows_are_stored_by_model(put: Callable[..., list[str]], tmp_path: Path) -> None:
@@ -131,9 +131,7 @@ def test_rows_are_stored_by_model(put: Callable[..., list[str]], tmp_path: Path)
     assert sorted(stored(tmp_path)) == [*sorted(VIT), ("b", 1, 1, 3, None)]
 
 
-def test_what_is_known_of_it_stands_in_the_file(
-    put: Callable[..., list[str]], tmp_path: Path
-) -> None:
+def test_provenance_is_stored_in_the_file(put: Callable[..., list[str]], tmp_path: Path) -> None:
     put(VIT)
     (row,) = prediction_sets.listed(tmp_path).fetchall()
     *known, added_at = row
@@ -143,7 +141,7 @@ def test_what_is_known_of_it_stands_in_the_file(
     assert metadata[b"added_at"].decode() == f"{added_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def test_what_is_not_known_is_null(put: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_unknown_provenance_is_null(put: Callable[..., list[str]], tmp_path: Path) -> None:
     put(VIT, provenance={})
     (row,) = prediction_sets.listed(tmp_path).fetchall()
     assert row[4:8] == (None, None, None, None)
@@ -171,7 +169,7 @@ def test_the_same_rows_change_nothing(put: Callable[..., list[str]], tmp_path: P
 def test_other_rows_are_refused(
     rows: list[Row], put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """Nothing of the file is stored, its other models neither."""
+    """No model of the file is stored."""
     put(VIT)
     was = prediction_sets.path(tmp_path, "ViT").read_bytes()
     with pytest.raises(DataError) as caught:
@@ -192,7 +190,7 @@ def test_replace(put: Callable[..., list[str]], tmp_path: Path) -> None:
     assert prediction_sets.listed(tmp_path).fetchall()[0][4] == "b.csv"
 
 
-def test_what_was_stored_just_now_is_not_replaced(put: Callable[..., list[str]]) -> None:
+def test_a_model_of_the_same_call_is_not_replaced(put: Callable[..., list[str]]) -> None:
     put(VIT)
     with pytest.raises(DataError) as caught:
         put(OTHER, replace=True, fresh=["ViT"])
@@ -245,10 +243,10 @@ def test_a_failing_write_leaves_no_trace(
     assert {name: (tmp_path / "predictions" / name).read_bytes() for name in names(tmp_path)} == was
 
 
-# What is shown, listed and removed.
+# Reading, listing and removing.
 
 
-def test_shown_beside_what_is_given(
+def test_stored_models_are_added_to_the_predictions_of_the_call(
     put: Callable[..., list[str]], held: Held, tmp_path: Path
 ) -> None:
     con = held([("mine", 1, 1, 2, 0.5)])
@@ -260,12 +258,12 @@ def test_shown_beside_what_is_given(
     everything = con.execute("select distinct model from predictions order by 1").fetchall()
     assert everything == [("ViT",), ("mine",)]
     assert con.execute("describe predictions").fetchall()[0][:2] == ("model", "VARCHAR")
-    # The files that are shown are those that were checked.
+    # The connection reads the files that were checked.
     put([("later", 1, 1, 1, None)])
     assert con.execute("select count(*) from predictions").fetchall() == [(4,)]
 
 
-def test_of_many_files_it_is_known_which_images_they_have(
+def test_image_statistics_of_many_files_are_known(
     held: Held, put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     for model in ("a", "b"):
@@ -276,7 +274,7 @@ def test_of_many_files_it_is_known_which_images_they_have(
     assert (known["min"], known["max"]) == (1, 50_000)
 
 
-def test_nothing_is_stored(tmp_path: Path) -> None:
+def test_an_empty_store_has_no_models(tmp_path: Path) -> None:
     assert prediction_sets.listed(tmp_path).fetchall() == []
     assert len(prediction_sets.listed(tmp_path).columns) == 9
     prediction_sets.sweep(tmp_path)
@@ -320,7 +318,7 @@ def flipped(content: bytes, place: int) -> bytes:
     return bytes(damaged)
 
 
-def test_no_bit_of_a_stored_model_changes_unseen(
+def test_changed_bits_of_a_stored_model_are_detected(
     put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     put(VIT)
@@ -353,7 +351,7 @@ def test_models_of_an_older_realdb_have_no_checksums(
     prediction_sets.write_checksums(tmp_path, unknown)
     assert len(stored(tmp_path)) == 4
     assert len(names(tmp_path)) == 2
-    # One that is replaced has them at once.
+    # A replaced model has checksums.
     (tmp_path / "predictions" / "b.checksums.json").unlink()
     assert put([("b", 1, 1, 4, None)], replace=True) == ["replaced"]
     assert len(names(tmp_path)) == 2
@@ -407,7 +405,7 @@ def test_a_folder_that_cannot_be_written(put: Callable[..., list[str]], tmp_path
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_nobody_waits_for_ever(
+def test_waiting_for_the_lock_ends(
     put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(VIT)
@@ -479,7 +477,7 @@ def test_a_killed_process_leaves_whole_files(stop_at: str, tmp_path: Path) -> No
     left = [*(tmp_path / "predictions").glob("*.partial")]
     assert left, "stopped too late"
     assert {row[0] for row in prediction_sets.listed(tmp_path).fetchall()} == before
-    # The lock went with the process: the next one does not wait, and takes up what is left.
+    # The lock ended with the process: the next one does not wait, and adds the rest.
     prediction_sets.sweep(tmp_path)
     assert names(tmp_path) == {f"{model}.parquet" for model in before}
     again = start(tmp_path, "a")
@@ -502,10 +500,10 @@ def test_a_reader_is_not_disturbed(put: Callable[..., list[str]], tmp_path: Path
 
 
 @pytest.mark.parametrize("is_locked", [False, True])
-def test_a_removal_is_told_from_other_errors(
+def test_a_removed_file_is_distinguished_from_other_errors(
     is_locked: bool, put: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """A locked connection may not look for a folder in place of the file, and says so."""
+    """A locked connection may not look for a folder in place of the file, which is an error."""
     put([("m", 1, 1, 1, None)])
     (path,) = prediction_sets.files(tmp_path)
     con = duckdb.connect()

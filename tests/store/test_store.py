@@ -69,10 +69,10 @@ def builds(root: Path) -> set[str]:
     return {path.name for path in (root / "builds").iterdir()}
 
 
-# What a build leaves, and when.
+# The files of builds.
 
 
-def test_a_published_build_is_in_force(tmp_path: Path) -> None:
+def test_a_published_build_is_current(tmp_path: Path) -> None:
     made = publish(tmp_path, 7)
     assert (tmp_path / "CURRENT").read_bytes() == f"{made.build_id}\n".encode()
     assert stores.resolve(tmp_path) == made
@@ -89,7 +89,7 @@ def test_a_published_build_is_in_force(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["it's é", 'a "b"; c', "a[b]", "a*b"])
-def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+def test_any_folder_name_works(tmp_path: Path, name: str) -> None:
     if os.name == "nt" and set(name) & set('"*'):
         pytest.skip("no file name on Windows")
     publish(tmp_path / name, 7)
@@ -121,7 +121,7 @@ def test_views_that_cannot_be_created_leave_no_trace(tmp_path: Path) -> None:
     assert tree(tmp_path) == was
 
 
-def test_a_key_that_stands_twice_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_repeated_key_leaves_no_trace(tmp_path: Path) -> None:
     publish(tmp_path)
     was = tree(tmp_path)
     with (
@@ -146,7 +146,7 @@ def test_a_refused_file_leaves_the_store_as_it_was(synthetic: Path, tmp_path: Pa
     assert tree(tmp_path / "store") == was
 
 
-def test_what_is_not_ours_is_not_swept(tmp_path: Path) -> None:
+def test_foreign_files_are_not_removed(tmp_path: Path) -> None:
     publish(tmp_path)
     (tmp_path / "builds" / "mine").mkdir()
     (tmp_path / "thesis.partial").touch()
@@ -155,7 +155,7 @@ def test_what_is_not_ours_is_not_swept(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.partial").is_file()
 
 
-def test_what_a_killed_ingest_left_is_swept(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_ingest_are_removed(tmp_path: Path) -> None:
     publish(tmp_path)
     left = tmp_path / "builds" / "20200101T000000Z-0123abcd.partial"
     (left / "tables").mkdir(parents=True)
@@ -167,10 +167,10 @@ def test_what_a_killed_ingest_left_is_swept(tmp_path: Path) -> None:
     assert not [name for name in tree(tmp_path) if "partial" in name]
 
 
-def test_a_build_goes_a_day_after_it_was_replaced(tmp_path: Path) -> None:
+def test_a_replaced_build_is_removed_after_a_day(tmp_path: Path) -> None:
     made = [publish(tmp_path).build_id for _ in range(3)]
     for hours, gone in ((23.9, 0), (0.2, 2), (30, 4)):
-        # As if the clock had gone on.
+        # As if time had passed.
         for path in tmp_path.glob("builds/*/manifest.json"):
             written = path.stat().st_mtime - hours * 3600
             os.utime(path, (written, written))
@@ -188,7 +188,7 @@ def test_readers_outlive_two_builds(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_nobody_may_write_the_tables(tmp_path: Path) -> None:
+def test_table_files_are_read_only(tmp_path: Path) -> None:
     made = publish(tmp_path)
     modes = {path.stat().st_mode & 0o777 for path in (made.folder / "tables").iterdir()}
     assert modes == {0o444}
@@ -224,7 +224,7 @@ def test_a_connection_has_the_settings_of_realdb(tmp_path: Path) -> None:
     made.connect().close()
 
 
-def test_a_connection_opened_ahead_is_taken_up_once(tmp_path: Path) -> None:
+def test_a_connection_opened_ahead_is_used_once(tmp_path: Path) -> None:
     made = publish(tmp_path)
     stores.open_ahead()
     first, second = made.connect(), made.connect()
@@ -234,7 +234,7 @@ def test_a_connection_opened_ahead_is_taken_up_once(tmp_path: Path) -> None:
     assert labels(made) == [1]
 
 
-def test_what_hinders_a_connection_ahead_is_said_when_it_is_asked_for(
+def test_an_error_of_a_connection_opened_ahead_is_raised_on_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = publish(tmp_path)
@@ -334,7 +334,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_an_ingest_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_another_ingest_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "_LOCK_SECONDS", 0.1)
     publish(tmp_path)
     with (
@@ -347,7 +347,7 @@ def test_an_ingest_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Mo
     assert f"{tmp_path} for 0.1" in str(caught.value)
 
 
-def test_an_ingest_that_waits_says_so(tmp_path: Path) -> None:
+def test_a_waiting_ingest_prints_a_message(tmp_path: Path) -> None:
     publish(tmp_path)
     other = filelock.FileLock(tmp_path / ".lock", thread_local=False)
     other.acquire()
@@ -421,7 +421,7 @@ def test_two_processes_ingest_at_once(synthetic: Path, tmp_path: Path) -> None:
     [
         ("builds", False),  # the build is whole, and still has its .partial name
         ("CURRENT", False),
-        ("realdb.duckdb", True),  # the copy for other clients, which comes last
+        ("realdb.duckdb", True),  # the copy for other clients, which is written last
     ],
 )
 def test_a_killed_ingest_leaves_a_whole_store(
@@ -458,7 +458,7 @@ def build_id_of(path: Path) -> str:
         return build_id
 
 
-# What a build holds.
+# The content of a build.
 
 
 @pytest.fixture(scope="module", params=["real_store", "synthetic_store", "bare_store"])
@@ -470,7 +470,7 @@ def built(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture(scope="module")
 def client(built: Store) -> duckdb.DuckDBPyConnection:
-    """Return what another client sees: a connection whose `realdb` is the copy in the root."""
+    """Return a connection of another client, whose `realdb` is the copy in the root."""
     con = duckdb.connect()
     con.execute(f"attach '{built.root / 'realdb.duckdb'}' as realdb (read_only)")
     con.execute("use realdb")
@@ -491,7 +491,7 @@ def test_older_clients_can_open_it(client: duckdb.DuckDBPyConnection) -> None:
     assert tags["storage_version"].rstrip("+") == "v1.0.0"
 
 
-def test_the_copy_in_the_root_is_the_build_s(
+def test_the_copy_in_the_root_matches_the_build(
     built: Store, client: duckdb.DuckDBPyConnection
 ) -> None:
     assert (built.root / "realdb.duckdb").read_bytes() == (
@@ -502,7 +502,7 @@ def test_the_copy_in_the_root_is_the_build_s(
     ]
 
 
-def test_it_holds_every_table_and_view(built: Store, client: duckdb.DuckDBPyConnection) -> None:
+def test_database_has_every_table_and_view(built: Store, client: duckdb.DuckDBPyConnection) -> None:
     tables = {*built.tables, "predictions"}
     assert {name for (name,) in listed(client, "tables", "table_name")} == tables
     possible = {view for view in catalog.views() if catalog.tables_of(view) <= tables}
@@ -518,7 +518,7 @@ def test_it_holds_every_table_and_view(built: Store, client: duckdb.DuckDBPyConn
         client.sql(f"from {name} limit 1").fetchall()
 
 
-def test_everything_is_commented(client: duckdb.DuckDBPyConnection) -> None:
+def test_every_table_view_and_column_has_a_comment(client: duckdb.DuckDBPyConnection) -> None:
     def about(name: str) -> Header:
         return header_of(name) if name in TABLES else catalog.find(name).about
 
@@ -580,7 +580,7 @@ def test_parquet_has_the_types_of_the_sql_file(built: Store) -> None:
         written = con.read_parquet(str(built.parquet(table)))
         assert written.columns == declared.columns, table
         assert written.types == declared.types, table
-        # What other engines see: text is text, no dictionary and no ENUM.
+        # For other engines text is text: no dictionary and no ENUM.
         for field in pq.read_schema(built.parquet(table)):
             assert not pa.types.is_dictionary(field.type), f"{table}.{field.name}"
 
@@ -611,9 +611,7 @@ def test_fingerprint() -> None:
     )
 
 
-def test_fingerprint_tells_statements_from_comments(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fingerprint_ignores_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_FOLDER", tmp_path)
     file = tmp_path / "cats.sql"
     file.write_text("-- Cats.\ncreate table cats (cat_id integer);\n")

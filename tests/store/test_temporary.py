@@ -20,7 +20,7 @@ Folder = Callable[[], AbstractContextManager[Path]]
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the system's temporary folder, which is the test's own."""
+    """Return a private folder that replaces the system's temporary folder."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(temporary, "_spills", [])
@@ -36,7 +36,7 @@ def names(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir())
 
 
-def test_a_folder_and_its_lock_go(folder: Folder, system: Path) -> None:
+def test_a_folder_and_its_lock_are_removed(folder: Folder, system: Path) -> None:
     with pytest.raises(ValueError, match="mine"), folder() as made:
         (made / "part").write_text("half")
         assert made.parent == system
@@ -59,7 +59,7 @@ with temporary.beside(pathlib.Path(root)) if how == "beside" else temporary.scra
 
 
 @pytest.mark.parametrize("how", ["beside", "scratch"])
-def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(how: str, system: Path) -> None:
+def test_only_unused_leftovers_are_removed(how: str, system: Path) -> None:
     command = [sys.executable, "-c", STOP, how, str(system)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -79,13 +79,13 @@ def test_what_a_killed_process_left_goes_and_what_is_in_use_stays(how: str, syst
     assert names(system) == []
 
 
-def test_what_is_not_ours_stays(folder: Folder, system: Path) -> None:
+def test_foreign_folders_are_kept(folder: Folder, system: Path) -> None:
     precious = system / "thesis"
     precious.mkdir()
     (precious / "chapter").touch()
     for name in ("realdb-notes", ".realdb-notes.partial", "realdb-other"):
         (system / name).mkdir()
-    # No lock, no sign of its maker; a lock that is a link leads elsewhere.
+    # A folder without a lock has no known owner; a lock that is a link points elsewhere.
     (system / "realdb-notes.lock").symlink_to(precious / "chapter")
     with folder():
         pass
@@ -99,7 +99,7 @@ def test_what_is_not_ours_stays(folder: Folder, system: Path) -> None:
     assert (precious / "chapter").exists()
 
 
-def test_all_goes_at_the_end(system: Path) -> None:
+def test_everything_is_removed_at_the_end(system: Path) -> None:
     with temporary.scratch() as made:
         spilled = temporary.spill()
         assert spilled is not None
@@ -120,7 +120,7 @@ def child(made: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not fork")
-def test_a_forked_process_leaves_the_folders_of_its_parent(system: Path) -> None:
+def test_a_forked_process_keeps_the_folders_of_its_parent(system: Path) -> None:
     with temporary.scratch() as made:
         process = multiprocessing.get_context("fork").Process(target=child, args=(made,))
         process.start()
@@ -130,7 +130,7 @@ def test_a_forked_process_leaves_the_folders_of_its_parent(system: Path) -> None
     assert names(system) == []
 
 
-def test_connections_spill_there_and_not_into_one_another(
+def test_connections_spill_into_separate_folders(
     system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = system / "work"

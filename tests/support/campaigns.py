@@ -1,4 +1,4 @@
-"""How far the campaigns go: the faults that are tried, and the examples that Hypothesis draws.
+"""The size of the campaigns: how many faults are tried, and how many examples Hypothesis draws.
 
 With all the tests they try a few, always the same. REALDB_FAULTS=whole pytest -n0 tries all, and
 Hypothesis draws other examples each time.
@@ -18,11 +18,11 @@ def number(few: int, all_of_them: int) -> int:
     return all_of_them if IS_WHOLE else few
 
 
-# No deadline: an example that takes long on a busy machine is no fault.
+# No deadline, because examples take longer on a busy machine.
 settings.register_profile("few", max_examples=25, deadline=None, derandomize=True)
 settings.register_profile("whole", max_examples=500, deadline=None, print_blob=True)
 
 
 def load_profile() -> None:
-    """Have Hypothesis draw few examples or many; a test may say how many for itself."""
+    """Set how many examples Hypothesis draws; a test can override it."""
     settings.load_profile("whole" if IS_WHOLE else "few")

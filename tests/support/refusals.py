@@ -1,4 +1,4 @@
-"""Errors are compared by their fields and facts, never by their wording."""
+"""Compare errors by their fields and facts, and not by their wording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realdb.errors import RealdbError
 def refused(
     kind: type[RealdbError], *facts: object, **fields: object
 ) -> Iterator[pytest.ExceptionInfo[RealdbError]]:
-    """Expect an error of just this kind, with these fields, whose text holds the facts; yield it.
+    """Expect an error of exactly this type, with these fields and facts in its text; yield it.
 
     Facts are counts, values, names, files and commands.
     """

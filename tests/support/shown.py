@@ -1,4 +1,4 @@
-"""Read what a table for people shows, whichever way it is laid out."""
+"""Read the tables that realdb prints, in any layout."""
 
 from __future__ import annotations
 

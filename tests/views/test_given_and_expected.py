@@ -1,10 +1,10 @@
-"""Each view's folder here holds rows given and rows expected, worked out by hand.
+"""Each view's folder has given rows and expected rows, worked out by hand.
 
-`given_<name>.csv` holds the rows of a table that the view reads, itself or through other views, or
-of a view that it reads, which they then stand in for. `expected.csv` holds the view's own rows;
-where it has parameters, their values stand in the name: `expected_threshold=0.5.csv`, with commas
-between them; one that is left out is NULL. An empty cell is NULL. A line that begins with # is a
-remark: why the rows below it are what is expected.
+`given_<name>.csv` has the rows of a table that the view reads, directly or through other views. It
+can also have the rows of a view that it reads, and then replaces that view. `expected.csv` has the
+rows of the view. If the view has parameters, their values are in the file name, separated by
+commas: `expected_threshold=0.5.csv`. A missing parameter is NULL, and so is an empty cell. A line
+that begins with # is a remark: the reason for the rows below it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read(path: Path) -> list[dict[str, str | None]]:
 
 
 @pytest.mark.parametrize("name", catalog.views())
-def test_every_view_has_its_rows(name: str) -> None:
+def test_every_view_has_expected_rows(name: str) -> None:
     folder = FOLDER / name
     expected = [read(path) for path in folder.glob("expected*.csv")]
     assert any(expected), f"tests/views/{name}/ has no expected rows"
@@ -51,7 +51,7 @@ def test_every_folder_is_a_view() -> None:
 def test_view(database: Database, file: str) -> None:
     path = FOLDER / file
     view = catalog.find(path.parent.name)
-    # From the last to the first: no view may lean on the order of the rows that it reads.
+    # In reverse order, because no view may depend on the order of the rows that it reads.
     con = database(
         {
             given.stem.removeprefix("given_"): read(given)[::-1]

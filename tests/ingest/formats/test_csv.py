@@ -70,7 +70,7 @@ def take(predictions_table: duckdb.DuckDBPyConnection, tmp_path: Path) -> Callab
         "pandas' index, twice",
     ],
 )
-def test_the_same_rows_however_written(text: str, take: Callable[..., Any]) -> None:
+def test_equivalent_files_give_the_same_rows(text: str, take: Callable[..., Any]) -> None:
     assert take(text.encode()) == TAKEN
 
 
@@ -120,7 +120,7 @@ def test_refused(
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.csv.gz"])
 def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
-    """It may be whole, and 999; or it was 9990 or 999.5, and is cut. So it is said."""
+    """The last value may be 999, or a cut 9990 or 999.5, so there is a warning."""
     content = TEXT.rstrip("\n").encode()
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
@@ -134,18 +134,18 @@ def test_a_last_line_without_a_line_break(name: str, tmp_path: Path) -> None:
     assert "'val/ILSVRC2012_val_00000003.JPEG,999'" in str(warning.message)
 
 
-def test_a_quote_that_stays_open_to_the_end_of_a_large_file(
+def test_an_unclosed_quote_in_a_large_file(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
-    """What DuckDB takes for the cell is the rest of the file: a message holds none of that."""
+    """DuckDB reads the rest of the file as the cell. The message does not contain it."""
     path = tmp_path / "mine.csv"
     rows = "".join(f"{image},{image % 1000}\n" for image in range(1, 50_001))
     path.write_text(f'image,label\n"{rows}', encoding="utf-8")
     assert len(str(refuse(path))) < 500
 
 
-def test_only_the_given_separator_separates(take: Callable[..., Any]) -> None:
-    """Nothing is sniffed: a tab in a .csv is text."""
+def test_only_the_chosen_separator_separates(take: Callable[..., Any]) -> None:
+    """The separator is not guessed: a tab in a .csv is text."""
     assert take(TEXT.replace("val/", "val\t/").encode()) == TAKEN
 
 
@@ -168,7 +168,7 @@ def test_standard_input(
     assert taken == TAKEN
 
 
-def test_standard_input_is_refused_by_that_name(
+def test_errors_name_standard_input(
     stdin: Callable[[bytes], None], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     stdin(TEXT.replace("999", "1000").encode())
@@ -196,7 +196,7 @@ def large(note: Callable[[int], str]) -> bytes:
     ],
     ids=["no quotes", "line breaks in cells", "cells that look like lines", "14 MB", "36 MB"],
 )
-def test_a_file_is_shared_out_among_threads(
+def test_a_file_is_read_by_several_threads(
     note: Callable[[int], str], take: Callable[..., Any]
 ) -> None:
     content = large(note)

@@ -31,7 +31,7 @@ NAMES = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in IMAGES]
 
 
 def write_csv(path: Path) -> None:
-    """ImageNet-X writes it so: by class, with CSV's own line ends, and more than we ask for."""
+    """Write as ImageNet-X does: by class, with CSV's line ends and more columns."""
     rows = sorted(zip(LABELS, NAMES, strict=True))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -52,7 +52,7 @@ def write_parquet(path: Path) -> None:
 
 
 def write_arrow(path: Path) -> None:
-    """Write as Polars' write_ipc does, with its own types."""
+    """Write as Polars' write_ipc does, with Polars' types."""
     pl.DataFrame({"image": NAMES, "label": LABELS}).write_ipc(path)
 
 
@@ -62,13 +62,13 @@ def write_npy(path: Path) -> None:
 
 
 def write_npz(path: Path) -> None:
-    """Write as an evaluation does that keeps more than its predictions."""
+    """Write as an evaluation does that stores more than its predictions."""
     with path.open("wb") as file:
         np.savez_compressed(file, predictions=np.array(LABELS), targets=np.zeros(50_000, int))
 
 
 def write_pt(path: Path) -> None:
-    """Write a tensor where torch.save does. The stand-in below reads it: CI has no torch."""
+    """Write a tensor for the stand-in of torch below, because CI has no torch."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{path.stem}/data.pkl", b"")
         archive.writestr(f"{path.stem}/data/0", np.array(LABELS, np.int64).tobytes())
@@ -81,7 +81,7 @@ def write_duckdb(path: Path) -> None:
 
 
 def write_dataset(path: Path) -> None:
-    """Write as datasets' save_to_disk does: Arrow streams, and what they are."""
+    """Write as datasets' save_to_disk does: Arrow streams and their descriptions."""
     path.mkdir()
     table = pa.table({"file_name": NAMES, "prediction": LABELS})
     names = [f"data-0000{part}-of-00002.arrow" for part in range(2)]
@@ -130,7 +130,7 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
 
 
 class Torch(types.ModuleType):
-    """What of torch is called, for a file that it is not here to write."""
+    """A stand-in for the functions of torch that realdb calls."""
 
     bfloat16 = "bfloat16"
 
@@ -201,7 +201,7 @@ def test_a_file_is_recognised(sample: tuple[str, Path]) -> None:
     assert formats.recognise(path) == name
 
 
-def test_a_suffix_that_says_nothing(sample: tuple[str, Path]) -> None:
+def test_a_file_with_an_unknown_suffix_is_recognised(sample: tuple[str, Path]) -> None:
     name, path = sample
     assert formats.recognise(path.rename(path.with_suffix(".bak"))) == name
 
@@ -209,7 +209,7 @@ def test_a_suffix_that_says_nothing(sample: tuple[str, Path]) -> None:
 def test_a_suffix_that_is_wrong(
     sample: tuple[str, Path], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    """The content tells."""
+    """The format is detected by the content."""
     name, path = sample
     path = path.rename(path.with_suffix(".csv"))
     assert formats.recognise(path) == name
@@ -218,10 +218,10 @@ def test_a_suffix_that_is_wrong(
 
 
 @pytest.mark.parametrize("folder", ["label=7", "model=theirs", "it's [ab]"])
-def test_a_path_is_no_pattern_and_no_partition(
+def test_paths_are_not_read_as_patterns_or_partitions(
     folder: str, sample: tuple[str, Path], predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    """DuckDB's readers glob, and take `label=7/` in a path for a column."""
+    """DuckDB's readers expand patterns, and read `label=7/` in a path as a column."""
     _, path = sample
     for each in (folder, "it's a", "it's b"):
         (path.parent / each).mkdir(exist_ok=True)
@@ -239,7 +239,7 @@ def test_a_path_is_no_pattern_and_no_partition(
 def test_a_packed_file(
     name: str, suffix: str, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
-    """It is told by its content, and called as what is in it."""
+    """It is detected by its content, and has the model name of the packed file."""
     path = tmp_path / f"a model{formats.PREDICTION_FORMATS[name].suffixes[0]}"
     SAMPLES[name](path)
     packed = path.with_name(path.name + suffix)
@@ -267,9 +267,7 @@ def test_a_packed_file_that_is_damaged(
     assert str(error).startswith(f"{path} ")
 
 
-def test_a_packed_file_is_refused_by_its_own_name(
-    tmp_path: Path, refuse: Callable[..., DataError]
-) -> None:
+def test_errors_name_the_packed_file(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"image,label\n1,1000\n"))
     error = refuse(path)
@@ -277,7 +275,7 @@ def test_a_packed_file_is_refused_by_its_own_name(
     assert str(error).startswith(f"{path}: ")
 
 
-def test_an_unknown_format_names_those_there_are(
+def test_an_unknown_format_lists_the_known_ones(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     names = ", ".join(formats.PREDICTION_FORMATS)
@@ -308,7 +306,7 @@ def test_an_unknown_format_names_those_there_are(
         (b'{"columns": 5, "data": []}', "'columns'", {}),
     ],
 )
-def test_what_is_no_prediction_file(
+def test_other_files_are_refused(
     content: bytes,
     fact: str,
     fields: dict[str, object],
@@ -333,7 +331,9 @@ def test_json_that_is_one_number(tmp_path: Path, refuse: Callable[..., DataError
 
 
 @pytest.mark.parametrize("name", ["", "absent.csv"], ids=["a folder", "absent"])
-def test_what_is_no_file(name: str, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_paths_that_are_not_files_are_refused(
+    name: str, tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
     error = refuse(tmp_path / name)
     assert error.file == str(tmp_path / name)
     assert str(error).startswith(f"{tmp_path / name} ")

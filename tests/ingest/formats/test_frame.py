@@ -25,7 +25,7 @@ def rows(con: duckdb.DuckDBPyConnection) -> list[Any]:
     return con.execute("select image_id, rank, label, confidence from predictions").fetchall()
 
 
-# What is offered where a prediction occurs twice.
+# The remedy for a repeated prediction.
 REPEATED = {"parameter": "drop_repeats"}
 
 
@@ -52,7 +52,7 @@ def test_the_same_rows_as_the_csv(
 
 
 def test_a_stream_of_batches(predictions_table: duckdb.DuckDBPyConnection) -> None:
-    """It can be read only once."""
+    """A stream can be read only once."""
     predictions.add(predictions_table, pa.table(COLUMNS).to_reader())
     assert rows(predictions_table) == TAKEN
 
@@ -107,7 +107,7 @@ def test_refused(source: Any, fields: dict[str, object], refuse: Callable[..., D
     [None, [1, 2], 394, np.float64(1), lambda: pl.LazyFrame(COLUMNS)],
     ids=["None", "list", "int", "float64", "LazyFrame"],
 )
-def test_what_predictions_cannot_be(
+def test_other_objects_are_refused(
     source: Any, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     source = source() if callable(source) else source

@@ -27,7 +27,7 @@ def rows(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def blocks(logits: Any, rows: int = BLOCK) -> Any:
-    """The array in parts that top_k may change."""
+    """Yield the array in blocks that top_k may change."""
     return (logits[start : start + rows].copy("K") for start in range(0, len(logits), rows))
 
 
@@ -46,7 +46,7 @@ def test_class_ids(dtype: str, tmp_path: Path, predictions_table: Any) -> None:
     assert taken["confidence"].mask.all()
 
 
-def test_class_ids_that_do_not_lie_side_by_side(predictions_table: Any) -> None:
+def test_class_ids_in_a_strided_array(predictions_table: Any) -> None:
     predictions.add(predictions_table, np.repeat(LABELS, 2)[::2])
     assert np.array_equal(rows(predictions_table)["label"], LABELS)
 
@@ -65,7 +65,7 @@ def test_logits(dtype: str, predictions_table: Any) -> None:
     assert np.array_equal(taken["image_id"][::5], np.arange(1, 50_001))
 
 
-def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: Any) -> None:
+def test_logits_stay_with_their_image(tmp_path: Path, predictions_table: Any) -> None:
     path = tmp_path / "a.npy"
     logits = np.lib.format.open_memmap(path, "w+", np.float16, (50_000, 1000))
     logits[np.arange(50_000), LABELS] = 1
@@ -75,7 +75,7 @@ def test_logits_of_each_image_stay_with_it(tmp_path: Path, predictions_table: An
     path.unlink()  # 100 MB
     assert np.array_equal(taken["label"].reshape(-1, 5)[:, 0], LABELS)
     assert np.array_equal(taken["image_id"].reshape(-1, 5)[:, 4], np.arange(1, 50_001))
-    # The others are equal: the lower class id ranks first.
+    # Of equal values the lower class id ranks first.
     assert (taken["label"].reshape(-1, 5)[1:7, 1:] == [0, 1, 2, 3]).all()
 
 
@@ -104,7 +104,7 @@ def test_top_k_is_the_head_of_a_stable_sort(
 @pytest.mark.parametrize("threads", [1, THREADS, 4])
 @pytest.mark.parametrize("dtype", ["f2", "f4", ">f8"])
 def test_top_k_over_many_blocks(dtype: str, threads: int) -> None:
-    """Many ties, and classes that are masked for all images, or for all but four."""
+    """There are many ties, and classes that are masked for all images or for all but four."""
     logits = np.random.default_rng(1).integers(0, 50, (9000, 40)).astype(dtype)
     logits[:, 7:20] = -np.inf
     logits[::97, 4:] = -np.inf
@@ -126,7 +126,7 @@ def test_a_logit_that_is_nan(image: int, others: float, threads: int) -> None:
         top_k(blocks(logits), 5, "a.npy", threads)
 
 
-def test_the_image_of_a_nan_is_that_of_the_order(
+def test_nan_error_uses_the_order_of_images(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     order = [f"ILSVRC2012_val_{image:08d}.JPEG" for image in range(50_000, 0, -1)]
@@ -139,7 +139,7 @@ def test_the_image_of_a_nan_is_that_of_the_order(
 
 
 @pytest.mark.parametrize("threads", [1, THREADS])
-def test_what_the_blocks_raise_is_raised(threads: int) -> None:
+def test_errors_of_the_blocks_are_raised(threads: int) -> None:
     def cut_short() -> Any:
         yield from blocks(np.zeros((1000, 20), np.float32))
         raise ValueError("it is cut short")
@@ -166,7 +166,7 @@ def test_logits_in_a_file(order: Any, dtype: str, tmp_path: Path, predictions_ta
     assert np.array_equal(rows(predictions_table)["label"].reshape(-1, 5)[:, 0], LABELS)
 
 
-def test_logits_that_are_cut_short(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_truncated_logits_are_refused(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     path = tmp_path / "a.npy"
     with path.open("wb") as file:
         head = {"descr": "<f4", "fortran_order": False, "shape": (50_000, 1000)}

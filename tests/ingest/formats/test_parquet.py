@@ -28,7 +28,7 @@ TABLE = pa.table({"image": NAMES, "label": LABELS})
     ],
     ids=lambda array: str(array.type),
 )
-def test_whatever_the_types(
+def test_all_column_types_are_read(
     image: pa.Array, label: pa.Array, tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     pq.write_table(pa.table({"image": image, "label": label}), tmp_path / "a.parquet")
@@ -79,7 +79,7 @@ def test_columns_of_the_same_name(tmp_path: Path, refuse: Callable[..., DataErro
     assert (error.column, error.count) == ("", 2)
 
 
-def test_a_name_like_those_that_duckdb_makes_up(
+def test_a_column_name_that_duckdb_also_generates(
     tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection
 ) -> None:
     more = TABLE.append_column("image_1", LABELS).append_column("label_x1", LABELS)
@@ -87,14 +87,14 @@ def test_a_name_like_those_that_duckdb_makes_up(
     assert predictions.add(predictions_table, tmp_path / "a.parquet") == ["a"]
 
 
-def test_lists_of_other_lengths(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_lists_of_different_lengths(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
     several = pa.table({"filename": NAMES, "index": [[3, 4], [999, 5]], "prob": [[1, 0], [1]]})
     pq.write_table(several, tmp_path / "a.parquet")
     error = refuse(tmp_path / "a.parquet")
     assert (error.row, error.column, error.value, error.count) == (2, "confidence", "1", 1)
 
 
-def test_a_list_of_nothing_is_no_row_that_is_gone(
+def test_an_empty_list_is_reported_as_its_row(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     for empty in ([], None):

@@ -1,4 +1,4 @@
-"""One set of predictions in every format, damaged or not: what is read is right, or refused."""
+"""One set of predictions in every format, damaged or not: it is read correctly or refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def packed(content: bytes, compression: str) -> bytes:
 
 
 def database_of(rows: Rows, folder: Path) -> bytes:
-    """Write a table in a DuckDB file of its own."""
+    """Write a table in a new DuckDB file."""
     path = folder / "written.duckdb"
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as con:
@@ -98,7 +98,7 @@ WRITE: dict[str, Callable[[Rows], bytes]] = {
     "arrow stream": lambda rows: arrow_of(pa.Table.from_pylist(rows), pa.ipc.new_stream),
     "feather": lambda rows: feather_of(pa.Table.from_pylist(rows)),
 }
-# Text has no end of its own: what is cut off behind a row cannot be missed.
+# Text has no end mark: missing rows after a complete row cannot be noticed.
 HAS_AN_END = {"json", "json by column", "json split", "parquet", "arrow", "csv.gz", "csv.zst"}
 
 
@@ -181,25 +181,25 @@ RELAXED = settings(
 @pytest.mark.parametrize("form", WRITE)
 @RELAXED
 @given(rows=sets())
-def test_right_or_refused(form: str, rows: Rows, tmp_path: Path) -> None:
-    """A fault is found in every format alike, and what has none is read in every one."""
+def test_values_are_read_correctly_or_refused(form: str, rows: Rows, tmp_path: Path) -> None:
+    """A fault is found in every format, and files without a fault are read in every format."""
     assert taken_from(WRITE[form](rows), tmp_path / "mine") == (meaning(rows), False)
 
 
 @pytest.mark.parametrize("form", WRITE)
 @RELAXED
 @given(rows=sets(), data=st.data())
-def test_a_file_that_is_cut_short(
+def test_a_truncated_file_is_read_correctly_or_refused(
     form: str, rows: Rows, data: st.DataObject, tmp_path: Path
 ) -> None:
-    """What is read of it stood there so, but for a last line that is warned of."""
+    """The rows that are read are right, except for a last line with a warning."""
     content = WRITE[form](rows)
     cut = content[: data.draw(st.integers(0, len(content) - 1))]
     found, is_warned = taken_from(cut, tmp_path / "mine")
     if found is None:
         return
     if form in HAS_AN_END:
-        # A line end behind the last brace, or what a footer repeats, may be missing.
+        # A line end after the last brace, or a repeated part of the footer, may be missing.
         assert found == meaning(rows)
         return
     assert_begins(found, rows, may_end_wrong=is_warned)
@@ -226,7 +226,7 @@ def test_a_text_cut_at_every_byte(form: str, tmp_path: Path) -> None:
         if found is not None:
             assert_begins(found, rows, may_end_wrong=is_warned)
             outcomes.add((len(found) - is_warned, is_warned))
-    # Whole lines are read without a word, also where others are gone.
+    # Complete lines are read without a warning, even if others are missing.
     assert {(1, False), (2, False)} <= outcomes
     assert any(is_warned for _, is_warned in outcomes)
 
@@ -251,7 +251,7 @@ def test_tables_in_memory(form: str, rows: Rows) -> None:
 @RELAXED
 @given(rows=sets())
 def test_a_dict(rows: Rows) -> None:
-    """The images are its keys, and so there once."""
+    """The images are keys, so none is repeated."""
     held = dict(tuple(row.values()) for row in rows)
     once = [{"image": image, "label": label} for image, label in held.items()]
     assert taken(held, "the dict") == (meaning(once), False)
@@ -260,7 +260,7 @@ def test_a_dict(rows: Rows) -> None:
 @RELAXED
 @given(rows=sets(), data=st.data())
 def test_a_table_in_a_database(rows: Rows, data: st.DataObject, tmp_path: Path) -> None:
-    """Cut short, DuckDB does not open it; a block that it does not read may be gone."""
+    """DuckDB does not open a truncated file, unless a block is missing that it does not read."""
     content = database_of(rows, tmp_path)
     assert taken_from(content, tmp_path / "mine.duckdb") == (meaning(rows), False)
     assert taken(f"{tmp_path / 'mine.duckdb'}::held", "mine.duckdb") == (meaning(rows), False)
@@ -271,7 +271,7 @@ def test_a_table_in_a_database(rows: Rows, data: st.DataObject, tmp_path: Path) 
 @RELAXED
 @given(rows=sets(), data=st.data())
 def test_a_dataset_on_disk(rows: Rows, data: st.DataObject, tmp_path: Path) -> None:
-    """Its rows stand in one or several Arrow streams; one may be gone, or cut short."""
+    """The rows are in one or several Arrow streams; one may be missing or truncated."""
     folder = tmp_path / "dataset"
     folder.mkdir(exist_ok=True)
     splits = sorted(data.draw(st.sets(st.integers(1, len(rows)), max_size=2)) | {len(rows)})
@@ -373,7 +373,7 @@ def test_arrays(form: str, array: npt.NDArray[Any], data: st.DataObject, tmp_pat
 def test_an_array_in_another_order(
     array: npt.NDArray[Any], seed: int, fault: str | None, tmp_path: Path
 ) -> None:
-    """Shuffled, with a list of the images beside it, which may have a fault itself."""
+    """The array is shuffled, with a list of the images, which may have a fault too."""
     images = np.random.default_rng(seed).permutation(NUMBERS) + 1
     names = [f"val/ILSVRC2012_val_{image:08d}.JPEG" for image in images.tolist()]
     if fault:

@@ -1,4 +1,4 @@
-"""Files that PyTorch and Hugging Face's datasets themselves have written."""
+"""Files written by PyTorch and by Hugging Face's datasets."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_tensor(
 
 
 class Harm:
-    """What runs a command when it is unpickled."""
+    """An object that runs a command when it is unpickled."""
 
     def __reduce__(self) -> Any:
         return os.mkdir, ("harm",)
@@ -95,7 +95,7 @@ def test_code_in_a_file_is_not_run(
     assert error.file == "harm.pt"
     assert error.remedy
     assert "torch.save(logits, FILE)" in error.remedy
-    assert "weights_only" not in str(error)  # torch's own text tells how to load it all the same
+    assert "weights_only" not in str(error)  # torch's message recommends an unsafe way to load it
     torch.save(Harm(), "old.pt", _use_new_zipfile_serialization=False)
     Path("harm.pkl").write_bytes(pickle.dumps(Harm()))
     for name in ("old.pt", "harm.pkl"):
@@ -105,7 +105,9 @@ def test_code_in_a_file_is_not_run(
     assert not Path("harm").exists()
 
 
-def test_what_is_no_tensor(torch: Any, tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_objects_other_than_tensors_are_refused(
+    torch: Any, tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
     torch.save([1, 2], tmp_path / "list.pt")
     error = refuse(tmp_path / "list.pt")
     assert (error.file, error.value) == (str(tmp_path / "list.pt"), "list")

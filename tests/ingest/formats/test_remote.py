@@ -1,4 +1,4 @@
-"""Predictions at s3:// and https://: servers on loopback, and nothing beyond."""
+"""Predictions at s3:// and https://, from servers on the loopback interface only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FILES = ("ViT.csv", "ViT.csv.gz", "ViT.parquet", "ViT.npy", "ViT.duckdb")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the same predictions in each of FILES; those in Parquet are wide."""
     folder = tmp_path_factory.mktemp("files")
-    order = np.roll(np.arange(50_000), 1)  # a column that counted the rows would be a question
+    order = np.roll(np.arange(50_000), 1)  # a column with row numbers would be ambiguous
     rows = pa.table({"image": order + 1, "label": LABELS[order]})
     with duckdb.connect(str(folder / "ViT.duckdb")) as con:
         con.register("rows", rows)
@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """A web server as Python has it, which knows no ranges; what is below /closed/ is not sent."""
+    """Python's web server, without ranges; paths below /closed/ are forbidden."""
 
     def send_head(self) -> Any:
         if self.path.startswith("/closed/"):
@@ -73,7 +73,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 class Ranges(Handler):
-    """A web server as others are: it sends the part that is asked for."""
+    """A web server with ranges: it sends the requested part of a file."""
 
     def send_head(self) -> Any:
         path = Path(self.translate_path(self.path))
@@ -100,7 +100,7 @@ def web(files: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def ranges(files: Path) -> Iterator[str]:
-    """Yield the address of a web server with `files` that knows ranges."""
+    """Yield the address of a web server with `files` that supports ranges."""
     yield from serve(Ranges, files)
 
 
@@ -114,7 +114,7 @@ def serve(kind: type[Handler], files: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def s3(files: Path) -> Iterator[str]:
-    """Yield the URL of a folder at S3 with `files`; the environment says where that is."""
+    """Yield the URL of a folder at S3 with `files`; the environment has the endpoint."""
     needs("s3fs")
     moto = needs("moto.server")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -143,12 +143,12 @@ def s3(files: Path) -> Iterator[str]:
 
 @pytest.fixture(params=["web", "ranges", "s3"])
 def place(request: pytest.FixtureRequest) -> str:
-    """Return each of the three."""
+    """Return each of the three addresses."""
     return str(request.getfixturevalue(request.param))
 
 
 @pytest.mark.parametrize("name", [*FILES, "ViT.duckdb::answers"])
-def test_what_is_read(place: str, name: str, predictions_table: Any) -> None:
+def test_remote_files_are_read(place: str, name: str, predictions_table: Any) -> None:
     (source,) = expand([f"{place}/{name}"])
     assert source == (f"{place}/{name}", name.partition("::")[2] or "ViT")
     predictions.add(predictions_table, source.predictions, model=source.model)
@@ -190,20 +190,20 @@ def test_a_web_address_is_no_pattern(web: str, predictions_table: Any) -> None:
     assert predictions.add(predictions_table, url) == ["a b"]
 
 
-def test_what_is_not_there(place: str, refuse: Callable[..., DataError]) -> None:
+def test_missing_remote_files_are_refused(place: str, refuse: Callable[..., DataError]) -> None:
     for name in ("none.csv", "none.parquet"):
         error = refuse(f"{place}/{name}")
         assert error.file == f"{place}/{name}"
         assert error.value in ("404", None)
 
 
-def test_what_is_refused_is_called_by_its_url(place: str, refuse: Callable[..., DataError]) -> None:
+def test_errors_name_the_url(place: str, refuse: Callable[..., DataError]) -> None:
     error = refuse(f"{place}/wrong.csv")
     assert (error.file, error.row, error.count) == (f"{place}/wrong.csv", 1, 1)
     assert str(error).startswith(f"{place}/wrong.csv: 1 of 1 rows")
 
 
-def test_what_is_closed(web: str, refuse: Callable[..., DataError]) -> None:
+def test_a_forbidden_url_is_refused(web: str, refuse: Callable[..., DataError]) -> None:
     error = refuse(f"{web}/closed/a.csv")
     assert error.file == f"{web}/closed/a.csv"
     assert error.value == "403"
@@ -247,7 +247,7 @@ def test_without_the_extra(url: str, missing: str, monkeypatch: pytest.MonkeyPat
     assert "pip install 'realdb[remote]'" in caught.value.remedy
 
 
-def test_what_is_no_address() -> None:
+def test_invalid_addresses_are_refused() -> None:
     with refused(UsageError, "s3://, https://", file="ftp://b/a.csv", value="ftp"):
         predictions.add(duckdb.connect(), "ftp://b/a.csv")
     with refused(UsageError, file="s3:/b/a.csv", value=None, parameter="predictions"):
@@ -255,8 +255,10 @@ def test_what_is_no_address() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
-def test_what_is_kept(place: str, files: Path, synthetic_store: Store, tmp_path: Path) -> None:
-    """The checksum is that of the file, packed as it is."""
+def test_stored_checksum_is_that_of_the_remote_file(
+    place: str, files: Path, synthetic_store: Store, tmp_path: Path
+) -> None:
+    """The checksum is that of the packed file."""
     store = shutil.copytree(synthetic_store.root, tmp_path / "store")
     realdb.add(f"{place}/ViT.csv.gz", store=store)
     realdb.add(f"{place}/ViT.parquet", model="in Parquet", store=store)
@@ -270,7 +272,7 @@ def test_what_is_kept(place: str, files: Path, synthetic_store: Store, tmp_path:
 
 
 @pytest.mark.filterwarnings("ignore:ViT is near chance:realdb.RealdbWarning")
-def test_the_library(place: str, files: Path, synthetic_store: Store) -> None:
+def test_library_reads_remote_files(place: str, files: Path, synthetic_store: Store) -> None:
     root = synthetic_store.root
     expected = realdb.accuracy(files / "ViT.csv", store=root)
     for name in ("ViT.csv.gz", "ViT.parquet"):
@@ -281,8 +283,8 @@ def test_the_library(place: str, files: Path, synthetic_store: Store) -> None:
     assert (found.where, found.format, found.model) == (f"{place}/ViT.csv", "csv", "ViT")
 
 
-def test_the_command_line(s3: str, synthetic_store: Store) -> None:
-    """The URL arrives as it was written: both slashes."""
+def test_command_line_reads_remote_files(s3: str, synthetic_store: Store) -> None:
+    """Both slashes of the URL are kept."""
     command = [sys.executable, "-m", "realdb", "doctor", f"{s3}/a b.csv"]
     environment = os.environ | {"REALDB_HOME": str(synthetic_store.root), "COLUMNS": "200"}
     done = subprocess.run(

@@ -37,13 +37,13 @@ def models_of(inputs: list[Any]) -> list[tuple[Any, str | None]]:
     return [(source.predictions, source.model) for source in expand(inputs)]
 
 
-def test_a_path_is_itself(tmp_path: Path) -> None:
+def test_a_path_is_one_source(tmp_path: Path) -> None:
     path = put(tmp_path / "ViT-B.16.csv.gz")
     table = pa.table({"image": [1], "label": [2]})
     assert models_of([path, "-", table]) == [(path, "ViT-B.16"), ("-", "stdin"), (table, None)]
 
 
-def test_a_folder_is_its_files(tmp_path: Path) -> None:
+def test_a_folder_gives_its_files(tmp_path: Path) -> None:
     paths = [put(tmp_path / name) for name in ("b.csv", "a.parquet", "c.tsv.zst", "D.JSONL")]
     put(tmp_path / ".hidden.csv")
     put(tmp_path / "_SUCCESS")
@@ -51,7 +51,7 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
     assert found == [(path, path.name.partition(".")[0]) for path in sorted(paths)]
 
 
-def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
+def test_skipped_files_of_a_folder_are_reported(tmp_path: Path) -> None:
     put(tmp_path / "b.csv")
     put(tmp_path / "README.md")
     put(tmp_path / "deeper" / "c.csv")
@@ -59,7 +59,7 @@ def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
         assert models_of([tmp_path]) == [(tmp_path / "b.csv", "b")]
 
 
-def test_a_folder_of_nothing(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "README.md")
     with refused(DataError, ".csv", ".gz", file=tmp_path, parameter="predictions", count=None):
         expand([tmp_path])
@@ -80,7 +80,7 @@ def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
 
 
 def test_hive_folders(tmp_path: Path, predictions_table: duckdb.DuckDBPyConnection) -> None:
-    """DuckDB, Spark and pyarrow write them: the model is in the folder's name only."""
+    """DuckDB, Spark and pyarrow write them. The model is only in the folder's name."""
     con = predictions_table
     con.execute(
         "create table rows as from (values ('a b', 1, 2), ('c', 1, 3)) t(model, image, label)"
@@ -95,7 +95,7 @@ def test_hive_folders(tmp_path: Path, predictions_table: duckdb.DuckDBPyConnecti
     assert rows == [("a b", 1, 2), ("c", 1, 3), ("c", 2, 9)]
 
 
-def test_a_set_in_several_files_that_repeats_an_image(
+def test_a_repeated_image_in_several_files_of_a_model(
     tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     paths = tuple(put(tmp_path / name) for name in ("a.csv", "b.csv"))
@@ -134,7 +134,9 @@ def test_a_table_of_a_database(tmp_path: Path, predictions_table: Any) -> None:
     duckdb.connect(str(path)).close()  # nothing holds it
 
 
-def test_which_table_of_a_database(tmp_path: Path, refuse: Callable[..., DataError]) -> None:
+def test_a_database_with_several_tables_needs_a_choice(
+    tmp_path: Path, refuse: Callable[..., DataError]
+) -> None:
     path = tmp_path / "mine.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute("create table a as select 1 as image, 2 as label; create table b as from a")
@@ -158,7 +160,7 @@ def test_a_relation(predictions_table: Any) -> None:
 
 
 class Dataset:
-    """What of datasets.Dataset is used: its rows, whatever was selected of them, as Arrow."""
+    """The part of datasets.Dataset that realdb uses: the selected rows as Arrow."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
@@ -236,7 +238,7 @@ def test_all_classes_by_rank(predictions_table: Any) -> None:
     assert [label for (label,) in rows] == [*row[:5], row[0]]
 
 
-def test_logits_that_stand_column_by_column(tmp_path: Path, predictions_table: Any) -> None:
+def test_logits_in_column_order(tmp_path: Path, predictions_table: Any) -> None:
     ranked = np.asfortranarray((LABELS[:, None] + np.arange(2)) % 1000)
     np.save(tmp_path / "a.npy", ranked)
     predictions.add(predictions_table, tmp_path / "a.npy")
@@ -252,7 +254,7 @@ def test_logits_that_stand_column_by_column(tmp_path: Path, predictions_table: A
         ([], ""),
     ],
 )
-def test_which_array_of_an_npz(
+def test_an_npz_with_several_arrays_needs_a_choice(
     names: list[str], facts: str, tmp_path: Path, refuse: Callable[..., DataError]
 ) -> None:
     arrays: Any = dict.fromkeys(names, LABELS)
@@ -306,7 +308,7 @@ def test_class_folder_order(synthetic_store: Store, tmp_path: Path) -> None:
         assert found == expected
 
 
-def test_an_order_goes_with_logits_and_ranks(synthetic_store: Store) -> None:
+def test_order_applies_to_logits_and_ranks(synthetic_store: Store) -> None:
     con = synthetic_store.connect()
     ranked = np.stack([LABELS, (LABELS + 1) % 1000], axis=1)
     predictions.add(con, ranked, order="class-folder")
@@ -314,7 +316,7 @@ def test_an_order_goes_with_logits_and_ranks(synthetic_store: Store) -> None:
     assert found.tolist() == np.repeat(order_of(synthetic_store), 2).tolist()
 
 
-def test_what_is_no_order(predictions_table: Any) -> None:
+def test_unknown_orders_are_refused(predictions_table: Any) -> None:
     with pytest.raises(UsageError, match="file-name, class-folder") as caught:
         predictions.add(predictions_table, LABELS, order="folders")
     assert (caught.value.parameter, caught.value.value) == ("order", "folders")

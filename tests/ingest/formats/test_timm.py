@@ -1,4 +1,4 @@
-"""What timm's inference.py writes, in every shape that its flags give."""
+"""The outputs of timm's inference.py with all of its flags."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def frame(
     separate: bool = False,
     names: Mapping[str, str] = {},
 ) -> pd.DataFrame:
-    """Return what inference.py has gathered when it comes to save_results()."""
+    """Return the frame that inference.py passes to save_results()."""
     column = {"filename": "filename", "index": "index", "label": "label", "prob": "prob", **names}
     held: dict[str, Any] = {column["filename"]: FILES}
     best = BEST[:, :topk]
@@ -226,8 +226,8 @@ def refused(con: duckdb.DuckDBPyConnection, source: object, **options: Any) -> D
     return caught.value
 
 
-def test_numpy_s_three_dots(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
-    """Older versions did not turn them off."""
+def test_numpys_ellipsis_is_refused(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    """Older versions of timm did not turn the ellipsis off."""
     with np.printoptions(threshold=4):
         frame(12, label_type="none", include_index=True).to_csv(tmp_path / "m.csv", index=False)
     error = refused(con, tmp_path / "m.csv")
@@ -279,10 +279,10 @@ def test_a_name_that_two_classes_share(
     assert con.execute("select label from predictions where image_id = 3").fetchall() == [(label,)]
 
 
-def test_a_name_that_stands_for_itself_where_names_are_whole(
+def test_a_short_name_beside_full_names_is_unambiguous(
     tmp_path: Path, con: duckdb.DuckDBPyConnection
 ) -> None:
-    """'maillot' is 638, and only the first of the names of 639: beside whole names it is clear."""
+    """'maillot' is the name of 638 and the first name of 639. Beside full names it means 638."""
     table = frame()
     table.loc[[2, 3], "label"] = [NAMES[638], NAMES[639]]
     predictions.add(con, save(table, tmp_path / "m", "csv"))
@@ -291,7 +291,9 @@ def test_a_name_that_stands_for_itself_where_names_are_whole(
 
 
 @pytest.mark.parametrize("odd", ["tench, Tinca tinca", "<unmapped:1000>", "5", "n0144076", ""])
-def test_a_text_that_is_no_class(odd: str, tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
+def test_an_unknown_class_name_is_refused(
+    odd: str, tmp_path: Path, con: duckdb.DuckDBPyConnection
+) -> None:
     for label_type in ("name", "description", "detailed"):
         table = frame(label_type=label_type)
         table.loc[[4, 7], "label"] = odd
@@ -328,7 +330,7 @@ def test_a_summary(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize("classes", [1001, 21_841])
-def test_another_head(classes: int, con: duckdb.DuckDBPyConnection) -> None:
+def test_a_head_of_another_size(classes: int, con: duckdb.DuckDBPyConnection) -> None:
     values = np.zeros((2, classes), np.float32)
     error = refused(con, pd.DataFrame({"filename": FILES[:2], "prob": list(values)}))
     assert (error.row, error.column, error.count) == (1, "confidence", classes)
@@ -409,7 +411,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, dict[int, list[int]], bool]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(files())
-def test_right_or_refused(
+def test_values_are_read_correctly_or_refused(
     tmp_path: Path, con: duckdb.DuckDBPyConnection, drawn: tuple[bytes, dict[int, list[int]], bool]
 ) -> None:
     content, meant, is_right = drawn
