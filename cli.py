@@ -346,7 +346,7 @@ def doctor(
         ),
     ] = None,
 ) -> None:
-    """Check whether prediction files are plausible, and find the common mistake that explains them.
+    """Check whether prediction files are plausible, and find the usual mistake in a faulty one.
 
     Each model is checked separately. For several models the doctor prints a report for each faulty
     one, and a table of all. The exit code is 0 for any finding, and 1 if a file cannot be read.
@@ -624,7 +624,9 @@ def scores(
     ] = None,
     golden_majority: Annotated[
         int | None,
-        typer.Option(help="A golden question is valid if this many of 5 experts say yes. [3]"),
+        typer.Option(
+            help="A golden question is valid if at least this many of 5 experts say yes. [3]"
+        ),
     ] = None,
     original_majority: Annotated[
         int | None,
