@@ -102,7 +102,7 @@ class Diagnosis(ShownReport):
             f"{original}",
         ]
         if self.refusal:
-            lines.append(_wrapped(f"realdb accuracy cannot read it: {self.refusal}"))
+            lines.append(_wrapped(f"realdb accuracy refuses it: {self.refusal}"))
         lines.append(_wrapped(f"{self.verdict}: {self.reason}"))
         for finding in self.findings:
             lines.append(
