@@ -70,7 +70,7 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
         """Take the predictions for `images`; see `RealAccuracy.update`."""
         rows = batches.image_ids(images).astype(np.int64) - 1
         labels = batches.choices(preds, len(rows), self.depth)
-        places = torch.from_numpy(rows).to(self.times_batches.device)
+        places = torch.from_numpy(rows).to(self.times_seen.device)
         is_twice = (self.times_seen[places] > 0).cpu().numpy()
         batches.refuse_repeats(rows[is_twice] + 1, "here and in an earlier update")
         self.times_seen[places] += 1
@@ -89,7 +89,7 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
         batches.refuse_repeats(twice + 1, "in two processes or batches")
         shares = {}
         # Apple's GPUs have no doubles.
-        dtype = torch.float32 if self.times_batches.device.type == "mps" else torch.float64
+        dtype = torch.float32 if self.times_seen.device.type == "mps" else torch.float64
         for of in self._counted:
             scored, correct = getattr(self, f"{of}_scored"), getattr(self, f"{of}_correct")
             # Top-5 is known only where it is known of every image that top-1 is.
