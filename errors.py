@@ -1,8 +1,8 @@
 """The errors and the warning that realdb raises on purpose.
 
-A message names a parameter in backticks, as a call takes it: `model` or `model="NAME"`. The command
-line prints it as its option (see terminal.py), so that one message serves both. A call that does
-not have the parameter recommends what it can do instead: see `possible`.
+A message names a parameter of a call in backticks: `model` or `model="NAME"`. The command line
+prints it as an option (see terminal.py). If a call does not have the parameter, `possible` replaces
+the advice.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
-# The parameters of reading predictions. Not every call that reads them has these; `add` has all.
+# The parameters of reading predictions. Only `add` has all of them.
 READING = ("columns", "drop_repeats", "input_format", "model", "order", "ranks")
 # A parameter in a message: `name`, or `name=value`.
 PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
-# Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
+# Parameters of another command: realdb ingest FOLDER with `original=FILE`.
 COMMAND = re.compile(r"(realdb[ .][a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
-# Where a remedy can be cut: it names several things to do.
+# A remedy with several suggestions is split here.
 _CLAUSE = re.compile(r"(?<=[.;?]) ")
-# What takes all parameters of reading: of a file, and of what is in memory.
+# The calls that have all parameters of reading, for files and for objects in memory.
 _ADD_FILE = "the file first: realdb add FILE"
 _ADD_OBJECT = "the predictions first: realdb.add"
 
 
 class RealdbError(Exception):
-    """An error that the user can mend. `str(error)` is the message, followed by the remedy.
+    """An error that the user can fix. `str(error)` is the message, followed by the remedy.
 
-    The fields say the same to a program; each is None where it does not apply.
+    The fields hold the same facts for a program. A field that does not apply is None.
 
     file: the file or folder concerned, as the user named it
     row: the first row concerned; `row 1` is the first row of data, and of an array row 0
-    column: the column, or what it stands for: image, rank, label, confidence, model
-    value: the first value that is refused, as text
-    count: how many rows, images, files, … are concerned
-    parameter: the parameter of the call that has to change
+    column: the column, or its role: image, rank, label, confidence, model
+    value: the first invalid value, as text
+    count: the number of rows, images, files, … concerned
+    parameter: the parameter of the call to change
     remedy: what to do next
 
-    `exit_code` is the exit code of the command line: 1 for data or a query that is refused.
+    `exit_code` is the exit code of the command line: 1 for invalid data or an invalid query.
     """
 
     exit_code = 1
@@ -69,7 +69,10 @@ class RealdbError(Exception):
         self.remedy = remedy
 
     def renamed(self, old: object, new: object) -> Self:
-        """Return the error with `new` for the file `old`: as the user knows a copy."""
+        """Return the error with the file name `new` in place of `old`.
+
+        It names the user's file where realdb read a copy.
+        """
         other = type(self)(self.message.replace(str(old), str(new)))
         other.__dict__ |= self.__dict__ | {"message": other.message}
         if self.remedy is not None:
@@ -83,11 +86,11 @@ class RealdbError(Exception):
 
 
 class DataError(RealdbError):
-    """A file or its content is refused."""
+    """A file or its content is invalid."""
 
 
 class QueryError(RealdbError):
-    """A query, or the name of a table or view, is refused."""
+    """A query, or the name of a table or view, is invalid."""
 
 
 class UsageError(RealdbError):
@@ -103,11 +106,16 @@ class StoreError(RealdbError):
 
 
 class RealdbWarning(UserWarning):
-    """A result holds, but its reader should know something about it."""
+    """A result is returned, but it may be incomplete or wrong for a stated reason."""
+
+
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """Return a count with its noun: "1 row", "2,000 rows". `nouns` is an irregular plural."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Return a remedy for a name that is unknown: the nearest of those known, else `otherwise`."""
+    """Return a remedy for an unknown name: the most similar known names, else `otherwise`."""
     import difflib
 
     names = {each.lower(): each for each in known}
@@ -116,10 +124,10 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def possible(remedy: str, is_taken: Callable[[str], bool], *, add: str = _ADD_FILE) -> str:
-    """Return what of a remedy a call can do, by whether it takes a parameter.
+    """Return the part of a remedy that a call supports. `is_taken` checks one parameter.
 
-    What needs a parameter that the call does not take is left out. Those of reading predictions
-    become parameters of `add`, as the call takes a stored model as well.
+    A suggestion with an unsupported parameter is left out. If it is a parameter of reading
+    predictions, the remedy recommends `add` instead, because the call can use a stored model.
     """
     clauses = [_possible(clause, is_taken, add) for clause in _CLAUSE.split(remedy)]
     text = " ".join(clause for clause in clauses if clause).rstrip(";. ")
@@ -127,7 +135,7 @@ def possible(remedy: str, is_taken: Callable[[str], bool], *, add: str = _ADD_FI
 
 
 def _possible(clause: str, is_taken: Callable[[str], bool], add: str) -> str:
-    """Return a part of a remedy as the call can do it; nothing where it cannot."""
+    """Return one suggestion in a form that the call supports, or an empty string."""
     parameters = PARAMETER.findall(COMMAND.sub("", clause))
     lacking = [name for name, _ in parameters if not is_taken(name)]
     if not lacking:
@@ -143,9 +151,9 @@ def _possible(clause: str, is_taken: Callable[[str], bool], add: str) -> str:
 
 @contextlib.contextmanager
 def reading_with(parameters: Container[str], predictions: object) -> Iterator[None]:
-    """Have errors of reading predictions recommend what a call can do.
+    """Rewrite the remedies of reading errors for a call that has only some parameters.
 
-    `parameters` are those of READING that the call takes.
+    `parameters` are the parameters of READING that the call has.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Rows as people read them: tables that fit the terminal and never cut a number.
+"""Tables for people: they fit the terminal and never cut a number.
 
-Where rows do not fit, the columns move together, then their names are folded, then texts are
-shortened and end in `…`. Where even that does not fit, each row becomes a block of lines, with a
-line for each column. A command with many rows names the columns that are printed instead.
+If the rows are too wide, these steps follow one another: less space between columns, folded column
+names, texts shortened with `…`, and at last a block of lines for each row, with a line for each
+column. Commands with many rows print a few important columns before that last step.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 
     from .api.explain import Explanation
 
-# A table is for the eye, which has seen enough by then.
+# A table is for reading. The other formats print all rows.
 _MOST_ROWS = 1000
-# Few rows are easier to compare side by side than when they are squeezed.
+# So few rows are easier to compare side by side than in narrow columns.
 _FEW_ROWS = 4
-# For a person's eye the beginning of a checksum is enough; the other formats have it whole.
+# A table shows only the beginning of a checksum. The other formats print all of it.
 _CHECKSUM = re.compile("[0-9a-f]{64}")
 _DIGITS = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?%?")
 _HAS_DIGIT = re.compile(r"\d")
-# Where a name and a list are folded.
+# The parts of a name and of a list. Lines are folded between them.
 _UNDERSCORES = re.compile(r"[_ ]|[^_ ]+")
 _SPACES = re.compile(r" |[^ ]+")
-# What a cell is. A text may be shortened; a key is the first text, which names the row. A list may
-# be folded between its values, or words, the name of a column at its underscores. Anything else is
-# whole.
+# The kinds of cells. A text may be shortened. A key is the first text column, which names the row.
+# A list may be folded between its values or words, and a column name at its underscores. Other
+# cells are never changed.
 _TEXT, _KEY, _LIST, _NUMBER, _OTHER, _NAME = "text", "key", "list", "number", "other", "name"
 _KINDS = {
     **dict.fromkeys(("varchar", "enum", "blob"), _TEXT),
     **dict.fromkeys(("list", "array", "struct", "map", "union", "variant"), _LIST),
     "boolean": _OTHER,
 }
-# A cell and what it is.
+# A cell's text and its kind.
 _Cell = tuple[str, str]
 _Cells = list[_Cell]
 _BETWEEN: _Cell = ("", _OTHER)
-# How a column is measured: are names folded, and how short may texts be? The texts that name the
-# rows of a table may be shorter, as long as they tell the rows apart.
+# How to measure a column: whether names are folded, and how short texts may be. Keys may be
+# shorter if they still distinguish the rows.
 _Measure = tuple[bool, int | None]
 _SHORTEST = 8
 _WHOLE: _Measure = (False, None)
@@ -55,13 +55,13 @@ _FOLDED: _Measure = (True, None)
 _LEAST: _Measure = (True, 24)
 _SHORTENED: _Measure = (False, 24)
 _NARROWEST: _Measure = (True, _SHORTEST)
-# The space right and left of a cell, from wide to tight; one between the columns comes on top.
+# The space right and left of a cell, from wide to tight. The table adds one between columns.
 _Padding = tuple[int, int]
 _PADDINGS = ((1, 1), (1, 0), (0, 0))
 
 
 def short(value: Any) -> str:
-    """Return a value as a cell shows it: a float has six digits, and NULL is empty."""
+    """Return the text of a cell: a float has six digits, and NULL is empty."""
     if value is None:
         return ""
     if isinstance(value, str) and _CHECKSUM.fullmatch(value):
@@ -74,10 +74,10 @@ def short(value: Any) -> str:
 def print_rows(
     relation: duckdb.DuckDBPyRelation, *, fold: Sequence[str] = (), keep: Sequence[str] = ()
 ) -> list[str]:
-    """Print the first rows as a table; return what is to be noted of it.
+    """Print the first rows as a table; return notes on the rows and columns left out.
 
-    Texts in the columns `fold` are folded between words, where others are shortened. `keep` are the
-    columns of many rows that do not fit with all of theirs.
+    Texts in the columns `fold` are folded between words; other texts are shortened. If many rows do
+    not fit, only the columns `keep` are printed.
     """
     found = relation.limit(_MOST_ROWS + 1).fetchall()
     rows = [[short(value) for value in row] for row in found[:_MOST_ROWS]]
@@ -87,12 +87,12 @@ def print_rows(
     ]
     notes = _print(_console(), relation.columns, rows, kinds, keep)
     if len(found) > len(rows):
-        notes.append(f"these are the first {_MOST_ROWS:,} rows; --format csv prints all")
+        notes.append(f"only the first {_MOST_ROWS:,} rows are shown. Print all with --format csv")
     return notes
 
 
 def print_explanation(explanation: Explanation, why_no_questions: str) -> list[str]:
-    """Print all that is known of an image, for people; return what is to be noted of it."""
+    """Print an explanation as tables; return notes on the columns left out."""
     console = _console()
 
     def named(label: int | None, name: str | None) -> str:
@@ -108,8 +108,8 @@ def print_explanation(explanation: Explanation, why_no_questions: str) -> list[s
     notes = []
     if e.questions:
         console.print(
-            "\nThe evidence is in nats; its sum s gives the score 1 / (1 + exp(-s)). Labels with a "
-            f"score of at least {e.threshold:g} are ReaL labels."
+            "\nEvidence is in nats. Its sum s gives the score 1 / (1 + exp(-s)). A label with a "
+            f"score of at least {e.threshold:g} is a ReaL label."
         )
         header = ["label", "rater: answer, evidence", "raters", "original", "prior", "sum", "score"]
         rows = []
@@ -137,7 +137,9 @@ def print_explanation(explanation: Explanation, why_no_questions: str) -> list[s
             )
         notes += _print(console, header, rows, [_TEXT, _OTHER, *[_NUMBER] * 5])
         if any(v.is_average for q in e.questions for v in q.votes):
-            console.print("* answered no golden question: weighs as the others do on average\n")
+            console.print(
+                "* This rater answered no golden question, and has the mean weight of the others.\n"
+            )
     else:
         console.print(f"\n{why_no_questions}")
     if e.models:
@@ -160,7 +162,7 @@ def _signed(nats: float | None) -> str:
 def _console() -> Console:
     from rich.console import Console
 
-    # The content of a cell is data: `[/x]` is no markup there, and `:x:` no emoji.
+    # The text of a cell is data: `[/x]` is not markup, and `:x:` is not an emoji.
     return Console(markup=False, emoji=False)
 
 
@@ -171,7 +173,7 @@ def _print(
     kinds: Sequence[str],
     keep: Sequence[str] = (),
 ) -> list[str]:
-    """Print rows of cells without the columns that are empty; return notes that name those."""
+    """Print rows without empty columns; return notes that name the columns left out."""
     kinds = list(kinds)
     if _TEXT in kinds:
         kinds[kinds.index(_TEXT)] = _KEY
@@ -182,13 +184,13 @@ def _print(
     full = [column for column in columns if any(text for text, _ in column[1:])] or columns
     few = [column for column in full if column[0][0] in keep]
     layout = _layout(full, console.width, few)
-    # The terminal breaks a number that is wider than itself; we do not.
+    # Never break a number. The terminal wraps a line that is still too wide.
     console.width = max(console.width, layout.width)
-    # A tight table has no edge, which would be an empty line.
+    # A tight table has no edge, and so no empty line around it.
     edge = "" if any(layout.padding) else "\n"
     console.print(edge, layout.table(), edge, sep="", end="")
     empty = [column[0][0] for column in columns if column not in full]
-    notes = [f"columns without a value are left out: {', '.join(empty)}"] if empty else []
+    notes = [f"empty columns are left out: {', '.join(empty)}"] if empty else []
     if layout.columns is few:
         more = [column[0][0] for column in full if column not in few]
         notes.append(
@@ -198,7 +200,7 @@ def _print(
 
 
 def _layout(columns: list[_Cells], room: int, few: list[_Cells]) -> _Layout:
-    """Return how the rows fit: as rows, many with `few` columns, or else as blocks of lines."""
+    """Return a layout that fits: all columns, the columns `few`, or blocks of lines."""
     names, *rows = ([*row] for row in zip(*columns, strict=True))
     found = _fitting(columns, room, _WHOLE, paddings=_PADDINGS[:1])
     if not found and 0 < len(rows) <= _FEW_ROWS:
@@ -208,7 +210,7 @@ def _layout(columns: list[_Cells], room: int, few: list[_Cells]) -> _Layout:
         found = _fitting(few, room, _WHOLE, _FOLDED, _LEAST)
     if found:
         return found
-    # As many blocks stand beside each other as are whole there.
+    # Place as many blocks side by side as fit without shortening.
     for count in range(room // min((_measured(row, _WHOLE) for row in rows), default=room), 1, -1):
         found = found or _fitting(_blocks(names, rows, count), room, _WHOLE)
     blocks = _blocks(names, rows, 1)
@@ -217,7 +219,7 @@ def _layout(columns: list[_Cells], room: int, few: list[_Cells]) -> _Layout:
 
 
 def _blocks(names: _Cells, rows: list[_Cells], count: int) -> list[_Cells]:
-    """Return the columns of blocks of lines: the names, and `count` rows beside them."""
+    """Return the columns of blocks of lines: the column names, then `count` rows side by side."""
     missing = [[_BETWEEN] * len(names)] * (-len(rows) % count)
     shown = [[*row, _BETWEEN] for row in (*rows, *missing)]
     beside = [shown[place::count] for place in range(min(count, len(shown)))]
@@ -228,9 +230,9 @@ def _blocks(names: _Cells, rows: list[_Cells], count: int) -> list[_Cells]:
 def _fitting(
     columns: list[_Cells], room: int, *measures: _Measure, paddings: Sequence[_Padding] = _PADDINGS
 ) -> _Layout | None:
-    """Return the columns as wide as the first measure that fits the room, or wider; None if none.
+    """Return a layout by the first measure that fits the room; None if no measure fits.
 
-    What is left of the room goes to texts first, and to the narrowest column first.
+    The remaining room goes to text columns first, and to the narrowest column first.
     """
     most = [_measured(cells, _WHOLE) for cells in columns]
     is_text = [any(kind in (_TEXT, _KEY, _LIST) for _, kind in cells) for cells in columns]
@@ -248,7 +250,7 @@ def _fitting(
 
 @dataclass(frozen=True)
 class _Layout:
-    """Columns, how wide each is, and the space beside a cell."""
+    """Columns, their widths, and the space beside a cell."""
 
     columns: list[_Cells]
     widths: list[int]
@@ -266,18 +268,18 @@ class _Layout:
 
     @property
     def _spaced(self) -> list[int]:
-        """The widths, with a space behind a text, whose end would not be seen without."""
+        """The widths, with a space after a text to separate it from the next column."""
         return [
             width + (self._is_tight and cells is not self.columns[-1] and not _is_right(cells))
             for cells, width in zip(self.columns, self.widths, strict=True)
         ]
 
     def table(self) -> Table:
-        """Return it to be printed."""
+        """Return the layout as a rich table."""
         from rich import box
         from rich.table import Table
 
-        # Several blocks have no head in common.
+        # Several blocks have no common header.
         is_one = _BETWEEN not in self.columns[0]
         table = Table(
             box=box.SIMPLE_HEAD,
@@ -297,12 +299,12 @@ class _Layout:
 
 
 def _is_right(cells: _Cells) -> bool:
-    """Return whether a column is one of numbers below its name."""
+    """Return whether a column has a name and numbers below it."""
     return [kind for _, kind in cells[:2]] == [_NAME, _NUMBER]
 
 
 def _measured(cells: _Cells, measure: _Measure) -> int:
-    """Return how wide a column is, by a measure."""
+    """Return the width of a column by a measure."""
     if measure is not _LEAST or [kind for _, kind in cells[:2]] != [_NAME, _KEY]:
         return max(1, *(_measured_cell(cell, measure) for cell in cells))
     keys = cells[1:]
@@ -329,7 +331,7 @@ def _measured_cell(cell: _Cell, measure: _Measure) -> int:
 
 
 def _least_of_name(name: str) -> int:
-    """Return the narrowest width that folds a name and leaves no underscore alone in a line."""
+    """Return the smallest width that folds a name without an underscore alone in a line."""
     least = max(map(_width, _UNDERSCORES.findall(name)), default=1)
     widths = range(least, _width(name))
     return next((at for at in widths if "_" not in _fold(name, at, _UNDERSCORES)), _width(name))
@@ -339,7 +341,7 @@ def _least_of_name(name: str) -> int:
 
 
 def _fit(cell: _Cell, width: int) -> str:
-    """Return what a cell shows at a width."""
+    """Return the text of a cell, folded or shortened to a width."""
     text, kind = cell
     if _width(text) <= width or kind in (_NUMBER, _OTHER) or _DIGITS.fullmatch(text):
         return text
@@ -365,7 +367,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many cells of a terminal the longest line takes: 鶴 takes two."""
+    """Return the width of the longest line in terminal cells: 鶴 has width 2."""
     from rich.cells import cell_len
 
     return max(map(cell_len, text.split("\n"))) if "\n" in text else cell_len(text)

@@ -1,4 +1,4 @@
-"""What only a terminal needs: messages, progress bars, signals, exit codes, and a fast exit."""
+"""The terminal: messages, progress bars, signals, exit codes, and a fast exit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .api.explain import Explanation
     from .ingest.progress import Progress
 
-# The commands that ask the store whatever their options are: most of their time is the start.
+# The commands that always open the store. Startup is most of their run time.
 ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
 _HELP = {"-h", "--help"}
 _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
@@ -39,8 +39,8 @@ _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
 def prepare() -> None:
     """Prepare for a command before the command line is imported.
 
-    DuckDB starts in a thread where the command will ask it: 13 ms. One short command makes no
-    garbage worth collecting: 10 ms.
+    DuckDB starts in a thread if the command will use it, which saves 13 ms. Disabling garbage
+    collection saves 10 ms; a short command does not need it.
     """
     gc.disable()
     if sys.argv[1:2] and sys.argv[1] in ASKING and _HELP.isdisjoint(sys.argv):
@@ -50,11 +50,11 @@ def prepare() -> None:
 
 
 def run(app: Typer) -> NoReturn:
-    """Run the command line, and leave with its exit code.
+    """Run the command line, and exit with its exit code.
 
-    0 done, 1 data or a query refused, 2 usage, 3 no store that can be read or written, 130 and 143
-    ended by a signal. Whatever goes wrong becomes one message here; REALDB_DEBUG=1 shows the
-    traceback instead.
+    The codes are 0 for success, 1 for invalid data or an invalid query, 2 for usage, 3 for a store
+    that cannot be read or written, 130 and 143 for a signal. Every error is printed as one message.
+    REALDB_DEBUG=1 shows the traceback instead.
     """
     try:
         _leave(_run(app))
@@ -70,11 +70,11 @@ def _run(app: Typer) -> int:
     if sys.stdout is None:
         say("standard output is closed")
         return 1
-    # A pipe on Windows, or one under LANG=C, would take no name beyond ASCII or cp1252.
+    # A pipe on Windows or under LANG=C can encode only names in cp1252 or ASCII.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    # A warning is one line on stderr, without Python's line of code.
+    # Print a warning as one line on stderr, without the source line that Python adds.
     warnings.showwarning = lambda message, *_, **__: say(in_terms_of_the_command(app, str(message)))
     warnings.simplefilter("always")
     _end_on_signals()
@@ -97,39 +97,39 @@ def _run(app: Typer) -> int:
 
 
 def _unforeseen(error: Exception) -> int:
-    """Print what went wrong in one line; return the exit code."""
+    """Print an unexpected error in one line; return the exit code."""
     if os.environ.get("REALDB_DEBUG") == "1":
         raise error
     if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
-        # What DuckDB makes of a signal.
+        # DuckDB raises this error after a signal.
         say("interrupted")
         return _ended_by or 128 + signal.SIGINT
     text = str(error).strip().partition("\n")[0]
     kind = type(error).__name__
-    if isinstance(error, BrokenPipeError):  # the reader of the pipe has seen enough
+    if isinstance(error, BrokenPipeError):  # the reader closed the pipe
         return 1
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, MemoryError):
-        text = "not enough memory"
+        text = "There is not enough memory"
     elif isinstance(error, RecursionError):
-        text = "the input is nested too deeply"
+        text = "The input is nested too deeply"
     else:
         text = f"{kind}: {text}" if text else kind
-    say(f"{text}. REALDB_DEBUG=1 shows where")
+    say(f"{text}. Set REALDB_DEBUG=1 to see the traceback")
     return 1
 
 
-# The exit code of the signal that has asked the command to end; 0 without any.
+# The exit code for the signal that was received; 0 without a signal.
 _ended_by = 0
 
 
 def _end_on_signals() -> None:
-    """Have Ctrl-C and SIGTERM end the command within a second, whatever it is doing.
+    """Make Ctrl-C and SIGTERM end the command within a second.
 
-    Python handles a signal only between its own steps, and some of DuckDB's take long. So a thread
-    watches for it as well, and leaves half a second later if the command has not. The next command
-    removes what is half written.
+    Python handles a signal only between its own instructions, and a call of DuckDB can take long.
+    So a thread also waits for signals, and exits half a second later if the command still runs. The
+    next command removes incomplete files.
     """
     import threading
     import time
@@ -164,7 +164,7 @@ def say(text: str) -> None:
 
 
 def print_reports(app: Typer, diagnoses: Diagnoses) -> None:
-    """Print the report of one diagnosis; of several a table, below the reports of the faulty."""
+    """Print the report of one diagnosis. Of several, print the faulty ones and then a table."""
     if len(diagnoses) == 1:
         print(visible(report(app, diagnoses[0])))
         return
@@ -177,7 +177,7 @@ def print_reports(app: Typer, diagnoses: Diagnoses) -> None:
 
 
 def report(app: Typer, diagnosis: Diagnosis) -> str:
-    """Return what the doctor has found, with the options of the command."""
+    """Return the doctor's report, with the options of the command."""
     text = str(diagnosis).replace(diagnosis.where, visible_cell(diagnosis.where))
     return in_terms_of_the_command(app, text)
 
@@ -190,10 +190,10 @@ def in_terms_of_the_command(app: Typer, text: str) -> str:
 
 
 def refusal(error: RealdbError, options: dict[str, str]) -> str:
-    """Return the text of an error for a command with these options, by their parameters.
+    """Return the text of an error for a command. `options` maps its parameters to its options.
 
-    What the remedy says of parameters that the command does not have is left out. Those of reading
-    a prediction file become options of `realdb add`, as the command takes a stored model as well.
+    Suggestions with parameters that the command does not have are left out. Parameters of reading a
+    prediction file become options of `realdb add`, because the command can use a stored model.
     """
     remedy = possible(error.remedy or "", options.__contains__)
     text = f"{error.message}. {remedy}" if remedy else error.message
@@ -201,10 +201,10 @@ def refusal(error: RealdbError, options: dict[str, str]) -> str:
 
 
 def as_options(text: str, options: dict[str, str]) -> str:
-    """Return a message of the library with its parameters as options of the command line.
+    """Return a message of the library with command line options in place of its parameters.
 
-    `options` maps the parameters of the command to its options. A parameter that the command does
-    not have is named without the backticks.
+    `options` maps the parameters of the command to its options. A parameter without an option loses
+    its backticks.
     """
 
     def option(found: re.Match[str]) -> str:
@@ -212,7 +212,7 @@ def as_options(text: str, options: dict[str, str]) -> str:
         return _as_option(options[name], value) if name in options else found[0].strip("`")
 
     def command(found: re.Match[str]) -> str:
-        # Of another command: its options are called as the parameters are.
+        # Options of another command have the names of its parameters.
         found_parameters = PARAMETER.findall(found[2])
         words = [
             _as_option(f"--{name.replace('_', '-')}", value) for name, value in found_parameters
@@ -230,7 +230,7 @@ def _as_option(option: str, value: str | None) -> str:
 
 
 def _options(app: Typer, words: list[str]) -> dict[str, str]:
-    """Return the options of the command that the words call, by their parameters."""
+    """Return the options of the command in a command line, by parameter."""
     import typer
 
     command: Any = typer.main.get_command(app)
@@ -247,7 +247,7 @@ def _options(app: Typer, words: list[str]) -> dict[str, str]:
 
 
 def _build_only(app: Typer, name: str) -> None:
-    """Let typer build the command `name` alone: all of them take longer than most take to run."""
+    """Make typer build the command `name` only. Building all takes longer than most commands."""
     commands = [
         each
         for each in app.registered_commands
@@ -259,11 +259,14 @@ def _build_only(app: Typer, name: str) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit at once: all is written and closed, and taking the interpreter down costs 20 ms."""
+    """Exit without shutting the interpreter down, which would take 20 ms.
+
+    All files are written and closed by then.
+    """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the pipe has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         code = code or 1
     except (OSError, ValueError) as error:
         with contextlib.suppress(OSError, ValueError):
@@ -277,7 +280,7 @@ def _leave(code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress | None]:
-    """Yield what shows progress bars on a terminal, and None elsewhere."""
+    """Yield a function that shows progress bars on a terminal, or None if there is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -307,12 +310,12 @@ def emit(
     fold: Sequence[str] = (),
     keep: Sequence[str] = (),
 ) -> None:
-    """Print rows as table, json, csv, markdown or parquet; by default a table on a terminal.
+    """Print rows as table, json, csv, markdown or parquet.
 
-    csv and parquet are printed as the rows come. Where a stored model is removed before the first
-    are there, `again` is called for them. `fold` and `keep` are columns as in `tables.print_rows`.
-    Raises QueryError where the query fails as it runs,
-    UsageError where Parquet would go to a terminal.
+    The default is table on a terminal, else csv. csv and parquet are streamed. If a stored model is
+    removed before the first rows arrive, `again` runs the query a second time. `fold` and `keep`
+    are columns as in `tables.print_rows`. Raises QueryError if the query fails, UsageError for
+    Parquet on a terminal.
     """
     import duckdb
 
@@ -338,12 +341,12 @@ def emit(
         raise QueryError(str(error)) from None
 
 
-# What was printed: to take its connection down takes 5 ms, and the process ends anyway.
+# The printed relations. Closing their connection would take 5 ms, and the process ends anyway.
 _kept: list[object] = []
 
 
 class _LateError(QueryError):
-    """A query has failed after its first rows were printed."""
+    """A query failed after its first rows were printed."""
 
 
 @contextlib.contextmanager
@@ -378,7 +381,7 @@ def _parquet(relation: duckdb.DuckDBPyRelation) -> None:
 
 
 def _json(relation: duckdb.DuckDBPyRelation) -> None:
-    """Print one array, or nothing where the query fails."""
+    """Print one array, or nothing if the query fails."""
     from .exports import json, place, registry
 
     registry.require_distinct(relation.columns)
@@ -392,7 +395,7 @@ def _table(relation: duckdb.DuckDBPyRelation, *, fold: Sequence[str], keep: Sequ
 
 
 def emit_explanation(explanation: Explanation, form: str | None) -> None:
-    """Print all that is known of an image: tables for people, nested in JSON, or a row a vote."""
+    """Print an explanation: as tables, as nested JSON, or as one row for each vote."""
     from .api.explain import vote_table
 
     form = form or ("table" if sys.stdout.isatty() else "csv")
@@ -412,8 +415,8 @@ def emit_explanation(explanation: Explanation, form: str | None) -> None:
 
 def _why_no_questions(explanation: Explanation) -> str:
     if explanation.is_rated is False:
-        return "No rater was asked about this image: it keeps its original label."
-    return "This store has no votes on it: they come from raters.npz."
+        return "No rater was asked about this image. It keeps its original label."
+    return "This store has no votes on this image. The votes are read from raters.npz."
 
 
 def _markdown(relation: duckdb.DuckDBPyRelation) -> None:

@@ -1,6 +1,5 @@
-"""The library calls, one a command, a module a verb; `realdb` itself names them all.
+"""The library calls: one for each command. The package `realdb` exports them all.
 
-Rows come back as a DuckDB relation: `.fetchall()`, `.df()`, `.pl()` and `.to_arrow_table()` are all
-there, and its repr is a small table. What should be known of a result is warned of as a
-RealdbWarning.
+Rows are returned as a DuckDB relation with `.fetchall()`, `.df()`, `.pl()` and `.to_arrow_table()`.
+Its repr is a small table. A RealdbWarning reports what the reader of a result should know.
 """

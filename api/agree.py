@@ -1,4 +1,4 @@
-"""Say how far the raters agree."""
+"""Measure the agreement of the raters."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from ..ingest.progress import Progress
 
-# What `by` may name.
+# The values of `by`.
 BY: tuple[str, ...] = get_args(choices.AgreementBy)
-# A thousand do for an interval at 95 %; beyond this only the memory grows.
+# A thousand samples are enough for an interval at 95 %. More than this would only use memory.
 MOST_SAMPLES = 10_000
 
 
@@ -31,16 +31,16 @@ def agreement(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return how far the raters agree on all questions: one row, with intervals.
+    """Return the agreement of the raters on all questions: one row, with intervals.
 
-    `by` asks for a row for animals and one for objects ('animal'), or for one for each class
-    ('class'). The columns are those of the views `agreement` or `agreement_by_class`: the observed
-    agreement, Krippendorff's nominal and ordinal alpha, Fleiss' kappa; each is followed by its
-    `_low` and `_high`, the ends of the percentile interval at `level` from `bootstrap` samples of
-    the images (stats/agreement.py). `bootstrap=0` leaves the intervals empty. The same `seed`
-    gives the same intervals.
+    `by="animal"` returns a row for animals and one for objects, `by="class"` a row for each class.
+    The columns are those of the views `agreement` or `agreement_by_class`: the observed agreement,
+    Krippendorff's nominal and ordinal alpha, Fleiss' kappa. The columns `_low` and `_high` follow
+    each. They are the ends of the percentile interval at `level` from `bootstrap` samples of the
+    images (stats/agreement.py). `bootstrap=0` leaves them empty. The same `seed` gives the same
+    intervals.
 
-    Raises UsageError where an argument is none of these, QueryError where the store has no votes.
+    Raises UsageError for an invalid argument, QueryError if the store has no votes.
 
     >>> rows = realdb.agreement(by="animal")  # doctest: +SKIP
     >>> rows.project("is_animal, ordinal_alpha").fetchall()  # doctest: +SKIP
@@ -50,16 +50,16 @@ def agreement(
         require_choice("by", by, BY)
     if bootstrap != 0 and not 2 <= bootstrap <= MOST_SAMPLES:
         raise UsageError(
-            f"`bootstrap` is {bootstrap}; it is a number of samples from 2 to {MOST_SAMPLES:,}, or "
-            "0 for none",
+            f"`bootstrap` is {bootstrap}. It must be 0, for no intervals, or from 2 to "
+            f"{MOST_SAMPLES:,} samples",
             parameter="bootstrap",
             value=bootstrap,
         )
     if seed < 0:
-        raise UsageError(f"`seed` is {seed}; it must not be negative", parameter="seed", value=seed)
+        raise UsageError(f"`seed` is {seed}. It must be 0 or more", parameter="seed", value=seed)
     if not 0 < level < 1:
         raise UsageError(
-            f"`level` is {level}; it must be above 0 and below 1", parameter="level", value=level
+            f"`level` is {level}. It must be above 0 and below 1", parameter="level", value=level
         )
     import duckdb
     import numpy as np
@@ -72,7 +72,7 @@ def agreement(
     rows = session.view(name)
     if by != "class":
         rows = rows.filter("is_animal is null" if by is None else "is_animal is not null")
-    # Animals come first, and classes by their ids.
+    # Order: animals before objects, and classes by id.
     found = rows.order("label" if by == "class" else "is_animal desc").to_arrow_table()
     low, high = np.full((2, len(sampling.COEFFICIENTS), len(found)), np.nan)
     if bootstrap and len(found):
@@ -83,7 +83,7 @@ def agreement(
         columns[column] = found[column]
         if column in sampling.COEFFICIENTS:
             place = sampling.COEFFICIENTS.index(column)
-            # What is not known for the votes themselves is not known for samples of them.
+            # A coefficient that is NULL for the votes has no interval either.
             unknown = found[column].is_null().to_numpy()
             for end, ends in (("low", low), ("high", high)):
                 mask = unknown | np.isnan(ends[place])

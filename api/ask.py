@@ -1,4 +1,4 @@
-"""Ask the tables, the views and prediction files in SQL."""
+"""Query the tables, the views and prediction files with SQL."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def connect(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection with every table and every view that the store allows.
+    """Return a DuckDB connection with all tables and views of the store.
 
-    `predictions` shows the stored models. Builds the store first where there is none, unless
-    `offline`.
+    The table `predictions` shows the stored models. If there is no store, it is built first, unless
+    `offline` is set.
 
-    It is an ordinary connection in your process: it reads and writes any file that you may, and
-    files of the store are no exception (`realdb.query` refuses such statements). With `locked` it
-    reads the store's files and no others, loads no extension, and its settings cannot be changed.
-    What a query may do is still not checked: a file that DuckDB may read it may also write.
+    This is an ordinary connection: it can read and write any file that you can, including the files
+    of the store. (`realdb.query` refuses such statements.) With `locked` it can access only the
+    store's files, cannot load extensions, and its settings cannot be changed. Statements are still
+    not checked: DuckDB can also write the files that it can read.
     """
     session = Session(store, views=None, tables=None, offline=offline, progress=progress)
     con = session.prepare(stored=True).con
     if locked:
         return session.lock().con
-    # Here a frame of the notebook may be queried by its name, as DuckDB's users are used to.
+    # Allow queries of a notebook's frames by name, as in DuckDB by default.
     con.execute("set python_enable_replacements = true")
     return con
 
@@ -62,30 +62,30 @@ def query(
     with_stored: bool = False,
     unsafe: bool = False,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the answer of one query over the tables, the views and predictions.
+    """Return the result of one query over the tables, the views and predictions.
 
-    The table `predictions` holds the files, or without any the stored models; `with_stored` adds
-    these to the files. A folder or a pattern means its files, and where no file has a name it is
-    that of a stored model. Each file is also a table of its own, named by its stem. `predictions`
-    are more files, or a dict of names to predictions: a path, or whatever `realdb.accuracy` takes
-    from memory.
+    The table `predictions` holds the rows of `files`. Without files it holds the stored models;
+    `with_stored` adds these to the files. A folder or a pattern stands for its files. A name that
+    is not a file is the name of a stored model. Each file is also a table, named by its stem. The
+    argument `predictions` adds more files, or a dict of names to predictions: a path, or any object
+    that `realdb.accuracy` accepts.
 
     >>> realdb.query("from accuracy", predictions={"vit": logits}).df()  # doctest: +SKIP
 
-    With `threshold` or `scores` (as in `accuracy_table`) the labels are those that these make, in
-    every view. With `engine` (see `api.spark`) the query is translated and runs there, over the
-    files, flat Parquet that it can see, or where none is given over the stored models.
+    `threshold` and `scores` (as in `accuracy_table`) set the labels of all views. With `engine`
+    (see `api.spark`) the query is translated and runs there. The files must then be flat Parquet
+    that the engine can read; without files the query uses the stored models.
 
-    A query only reads: the tables and views of the store, predictions, and `tables`, a dict of
-    names to files (csv, json, Parquet) or frames of your own. It runs on a connection that reads no
-    other file, so that the answer cannot write one either: use `.to_arrow_table()`, `.df()`,
-    `.pl()` or `.fetchall()`. `unsafe` runs the query in plain DuckDB instead.
+    A query can only read the tables and views of the store, predictions, and `tables`: a dict of
+    names to files (CSV, JSON, Parquet) or frames. Its connection can access no other file, so the
+    relation cannot write one. Use `.to_arrow_table()`, `.df()`, `.pl()` or `.fetchall()`. `unsafe`
+    runs the query in plain DuckDB instead.
 
-    The answer is computed when it is read. If a stored model is removed before that, DuckDB raises
-    an IOException: ask again.
+    The rows are computed when they are read. If a stored model is removed before that, DuckDB
+    raises an IOException. Run the query again in this case.
 
-    Raises DataError where a file is refused, or `with_stored` a model of it is stored with other
-    rows; QueryError where the query is no SELECT (the store is only read) or DuckDB refuses it.
+    Raises DataError for an invalid file, or if `with_stored` is set and a model of a file is stored
+    with other rows. Raises QueryError if the query is not a SELECT or DuckDB rejects it.
     """
     import duckdb
 
@@ -95,9 +95,9 @@ def query(
 
         if predictions is not None:
             raise UsageError(
-                "an engine reads files and takes no `predictions`",
+                "`predictions` cannot be used with `engine`, which reads files only",
                 parameter="predictions",
-                remedy="Name the files instead",
+                remedy="Pass the paths of the files instead",
             )
         unfit = {"tables": tables, "with_stored": with_stored, "unsafe": unsafe}
         for option, is_set in unfit.items():
@@ -131,7 +131,7 @@ def query(
         try:
             return con.sql(sql)
         except duckdb.CatalogException:
-            # A name that was put together, or none: DuckDB looks for the nearest among them all.
+            # An unknown or a computed name. Install all views: DuckDB suggests similar names.
             catalog.install(con, opened.names)
             return con.sql(sql)
     except duckdb.Error as error:
@@ -146,19 +146,19 @@ def named_sources(
     *,
     with_stored: bool,
 ) -> dict[str, PredictionSource]:
-    """Map names to the predictions of `files`, and those that `query` takes as `predictions`.
+    """Map table names to the predictions of the arguments `files` and `predictions` of `query`.
 
-    Raises DataError where a name is taken, by one of `tables` too, and UsageError where one of
-    `predictions` has no name, or there are none and `with_stored` is set.
+    Raises DataError if a name is taken, also by one of `tables`. Raises UsageError if one of
+    `predictions` has no name, or if `with_stored` is set without any predictions.
     """
     from ..ingest.locate import expand
 
     sources = _names_of([*expand(files, root), *_sources(predictions, root)], tables or {})
     if with_stored and not sources:
         raise UsageError(
-            "`with_stored` adds the stored models to those of files, and there are none",
+            "`with_stored` is set, but there are no prediction files",
             parameter="with_stored",
-            remedy="Leave it out: without files the predictions are those of the stored models",
+            remedy="Remove it: without files the stored models are used by default",
         )
     return sources
 
@@ -170,10 +170,10 @@ def add_sources(
     with_stored: bool,
     stored: Collection[Path] | None = None,
 ) -> dict[str, list[str]]:
-    """Prepare a session whose `predictions` are `sources`; return the models of each.
+    """Prepare a session with `sources` as `predictions`; return the models of each source.
 
-    They are the stored models where there are no sources, of which `stored` are the files if it is
-    set; `with_stored` adds these to the sources.
+    Without sources the session uses the stored models, or only the files `stored` of them if set.
+    `with_stored` adds the stored models to the sources.
     """
     models = {name: session.add_one(source) for name, source in sources.items()}
     session.prepare(
@@ -185,7 +185,7 @@ def add_sources(
 
 
 def create_views_of(session: Session, models: Mapping[str, Sequence[str]]) -> None:
-    """Create a view of each name that shows the predictions of its models."""
+    """Create a view for each name, with the predictions of its models."""
     import duckdb
 
     for name, names in models.items():
@@ -194,7 +194,7 @@ def create_views_of(session: Session, models: Mapping[str, Sequence[str]]) -> No
 
 
 def _sources(predictions: object, root: Path) -> list[PredictionSource]:
-    """Return the predictions that `query` takes by keyword; UsageError where one has no name."""
+    """Return the argument `predictions` of `query` as sources; UsageError for one without name."""
     from ..ingest.locate import expand
 
     if predictions is None:
@@ -207,8 +207,7 @@ def _sources(predictions: object, root: Path) -> list[PredictionSource]:
             found = expand([rows], root)
             if not isinstance(name, str) or not name or isinstance(rows, int) or len(found) != 1:
                 raise UsageError(
-                    f"`predictions` has the entry {name!r}, which does not name one set of "
-                    "predictions",
+                    f"the entry {name!r} of `predictions` is not one named set of predictions",
                     parameter="predictions",
                     value=name,
                     remedy="Pass a dict of names to predictions, such as {'vit': array}",
@@ -220,7 +219,7 @@ def _sources(predictions: object, root: Path) -> list[PredictionSource]:
     ):
         return expand(predictions, root)
     raise UsageError(
-        f"`predictions` is a {type(predictions).__name__}, and a query needs a name for it",
+        f"`predictions` is a {type(predictions).__name__} without a name for the query",
         parameter="predictions",
         value=type(predictions).__name__,
         remedy="Pass a dict such as {'vit': array}, or paths",
@@ -230,9 +229,9 @@ def _sources(predictions: object, root: Path) -> list[PredictionSource]:
 def _names_of(
     sources: Iterable[PredictionSource], tables: Mapping[str, object]
 ) -> dict[str, PredictionSource]:
-    """Map what each file is called in a query to the file; DataError where that name is taken.
+    """Map the table name of each file to the file; DataError if the name is taken.
 
-    `tables` are the names of other tables, and what they show.
+    `tables` maps the names of other tables to their sources.
     """
     from ..ingest.locate import PredictionSource
 
@@ -245,10 +244,10 @@ def _names_of(
         path = _path(source)
         if is_taken(name):
             raise DataError(
-                f"{path}: {name!r} is a table or view of realdb",
+                f"{path} cannot be the table {name!r}, which is a table or view of realdb",
                 file=path,
                 value=name,
-                remedy="Rename the file (or the set) to query it",
+                remedy="Rename the file (or the set of predictions)",
             )
         for other in names:
             if name.lower() == other.lower():
@@ -263,7 +262,7 @@ def _names_of(
 
 
 def _path(source: PredictionSource) -> object:
-    """Return what to name in a message: a path, of a set in several files their folder."""
+    """Return the path for a message; the folder of a set of several files."""
     from ..ingest.locate import StoredModel
 
     if isinstance(source.predictions, StoredModel):
@@ -275,7 +274,7 @@ def _path(source: PredictionSource) -> object:
 
 
 def explained(error: Exception, opened: Store) -> QueryError:
-    """Return DuckDB's error as realdb's: with the source, or the parameters, that a view needs."""
+    """Return a QueryError for an error of DuckDB, with the source or parameters that are needed."""
     message = str(error)
     for name in catalog.all_names():
         # A view, one with parameters, or a view under other rules.
@@ -286,7 +285,8 @@ def explained(error: Exception, opened: Store) -> QueryError:
                 return missing
             if parameters:
                 return QueryError(
-                    f"{name} takes parameters: from {name}({', '.join(parameters)})", value=name
+                    f"the view {name} has parameters. Use: from {name}({', '.join(parameters)})",
+                    value=name,
                 )
     for table in TABLES:
         if f"Table with name {table} does not exist" in message:
@@ -297,7 +297,7 @@ def explained(error: Exception, opened: Store) -> QueryError:
 def missing_table(table: str) -> QueryError:
     """Return the error for a table that is missing from the store, with its source."""
     return QueryError(
-        f"this store has no table {table}, which comes from {source_of(table)}",
+        f"this store has no table {table}, which is built from {source_of(table)}",
         value=table,
-        remedy="Build the store again with that file: realdb ingest FOLDER",
+        remedy="Build the store again with this file: realdb ingest FOLDER",
     )

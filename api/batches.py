@@ -1,7 +1,7 @@
-"""Batches that a metric takes: images and predictions, as arrays.
+"""Batches of a metric: images and predictions as arrays.
 
-The rules are those of ingest/values.sql, for values that come a few at a time and are needed
-at once: there SQL reads them, here Python does; a test compares the two.
+The rules are those of ingest/values.sql, in Python: for the few values of a batch this is faster
+than SQL. A test compares the two.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from ..ingest import image_names
 from ..schema.tables import CLASSES, IMAGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_EXPECTED = "An image is ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or its number 1-50000"
+_EXPECTED = "Use ILSVRC2012_val_00000001.JPEG to …_00050000.JPEG, or the numbers 1-50000"
 _SHOWN = 3
 
 
 def as_array(values: Any, parameter: str) -> NDArray[Any]:
     """Return a NumPy array of `values`, which may be a torch tensor on any device.
 
-    Raises DataError, which names the `parameter` of the call, where they are no array.
+    Raises DataError, with the `parameter` of the call, if they are not an array.
     """
     import numpy as np
 
@@ -43,23 +43,23 @@ def as_array(values: Any, parameter: str) -> NDArray[Any]:
 def image_ids(images: Any, parameter: str = "images") -> NDArray[Any]:
     """Return the image ids, int32 (n,), of numbers from 1 or of file names in any usual form.
 
-    Raises DataError, which names the `parameter` of the call, where one is neither, or is
-    repeated.
+    Raises DataError, with the `parameter` of the call, for an invalid or a repeated image.
     """
     import numpy as np
 
     if isinstance(images, str | bytes | os.PathLike):
         raise DataError(
-            f"`{parameter}` is {images!r}, one image",
+            f"`{parameter}` is the single value {images!r}",
             parameter=parameter,
             value=images,
-            remedy="Pass a list of them, one for each prediction",
+            remedy="Pass a list with one image for each prediction",
         )
     is_sequence = hasattr(images, "shape") or isinstance(images, list | tuple)
     found = as_array(images if is_sequence else list(images), parameter)
     if found.ndim != 1:
         raise DataError(
-            f"`{parameter}` has shape {found.shape}; it must be (n,), one for each prediction",
+            f"`{parameter}` has shape {found.shape}. It must have shape (n,), with one image for "
+            "each prediction",
             parameter=parameter,
             value=found.shape,
         )
@@ -73,10 +73,10 @@ def image_ids(images: Any, parameter: str = "images") -> NDArray[Any]:
     if len(wrong):
         values = [*zip(wrong.tolist(), found[wrong].tolist(), strict=True)]
         shown = ", ".join(f"{value!r} in row {row}" for row, value in values[:_SHOWN])
-        hint = ". Numbers count from 1" if any(value == 0 for _, value in values) else ""
+        hint = ". Numbers start at 1" if any(value == 0 for _, value in values) else ""
         raise DataError(
-            f"{len(wrong):,} of {len(found):,} images are not validation images: {shown}"
-            f"{', …' if len(wrong) > _SHOWN else ''} (row 0 is the first)",
+            f"`{parameter}` has {counted(len(wrong), 'invalid value')} of {len(found):,}: {shown}"
+            f"{', …' if len(wrong) > _SHOWN else ''} (rows count from 0)",
             row=values[0][0],
             column="image",
             value=values[0][1],
@@ -90,27 +90,27 @@ def image_ids(images: Any, parameter: str = "images") -> NDArray[Any]:
 
 
 def refuse_repeats(ids: NDArray[Any], where: str, parameter: str = "images") -> None:
-    """Raise DataError for the images `ids`, which are repeated; none is fine."""
+    """Raise DataError if there are any repeated images `ids`."""
     if len(ids):
         shown = ", ".join(str(image) for image in ids[:_SHOWN].tolist())
         raise DataError(
-            f"{len(ids):,} images are repeated {where}: image {shown}"
+            f"`{parameter}` repeats {counted(len(ids), 'image')} {where}: image {shown}"
             f"{', …' if len(ids) > _SHOWN else ''}",
             column="image",
             value=ids[0],
             count=len(ids),
             parameter=parameter,
-            remedy="Each image counts once. A sampler that pads the last batch, as torch's "
-            "DistributedSampler does, repeats some",
+            remedy="Pass each image once. A sampler that pads the last batch repeats images; "
+            "torch's DistributedSampler is one",
         )
 
 
 def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
     """Return the first `depth` choices for each of `count` images, int16 (count, depth).
 
-    `predictions` are class ids, integers (count,), or by rank (count, k), or logits, floats
-    (count, 1000); a rank that they do not have is -1. Of equal logits the lower class id ranks
-    first. Raises DataError for another shape, a class id out of 0-999, and a logit that is NaN.
+    `predictions` are class ids, integers (count,); class ids by rank, integers (count, k); or
+    logits, floats (count, 1000). A missing rank is -1. Of equal logits the lower class id ranks
+    first. Raises DataError for another shape, a class id that is not 0-999, and a NaN logit.
     """
     import numpy as np
 
@@ -118,7 +118,7 @@ def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
     kind, shape = values.dtype.kind, values.shape
     if shape and len(values) != count:
         raise DataError(
-            f"there are {len(values):,} predictions for {count:,} images",
+            f"`predictions` has {counted(len(values), 'row')} for {counted(count, 'image')}",
             count=len(values),
             parameter="predictions",
         )
@@ -126,7 +126,7 @@ def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
         return _of_logits(values, depth)
     if kind not in "iu" or values.ndim not in (1, 2) or (values.ndim == 2 and shape[1] >= CLASSES):
         raise DataError(
-            f"the predictions are {values.dtype} with shape {shape}",
+            f"`predictions` has type {values.dtype} and shape {shape}, which is not supported",
             value=shape,
             parameter="predictions",
             remedy=f"Pass class ids, integers ({count},); classes by rank, integers ({count}, k) "
@@ -135,10 +135,10 @@ def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
     ranked = values.reshape(count, -1) if count else values.reshape(0, 1)
     row, rank = np.nonzero((ranked < 0) | (ranked >= CLASSES))
     if len(row):
-        counts_from_1 = "The class ids may count from 1, or a background class may come first"
+        counts_from_1 = "The class ids may start at 1, or class 0 may be a background class"
         raise DataError(
-            f"{len(row):,} of {ranked.size:,} class ids are not 0-999: {ranked[row[0], rank[0]]} "
-            f"in row {row[0]} (row 0 is the first)",
+            f"`predictions` has {counted(len(row), 'class id')} of {ranked.size:,} outside 0-999: "
+            f"{ranked[row[0], rank[0]]} in row {row[0]} (rows count from 0)",
             row=int(row[0]),
             column="label",
             value=ranked[row[0], rank[0]],
@@ -150,8 +150,8 @@ def choices(predictions: Any, count: int, depth: int) -> NDArray[Any]:
     repeated = np.flatnonzero((in_order[:, 1:] == in_order[:, :-1]).any(axis=1))
     if len(repeated):
         raise DataError(
-            f"{len(repeated):,} images have one class at two ranks: row {repeated[0]} (row 0 is "
-            f"the first) is {ranked[repeated[0]].tolist()}",
+            f"`predictions` has {counted(len(repeated), 'image')} with one class at two ranks: row "
+            f"{repeated[0]} (rows count from 0) is {ranked[repeated[0]].tolist()}",
             row=int(repeated[0]),
             column="label",
             count=len(repeated),
@@ -171,8 +171,8 @@ def _of_logits(values: NDArray[Any], depth: int) -> NDArray[Any]:
     row, label = np.nonzero(np.isnan(values))
     if len(row):
         raise DataError(
-            f"{len(row):,} logits are NaN: that of class {label[0]} in row {row[0]} (row 0 is the "
-            "first)",
+            f"`predictions` has {counted(len(row), 'NaN logit')} (first: class {label[0]} in row "
+            f"{row[0]}; rows count from 0)",
             row=int(row[0]),
             column="label",
             value=label[0],
@@ -184,5 +184,5 @@ def _of_logits(values: NDArray[Any], depth: int) -> NDArray[Any]:
 
 
 def _image_id(image: Any) -> int:
-    """Return the number of one image; 0 where it has none."""
+    """Return the number of one image; 0 if it is invalid."""
     return min(image_names.number(image) or 0, IMAGES + 1)

@@ -1,4 +1,4 @@
-"""Build the store, or open the one there is."""
+"""Build the store, or open an existing one."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def ingest(
 ) -> Store:
     """Build the store from the files in `source`, and return it.
 
-    `source` is a folder, or a zip or tar of one; left out, the published files are downloaded (to a
-    cache, each checked by its SHA-256). `original` is a file, or a folder tree, of original labels
-    to take instead of those in `source`; `original_format` says which form they have where their
-    content does not tell (a key of ingest.original_labels.ORIGINAL_LABEL_FORMATS). With
-    `parquet_only` no realdb.duckdb is written: nothing of realdb's needs it. `progress` is called
-    with a task, how much of it is done, and how much there is.
+    `source` is a folder, or a zip or tar archive of one. By default the published files are
+    downloaded to a cache, and each is checked by its SHA-256. `original` is a file, or a folder
+    tree, of original labels that replaces those in `source`. `original_format` is its format, if it
+    cannot be detected (a key of ingest.original_labels.ORIGINAL_LABEL_FORMATS). `parquet_only`
+    skips realdb.duckdb, which realdb itself does not need. `progress` is called with the name of a
+    task, the amount done, and the total.
 
-    Raises DataError where a file is damaged or contradicts another, and StoreError where the store
-    cannot be written; the current build stays as it was.
+    Raises DataError if a file is damaged or contradicts another, StoreError if the store cannot be
+    written. The current build is then unchanged.
     """
     if original_format is not None and original is None:
         raise UsageError(
-            "`original_format` is the format of `original`, which is missing",
+            "`original_format` is set without `original`. Set both, or neither",
             parameter="original_format",
             value=original_format,
         )
@@ -69,7 +69,7 @@ def _build(
     progress: Progress | None,
     is_wanted_once: bool = False,
 ) -> Store:
-    """Build the store; if it `is_wanted_once`, not where another process has built it meanwhile."""
+    """Build the store. `is_wanted_once` returns the build of another process, if there is one."""
     from ..ingest import build, sources
     from ..ingest.progress import silent
     from ..store.build import NOTES, new_build
@@ -102,7 +102,7 @@ def _build(
 def open_store(
     store: str | Path | None, offline: bool | None, progress: Progress | None = None
 ) -> Store:
-    """Return the store, building it first where there is none."""
+    """Return the store. Build it first if it does not exist."""
     root = root_of(store)
     try:
         found = stores.resolve(root)
@@ -112,11 +112,11 @@ def open_store(
         stores.require_own_folder(root)
         if _is_offline(offline):
             raise StoreError(
-                f"there is no store in {root}, and it is not built offline (`offline=True` or "
-                "REALDB_OFFLINE)",
+                f"there is no store in {root}. The files for it are not downloaded with "
+                "`offline=True` or REALDB_OFFLINE",
                 file=root,
                 parameter="offline",
-                remedy="Build it from files that you have: realdb ingest FOLDER",
+                remedy="Build the store from a folder of these files: realdb ingest FOLDER",
             ) from None
     else:
         if stores.is_behind(root):
@@ -125,7 +125,7 @@ def open_store(
             repair(found)
         return found
     warnings.warn(
-        f"there is no store in {root} yet: building it from the published files, once",
+        f"there is no store in {root}. It is built now from the published files",
         RealdbWarning,
         stacklevel=3,
     )
@@ -133,7 +133,7 @@ def open_store(
 
 
 def root_of(store: str | Path | None) -> Path:
-    """Return the store's folder: the one named, else the default."""
+    """Return the store's folder: `store`, else the default."""
     return user_path(store) if store is not None else stores.default_root()
 
 

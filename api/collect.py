@@ -1,4 +1,4 @@
-"""Keep predictions in the store."""
+"""Store predictions, list them, and remove them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
 
 _JUDGED = ("accuracy", doubts.VIEW)
-# What `ingest.predictions` calls a model for want of a name; good for a look, but not to be kept.
+# The default names in `ingest.predictions` of a model without name. A stored model needs its own.
 _NAMELESS = ("predictions", "stdin")
 _SHOWN = 3
 
@@ -42,17 +42,17 @@ def add(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Keep predictions in the store; return a row for each model, with what became of it.
+    """Store predictions; return a row for each model.
 
     `predictions`, `model`, `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are as in
-    `accuracy_table`; of a folder or a pattern each file is taken. The columns are model, status
-    (added, unchanged or replaced), rows, images and file. Rows that are stored already change
-    nothing. A new ingest keeps what is stored. Warns of the same as `accuracy_table`.
+    `accuracy_table`. A folder or a pattern stands for its files. The columns are model, status
+    (added, unchanged or replaced), rows, images and file. The status is unchanged if the same rows
+    are stored already. A new ingest keeps the stored models. Warns like `accuracy_table`.
 
-    Raises DataError where predictions are refused (the original labels too unless
-    `allow_ground_truth`), or a model is stored with other rows and `replace` is not set; UsageError
-    where `model` would name several sets of predictions that are no files. A file that is refused
-    is left out whole; the others are stored.
+    Raises DataError for invalid predictions, for the original labels unless `allow_ground_truth` is
+    set, and for a model that is stored with other rows unless `replace` is set. Raises UsageError
+    if `model` would name several objects in memory. No row of an invalid file is stored; the other
+    files are stored.
     """
     from ..ingest.locate import PredictionSource, expand_for
 
@@ -61,7 +61,8 @@ def add(
     prediction_sets.sweep(opened.root)
     done: list[tuple[str | None, prediction_sets.Put]] = []
     refused = []
-    # Nothing that was stored a moment ago is replaced: two files for one model are a mistake.
+    # The models stored by this call. `replace` does not apply to them: two files for one model are
+    # a mistake.
     fresh: set[str] = set()
     for place, (source, name) in enumerate(sources):
         if progress:
@@ -80,11 +81,11 @@ def add(
                 )
                 if model is None and name in (None, "stdin") and set(found) <= {*_NAMELESS}:
                     raise DataError(
-                        f"{where or 'the predictions'} have no model's name",
+                        f"the model has no name in {where or 'the predictions'}",
                         file=where,
                         column="model",
                         parameter="model",
-                        remedy='Name the model with `model="NAME"`, or in a column model',
+                        remedy='Set `model="NAME"`, or add a column model',
                     )
                 session.prepare()
                 doubts.warn(
@@ -116,10 +117,10 @@ def add(
 
 @prediction_sets.reading_again
 def models(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
-    """Return a row for each stored model: what is stored, read from which file, and when.
+    """Return a row for each stored model.
 
     The columns are model, rows, images, ranks (the highest), file, format, bytes, sha256 and
-    added_at (UTC). What was no file has no file, bytes and sha256.
+    added_at (UTC). The columns file, bytes and sha256 are NULL for predictions from memory.
     """
     return prediction_sets.listed(stores.resolve(root_of(store)).root)
 
@@ -127,13 +128,13 @@ def models(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 def remove(*models: str, store: str | Path | None = None) -> None:
     """Remove stored models.
 
-    Raises DataError, with the nearest names, where one is not stored; then none is removed.
+    Raises DataError, with similar names, if one is not stored. Then none is removed.
     """
     prediction_sets.remove(stores.resolve(root_of(store)).root, models)
 
 
 def _where(source: object) -> str | None:
-    """Return the file or folder of predictions, as the user named it."""
+    """Return the file or folder of predictions, with the user's name for it."""
     if isinstance(source, tuple):
         folders = {str(Path(part).parent) for part in source}
         return folders.pop() if len(folders) == 1 else f"{source[0]} and {len(source) - 1} more"
@@ -144,7 +145,7 @@ def _where(source: object) -> str | None:
 
 @contextlib.contextmanager
 def _local(source: object) -> Iterator[object]:
-    """Yield `source`; of a URL a copy, as the checksum is that of all its bytes."""
+    """Yield `source`, or a local copy of a URL: the checksum needs all bytes."""
     from ..ingest import unpack
     from ..ingest.formats import remote
 
@@ -155,14 +156,14 @@ def _local(source: object) -> Iterator[object]:
 
 
 def _provenance(source: object, local: object, input_format: str | None) -> dict[str, str]:
-    """Return what is to be known of where predictions come from, of which `local` is a copy."""
+    """Return facts about the source of predictions, of which `local` is a copy."""
     facts = {"realdb_version": __version__}
     where = _where(source)
     if where is not None:
         facts["file"] = where
     if input_format is not None:
         facts["format"] = input_format
-    # A pipe is read once.
+    # A pipe can be read only once.
     if not isinstance(local, str | Path) or not (Path(local).is_file() or Path(local).is_dir()):
         return facts
     from ..ingest import formats, unpack
@@ -180,11 +181,12 @@ def _provenance(source: object, local: object, input_format: str | None) -> dict
 def _refusal(refused: list[DataError], sources: int) -> DataError:
     if sources == 1:
         return refused[0]
-    rest = "the rest is stored" if len(refused) < sources else "nothing is stored"
+    rest = "The others are stored" if len(refused) < sources else "Nothing is stored"
     shown = "; ".join(map(str, refused[:_SHOWN]))
     more = "; …" if len(refused) > _SHOWN else ""
     return DataError(
-        f"{len(refused):,} of {sources:,} are refused, {rest}. {shown}{more}",
+        f"{len(refused):,} of {sources:,} prediction sets could not be stored. {rest}. "
+        f"{shown}{more}",
         file=refused[0].file,
         count=len(refused),
     )
@@ -193,7 +195,7 @@ def _refusal(refused: list[DataError], sources: int) -> DataError:
 def _relation(done: list[tuple[str | None, prediction_sets.Put]]) -> duckdb.DuckDBPyRelation:
     import duckdb
 
-    # Text, also where there is none: an empty list or NULL has no type of its own.
+    # The casts give a type to empty lists and to NULL.
     return duckdb.connect().sql(
         """
         select

@@ -1,4 +1,4 @@
-"""Names for a shell to complete: at once, without a message, and without building a store."""
+"""Names for shell completion. These functions print nothing and build no store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..schema.tables import TABLES
 from ..store import prediction_sets
 from .build import root_of
 
-# What a shell takes as it is. It evaluates what it is offered, and a model's name is data.
+# Names that are safe in a shell. A shell evaluates its completions, and a model's name is data.
 _PLAIN = re.compile(r"[\w.@+][\w.@+=,:/%-]*")
 
 
@@ -23,17 +23,17 @@ def views() -> list[str]:
 
 
 def exports() -> list[str]:
-    """Return what `export` takes by name: tables, views, subsets, and formats of their own."""
+    """Return the names that `export` accepts: tables, views, subsets, and own formats."""
     return [*views(), *registry.own_names()]
 
 
 def export_formats() -> list[str]:
-    """Return the formats that `export` takes by option."""
+    """Return the formats that the option of `export` accepts."""
     return [name for name, form in registry.EXPORT_FORMATS.items() if form.takes != "store"]
 
 
 def models(store: str | Path | None = None) -> list[str]:
-    """Return the names of the stored models, but for those that a shell would not take as text."""
+    """Return the names of the stored models, except names that a shell would evaluate."""
     with contextlib.suppress(OSError, RealdbError):
         return list(filter(_PLAIN.fullmatch, prediction_sets.names(root_of(store))))
     return []

@@ -1,4 +1,4 @@
-"""Say what there is: in this store, and in the catalogue of tables and views."""
+"""Describe the store, and the catalogue of tables and views."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import RealdbWarning, StoreError
+from ..errors import RealdbWarning, StoreError, counted
 from ..queries import catalog
 from ..schema.tables import TABLES, create_table, header_of, sql_path
 from ..store import store as stores
@@ -23,18 +23,18 @@ DIALECTS: tuple[str, ...] = get_args(choices.Dialect)
 
 
 def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
-    """Return what the store holds: a row for each table and each file that fills it.
+    """Return a row for each table of the store and each source file of the table.
 
-    `is_whole` says whether the file of the table is the one that the build wrote, as far as the
-    build kept checksums. Without the table `sources`, if that is damaged, the files are not known.
+    `is_whole` is true if the file of the table still has the checksum of the build, and NULL if the
+    build has no checksum of it. If the table `sources` is damaged, the source files are NULL.
     """
     opened = stores.resolve(root_of(store))
     whole = {table: _is_whole(opened, table) for table in opened.tables}
     damaged = [table for table, is_whole in whole.items() if is_whole is False]
     if damaged:
         warnings.warn(
-            f"the files of {len(damaged):,} tables are damaged: {', '.join(damaged)}. Rebuild the "
-            "store with: realdb ingest [FOLDER]",
+            f"the store has {counted(len(damaged), 'damaged table')}: {', '.join(damaged)}. Build "
+            "the store again with: realdb ingest [FOLDER]",
             RealdbWarning,
             stacklevel=2,
         )
@@ -86,7 +86,7 @@ def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 
 
 def _is_whole(opened: Store, table: str) -> bool | None:
-    """Say whether the file of a table is the one that the build wrote; None where it is unknown."""
+    """Return whether the file of a table is the one that the build wrote; None if unknown."""
     if table not in opened.checksums:
         return None
     try:
@@ -97,7 +97,7 @@ def _is_whole(opened: Store, table: str) -> bool | None:
 
 
 def whereabouts(*, store: str | Path | None = None) -> str:
-    """Say in a sentence which build is current, where, and which tables it does not have."""
+    """Return a sentence with the folder, the current build, and the missing tables."""
     opened = stores.resolve(root_of(store))
     absent = [table for table in TABLES if table not in opened.names]
     without = f"; without {', '.join(absent)}" if absent else ""
@@ -108,9 +108,9 @@ def whereabouts(*, store: str | Path | None = None) -> str:
 
 
 def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
-    """Return the catalogue: a row for each table and view, or for each column of the one named.
+    """Return a row for each table and view, or for each column of the table or view `name`.
 
-    Raises QueryError, with the nearest names, where there is none of that name.
+    Raises QueryError, with similar names, if there is no table or view of this name.
     """
     if name is not None:
         about = header_of(name) if name in TABLES else catalog.find(name).about
@@ -131,16 +131,16 @@ def views(name: str | None = None) -> duckdb.DuckDBPyRelation:
 
 
 def view_sql(name: str) -> str:
-    """Return the file of the table or view `name`: its header and its statement."""
+    """Return the SQL file of the table or view `name`: its header and its statement."""
     path = sql_path(name) if name in TABLES else catalog.find(name).path
     return path.read_text(encoding="utf-8")
 
 
 def statements(name: str | None, dialect: str) -> str:
-    """Return the statements that create the view `name` and those it reads, or all views.
+    """Return the statements that create the view `name` and the views it reads, or all views.
 
-    They are to be pasted where the tables stand already. Raises UsageError for another dialect than
-    spark or duckdb, or without sqlglot; QueryError where there is no such view.
+    The tables must exist where the statements run. Raises UsageError for a dialect other than spark
+    or duckdb, or without sqlglot; QueryError if there is no such view.
     """
     require_choice("dialect", dialect, DIALECTS)
     views = catalog.in_order([name] if name else catalog.views(), TABLES)
@@ -149,7 +149,7 @@ def statements(name: str | None, dialect: str) -> str:
     from ..queries import dialects
 
     tables = ", ".join(sorted(catalog.tables_of(*(view.name for view in views))))
-    head = f"-- Where these tables stand: {tables} (the store's files, and your predictions).\n"
+    head = f"-- These tables must exist: {tables} (the store's files, and your predictions).\n"
     return "\n".join([head, *(dialects.view_in_spark(view.name) for view in views)])
 
 

@@ -1,4 +1,4 @@
-"""What the reader of a figure should know: predictions that look like a mistake."""
+"""Warnings on results: missing images, original labels, and signs of a mistake."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import DataError, RealdbWarning
+from ..errors import DataError, RealdbWarning, counted
 from ..ingest.options import ENOUGH_RATED, FEWEST_RATED, GROUND_TRUTH
 from ..schema.tables import IMAGES
 from .results import Accuracy, is_low, is_near_chance, is_too_good
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from ..store.store import Store
     from .session import Session
 
-# The view that says how often a model agrees with the original labels where that says something.
+# The view that counts the agreement of models with the original labels.
 VIEW = "original_agreement"
 
 
 class Agreement(NamedTuple):
-    """On how many rated images a model's first choice is the original label.
+    """The number of rated images whose first choice is the original label.
 
-    The doctor also counts how often it is among the ReaL labels, and judges that by the same rule.
+    The doctor also counts ReaL labels in this way, with the same limits.
     """
 
     model: str
@@ -40,7 +40,7 @@ class Agreement(NamedTuple):
 
     @property
     def is_ground_truth(self) -> bool:
-        """The predictions are the original labels, or are made of them."""
+        """The predictions are the original labels, or are derived from them."""
         return self.is_doubtful and self.rated_images >= ENOUGH_RATED
 
     @property
@@ -55,7 +55,7 @@ def knows_rated(store: Store) -> bool:
 
 
 def agreements(session: Session) -> dict[str, Agreement]:
-    """Return the rows of the view, by model; the session was prepared with it."""
+    """Return the rows of the view, by model. The session must be prepared with the view."""
     found = (Agreement(*row) for row in session.view(VIEW).fetchall())
     return {row.model: row for row in found}
 
@@ -72,9 +72,9 @@ def warn(
 ) -> None:
     """Warn of what the reader of these figures should know.
 
-    `read_from` says what each model was read from; `has_rated` whether the store knows which images
-    were rated. Raises DataError where a model does not cover all images although
-    `require_complete`, or is the ground truth and that is not allowed.
+    `read_from` maps each model to its source. `has_rated` is whether the store knows which images
+    were rated. Raises DataError if images are missing and `require_complete` is set, or if a model
+    is the ground truth and `allow_ground_truth` is not set.
     """
     for result in accuracies:
         for doubt in _doubts(
@@ -89,7 +89,7 @@ def warn(
 
 
 def warn_of_parts(session: Session, accuracies: Iterable[Accuracy], *, stacklevel: int = 3) -> None:
-    """Warn of models that share no image: their files may be the parts of one model's."""
+    """Warn of models that have no common image: their files may be parts of one model."""
     parts = [result for result in accuracies if result.predicted_images < IMAGES]
     images = sum(result.predicted_images for result in parts)
     if len(parts) < 2 or images > IMAGES:
@@ -100,8 +100,8 @@ def warn_of_parts(session: Session, accuracies: Iterable[Accuracy], *, stackleve
     ).fetchall()[0]
     if different == images:
         warnings.warn(
-            f"{len(parts)} models have no image in common; together they cover {images:,} images. "
-            'If they are the parts of one model, name it with `model="NAME"`',
+            f"{len(parts)} models have no common image, and {counted(images, 'image')} in total. "
+            'If these are parts of one model, set `model="NAME"`',
             RealdbWarning,
             stacklevel=stacklevel,
         )
@@ -118,18 +118,18 @@ def _doubts(
 ) -> Iterable[str]:
     if result.predicted_images < IMAGES:
         text = (
-            f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
-            f"is scored on the {result.scored_images:,} of them that have ReaL labels"
+            f"{result.model} covers only {result.predicted_images:,} of the {IMAGES:,} images. "
+            f"It is scored on the {result.scored_images:,} of them with ReaL labels"
         )
         if require_complete:
             raise DataError(
-                text + ", and `require_complete=True` asks for all",
+                text + ". `require_complete=True` requires all images",
                 count=IMAGES - result.predicted_images,
                 parameter="require_complete",
             )
         yield text
     if result.original_accuracy is None:
-        yield "the store has no original labels, so there is no original accuracy"
+        yield "there is no original accuracy, because the store has no original labels"
     elif agreement and agreement.is_doubtful:
         yield _ground_truth(agreement, source, allow_ground_truth=allow_ground_truth)
     elif not has_rated and is_too_good(result.original_accuracy, result.predicted_images):
@@ -139,20 +139,20 @@ def _doubts(
         )
     if is_near_chance(result.real_accuracy_high):
         yield (
-            f"{result.model} is near chance. Its images may be in another order, or its class "
-            "ids may not be 0-999 in the order of the sorted WordNet ids. To find out, run: "
-            + _doctor_of(source)
+            f"the accuracy of {result.model} is near chance. Its images may be in another order, "
+            "or its class ids may not be 0-999 in the order of the sorted WordNet ids. To find "
+            f"the cause, run: {_doctor_of(source)}"
         )
     elif is_low(result.real_accuracy_high):
         yield (
-            f"{result.model} is right on {result.real_accuracy:.1%} of the images, far fewer than "
-            "any published model. Its class ids may be shifted, or part of its images in another "
-            f"order. To find out, run: {_doctor_of(source)}"
+            f"the accuracy of {result.model} is {result.real_accuracy:.1%}, far below any "
+            "published model. Its class ids may be shifted, or part of its images may be in "
+            f"another order. To find the cause, run: {_doctor_of(source)}"
         )
 
 
 def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: bool) -> str:
-    """Return the warning; DataError where that many images are not allowed to agree."""
+    """Return the warning; DataError if it is the ground truth and this is not allowed."""
     text = f"{agreement.model} agrees with the original labels on {agreement.text}"
     if agreement.is_ground_truth and not allow_ground_truth:
         raise DataError(
@@ -162,7 +162,7 @@ def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: b
             value=agreement.model,
             count=agreement.agreeing_images,
             parameter="allow_ground_truth",
-            remedy='Name the column of the predictions with `columns={"label": "NAME"}`; to judge '
+            remedy='Set the column of the predictions with `columns={"label": "NAME"}`; to score '
             "the original labels, use `allow_ground_truth=True`",
         )
     is_sure = "These are" if agreement.is_ground_truth else "These may be"
@@ -170,7 +170,7 @@ def _ground_truth(agreement: Agreement, source: object, *, allow_ground_truth: b
 
 
 def _doctor_of(predictions: object) -> str:
-    """Return the command, or the call, that finds out what is wrong with predictions."""
+    """Return the command or the call that diagnoses predictions."""
     from ..ingest.locate import path_or_name
 
     name = path_or_name(predictions)

@@ -1,4 +1,4 @@
-"""A stand-in for timm's class of the same name."""
+"""A replacement for timm's class RealLabelsImagenet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 from ..schema.tables import CLASSES, IMAGES
 from ..store.files import user_path
 from . import batches
@@ -15,15 +15,15 @@ from .rules import PUBLISHED_THRESHOLD, require_choice
 
 
 class RealLabelsImagenet:
-    """timm's `RealLabelsImagenet`, on realdb's labels: `add_result`, then `get_accuracy`.
+    """timm's `RealLabelsImagenet` with realdb's labels: `add_result`, then `get_accuracy`.
 
-    `filenames` are the 50,000 images in the order of the results, in any form that a prediction
-    file may have; `real_json` a file to take the labels from in place of the store's; `topk` any
-    numbers of choices. It counts as timm's does (timm/data/real_labels.py) and gives the same
-    figures, per cent, from torch tensors or NumPy arrays. Unlike timm's it refuses NaN, and takes
-    the lower class id of equal logits, where torch's topk takes any. `RealAccuracy` gives more.
+    `filenames` are the 50,000 images in the order of the results, in any form of a prediction file.
+    `real_json` is a file of labels to use instead of the store. `topk` are the values of k. The
+    class returns the same percentages as timm's (timm/data/real_labels.py), from torch tensors or
+    NumPy arrays. Unlike timm's it refuses NaN, and of equal logits it ranks the lower class id
+    first; the order of torch's topk is undefined. `RealAccuracy` returns more figures.
 
-    Raises DataError where `filenames` are not the 50,000 images, each once.
+    Raises DataError if `filenames` are not the 50,000 images, each once.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class RealLabelsImagenet:
         ids = batches.image_ids(filenames, "filenames")
         if len(ids) != IMAGES:
             raise DataError(
-                f"there are {len(ids):,} file names, and the images are {IMAGES:,}",
+                f"there are {counted(len(ids), 'file name')} for the {IMAGES:,} images",
                 count=len(ids),
                 parameter="filenames",
             )
@@ -45,7 +45,7 @@ class RealLabelsImagenet:
         self.topk = tuple(topk)
         if not self.topk or not all(1 <= k <= CLASSES for k in self.topk):
             raise UsageError(
-                f"`topk` is {self.topk}; it holds numbers of choices, 1-{CLASSES}",
+                f"`topk` is {self.topk}. It must contain numbers from 1 to {CLASSES}",
                 parameter="topk",
                 value=self.topk,
             )
@@ -58,21 +58,23 @@ class RealLabelsImagenet:
         self._labels = padded(*found)[ids - 1]
 
     def add_result(self, output: Any) -> None:
-        """Take the logits, floats (n, 1000), of the next n images.
+        """Add the logits, floats (n, 1000), of the next n images.
 
-        Raises DataError for NaN, another shape, or more images than there are.
+        Raises DataError for NaN, another shape, or too many images.
         """
         output = batches.as_array(output, "output")
         if output.ndim != 2 or output.dtype.kind != "f":
             raise DataError(
-                f"`output` is {output.dtype} {output.shape}; logits are floats (n, {CLASSES})",
+                f"`output` has type {output.dtype} and shape {output.shape}. Pass logits: floats "
+                f"of shape (n, {CLASSES})",
                 parameter="output",
                 value=output.shape,
             )
         left = IMAGES - self.sample_idx
         if len(output) > left:
             raise DataError(
-                f"there are {len(output):,} more results, and {left:,} images are left",
+                f"there are {counted(len(output), 'more result')} for {left:,} remaining "
+                f"{'image' if left == 1 else 'images'}",
                 count=len(output),
                 parameter="output",
             )
@@ -85,7 +87,7 @@ class RealLabelsImagenet:
         self.sample_idx += len(output)
 
     def get_accuracy(self, k: int | None = None) -> Any:
-        """Return the ReaL top-k accuracy in per cent, or a dict of them by k; NaN where unknown."""
+        """Return the ReaL top-k accuracy in per cent, or a dict by k. NaN means no result yet."""
         if k is None:
             return {k: self.get_accuracy(k) for k in self.topk}
         if k not in self.is_correct:
@@ -95,7 +97,7 @@ class RealLabelsImagenet:
 
 
 def _read(path: Path) -> tuple[Any, Any]:
-    """Return the images and labels of a file in the form of real.json."""
+    """Return the images and labels of a file in the format of real.json."""
     from ..ingest.labels import read_real_labels
 
     try:
@@ -110,7 +112,7 @@ def _read(path: Path) -> tuple[Any, Any]:
             value=error.value,
             count=error.count,
             parameter="real_json",
-            remedy="Pass a file of the form of real.json, or leave `real_json` out to take the "
-            "labels of the store",
+            remedy="Pass a file in the format of real.json, or omit `real_json` to use the labels "
+            "of the store",
         ) from None
     return read.image_id, read.label

@@ -1,4 +1,4 @@
-"""Explain an image's labels: who said what, what it weighed, and what came of it."""
+"""Explain an image's labels: the raters' answers, their weights, and the scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
     from ..store.store import Store
 
-# The views that are asked for the image, and those that need the votes.
+# The views that `explain` reads, and those that need votes.
 _VIEWS = (catalog.RULES, "scored_predictions")
 _OF_VOTES = ("rated_questions", "recomputed_scores", "vote_evidence", "golden_truths")
 
@@ -30,7 +30,7 @@ _OF_VOTES = ("rated_questions", "recomputed_scores", "vote_evidence", "golden_tr
 class Vote(Shown):
     """A rater's answer (no, maybe, yes) and what it adds to the log-odds, in nats.
 
-    `is_average`: the rater answered no golden question and weighs as the others do on average.
+    `is_average`: the rater answered no golden question and has the mean weight of the others.
     """
 
     rater_id: int
@@ -41,10 +41,10 @@ class Vote(Shown):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Question(Shown):
-    """A label that was asked about. The score is 1 / (1 + exp(-(the sum of the evidence))).
+    """A question: a label that raters were asked about.
 
-    All evidence is in nats; None where the store lacks what it needs. `yes_experts` is None where
-    the question is not one of the golden ones.
+    The score is 1 / (1 + exp(-(the sum of the evidence))). All evidence is in nats, and None if the
+    store lacks the required files. `yes_experts` is None if the question is not a golden one.
     """
 
     label: int
@@ -62,7 +62,7 @@ class Question(Shown):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Choice(Shown):
-    """What a model says: its first choice, and whether that is right by either label set."""
+    """A model's first choice, and whether it is right by each label set."""
 
     model: str
     label: int
@@ -74,7 +74,7 @@ class Choice(Shown):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Explanation(Shown):
-    """All that is known of an image's labels; `labels` are in real.json's order."""
+    """The labels, questions and predictions of an image. `labels` has the order of real.json."""
 
     image_id: int
     file_name: str
@@ -87,7 +87,7 @@ class Explanation(Shown):
     models: tuple[Choice, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as nested dicts and tuples of plain values, ready for JSON."""
+        """Return nested dicts and tuples of plain values, for JSON."""
         return asdict(self)
 
 
@@ -99,11 +99,11 @@ def explain(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Explanation:
-    """Return how the labels of one image came about, and what each model says.
+    """Return the labels of one image with the votes behind them, and each model's first choice.
 
-    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
-    `predictions`, or without any the stored ones. Questions come with the highest score first.
-    Raises UsageError where `image` names none.
+    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of
+    `predictions`. The default is all stored models. Questions are ordered by score, the highest
+    first. Raises UsageError if `image` is invalid.
     """
     image_id = _image_id(image)
     opened = open_store(store, offline, progress)
@@ -151,7 +151,7 @@ def explain(
 
 
 def vote_table(explanation: Explanation) -> duckdb.DuckDBPyRelation:
-    """Return a row for each vote on the image; a question that nobody answered has one row too."""
+    """Return a row for each vote on the image, and a row for each question without votes."""
     import duckdb
     import pyarrow as pa
 
@@ -197,21 +197,21 @@ def _has_votes(opened: Store) -> bool:
 
 
 def _image_id(image: int | str) -> int:
-    """Return the number of an image; UsageError where `image` names none."""
+    """Return the number of an image; UsageError if `image` is invalid."""
     image_id = image_names.number(image)
     if image_id is None or not 1 <= image_id <= IMAGES:
         raise UsageError(
-            f"`image` is {str(image)!r}, which names no image",
+            f"`image` is {str(image)!r}, which is not a validation image",
             parameter="image",
             value=image,
-            remedy=f"Name it by its number, 1 to {IMAGES:,}, or by its file name, such as "
+            remedy=f"Use its number, 1 to {IMAGES:,}, or its file name, such as "
             "ILSVRC2012_val_00000293.JPEG",
         )
     return image_id
 
 
 def _names(con: duckdb.DuckDBPyConnection, opened: Store) -> dict[int | None, str | None]:
-    """Return the first of each class's names."""
+    """Return the first name of each class."""
     if "classes" not in opened.tables:
         return {}
     found = con.execute("select label, name from classes").fetchall()
@@ -224,7 +224,7 @@ def _questions(
     image_id: int,
     names: dict[int | None, str | None],
 ) -> list[Question]:
-    """Return the image's questions; without votes in the store, with what is known of them."""
+    """Return the image's questions; none if the store has no votes."""
     if not _has_votes(opened):
         return []
     votes: dict[int, list[Vote]] = {}

@@ -1,4 +1,4 @@
-"""Write what the store holds to a file, in the format of another tool."""
+"""Export tables, views, queries, or the whole store to a file."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
     from ..store.store import Store
 
-# How many rows of an answer go from one connection to another at a time.
+# The number of rows in a batch between two connections.
 _BATCH = 100_000
-# Appended where the store has the table class_names.
+# Appended if the store has the table class_names.
 _CLIP_LICENCE = (
     "; the table class_names is from open_clip, Copyright (c) 2012-2021 Gabriel Ilharco and "
     "others, licensed under MIT"
 )
-# What no file format has: 128 bits. A sum of integers comes as one, and fits into 64.
+# Integers of 128 bits, which no file format has. DuckDB returns sums as such. They fit 64 bits.
 _WIDE = ("HUGEINT", "UHUGEINT")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Exported(Shown):
-    """What was written: `count` of what `counts` names (rows, images, votes, …).
+    """The written file: the number `count` of the things `counts` (rows, images, votes, …).
 
-    `out` is the file or folder, None for standard output; `format` is a key of EXPORT_FORMATS in
+    `out` is the file or folder, None for standard output. `format` is a key of EXPORT_FORMATS in
     exports/registry.py.
     """
 
@@ -75,24 +75,24 @@ def export(
     progress: Progress | None = None,
     **options: object,
 ) -> Exported:
-    """Write a table, a view, a subset of the images, a query's answer, the store or a file of it.
+    """Write a table, a view, a subset of the images, the result of a query, or the whole store.
 
-    `what` is the name of a table or view, one SELECT, `store` for all tables, views and stored
-    models as one database (DuckDB or SQLite), or a format of its own such as real-json. `out` is
-    the file or folder; "-" is standard output. Without `format` the suffix of `out` decides;
-    standard output is csv, and a folder of partitions Parquet. A suffix of another format is
-    refused. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
-    text with commas between). The table `predictions` holds the `predictions` (files, stored models
-    or a dict, as in `realdb.query`), or without any the stored models; `with_stored` adds these to
-    the others. `threshold` and `scores` make the labels, as in `accuracy_table`;
-    `tables` are files and frames of your own for a SELECT, as in `realdb.query`. `options` are the
-    format's own: partition_by="label" for Parquet.
+    `what` is the name of a table or view, one SELECT, `store` for a database of all tables, views
+    and stored models (DuckDB or SQLite), or an own format such as real-json. `out` is the file or
+    folder; "-" is standard output. The default `format` is that of the suffix of `out`; for
+    standard output it is csv, and for a folder of partitions Parquet. A suffix of another format is
+    refused. `where` is a condition in SQL. `columns` are the columns to write, in their order (a
+    list, or text with commas). The table `predictions` holds `predictions` (files, stored models or
+    a dict, as in `realdb.query`). Without them it holds the stored models; `with_stored` adds these
+    to `predictions`. `threshold` and `scores` set the labels, as in `accuracy_table`. `tables` are
+    files and frames for a SELECT, as in `realdb.query`. `options` are those of the format, such as
+    partition_by="label" for Parquet.
 
-    The file stands there whole or not at all, and takes another's place only with `force`. Rows
-    come by key where the table or view has one. Integers of 128 bits become 64.
+    The write is atomic, and replaces a file only with `force`. Rows are ordered by the key of the
+    table or view, if there is one. Integers of 128 bits are cast to 64 bits.
 
-    Raises QueryError where WHAT is refused, UsageError where the arguments do not fit together, and
-    DataError where the file cannot be written or is there already.
+    Raises QueryError if `what` is invalid, UsageError if the arguments do not fit together, and
+    DataError if the file exists or cannot be written.
 
     >>> realdb.export("contested", "contested.csv").count  # doctest: +SKIP
     7223
@@ -117,13 +117,14 @@ def export(
         place.require_free(target, is_folder=is_folder, force=force)
     elif is_folder:
         raise UsageError(
-            f"{name} writes a folder, which cannot go to standard output",
+            f"{name} writes a folder, so `out` cannot be standard output",
             parameter="out",
             value="-",
         )
     if tables and not _is_query(what) and where is None:
         raise UsageError(
-            f"`tables` are for a SELECT or a condition, and {what} needs none", parameter="tables"
+            f"`tables` can be used only with a SELECT or `where`, and {what} is neither",
+            parameter="tables",
         )
     session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
     opened, con = session.store, session.con
@@ -135,7 +136,7 @@ def export(
         stored = prediction_sets.files(opened.root)
         if form.takes != "store":
             relation = "image_labels" if registry.is_whole(what) else what
-            # A query of the user's is asked on a connection of its own, which can write no file.
+            # The user's query runs on a separate connection that cannot write files.
             asking = session
             if _is_query(relation) or where is not None:
                 asking = Session(opened, tables=None, rules=rules)
@@ -153,7 +154,8 @@ def export(
                 session.prepare(stored=True, only=stored)
                 con.register("answer", rows.to_arrow_reader(_BATCH))
                 rows = con.table("answer")
-            # A table: the query runs once, and a COPY whose query fails may hang (DuckDB 2.0.0).
+            # Use a table: the query runs once, and a COPY of a failing query may hang (DuckDB
+            # 2.0.0).
             rows.create(registry.EXPORTED)
             rows = None if registry.is_whole(what) else con.table(registry.EXPORTED)
         else:
@@ -183,7 +185,7 @@ def export(
             )
             if form.count is not None and form.count(path) != written:
                 raise DataError(
-                    f"{out} has other rows than were written; the disk may be damaged", file=out
+                    f"{out} does not have the rows that were written. Check the disk", file=out
                 )
     except duckdb.Error as error:
         raise explained(error, opened) from None
@@ -195,7 +197,7 @@ def export(
 def _check_options(
     name: str, chosen: dict[str, object], *, where: str | None, columns: object, rules: Rules
 ) -> None:
-    """Raise UsageError where an option is set that the format does not use."""
+    """Raise UsageError if an option is set that the format does not use."""
     form = registry.find(name)
     unknown = [key for key in chosen if key not in form.options]
     if form.takes == "store":
@@ -206,15 +208,15 @@ def _check_options(
     if unknown:
         own = ", ".join(f"`{key}`" for key in form.options) or "none"
         raise UsageError(
-            f"{name} does not use {', '.join(f'`{key}`' for key in unknown)} (options of its own: "
-            f"{own})",
+            f"the format {name} does not use {', '.join(f'`{key}`' for key in unknown)}. Its "
+            f"options: {own}",
             parameter=unknown[0],
             value=name,
         )
 
 
 def _reads_predictions(what: str) -> bool:
-    """Say whether WHAT may read the table `predictions`."""
+    """Return whether `what` may read the table `predictions`."""
     if what in TABLES:
         return what == "predictions"
     if what in catalog.all_names():
@@ -223,7 +225,7 @@ def _reads_predictions(what: str) -> bool:
 
 
 def _refuse_predictions(what: str, *, predictions: object, with_stored: bool) -> None:
-    """Raise UsageError where predictions are named, and WHAT reads none of them."""
+    """Raise UsageError if predictions are set that `what` does not read."""
     if predictions is None and not with_stored:
         return
     name = "with_stored" if predictions is None else "predictions"
@@ -231,14 +233,14 @@ def _refuse_predictions(what: str, *, predictions: object, with_stored: bool) ->
         f"{what} does not use `{name}`",
         parameter=name,
         value=what,
-        remedy="It has the stored models: store others first with: realdb add FILE"
+        remedy="The store has the stored models. Store others first with: realdb add FILE"
         if what == "store"
-        else "Leave it out",
+        else "Remove it",
     )
 
 
 def _files_of(sources: Mapping[str, PredictionSource], *, with_stored: bool) -> dict[str, Any]:
-    """Return what an exported file says of the predictions that were named."""
+    """Return the sources of predictions for the metadata of an exported file."""
     from ..ingest.formats import remote
     from ..ingest.locate import StoredModel
 
@@ -259,7 +261,7 @@ def _files_of(sources: Mapping[str, PredictionSource], *, with_stored: bool) -> 
 
 
 def _require_tables(opened: Store, reads: Sequence[str]) -> None:
-    """Raise QueryError, naming the source, where the store does not have a table that is read."""
+    """Raise QueryError, with the source file, if the store lacks a table that is read."""
     for read in reads:
         if read in TABLES and read not in opened.names:
             raise missing_table(read)
@@ -270,12 +272,12 @@ def _is_query(what: str) -> bool:
 
 
 def _views_of(session: Session, what: str, *, condition: str | None) -> list[str]:
-    """Return the views that a table, a view or a SELECT, and a condition on its rows, need."""
+    """Return the views that `what` and a condition on its rows need."""
     con, opened = session.con, session.store
     if _is_query(what):
         statements.require_select(con, what, explains=False)
         statements.require_reading(con, what)
-        # The name of a view may be put together in a function's argument: then all are needed.
+        # None means that the names of views are computed in the query. Then all are needed.
         named = statements.views_named(con, what, opened.names)
         views = catalog.allowed(opened.names) if named is None else named
     elif what in TABLES:
@@ -286,13 +288,13 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
     else:
         known = [*TABLES, *catalog.all_names(), *registry.own_names()]
         raise QueryError(
-            f"there is no table, view or subset {what!r}, and it is not a SELECT",
+            f"{what!r} is not a table, a view, a subset or a SELECT",
             parameter="what",
             value=what,
             remedy=did_you_mean(
                 what,
                 known,
-                "List them with: realdb views; realdb export --help lists the other formats",
+                "List them with: realdb views. realdb export --help lists the other formats",
             ),
         )
     if condition is not None:
@@ -306,7 +308,7 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
 def _rows(
     session: Session, what: str, *, has_models: bool
 ) -> tuple[duckdb.DuckDBPyRelation, header.Header | None]:
-    """Return the rows of a table, a view or a SELECT, and the header of the first two."""
+    """Return the rows of `what`, and the header of a table or view."""
     if _is_query(what):
         return session.con.sql(what), None
     is_table = what in TABLES
@@ -317,14 +319,14 @@ def _rows(
             f"{what} has parameters",
             parameter="what",
             value=what,
-            remedy=f'Write a SELECT: "from {what}({arguments})"',
+            remedy=f'Use a SELECT: "from {what}({arguments})"',
         )
     if _reads_predictions(what) and not has_models:
         root = session.store.root
         raise DataError(
-            f"{what} reads the stored models, and no model is stored in {root}",
+            f"{what} reads the stored models, but no model is stored in {root}",
             file=root,
-            remedy='Name a file with `predictions="FILE"`, or store one with: realdb add FILE',
+            remedy='Set `predictions="FILE"`, or store a model with: realdb add FILE',
         )
     return session.view(what), about
 
@@ -335,7 +337,7 @@ def _narrowed(
     where: str | None,
     columns: Sequence[str] | None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the rows that meet the condition, by key, with the columns named, in their order."""
+    """Return the rows that meet `where`, ordered by key, with `columns` in their order."""
     import duckdb
 
     if where is not None:
@@ -347,8 +349,9 @@ def _narrowed(
         unknown = [column for column in columns if column not in kinds]
         if unknown or not columns:
             raise QueryError(
-                f"there is no column {', '.join(unknown) or 'named'}; there are: "
-                f"{', '.join(kinds)}",
+                f"there is no column {', '.join(unknown)}. The columns are: {', '.join(kinds)}"
+                if unknown
+                else f"`columns` is empty. The columns are: {', '.join(kinds)}",
                 column=next(iter(unknown), None),
                 parameter="columns",
             )
@@ -366,14 +369,14 @@ def _narrowed(
 
 
 def _check_columns(columns: Sequence[str], images: str | None) -> None:
-    """Raise QueryError where a column is repeated, or a format of images has no image."""
+    """Raise QueryError if a column is repeated, or a format of images has no column image_id."""
     registry.require_distinct(columns)
     if images is not None and "image_id" not in columns:
-        raise QueryError(f"{images} needs a column image_id", column="image_id")
+        raise QueryError(f"the format {images} needs a column image_id", column="image_id")
 
 
 def _listed(columns: Sequence[str] | str | None) -> list[str] | None:
-    """Read a,b; a name with a comma stands in double quotes."""
+    """Read a,b. A name with a comma must be in double quotes."""
     if isinstance(columns, str):
         return next(csv.reader([columns], skipinitialspace=True), [])
     return None if columns is None else list(columns)

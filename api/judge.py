@@ -1,4 +1,4 @@
-"""Judge predictions by both label sets."""
+"""Score predictions with both label sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from . import choices, doubts
 from .build import open_store, root_of
 from .results import Accuracy, accuracies
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from ..ingest.progress import Progress
 
-# The view that answers each breakdown.
+# The view of each value of `by`.
 BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in get_args(choices.AccuracyBy)}
-# The view accuracy with the column unasked_images, and without the view unasked_predictions. Where
-# images without labels do not stay out, they are scored too.
+# The view accuracy with the column unasked_images. Images without labels are scored too unless
+# `empty` is skip.
 _WITH_UNASKED = """
     with unasked as (
         select u.model, count(*) as images
@@ -38,7 +38,7 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
-# Those that ask for the class of an image, which is its original label.
+# The values of `by` that need the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
 
 
@@ -59,12 +59,12 @@ def accuracy(
     store: str | Path | None = None,
     offline: bool | None = None,
 ) -> Accuracy:
-    """Return the ReaL accuracy of one model, with what is needed to trust it.
+    """Return the ReaL accuracy of one model, with its interval and the number of images.
 
     `predictions` is a path, an Arrow table, a pandas or Polars frame, a DuckDB relation, a
     datasets.Dataset, a dict of file name to class id, or a NumPy array in file-name order (or
-    another `order`): 50,000 class ids, (50000, k) class ids by rank, or (50000, 1000) logits. See
-    `accuracy_table` for the rest, and for several models.
+    another `order`): 50,000 class ids, (50000, k) class ids by rank, or (50000, 1000) logits.
+    `accuracy_table` describes the other arguments, and scores several models.
 
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
@@ -72,7 +72,7 @@ def accuracy(
     options = (empty, columns, input_format, order, ranks, drop_repeats, scores)
     is_published = options == ("skip", None, None, None, None, False, None)
     is_published &= threshold in (None, PUBLISHED_THRESHOLD)
-    numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
+    numpy = sys.modules.get("numpy")  # an array exists only if NumPy was imported
     if is_published and numpy and type(predictions) is numpy.ndarray:
         from . import warm
 
@@ -108,11 +108,11 @@ def accuracy(
     if len(found) != 1:
         names = ", ".join(each.model for each in found[:5])
         raise DataError(
-            f"these predictions are of {len(found)} models ({names}"
+            f"the predictions have {counted(len(found), 'model')} ({names}"
             f"{', …' if len(found) > 5 else ''})",
             count=len(found),
             column="model",
-            remedy="realdb.accuracy_table, with the same arguments, returns a row for each",
+            remedy="Call realdb.accuracy_table with the same arguments to get a row for each",
         )
     return found[0]
 
@@ -136,25 +136,24 @@ def accuracy_table(
     progress: Progress | None = None,
     engine: str | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the view `accuracy` for the given predictions: a row for each model.
+    """Return the view `accuracy` for predictions: a row for each model.
 
-    `predictions` are one or more, or lists of them, each as in `realdb.accuracy`. A column
-    `unasked_images` is added, as in `Accuracy`.
+    Each of `predictions` has a form of `realdb.accuracy`, or is a list of them. The result has the
+    additional column `unasked_images`, as in `Accuracy`.
 
-    `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
-    the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
-    without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
-    it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
-    labels, at the threshold that the file records unless there is a `threshold`. `model`,
-    `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are as in
-    `ingest.predictions.add`; a folder or a pattern means its files, which are the parts of one
-    model if `model` names it. With `engine` (see `api.spark`) the views run there, over flat
-    Parquet files that it can see.
+    `by` returns a breakdown instead: class, label-count or animal. `threshold` selects the labels
+    of another operating point (view `labels_at`). `empty` is the rule for images without labels:
+    skip ignores them (as in the paper), wrong counts them as wrong, original uses the original
+    label. `scores` is a file of other scores for the labels (see `realdb.scores`). The threshold is
+    then `threshold`, else the one in the file. `model`, `columns`, `input_format`, `order`, `ranks`
+    and `drop_repeats` are as in `ingest.predictions.add`. A folder or a pattern stands for its
+    files. With `model` they are the parts of one model. With `engine` (see `api.spark`) the views
+    run there, on flat Parquet files that the engine can read.
 
-    Raises DataError where predictions are refused, do not cover all 50,000 images although
-    `require_complete`, or are the original labels (they agree with them on 95 % of at least 500
-    rated images) unless `allow_ground_truth`. Warns of the latter where it is allowed, of
-    predictions that cover only part, and where a figure looks like a mistake.
+    Raises DataError for invalid predictions, for missing images if `require_complete` is set, and
+    for the original labels unless `allow_ground_truth` is set. (Predictions are the original labels
+    if they agree on 95 % of at least 500 rated images.) Warns of allowed ground truth, of missing
+    images, and of figures that look like a mistake.
     """
     rules = Rules(threshold=threshold, empty=empty, scores=scores)
     if by is not None:
@@ -210,7 +209,7 @@ def accuracy_table(
         drop_repeats=drop_repeats,
     )
     session.prepare(original_for=original_for)
-    # Kept as a table: a relation would be computed anew each time that it is read.
+    # Use a table, because a relation would be computed at each read.
     session.con.execute(
         f"create table answer as from ({select}) order by list_position($models, model)",
         {**bound, "models": list(read_from)},

@@ -53,19 +53,19 @@ def real_labels(
     store: str | Path | None = None,
     offline: bool | None = None,
 ) -> Any:
-    """Return the ReaL labels of the 50,000 images, image 1 (row 0) first.
+    """Return the ReaL labels of the 50,000 images. Row 0 is image 1.
 
-    `form` says how:
+    `form` is the type of the result:
 
-    - `arrays`: a list of 50,000 arrays of class ids, int16, each in the order of real.json; an
-      image without labels has an empty one
-    - `matrix`: bool (50000, 1000), True where the class is a label of the image; 50 MB
-    - `packed`: the same as bits, uint8 (50000, 125), as `numpy.packbits(matrix, axis=1)` lays them
-      out: class c is bit 7 - c % 8 of byte c // 8; `numpy.unpackbits(packed, axis=1)` undoes it
-    - `torch`: the matrix as a torch.bool tensor, on the CPU
+    - `arrays`: a list of 50,000 arrays of class ids, int16, each in the order of real.json. An
+      image without labels has an empty array.
+    - `matrix`: bool (50000, 1000), 50 MB. True means that the class is a label of the image.
+    - `packed`: the matrix as bits, uint8 (50000, 125): `numpy.packbits(matrix, axis=1)`. Class c is
+      bit 7 - c % 8 of byte c // 8. `numpy.unpackbits(packed, axis=1)` returns the matrix.
+    - `torch`: the matrix as a torch.bool tensor on the CPU.
 
-    `threshold` takes the labels of another operating point (view `labels_at`), in its order. Raises
-    UsageError for another form, or for `torch` where torch is not installed; QueryError where
+    `threshold` selects the labels of another operating point (view `labels_at`), in its order.
+    Raises UsageError for another form, or for `torch` if torch is not installed; QueryError if
     another operating point needs the scores and the store has none. Source: real.json, and Section
     3 of the paper for the operating point.
 
@@ -103,9 +103,9 @@ def rows(
 
 
 def padded(image_ids: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels as int16 (50000, most), each image's first, then -1: quick to look up in.
+    """Return the labels as an array for lookups, int16 (50000, most), padded with -1.
 
-    `most` is the greatest number of labels that an image has, at least 1.
+    `most` is the largest number of labels of an image, at least 1.
     """
     import numpy as np
 
@@ -119,14 +119,14 @@ def padded(image_ids: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
 def hits_of(choices: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
     """Return which choices are among their image's labels, bool (n, k).
 
-    `choices` are (n, k), `labels` (n, most), rows of `padded`; -1 stands for none in both.
+    `choices` have shape (n, k). `labels` are rows of `padded`, (n, most). -1 means none in both.
     """
     found: NDArray[Any] = (choices[:, :, None] == labels[:, None, :]).any(axis=2)
     return found & (choices >= 0)
 
 
 def original_labels(store: str | Path | None) -> NDArray[Any]:
-    """Return the original label of each image, int16 (50000,); -1 where the store has none."""
+    """Return the original label of each image, int16 (50000,); -1 if the store has none."""
     import numpy as np
 
     with Session(store) as session:
@@ -139,8 +139,8 @@ def _require_torch() -> None:
 
     if find_spec("torch") is None:
         raise UsageError(
-            "the form torch needs torch, which is not installed",
+            'the package torch, which `form="torch"` needs, is not installed',
             parameter="form",
             value="torch",
-            remedy="The form matrix returns the same as a NumPy array",
+            remedy='Install torch, or use `form="matrix"` for the same NumPy array',
         )

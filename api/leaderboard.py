@@ -1,4 +1,4 @@
-"""Rank the stored models."""
+"""Rank models by ReaL accuracy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, RealdbWarning, reading_with
+from ..errors import DataError, RealdbWarning, counted, reading_with
 from ..queries import catalog
 from ..store import prediction_sets
 from . import doubts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..ingest.progress import Progress
 
-# So many models are judged at once, which bounds the memory; fewer where another rule for images
+# The number of models in a batch, which limits the memory. Batches are smaller if a rule for images
 # without labels keeps every row.
 _BATCH = 1_000
 _BATCH_KEPT = 100
@@ -41,11 +41,11 @@ def leaderboard(
 ) -> duckdb.DuckDBPyRelation:
     """Return the view `leaderboard`: the models by ReaL accuracy, the best first.
 
-    The models are those of `predictions`, or without any the stored ones. `threshold`, `empty`,
-    `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`. A column
-    `is_ground_truth` marks models that are the original labels; one that is stored is no error.
-    Raises DataError where there are no models. Warns where the models were not scored on the same
-    number of images.
+    The models are those of `predictions`. The default is all stored models. `threshold`, `empty`,
+    `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`. The column
+    `is_ground_truth` marks models that are the original labels. A stored one is not an error.
+    Raises DataError if there are no models. Warns if the models were not scored on the same number
+    of images.
     """
     import duckdb
 
@@ -88,7 +88,7 @@ def leaderboard(
         raise DataError(
             f"no model is stored in {opened.root}",
             file=opened.root,
-            remedy="Store one with: realdb add FILE",
+            remedy="Store a model with: realdb add FILE",
         )
     batch = _BATCH if empty == "skip" else _BATCH_KEPT
     rows: list[tuple[Any, ...]] = []
@@ -106,8 +106,8 @@ def leaderboard(
         raise prediction_sets.damaged(opened.root, error) from None
     if truths:
         warnings.warn(
-            f"{len(truths):,} stored models are the original labels, not predictions: "
-            f"{', '.join(truths)} (is_ground_truth)",
+            f"the store has {counted(len(truths), 'model')} with the original labels, not "
+            f"predictions: {', '.join(truths)} (column is_ground_truth)",
             RealdbWarning,
             stacklevel=4,
         )
@@ -117,8 +117,8 @@ def leaderboard(
 
 
 def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]:
-    """Return the models, of the rows of `accuracy`, that are the original labels."""
-    # To look at all takes as long as to judge them. The labels themselves agree on all images.
+    """Return the models in rows of the view `accuracy` that are the original labels."""
+    # Checking all models takes as long as scoring them. Check those with a high accuracy only.
     place = session.view("accuracy").columns.index("original_accuracy")
     names = [row[0] for row in judged if (row[place] or 0) >= _MAY_BE_GROUND_TRUTH]
     if not names:
@@ -131,7 +131,7 @@ def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]
 
 
 def _answer(con: duckdb.DuckDBPyConnection, truths: list[str]) -> duckdb.DuckDBPyRelation:
-    """Return the rows of the view `leaderboard`, with those that are no predictions marked."""
+    """Return the rows of the view `leaderboard` with the column `is_ground_truth`."""
     con.execute(
         f"""
         create table answer as
@@ -147,12 +147,12 @@ def _answer(con: duckdb.DuckDBPyConnection, truths: list[str]) -> duckdb.DuckDBP
 
 
 def _same_images(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Return a leaderboard, and warn where its models were not scored on as many images."""
+    """Return a leaderboard. Warn if its models were scored on different numbers of images."""
     few, many = answer.aggregate("min(scored_images), max(scored_images)").fetchall()[0]
     if few != many:
         warnings.warn(
-            f"the models are scored on {few:,} to {many:,} images: not on the same ones, so that "
-            "their ranks compare unlike things",
+            f"the models are scored on different images ({few:,} to {many:,}), so their ranks are "
+            "not comparable",
             RealdbWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""ReaL accuracy, batch by batch."""
+"""ReaL accuracy from batches of predictions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .session import Session
 if TYPE_CHECKING:
     from .torchmetric import RealAccuracyMetric
 
-# What the view `accuracy` knows.
+# The values of k in the view `accuracy`.
 TOPK = (1, 5)
 
 
 class RealAccuracy:
-    """A streaming ReaL accuracy: give it batch after batch, then ask for the figures.
+    """A streaming ReaL accuracy: call `update` for each batch, then `compute`.
 
-    `topk` asks for top-1, which is always there, and top-5; `threshold`, `empty` and `store` are as
-    in `realdb.accuracy`. It keeps the first choices for each image, not the logits (0.5 MB), may be
-    pickled, and parts of an evaluation may be merged.
+    `topk` is (1,), (5,) or (1, 5). Top-1 is always computed. `threshold`, `empty` and `store` are
+    as in `realdb.accuracy`. The metric keeps the first choices for each image (0.5 MB), not the
+    logits. It can be pickled, and the parts of an evaluation can be merged.
 
-    Raises UsageError for another topk, StoreError or QueryError where the store cannot answer:
-    here, not after the evaluation.
+    The constructor raises UsageError for another topk, and StoreError or QueryError if the store
+    lacks the required tables, so an evaluation does not run in vain.
 
     >>> metric = realdb.RealAccuracy()  # doctest: +SKIP
     >>> for logits, names in batches:
@@ -51,10 +51,10 @@ class RealAccuracy:
         self.topk = tuple(sorted(set(topk)))
         if not self.topk or not set(self.topk) <= set(TOPK):
             raise UsageError(
-                f"`topk` is {self.topk}; it is (1,), (5,) or (1, 5)",
+                f"`topk` is {self.topk}. It must be (1,), (5,) or (1, 5)",
                 parameter="topk",
                 value=self.topk,
-                remedy="realdb.RealLabelsImagenet counts for any k",
+                remedy="Use realdb.RealLabelsImagenet for other values",
             )
         rules = Rules(threshold=threshold, empty=empty)
         self.model, self.threshold, self.empty = model, threshold, empty
@@ -65,20 +65,20 @@ class RealAccuracy:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the predictions."""
+        """Remove all predictions."""
         import numpy as np
 
-        # The class of each image and rank; -1 where none was batches.
+        # The class of each image and rank; -1 if there is no prediction.
         self._labels = np.full((IMAGES, max(self.topk)), -1, np.int16)
 
     def update(self, predictions: Any, images: Any) -> None:
-        """Take the predictions for `images`, of which none may have come before.
+        """Add the predictions for `images`. Each image may be added once.
 
-        `predictions` are class ids, integers (n,), or by rank (n, k), or logits, floats (n, 1000);
-        of equal logits the lower class id ranks first. `images` are n ids from 1, or file names as
-        in a prediction file. Both may be NumPy arrays, torch tensors, or lists.
-        Raises DataError where an image is unknown or repeated, a class id out of 0-999, or a
-        logit NaN; then nothing of the batch is taken.
+        `predictions` are class ids, integers (n,); class ids by rank, integers (n, k); or logits,
+        floats (n, 1000). Of equal logits the lower class id ranks first. `images` are n ids from 1,
+        or file names as in a prediction file. Both can be NumPy arrays, torch tensors, or lists.
+        Raises DataError if an image is unknown or repeated, a class id is not 0-999, or a logit is
+        NaN. Then nothing of the batch is added.
         """
         rows = batches.image_ids(images) - 1
         labels = batches.choices(predictions, len(rows), self._labels.shape[1])
@@ -88,18 +88,18 @@ class RealAccuracy:
         self._labels[rows] = labels
 
     def merge(self, other: RealAccuracy) -> None:
-        """Take over the predictions of `other`, another part of the same evaluation.
+        """Add the predictions of `other`, another part of the same evaluation.
 
-        Raises UsageError where it judges by other rules, DataError where an image is in both; then
-        nothing is taken.
+        Raises UsageError if it has other settings, DataError if an image is in both. Then nothing
+        is added.
         """
         import numpy as np
 
         for rule in ("topk", "threshold", "empty"):
             if getattr(self, rule) != getattr(other, rule):
                 raise UsageError(
-                    f"the metrics differ in `{rule}`: {getattr(self, rule)} and "
-                    f"{getattr(other, rule)}",
+                    f"the metrics have a different `{rule}`: {getattr(self, rule)} and "
+                    f"{getattr(other, rule)}. Create both with the same value",
                     parameter=rule,
                     value=getattr(other, rule),
                 )
@@ -109,17 +109,17 @@ class RealAccuracy:
         self._labels[taken] = other._labels[taken]
 
     def compute(self) -> Accuracy:
-        """Return what `realdb.accuracy` does of the predictions so far, and warn as it does.
+        """Return the result of `realdb.accuracy` for the predictions so far, with its warnings.
 
-        The view `accuracy` judges them. Top-5 is None where it was not asked for, or an image has
-        fewer than five ranks. Raises DataError where there are no predictions.
+        Top-5 is None if `topk` has no 5, or if an image has fewer than five ranks. Raises DataError
+        if there are no predictions.
         """
         import numpy as np
         import pyarrow as pa
 
         rows, ranks = np.nonzero(self._labels >= 0)
         if not len(rows):
-            raise DataError("there are no predictions yet", remedy="Call update first")
+            raise DataError("there are no predictions", remedy="Call update first")
         table = {"image": rows + 1, "rank": ranks + 1, "label": self._labels[rows, ranks]}
         return accuracy(
             pa.table(table),
@@ -130,18 +130,18 @@ class RealAccuracy:
         )
 
     def as_torchmetric(self, **options: Any) -> RealAccuracyMetric:
-        """Return a torchmetrics.Metric that judges by the same rules, with no predictions yet.
+        """Return an empty torchmetrics.Metric with the same settings.
 
-        `options` are torchmetrics' own, such as `sync_on_compute`. See `RealAccuracyMetric` for
-        what it computes. Raises UsageError where torchmetrics is not installed.
+        `options` are those of torchmetrics, such as `sync_on_compute`. `RealAccuracyMetric`
+        describes the result. Raises UsageError if torchmetrics is not installed.
         """
         try:
             import torchmetrics  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
         except ImportError:
             raise UsageError(
                 "as_torchmetric needs torch and torchmetrics, which are not installed",
-                remedy="Install them with: pip install torchmetrics. RealAccuracy itself needs "
-                "neither",
+                remedy="Install them with: pip install torchmetrics. RealAccuracy works without "
+                "them",
             ) from None
         from .torchmetric import RealAccuracyMetric
 

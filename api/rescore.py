@@ -1,4 +1,4 @@
-"""Make the scores and labels anew from the votes: as published, by other rules or methods."""
+"""Recompute the scores and labels from the votes, with the published or other rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import DataError, QueryError, UsageError
+from ..errors import DataError, QueryError, UsageError, counted
 from ..queries import catalog
 from ..schema import quoting
 from ..schema.tables import source_of
@@ -29,8 +29,8 @@ METHODS: tuple[str, ...] = get_args(choices.Method)
 ORIGINAL_LABEL_FOR: tuple[str, ...] = get_args(choices.OriginalLabelFor)
 MAYBE_AS: tuple[str, ...] = get_args(choices.MaybeAs)
 EXPERTS = 5
-# The threshold that keeps as many labels as real.json has (view same_count_threshold). Scores that
-# are shares of votes, not probabilities, need it.
+# The threshold that keeps as many labels as real.json has (view same_count_threshold). It is the
+# default for scores that are shares of votes and not probabilities.
 SAME_COUNT = "same-count"
 _SHARES = ("majority", "weighted")
 _SCORES = """
@@ -41,13 +41,13 @@ _SCORES = """
     from recomputed_scores
     order by image_id, label
 """
-# How many offenders a message names.
+# The number of values in a message.
 _SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Relabelling(Shown):
-    """How many labels come and go; the fields are the columns of the view `relabelling`."""
+    """The numbers of labels added and removed: the columns of the view `relabelling`."""
 
     published_labels: int
     recomputed_labels: int
@@ -59,21 +59,24 @@ class Relabelling(Shown):
 
     def __str__(self) -> str:
         return (
-            f"{self.recomputed_labels:,} labels on {self.recomputed_images:,} images; against "
-            f"real.json {self.added_labels:,} come and {self.removed_labels:,} go, on "
-            f"{self.changed_images:,} images"
+            f"{counted(self.recomputed_labels, 'label')} on "
+            f"{counted(self.recomputed_images, 'image')}. Compared with real.json, "
+            f"{self.added_labels:,} added and {self.removed_labels:,} removed, on "
+            f"{counted(self.changed_images, 'image')}"
         )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Rescored(Shown):
-    """What `scores` found: each relation has the columns of the view it is named after.
+    """The result of `scores`.
 
-    `labels` counts the labels that come and go, `counts` (view relabelling) says that in a row, and
-    `changes` (view label_changes) names them; `models` (view accuracy_moves) is empty where no
-    predictions were given and none are stored; `scores` has the columns of the table scores. `fit`
-    says how an iterated method ended, else it is None. `threshold` is the lowest score that makes a
-    label.
+    threshold: the lowest score that makes a label
+    labels: the numbers of labels added and removed
+    counts: the same numbers as a row of the view relabelling
+    changes: the labels added and removed (view label_changes)
+    models: the accuracies of models (view accuracy_moves); empty without any predictions
+    scores: the scores, with the columns of the table scores
+    fit: a sentence on the convergence of an iterative method; else None
     """
 
     threshold: float
@@ -89,13 +92,13 @@ class Rescored(Shown):
 
     @property
     def has_models(self) -> bool:
-        """Predictions were given, or models are stored."""
+        """There are predictions: files, or stored models."""
         return bool(self.models.limit(1).fetchall())
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recomputation(Shown):
-    """Whether the votes give what was published; the columns of the view `recomputation`."""
+    """The comparison of recomputed and published scores: the columns of `recomputation`."""
 
     questions: int
     recomputed_questions: int
@@ -107,7 +110,7 @@ class Recomputation(Shown):
 
     @property
     def is_equal(self) -> bool:
-        """Every published score comes out of the votes, to within 1e-12, and every label."""
+        """The votes give every published score to within 1e-12, and every label."""
         return self.questions == self.recomputed_questions and not (
             self.differing_scores or self.differing_labels
         )
@@ -131,30 +134,30 @@ def scores(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Rescored:
-    """Make scores and labels from the votes under given rules, and say what they would change.
+    """Compute scores and labels from the votes with other rules, and return the changes.
 
-    With `method` pipeline the rules are those of the view `pipeline_rules`; what is None stays as
-    published. A golden question is valid if `golden_majority` of the 5 experts say yes
-    (`original_majority` where the original label is judged as a rater); `smoothing` (above 0) is
-    added to each count of answers; the original label counts as a rater on questions about
-    `original_label_for` animals, all or none; a 'maybe' is taken for `maybe_as` maybe, yes or no;
-    votes of `left_out_raters` do not count.
+    The method pipeline has the rules of the view `pipeline_rules`. None keeps the published value:
 
-    The other methods sum up the same votes of the main round in their own way (see
-    stats/aggregation.py): the share of yes (majority), the same with each rater weighted by the
-    agreement with the experts (weighted), and by EM dawid-skene and one-coin, with `clamp_golden`
-    held to the experts on the golden questions. `left_out_raters` and `maybe_as` hold for them too,
-    and `golden_majority` where the experts are asked.
+    - golden_majority: a golden question is valid if at least this many of the 5 experts say yes
+    - original_majority: the same, if the original label is judged as a rater
+    - smoothing: the number, above 0, that is added to each count of answers
+    - original_label_for: the questions that count the original label as a rater: animals, all, none
+    - maybe_as: the answer that replaces 'maybe': maybe, yes or no
+    - left_out_raters: the ids of raters whose votes do not count
 
-    A label is valid where its score is at least `threshold`: a number, or "same-count", which takes
-    the threshold that keeps as many labels as real.json has, or nearly (view
-    `same_count_threshold`). The default is 0.8, as published, and "same-count" for majority and
-    weighted, whose scores are shares of votes. The models are those of `predictions`, or without
-    any the stored ones.
-    `out` is a Parquet file for the scores, which records the threshold in its metadata;
-    `accuracy(…, scores=out)` judges by both.
+    The other methods aggregate the same votes of the main round (see stats/aggregation.py):
+    majority is the share of yes. weighted is the same, with each rater weighted by the agreement
+    with the experts. dawid-skene and one-coin use EM. `clamp_golden` fixes the golden questions to
+    the experts' answers in EM. `left_out_raters` and `maybe_as` apply to all methods,
+    `golden_majority` to those that use the experts' answers.
 
-    Raises UsageError for a rule that makes no sense, QueryError where the store lacks the votes.
+    A label is valid if its score is at least `threshold`. "same-count" is the threshold that keeps
+    about as many labels as real.json has (view `same_count_threshold`). The default is 0.8, as
+    published, and "same-count" for majority and weighted, whose scores are shares of votes. The
+    models are those of `predictions`. The default is all stored models. `out` is a Parquet file for
+    the scores, with the threshold in its metadata. `accuracy(…, scores=out)` uses both.
+
+    Raises UsageError for an invalid rule, QueryError if the store lacks the votes.
     """
     rules = {
         "golden_majority": golden_majority,
@@ -180,7 +183,7 @@ def scores(
     rules["threshold"] = None if is_same_count else threshold
     catalog.substitute(con, catalog.RULES, catalog.OTHER_RULES, rules)
     fit = None if method == "pipeline" else _aggregate(con, method, clamp_golden=clamp_golden)
-    # Each is asked several times below.
+    # Each is read several times below.
     if method == "pipeline":
         catalog.keep(con, "recomputed_scores")
     if is_same_count:
@@ -207,9 +210,9 @@ def verify_scores(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Recomputation:
-    """Recompute scores.npz and real.json from the votes and say what differs: nothing should.
+    """Recompute scores.npz and real.json from the votes, and count the differences.
 
-    Raises QueryError where the store lacks a file that this needs.
+    For the published files there are none. Raises QueryError if the store lacks a required file.
     """
     opened = _require_votes(open_store(store, offline, progress))
     session = Session(opened, views=["recomputation"])
@@ -221,7 +224,7 @@ def verify_scores(
 
 
 def recomputation_table(found: Recomputation) -> duckdb.DuckDBPyRelation:
-    """Return it as one row."""
+    """Return the comparison as one row."""
     import duckdb
     import pyarrow as pa
 
@@ -229,7 +232,7 @@ def recomputation_table(found: Recomputation) -> duckdb.DuckDBPyRelation:
 
 
 def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> None:
-    """Raise UsageError where a rule makes no sense."""
+    """Raise UsageError for an invalid rule."""
     threshold, smoothing = rules["threshold"], rules["smoothing"]
     require_choice("method", method, METHODS)
     for name, known in (
@@ -246,32 +249,33 @@ def _check(method: str, rules: Mapping[str, object], *, clamp_golden: bool) -> N
         require_share("threshold", threshold)
     if isinstance(smoothing, float | int) and not 0 < smoothing < float("inf"):
         raise UsageError(
-            f"`smoothing` is {smoothing}; it must be above 0, as the log-odds of an answer that a "
-            "rater never gave would be infinite",
+            f"`smoothing` is {smoothing}. It must be a finite number above 0, because 0 gives "
+            "infinite log-odds for an answer that a rater never used",
             parameter="smoothing",
             value=smoothing,
         )
     if clamp_golden and method not in ("dawid-skene", "one-coin"):
         raise UsageError(
-            f"`clamp_golden` is for the methods dawid-skene and one-coin, not for {method}",
+            f"`clamp_golden` can be used only with the methods dawid-skene and one-coin, not with "
+            f"{method}",
             parameter="clamp_golden",
             value=method,
         )
     only = ["original_majority", "smoothing", "original_label_for"]
-    if method != "weighted" and not clamp_golden:  # what else reads the golden questions
+    if method != "weighted" and not clamp_golden:  # neither uses the golden questions
         only.append("golden_majority")
     unused = [name for name in only if rules[name] is not None]
     if method != "pipeline" and unused:
         raise UsageError(
-            f"{', '.join(f'`{name}`' for name in unused)} is a rule of the method pipeline, not of "
-            f"{method}",
+            f"{', '.join(f'`{name}`' for name in unused)} cannot be used with the method {method}, "
+            "only with pipeline",
             parameter=unused[0],
             value=method,
         )
 
 
 def _require_votes(opened: Store) -> Store:
-    """Return the store; QueryError, naming the file, where it has no votes to recompute from."""
+    """Return the store; QueryError, with the missing file, if it has no votes."""
     for table in ("votes", "questions", "scores", "classes"):
         if table not in opened.tables:
             raise _without(source_of(table))
@@ -279,7 +283,7 @@ def _require_votes(opened: Store) -> Store:
 
 
 def _require_rounds(con: duckdb.DuckDBPyConnection) -> None:
-    """Raise QueryError, naming the file, where votes or the original labels are missing."""
+    """Raise QueryError, with the missing file, if votes or the original labels are missing."""
     rounds = {row[0] for row in con.execute("select distinct round from votes").fetchall()}
     files = {"main": "raters.npz", "golden": "raters_golden.npz", "expert": "golden.npz"}
     for name, file in files.items():
@@ -293,7 +297,7 @@ def _without(file: str) -> QueryError:
     return QueryError(
         f"the scores cannot be recomputed: this store was built without {file}",
         file=file,
-        remedy="Build the store again with that file too: realdb ingest FOLDER",
+        remedy="Build the store again with this file: realdb ingest FOLDER",
     )
 
 
@@ -313,18 +317,18 @@ def _require_raters(con: duckdb.DuckDBPyConnection, wanted: Collection[int]) -> 
         )
     if not raters - set(wanted):
         raise UsageError(
-            "all raters are left out, so no vote is left",
+            f"`left_out_raters` has all {len(raters):,} raters, so there are no votes",
             parameter="left_out_raters",
             count=len(raters),
         )
 
 
 def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: bool) -> str | None:
-    """Put a method's scores where recomputed_scores stood; return how its iteration ended."""
+    """Replace recomputed_scores with a method's scores; return a sentence on its convergence."""
     from ..stats import aggregation
 
-    # The votes that count under the rules replace the votes.
-    counted = con.sql(
+    # Use only the votes that count under the rules.
+    votes = con.sql(
         """
         select round, image_id, label, rater_id, answer
         from counted_votes
@@ -334,7 +338,7 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
         where round = 'expert'
         """
     )
-    catalog.replace(con, "votes", counted)
+    catalog.replace(con, "votes", votes)
     main = aggregation.read_round(con, "main")
     golden = con.execute("select image_id, label, is_valid from golden_truths").fetchnumpy()
     fit = None
@@ -379,20 +383,20 @@ def _aggregate(con: duckdb.DuckDBPyConnection, method: str, *, clamp_golden: boo
         return None
     ended = "converged" if fit.converged else "did not converge"
     return (
-        f"{method} {ended} after {fit.iterations} iterations, log-likelihood "
+        f"{method} {ended} after {counted(fit.iterations, 'iteration')}, log-likelihood "
         f"{fit.log_likelihood[-1]:,.3f}"
     )
 
 
 def _use_same_count(con: duckdb.DuckDBPyConnection) -> None:
-    """Put the threshold that keeps as many labels as real.json has into the rules.
+    """Set the threshold that keeps as many labels as real.json has.
 
-    Raises DataError where no question has a score.
+    Raises DataError if no question has a score.
     """
     ((threshold,),) = con.execute("select threshold from same_count_threshold").fetchall()
     if threshold is None:
         raise DataError(
-            "no question has a score, so that no threshold keeps as many labels as real.json",
+            "no question has a score, so no threshold keeps as many labels as real.json",
             count=0,
             parameter="threshold",
             value=SAME_COUNT,

@@ -1,4 +1,4 @@
-"""What judging predictions returns, and when a figure looks like a mistake."""
+"""The accuracy of a model, and the limits at which it looks like a mistake."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from .shown import Shown
 if TYPE_CHECKING:
     import duckdb
 
-# A guess is right on about one image in a thousand; the worst real models on about half.
+# Guessing is right on about one image in a thousand; the worst real models on about half.
 NEAR_CHANCE = 0.02
-# A model that is right less often is no published one; class ids off by one give up to 4 %.
+# The accuracy of every published model is higher. Class ids off by one give up to 4 %.
 LOW = 0.1
-# No model agrees with labels as closely as these labels themselves do.
+# No model agrees with labels this often. Only the labels themselves do.
 TOO_GOOD = 0.98
-# On fewer images such an agreement may be luck.
+# On fewer images such an agreement may be chance.
 ENOUGH_IMAGES = 200
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Accuracy(Shown):
-    """How often a model is right; the fields are the columns of the view `accuracy`, and one more.
+    """The accuracy of a model: the columns of the view `accuracy`, and `unasked_images`.
 
-    Shares are between 0 and 1. A share is None where it cannot be known: top-5 where the
-    predictions have no five ranks, original accuracy where the store has no original labels.
+    Shares are between 0 and 1. Top-5 is None if the predictions have fewer than five ranks. The
+    original accuracy is None if the store has no original labels.
 
-    `unasked_images` are the scored images whose first choice no rater was asked about (view
-    `unasked_predictions`). They count as wrong. It is None where the store has no questions or no
-    original labels, or where other labels than the published ones judge.
+    `unasked_images` is the number of scored images whose first choice no rater was asked about
+    (view `unasked_predictions`). They count as wrong. It is None if the store has no questions or
+    no original labels, and if the labels are not the published ones.
     """
 
     model: str
@@ -52,15 +52,15 @@ def accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:
 
 
 def is_near_chance(high: float | None) -> bool:
-    """Say whether an accuracy is that of a guess: `high` is the upper end of its interval."""
+    """Return whether an accuracy is that of guessing. `high` is the upper end of its interval."""
     return high is not None and high < NEAR_CHANCE
 
 
 def is_low(high: float | None) -> bool:
-    """Say whether an accuracy is far below that of any published model; see `is_near_chance`."""
+    """Return whether an accuracy is far below any published model. `high` is as above."""
     return high is not None and high < LOW
 
 
 def is_too_good(share: float, images: int) -> bool:
-    """Say whether predictions agree with labels on so large a share that they may be the labels."""
+    """Return whether predictions agree with labels so often that they may be the labels."""
     return share >= TOO_GOOD and images >= ENOUGH_IMAGES

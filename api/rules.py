@@ -1,4 +1,4 @@
-"""The rules by which predictions are judged: which labels count, and what is right by them."""
+"""The rules for scoring predictions: the labels, and the images without labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import DataError, QueryError, UsageError
+from ..errors import DataError, QueryError, UsageError, counted
 from ..queries import catalog
 from ..schema import quoting
 from ..store.files import user_path
@@ -16,21 +16,20 @@ if TYPE_CHECKING:
     import duckdb
 
 PUBLISHED_THRESHOLD = 0.8
-# Under this key a Parquet file of scores records, in its metadata, the threshold that it is for.
+# The key of the threshold in the metadata of a Parquet file of scores.
 RECORDED_THRESHOLD = "realdb_threshold"
 EMPTY_RULES: tuple[str, ...] = get_args(choices.Empty)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules that a question is answered by; those of the paper by default.
+    """The rules for scoring. The default is those of the paper.
 
-    threshold: the lowest score that makes a label (view `labels_at`); None, which `resolved`
-        replaces, is the threshold that the file of `scores` records, else the published one
-    empty: what an image without labels counts as: skip leaves it out, as the paper does, wrong
-        counts it as wrong, original judges it by its original label (view
-        `scored_with_unlabeled_rule`)
-    scores: a Parquet file of scores that replace the published ones (see `realdb.scores`)
+    threshold: the lowest score that makes a label (view `labels_at`). The default is the threshold
+        in the file `scores`, else the published one. `resolved` sets it.
+    empty: the rule for an image without labels (view `scored_with_unlabeled_rule`): skip ignores it
+        (as in the paper), wrong counts it as wrong, original uses its original label
+    scores: a Parquet file of scores that replaces the published ones (see `realdb.scores`)
 
     Raises UsageError for a threshold outside 0-1 or another rule for `empty`.
     """
@@ -53,13 +52,13 @@ class Rules:
 
     @property
     def views(self) -> list[str]:
-        """The views that `apply` needs besides those of the question."""
+        """The views that `apply` needs."""
         return [] if self.is_published else ["labels_at"]
 
     def resolved(self, con: duckdb.DuckDBPyConnection) -> Rules:
-        """Return the rules with a threshold: that of the file of scores where there is none yet.
+        """Return the rules with a threshold. The default is that of the file of scores.
 
-        Raises DataError where the file records something else than a threshold.
+        Raises DataError if the threshold in the file is invalid.
         """
         if self.threshold is not None or self.scores is None:
             return self
@@ -68,11 +67,11 @@ class Rules:
 
     @property
     def original_for(self) -> str | None:
-        """The rule that needs the original labels, if one does."""
+        """The rule that needs the original labels, or None."""
         return "empty original" if self.empty == "original" else None
 
     def apply(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Have the views on `con` answer by these rules."""
+        """Apply the rules to the views on `con`."""
         if self.scores is not None:
             _use_scores(con, user_path(self.scores))
         if self.views:
@@ -85,38 +84,40 @@ class Rules:
 
 
 def require_choice(parameter: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raise UsageError where `value` is none of the choices of a parameter."""
+    """Raise UsageError if `value` is not one of the choices of a parameter."""
     if value not in choices:
         raise UsageError(
-            f"`{parameter}` is {value!r}; it is one of {', '.join(map(str, choices))}",
+            f"`{parameter}` is {value!r}. It must be one of {', '.join(map(str, choices))}",
             parameter=parameter,
             value=value,
         )
 
 
 def require_share(parameter: str, value: float) -> None:
-    """Raise UsageError where `value` is not between 0 and 1."""
+    """Raise UsageError if `value` is not between 0 and 1."""
     if not 0 <= value <= 1:
         raise UsageError(
-            f"`{parameter}` is {value}; it is between 0 and 1", parameter=parameter, value=value
+            f"`{parameter}` is {value}. It must be between 0 and 1",
+            parameter=parameter,
+            value=value,
         )
 
 
 def require_original_labels(con: duckdb.DuckDBPyConnection, question: str) -> None:
-    """Raise QueryError where the store has no original labels, which `question` needs."""
+    """Raise QueryError if the store has no original labels, which `question` needs."""
     if not con.table("images").count("original_label").fetchall()[0][0]:
         raise QueryError(
-            f"{question!r} needs the original labels, which this store does not have",
+            f"{question!r} needs the original labels, but this store has none",
             parameter=question.split()[0],
-            remedy="Build the store again with a file of them: realdb ingest FOLDER with "
-            "`original=FILE`",
+            remedy="Build the store again with a file of original labels: realdb ingest FOLDER "
+            "with `original=FILE`",
         )
 
 
 def _recorded_threshold(con: duckdb.DuckDBPyConnection, path: Path) -> float | None:
-    """Return the threshold that a file of scores records; None where it has none, or is unfit.
+    """Return the threshold in a file of scores; None if it has none, or the file is invalid.
 
-    What is unfit is refused by `_use_scores`. Raises DataError for a record that is no share.
+    `_use_scores` refuses an invalid file. Raises DataError for an invalid threshold.
     """
     import duckdb
 
@@ -136,25 +137,27 @@ def _recorded_threshold(con: duckdb.DuckDBPyConnection, path: Path) -> float | N
         require_share("threshold", threshold)
     except (ValueError, UsageError):
         raise DataError(
-            f"{path} records the threshold {found[0][0]!r}, which is not a number between 0 and 1",
+            f"{path} has the invalid threshold {found[0][0]!r} in its metadata",
             file=path,
             value=found[0][0],
             parameter="scores",
-            remedy="Name a threshold with `threshold`",
+            remedy="Set a number between 0 and 1 with `threshold`",
         ) from None
     return threshold
 
 
 def _use_scores(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Replace the published scores by those of a Parquet file.
+    """Replace the published scores with those of a Parquet file.
 
-    Raises DataError where the file does not score every question of the store, and nothing else.
+    Raises DataError if the file does not have exactly one score for each question of the store.
     """
     import duckdb
 
-    writes = "realdb scores with `out=FILE` writes a file of scores"
+    writes = "Write a file of scores with: realdb scores with `out=FILE`"
     if not path.is_file():
-        raise DataError(f"there is no file {path}", file=path, parameter="scores", remedy=writes)
+        raise DataError(
+            f"the file {path} does not exist", file=path, parameter="scores", remedy=writes
+        )
     try:
         rows = con.read_parquet(quoting.one_file(path), hive_partitioning=False)
     except duckdb.Error as error:
@@ -164,7 +167,7 @@ def _use_scores(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     missing = [name for name in ("image_id", "label", "score") if name not in rows.columns]
     if missing:
         raise DataError(
-            f"{path} has no column {', '.join(missing)} (it has {', '.join(rows.columns)})",
+            f"{path} has no column {', '.join(missing)}. Its columns are {', '.join(rows.columns)}",
             file=path,
             column=missing[0],
             parameter="scores",
@@ -188,20 +191,20 @@ def _use_scores(con: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"{name} {kind}" for name, kind in zip(rows.columns, rows.types, strict=True)
         )
         raise DataError(
-            f"{path}: image_id, label and score must be numbers; the columns are {kinds}",
+            f"{path} must have the numbers image_id, label and score, but its columns are {kinds}",
             file=path,
             parameter="scores",
         ) from None
     faults = [
-        (repeated, "occur twice"),
-        (unknown, "are not in this store"),
-        (unscored, "have no score"),
-        (wrong, "have a score that is not between 0 and 1"),
+        (repeated, counted(repeated, "repeated row")),
+        (unknown, f"{counted(unknown, 'row')} for no question of this store"),
+        (unscored, counted(unscored, "missing question")),
+        (wrong, f"{counted(wrong, 'score')} not between 0 and 1"),
     ]
     if any(number for number, _ in faults):
-        text = "; ".join(f"{number:,} {fault}" for number, fault in faults if number)
+        text = ", ".join(fault for number, fault in faults if number)
         raise DataError(
-            f"{path} must have one score for each question of the store; of the questions {text}",
+            f"{path} must have one score for each question of the store. It has {text}",
             file=path,
             count=sum(number for number, _ in faults),
             parameter="scores",

@@ -1,4 +1,4 @@
-"""Open the store for one question: every call does so through a session."""
+"""A session: the store, opened for one call of the library."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ..ingest.locate import PredictionSource
     from ..ingest.progress import Progress
 
-# What predictions are read by: image names, class names, the order of class folders; and what the
-# scores of a file are compared with.
+# The tables that every session reads. Predictions need the names of images and classes, and the
+# order of class folders. The questions check the scores of a file.
 _ALWAYS = ("images", "classes", "class_names", "questions")
 
 
 def is_taken(name: str) -> bool:
-    """Say whether a table or view of realdb has this name, which DuckDB tells without its case."""
+    """Return whether a table or view of realdb has this name, ignoring case like DuckDB."""
     from ..store import prediction_sets
 
     views = catalog.all_names()
@@ -37,16 +37,15 @@ def is_taken(name: str) -> bool:
 
 
 class Session:
-    """The store, opened for one question.
+    """The store, opened for one call.
 
-    A session resolves the build, connects to the tables that the question reads, takes the
-    predictions (`add`), then creates the views that are needed and applies the rules
-    (`prepare`), and answers (`view`, `sql`).
+    A session opens a build of the store and connects to its tables. `add` reads predictions.
+    `prepare` creates the views and applies the rules. `view` returns rows.
 
     store: the build that is queried
-    con: an in-memory DuckDB connection; nothing done on it changes the store
-    rules: the rules that the views follow
-    added: the table on `con` that holds the predictions that were added
+    con: an in-memory DuckDB connection; statements on it do not change the store
+    rules: the rules of the views
+    added: the table on `con` with the predictions that were added
     """
 
     def __init__(
@@ -59,20 +58,20 @@ class Session:
         offline: bool | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Open the store, which is built first where there is none and `offline` allows it.
+        """Open the store. Build it first if it does not exist, unless `offline` is set.
 
-        `views` are those that the question needs, and `tables` what it reads itself; None means
-        all that the store has. Raises StoreError where the store cannot be opened, and
-        QueryError where a view needs a table that the store does not have.
+        `views` and `tables` are those that the call needs. None means all of them. Raises
+        StoreError if the store cannot be opened, QueryError if a view needs a table that the store
+        does not have.
         """
         self.store: Store = (
             store if isinstance(store, Store) else open_store(store, offline, progress)
         )
         self.rules = rules or Rules()
-        # What the table of the predictions that are added is called.
+        # The name of the table of the predictions that are added.
         self.added = "predictions"
         self._views: list[str] = []
-        # What a locked connection may read beside the tables.
+        # The files that a locked connection can read besides the tables.
         self._files: list[Path] = []
         self.require(self.rules.views)
         self.require(views)
@@ -93,10 +92,10 @@ class Session:
         self.con.close()
 
     def require(self, views: Iterable[str] | None) -> None:
-        """Have `prepare` create these views too; None means all that the store allows.
+        """Make `prepare` create these views too. None means all views that the store allows.
 
-        They may read no other tables than those the session was opened with. Raises QueryError
-        where a view needs a table that the store does not have.
+        The views can read only the tables that the session was opened with. Raises QueryError if a
+        view needs a table that the store does not have.
         """
         views = catalog.allowed(self.store.names) if views is None else [*views]
         for name in views:
@@ -104,12 +103,11 @@ class Session:
         self._views += views
 
     def add(self, predictions: Iterable[object], **options: Any) -> dict[str, object]:
-        """Read predictions into the table `predictions`; return what each model was read from.
+        """Read predictions into the table `predictions`; return the source of each model.
 
-        A folder or a pattern means its files, and the name of a stored model its predictions where
-        no file is called so. The options are those of `ingest.predictions.add` that the caller has
-        as well, and so are the errors; UsageError where `model` would name several sets of
-        predictions.
+        A folder or a pattern stands for its files. A name that is not a file is the name of a
+        stored model. The options are those options of `ingest.predictions.add` that the caller has.
+        Raises the same errors, and UsageError if `model` would name several sets of predictions.
         """
         from ..ingest.locate import expand_for
 
@@ -120,9 +118,9 @@ class Session:
         }
 
     def add_one(self, source: PredictionSource, **options: Any) -> list[str]:
-        """Read one set of predictions, as `ingest.predictions.add` does; return its models.
+        """Read one set of predictions with `ingest.predictions.add`; return its models.
 
-        An error recommends no option of that but those in `options`.
+        Errors recommend only the options in `options`.
         """
         from ..ingest import predictions as reading
         from ..ingest.locate import StoredModel
@@ -148,11 +146,11 @@ class Session:
     ) -> Session:
         """Create the views and apply the rules; return the session.
 
-        With `stored` the table `predictions` shows the stored models beside what was added, or
-        `only` the files named. `beside` are the models that were added, and what each was read
-        from: the same rows count once, and DataError where one is stored with other rows.
-        `original_for` says what needs the original labels, if anything does: QueryError where the
-        store has none. What is added afterwards may not be seen.
+        With `stored` the table `predictions` also shows the stored models, or only the files
+        `only`. `beside` maps the added models to their sources. A model that is also stored with
+        the same rows is shown once. Raises DataError if it is stored with other rows.
+        `original_for` is what needs the original labels, for the QueryError if the store has none.
+        Predictions that are added later may be missing.
         """
         catalog.install(self.con, self.store.names, self._views)
         if stored:
@@ -168,7 +166,7 @@ class Session:
         return self
 
     def _others(self, added: Mapping[str, object]) -> list[Path]:
-        """Return the files of the stored models that are not among those that were added."""
+        """Return the files of the stored models that are not in `added`."""
         from ..store import prediction_sets
 
         root = self.store.root
@@ -178,35 +176,36 @@ class Session:
                 continue
             if not prediction_sets.is_same(self.con, root, model):
                 raise DataError(
-                    f"{source} has other predictions of the model {model!r} than the store",
+                    f"the predictions of the model {model!r} in {source} differ from the stored "
+                    "ones",
                     file=source,
                     column="model",
                     value=model,
                     parameter="with_stored",
-                    remedy="Rename the file (or the model in its column model), or leave out "
+                    remedy="Rename the file (or the model in its column model), or omit "
                     "`with_stored`",
                 )
             same.add(prediction_sets.path(root, model))
         return [file for file in prediction_sets.files(root) if file not in same]
 
     def join(self, name: str, source: object) -> None:
-        """Have the table `name` show a file or frame of the user's own.
+        """Make a file or frame of the user the table `name`.
 
-        Raises DataError where it cannot be read, UsageError where it is neither.
+        Raises DataError if it cannot be read, UsageError if it is neither a file nor a frame.
         """
         from ..ingest import tables
 
         if is_taken(name):
             raise UsageError(
-                f"{name!r} is a table or view of realdb",
+                f"the table name {name!r} is already a table or view of realdb",
                 parameter="tables",
                 value=name,
-                remedy="Choose another name",
+                remedy="Use another name",
             )
         self._files += tables.show(self.con, name, source)
 
     def lock(self) -> Session:
-        """Have the connection read what the session needs, and nothing else; return the session."""
+        """Restrict the connection to the files of the session; return the session."""
         stores.lock(self.con, [*map(self.store.parquet, self.store.tables), *self._files])
         return self
 
@@ -215,7 +214,7 @@ class Session:
         return self.con.table(name)
 
     def row(self, name: str) -> dict[str, Any]:
-        """Return the one row of a view of one row, by column."""
+        """Return the row of a view that has exactly one, by column."""
         rows = self.view(name)
         (row,) = rows.fetchall()
         return dict(zip(rows.columns, row, strict=True))

@@ -1,4 +1,4 @@
-"""Show a newcomer what can be asked."""
+"""A demonstration: example queries and their results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Example(Shown):
-    """A question, the SQL that answers it, and the answer."""
+    """A question, its SQL query, and the rows of the result."""
 
     question: str
     sql: str
@@ -37,10 +37,10 @@ def demo(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> list[Example]:
-    """Score the original ImageNet labels as if they were a model, and ask three questions more.
+    """Score the original ImageNet labels like a model, and run three more example queries.
 
-    Builds the store first where there is none. With `synthetic` the store is made of generated
-    files in the upstream formats, in a folder that does not outlive the call, and needs no network.
+    Builds the store first if it does not exist. With `synthetic` the store is built from generated
+    files in the upstream formats, in a temporary folder and without network.
     """
     if not synthetic:
         return _examples(open_store(store, offline, progress))
@@ -50,7 +50,7 @@ def demo(
     with scratch() as folder:
         write_synthetic(folder / "upstream")
         with warnings.catch_warnings():
-            # These files are not the published ones, and nobody takes them for those.
+            # Generated files need no warning that they are not the published ones.
             warnings.simplefilter("ignore", RealdbWarning)
             made = ingest(folder / "upstream", store=folder / "store", progress=progress)
         return _examples(made)
@@ -72,7 +72,7 @@ def _examples(opened: Store) -> list[Example]:
         session.require(statements.views_named(con, sql, opened.names))
     session.prepare()
     return [
-        # Executed here: the synthetic store is gone when the caller looks at the rows.
+        # Run the query here, because the synthetic store is removed before the caller reads it.
         Example(
             question=sql.splitlines()[0].removeprefix("-- "),
             sql="\n".join(sql.splitlines()[1:]),
@@ -83,9 +83,9 @@ def _examples(opened: Store) -> list[Example]:
 
 
 def _kept(con: duckdb.DuckDBPyConnection, sql: str, opened: Store) -> duckdb.DuckDBPyRelation:
-    """Return a query's rows as a relation that no longer needs the store.
+    """Return a query's rows as a relation that does not need the store.
 
-    Raises QueryError where a table that the query reads is not in the store.
+    Raises QueryError if the store lacks a table of the query.
     """
     import duckdb
 

@@ -1,4 +1,4 @@
-"""Results as a person reads them: as text in a terminal, and as HTML in a notebook."""
+"""The display of results: text in a terminal, HTML in a notebook."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
+from ..errors import counted
 from ..exports.lines import visible, visible_cell
 
-# How many rows of an answer are shown.
+# The number of rows of a relation to show.
 _MOST_ROWS = 5
 
 
 class _Rows(NamedTuple):
-    """A part of a result that is a table; `has_more` rows than these."""
+    """A part of a result that is a table. `has_more` means that there are more rows."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -21,7 +22,7 @@ class _Rows(NamedTuple):
 
 
 class Shown:
-    """A dataclass that is shown a field a line, and what has several rows as a table."""
+    """A dataclass that is shown with one field in a line. Several rows are shown as a table."""
 
     def __repr__(self) -> str:
         return "\n".join([type(self).__name__, *_lines(_parts(self), "  ")])
@@ -41,7 +42,7 @@ class ShownList(list[Any]):
 
 
 class ShownReport:
-    """A result whose text, `str()`, says it best."""
+    """A result that is shown as its text, `str()`."""
 
     def __repr__(self) -> str:
         return visible(str(self))
@@ -55,7 +56,7 @@ def _parts(result: Any) -> list[tuple[str, object]]:
 
 
 def _part(value: Any) -> object:
-    """Return a field's value as a table, or else as it is."""
+    """Return a field's value as a table if it has rows, else unchanged."""
     if isinstance(value, tuple) and value and is_dataclass(value[0]):
         return _rows(value)
     if is_dataclass(value):
@@ -63,7 +64,7 @@ def _part(value: Any) -> object:
     if hasattr(value, "fetchall"):
         try:
             rows = value.limit(_MOST_ROWS + 1).fetchall()
-        except Exception as error:  # its connection is closed: to show a result never fails
+        except Exception as error:  # such as a closed connection: a repr must not fail
             return str(error).partition("\n")[0]
         return _Rows(value.columns, rows[:_MOST_ROWS], len(rows) > _MOST_ROWS)
     return value
@@ -79,7 +80,7 @@ def _cell(value: object) -> str:
         return f"{value:.6f}" if value == 0 or 1e-4 <= abs(value) < 1e9 else f"{value:.6g}"
     if isinstance(value, tuple | list):
         if value and is_dataclass(value[0]):
-            return f"{len(value)} rows"
+            return counted(len(value), "row")
         return ", ".join(map(_cell, value)) or "none"
     return visible_cell(str(value))
 

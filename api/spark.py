@@ -1,12 +1,12 @@
-"""Ask the views of a distributed engine: Apache Spark, or what speaks Spark Connect, as Sail does.
+"""Run views and queries on a distributed engine: Apache Spark, or a server of Spark Connect.
 
-An engine is named by where it is: spark://HOST:PORT (a Spark cluster, driven from here), local[N]
-(Spark in this process, with N threads) or sc://HOST:PORT (a server of Spark Connect). PySpark
-comes with the extra `realdb[spark]` and is imported only here.
+The address of an engine is spark://HOST:PORT (a Spark cluster with its driver here), local[N]
+(Spark in this process with N threads) or sc://HOST:PORT (Spark Connect, such as Sail). PySpark is
+in the extra `realdb[spark]`. Only this module imports it.
 
-The label side is small: the tables that a question needs are sent over the connection, so that the
-store need not be where the engine can see it. The predictions are large: the engine reads them
-where they are, flat Parquet files with the columns of the table `predictions`. See docs/scale.md.
+The label tables are small. They are sent over the connection, so the engine need not read the
+store. The predictions are large. The engine reads them itself, from flat Parquet files with the
+columns of the table `predictions`. See docs/scale.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import DataError, QueryError, RealdbError, UsageError
+from ..errors import DataError, QueryError, RealdbError, UsageError, counted
 from ..queries import catalog, dialects
 from ..schema.tables import TABLES
 from ..store import prediction_sets
@@ -41,21 +41,21 @@ if TYPE_CHECKING:
 _LOCAL = re.compile(r"local(\[(\*|[1-9]\d*)\])?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SECONDS = 10
-# Rows up to so many bytes are part of the plan: Spark knows how few they are, and so copies them to
-# each worker instead of shuffling the predictions. Its own bound for that, 10 MB, stays: with a
-# higher one it takes a few hundred compressed prediction files for something small, too.
+# Rows up to this number of bytes are part of the plan. Spark knows their size, and copies them to
+# each worker instead of shuffling the predictions. Its own limit for copies, 10 MB, is unchanged:
+# with a higher one Spark also copies a few hundred compressed prediction files.
 _SENT = 128 << 20
 _SETTINGS = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.execution.arrow.localRelationThreshold": str(_SENT),
     "spark.sql.session.timeZone": "UTC",
 }
-# Named queries of the views that Spark cannot know to be small, and those that are empty where no
-# model gives a second rank: to join with them it would shuffle every prediction.
+# CTEs of the views whose small size Spark cannot know, and those that are empty if no model has a
+# second rank. To join them Spark would shuffle all predictions.
 _ONE_ROW_A_MODEL = frozenset({"ranked"})
 _OF_LATER_RANKS = frozenset({"fives", "later_hits"})
 _WHOLE = ("byte", "short", "integer", "long")
-# Each column of the table `predictions`, and the types of Spark's that it may have in a file.
+# The columns of the table `predictions`, and their possible Spark types in a file.
 _COLUMNS = {
     "model": ("string",),
     "image_id": _WHOLE,
@@ -64,15 +64,15 @@ _COLUMNS = {
     "confidence": ("double", "float", "void"),
 }
 _REMEDY = (
-    "An engine reads flat Parquet files with the columns model, image_id, rank, label and "
-    "confidence, as realdb add writes them to STORE/predictions. Without `engine` realdb reads "
-    "other files too"
+    "With `engine`, use flat Parquet files with the columns model, image_id, rank, label and "
+    "confidence. realdb add writes such files to STORE/predictions. Other formats can be read "
+    "without `engine`"
 )
-_LOOKS = f"The engine looks on its own machines, with its own credentials. {_REMEDY}"
+_LOOKS = f"The engine reads from its own machines, with its own credentials. {_REMEDY}"
 
 
 class SparkSession:
-    """A session of Spark, or of what speaks Spark Connect, with tables and views put into it.
+    """A session of Spark or Spark Connect with realdb's tables and views.
 
     spark: the session of PySpark
     name: the engine's address
@@ -87,7 +87,7 @@ class SparkSession:
         from pyspark.sql.pandas.types import from_arrow_schema
 
         with _translated_errors(self.name):
-            # Of no rows PySpark wants to be told the types.
+            # PySpark cannot infer the types of an empty table.
             given = (rows,) if rows.num_rows else ([], from_arrow_schema(rows.schema))
             self.spark.createDataFrame(*given).createOrReplaceTempView(table)
 
@@ -98,31 +98,33 @@ class SparkSession:
         parameters: Mapping[str, object] | None = None,
         broadcast: Collection[str] = (),
     ) -> None:
-        """Create the view `name` of a SELECT of DuckDB's; `parameters` are bound, by their names.
+        """Create the view `name` of a SELECT in DuckDB's dialect; `parameters` are bound by name.
 
-        `broadcast` names what it joins that is copied to each worker. Views that stand already keep
-        what they read, also where `name` is among it.
+        `broadcast` are joined relations to copy to each worker. Existing views keep the relations
+        that they read, also if one of these is replaced.
         """
         with _translated_errors(self.name):
             asked = self._ask(select, parameters, broadcast=broadcast)
             asked.createOrReplaceTempView(name)
 
     def read_predictions(self, files: Sequence[str], name: str = "predictions") -> None:
-        """Have the table `predictions`, or `name`, show Parquet files, patterns or folders.
+        """Create the table `name` of Parquet files, patterns or folders.
 
-        Raises DataError where there are none, or where they have other columns or types.
+        Raises DataError if there are no files, or if they have other columns or types.
         """
         with _reading(self.name, files):
             found = self.spark.read.parquet(*files)
             types = {field.name: field.dataType.typeName() for field in found.schema.fields}
-        if not types:  # what Sail makes of a file that is not there
+        if not types:  # Sail's result for a missing file
             raise DataError(
-                f"{_named(files)} cannot be read by {self.name}: no such file",
+                f"{self.name} cannot read {_named(files)}: no such file",
                 file=files[0],
                 remedy=_LOOKS,
             )
         wrong = [
-            f"{column} is {types[column]}" if column in types else f"there is no column {column}"
+            f"the column {column} has type {types[column]}"
+            if column in types
+            else f"the column {column} is missing"
             for column, allowed in _COLUMNS.items()
             if types.get(column) not in allowed
         ]
@@ -137,9 +139,9 @@ class SparkSession:
             found.select(*_COLUMNS).createOrReplaceTempView(name)
 
     def check_predictions(self) -> int:
-        """Return the highest rank in `predictions`, 0 without any.
+        """Return the highest rank in `predictions`; 0 if the table is empty.
 
-        Raises DataError where rows are no predictions, or stand twice.
+        Raises DataError for invalid or repeated rows.
         """
         of_models = self.query(dialects.prediction_faults()).order("all").fetchall()
         found = [row for row in of_models if any(row[1:4])]
@@ -147,29 +149,29 @@ class SparkSession:
             return max((row[4] for row in of_models), default=0)
         model, missing, outside, repeated, _ = found[0]
         faults = [
-            f"{count:,} rows {what}"
+            f"{counted(count, 'row')} {what}"
             for count, what in (
-                (missing, "have no model, image, rank or label"),
+                (missing, "without model, image, rank or label"),
                 (
                     outside,
-                    "have an image other than 1-50000, a label other than 0-999, a rank below 1 or "
-                    "NaN for a confidence",
+                    "with an image outside 1-50000, a label outside 0-999, a rank below 1 or a NaN "
+                    "confidence",
                 ),
-                (repeated, "repeat an image and rank"),
+                (repeated, "with a repeated image and rank"),
             )
             if count
         ]
-        more = f"; {len(found) - 1:,} more models have such rows" if len(found) > 1 else ""
+        more = f". {counted(len(found) - 1, 'more model')} with such rows" if len(found) > 1 else ""
         raise DataError(
-            f"predictions of the model {model!r}: {', '.join(faults)}{more}",
+            f"the predictions of the model {model!r} have {', '.join(faults)}{more}",
             column="model",
             value=model,
             count=missing + outside + repeated,
-            remedy="realdb add checks files row by row, and names the rows",
+            remedy="Find the rows with: realdb add FILE",
         )
 
     def table(self, name: str) -> duckdb.DuckDBPyRelation:
-        """Return the rows of a table or view, brought here."""
+        """Return the rows of a table or view as a local relation."""
         with _translated_errors(self.name):
             return _here(self.spark.table(name).toArrow())
 
@@ -179,9 +181,9 @@ class SparkSession:
         parameters: Mapping[str, object] | None = None,
         tables: Mapping[str, str] | None = None,
     ) -> duckdb.DuckDBPyRelation:
-        """Return the answer of a SELECT of DuckDB's, whose rows are brought here.
+        """Return the rows of a SELECT in DuckDB's dialect as a local relation.
 
-        `tables` maps names of tables in it to what they are called in the session.
+        `tables` maps names of tables in the SELECT to their names in the session.
         """
         with _translated_errors(self.name):
             return _here(self._ask(select, parameters, tables).toArrow())
@@ -208,15 +210,15 @@ def _here(rows: pa.Table) -> duckdb.DuckDBPyRelation:
 
 @contextlib.contextmanager
 def connect(engine: str) -> Iterator[SparkSession]:
-    """Yield a session of the engine, which ends with the block.
+    """Yield a session of the engine, and close it after the block.
 
-    Raises UsageError where `engine` is no address, or PySpark or Java is missing; DataError where
-    nothing answers there.
+    Raises UsageError if `engine` is not an address, or PySpark or Java is missing. Raises DataError
+    if there is no connection.
     """
     is_local = _LOCAL.fullmatch(engine) is not None
     if not is_local and not engine.startswith(("spark://", "sc://")):
         raise UsageError(
-            f"`engine` is {engine!r}; it is spark://HOST:PORT, sc://HOST:PORT (Spark Connect, "
+            f"`engine` is {engine!r}. It must be spark://HOST:PORT, sc://HOST:PORT (Spark Connect, "
             "Sail) or local[N]",
             parameter="engine",
             value=engine,
@@ -224,14 +226,14 @@ def connect(engine: str) -> Iterator[SparkSession]:
     if not is_local:
         _knock(engine)
     with warnings.catch_warnings():
-        # Of pandas' version, which is not used, and of what later versions will call things.
+        # Ignore warnings on the version of pandas, which is not used, and deprecations.
         warnings.simplefilter("ignore")
         session, is_ours = _connect(engine) if engine.startswith("sc://") else _classic(engine)
     try:
         yield SparkSession(session, engine)
     finally:
         if is_ours:
-            with contextlib.suppress(Exception):  # the answer is here; a server may be gone
+            with contextlib.suppress(Exception):  # the rows are local; the server may be gone
                 session.stop()
 
 
@@ -250,12 +252,12 @@ def judging(
 ) -> Iterator[SparkSession]:
     """Yield a Spark session with `views` over the store's tables and the predictions in `files`.
 
-    Without files these are the stored models. `tables` are those that the question reads itself.
-    The labels that `rules` make are made here and sent. `original_for` names what needs the
-    original labels, if anything does.
+    The default `files` are the stored models. `tables` are further tables to send. `rules` are
+    applied here, and the resulting labels are sent. `original_for` is what needs the original
+    labels, if anything does.
     """
     needed = {*catalog.tables_of(*views), *tables}
-    # What images without labels count as is decided there, with the predictions.
+    # The engine applies the rule for images without labels, because it has the predictions.
     here = replace(rules, empty="skip")
     session = Session(store, tables=needed, rules=here, offline=offline, progress=progress)
     order = catalog.in_order(views, session.store.names)
@@ -288,17 +290,17 @@ def ask(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the answer of one SELECT of DuckDB's, which is translated and runs on the engine.
+    """Translate one SELECT in DuckDB's dialect, run it on the engine, and return its rows.
 
-    Each file is a table named by its stem, and `predictions` has the rows of all of them. A view
-    with parameters takes them as in DuckDB. Raises QueryError where the query holds what would mean
-    something else there.
+    Each file is a table, named by its stem. `predictions` has the rows of all files. Views with
+    parameters are called as in DuckDB. Raises QueryError if a part of the query has another meaning
+    on the engine.
     """
     sql = dialects.without_macros(sql)
     named = dialects.tables_named(sql)
     found = dialects.faults(sql, is_view=False)
     if found:
-        raise QueryError(f"on another engine this would mean something else, or fail: {found[0]}")
+        raise QueryError(f"the query would fail or change its meaning on the engine: {found[0]}")
     paths = {_stem(file): file for file in files if not glob.has_magic(str(file))}
     own = {name: path for name, path in paths.items() if name.lower() in map(str.lower, named)}
     others = {name.lower() for name in named} - {name.lower() for name in own}
@@ -312,7 +314,7 @@ def ask(
         progress=progress,
         tables=[*(others & {*TABLES}), *(["predictions"] if own else [])],
     ) as there:
-        # Engines differ in how they take a name such as ViT-B.
+        # Engines treat names such as ViT-B differently.
         names = {name: f"file_{place}" for place, name in enumerate(own)}
         for name, path in own.items():
             there.read_predictions(_paths([path], Path()), names[name])
@@ -320,7 +322,7 @@ def ask(
 
 
 def require_plain(**options: object) -> None:
-    """Raise UsageError where an option is set that is for files which realdb reads itself."""
+    """Raise UsageError if an option is set that only realdb's own reader supports."""
     unfit = [name for name, value in options.items() if value]
     if unfit:
         raise UsageError(
@@ -335,13 +337,13 @@ def _stem(file: str | Path) -> str:
 
 
 def _paths(files: Sequence[object], root: Path) -> list[str]:
-    """Return what the engine is to read; it stands in another folder than this process does."""
+    """Return absolute paths for the engine, whose working folder is another one."""
     if not files:
         if not prediction_sets.files(root):
             raise DataError(
-                f"no model is stored in {root}, and no file is named",
+                f"there are no predictions: no file is set, and no model is stored in {root}",
                 file=root,
-                remedy="Name Parquet files that the engine can see, or store models with: realdb "
+                remedy="Pass Parquet files that the engine can read, or store models with: realdb "
                 "add FILE",
             )
         return [f"{(root / 'predictions').resolve()}/*.parquet"]
@@ -349,17 +351,19 @@ def _paths(files: Sequence[object], root: Path) -> list[str]:
     for source in files:
         if not isinstance(source, str | Path):
             raise UsageError(
-                f"predictions in memory, here a {type(source).__name__}, are not sent to an engine",
+                f"`engine` cannot be used with predictions in memory (a {type(source).__name__})",
                 value=type(source).__name__,
                 remedy=_REMEDY,
             )
         file = str(source)
         if file == "-" or Path(file).suffix.lower() not in ("", ".parquet", ".pq"):
-            raise DataError(f"{file} is not a Parquet file by its name", file=file, remedy=_REMEDY)
+            raise DataError(
+                f"{file} does not have the suffix of a Parquet file", file=file, remedy=_REMEDY
+            )
         if "/model=" in f"/{file}":
             raise DataError(
-                f"{file}: every engine reads folders model=NAME in its own way (to Spark 001 is "
-                "the number 1)",
+                f"{file} has a folder model=NAME, which engines read differently (Spark reads 001 "
+                "as the number 1)",
                 file=file,
                 remedy=_REMEDY,
             )
@@ -375,7 +379,7 @@ def _connect(engine: str) -> tuple[Any, bool]:
     with _translated_errors(engine):
         session = RemoteSpark.builder.remote(engine).create()
         for name, value in _SETTINGS.items():
-            with contextlib.suppress(Exception):  # a server may have fixed it, or not know it
+            with contextlib.suppress(Exception):  # a server may not support this setting
                 session.conf.set(name, value)
     return session, True
 
@@ -394,7 +398,7 @@ def _classic(engine: str) -> tuple[Any, bool]:
                 f"this process already has a Spark session at {running.sparkContext.master}",
                 parameter="engine",
                 value=engine,
-                remedy=f"Stop it, or name that engine instead of {engine}",
+                remedy=f"Stop it, or use that address instead of {engine}",
             )
         return running.newSession(), False
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
@@ -402,8 +406,7 @@ def _classic(engine: str) -> tuple[Any, bool]:
             f"{engine} needs Java 17 or newer, which was not found (JAVA_HOME, PATH)",
             parameter="engine",
             value=engine,
-            remedy="Without Java: run sail spark server, and name it by "
-            '`engine="sc://127.0.0.1:50051"`',
+            remedy='Install Java, or run sail spark server and set `engine="sc://127.0.0.1:50051"`',
         )
     builder = Spark.builder.master(engine).appName("realdb")
     for name, value in {
@@ -414,7 +417,7 @@ def _classic(engine: str) -> tuple[Any, bool]:
     }.items():
         builder = builder.config(name, value)
     if _LOCAL.fullmatch(engine):
-        # A few large parts: there is no cluster to spread over, and 200 small ones take seconds.
+        # Few partitions: there is no cluster, and the default of 200 takes seconds.
         builder = builder.config("spark.sql.shuffle.partitions", "4")
     with _translated_errors(engine):
         return builder.getOrCreate(), True
@@ -422,14 +425,14 @@ def _classic(engine: str) -> tuple[Any, bool]:
 
 def _missing(error: ImportError) -> UsageError:
     return UsageError(
-        f"an engine needs PySpark, which cannot be imported ({str(error).splitlines()[0]})",
+        f"`engine` needs PySpark, which cannot be imported ({str(error).splitlines()[0]})",
         parameter="engine",
         remedy="Install it with: pip install 'realdb[spark]'",
     )
 
 
 def _knock(engine: str) -> None:
-    """Raise DataError where nothing listens: Spark itself would try again for minutes."""
+    """Raise DataError if there is no server. Spark itself would retry for minutes."""
     place = urlsplit(engine.split(",")[0])
     try:
         host, port = place.hostname, place.port or (15002 if place.scheme == "sc" else 7077)
@@ -437,16 +440,16 @@ def _knock(engine: str) -> None:
             raise ValueError
     except ValueError:
         raise UsageError(
-            f"`engine` is {engine!r}, without a host and port",
+            f"`engine` is {engine!r}, which has no valid host and port",
             parameter="engine",
             value=engine,
-            remedy="Name them, as in sc://HOST:PORT",
+            remedy="Use an address such as sc://HOST:PORT",
         ) from None
     try:
         socket.create_connection((host, port), timeout=_SECONDS).close()
     except OSError as error:
         raise DataError(
-            f"no engine answers at {engine}: {error}", parameter="engine", value=engine
+            f"there is no connection to {engine}: {error}", parameter="engine", value=engine
         ) from None
 
 
@@ -460,19 +463,19 @@ def _translated_errors(engine: str) -> Iterator[None]:
     except Exception as error:
         if not _is_of_spark(error):
             raise
-        raise QueryError(f"{engine} refuses it: {_sentence(error)}") from None
+        raise QueryError(f"{engine} failed: {_sentence(error)}") from None
 
 
 @contextlib.contextmanager
 def _reading(engine: str, files: Sequence[str]) -> Iterator[None]:
-    """Turn what goes wrong as files are found and opened into one sentence."""
+    """Turn the errors of finding and opening files into one sentence."""
     try:
         yield
     except Exception as error:
         if not _is_of_spark(error):
             raise
         raise DataError(
-            f"{_named(files)} cannot be read by {engine}: {_sentence(error)}",
+            f"{engine} cannot read {_named(files)}: {_sentence(error)}",
             file=files[0],
             remedy=_LOOKS,
         ) from None
@@ -483,7 +486,7 @@ def _is_of_spark(error: Exception) -> bool:
 
 
 def _sentence(error: Exception) -> str:
-    """Return what Spark says in a line, without the stack of Java's: the innermost cause."""
+    """Return the innermost cause in Spark's message as one line, without Java's stack."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     told = [line for line in lines if not line.startswith("An error occurred")]

@@ -1,4 +1,4 @@
-"""ReaL accuracy as a torchmetrics.Metric; imported only where that is asked for."""
+"""ReaL accuracy as a torchmetrics.Metric. Only `as_torchmetric` imports this module."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ TOP5 = 5
 class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-ignore]
     """ReaL accuracy over batches, devices and processes.
 
-    `topk`, `threshold`, `empty` and `store` are as in `RealAccuracy`; `options` are torchmetrics'
-    own, such as `sync_on_compute`.
+    `topk`, `threshold`, `empty` and `store` are as in `RealAccuracy`. `options` are those of
+    torchmetrics, such as `sync_on_compute`.
 
-    `update(preds, images)` takes what `RealAccuracy.update` does. `compute` and `forward` return a
-    dict of tensors, the shares `real_accuracy` and `original_accuracy`, and with 5 in topk
-    `real_top5_accuracy` and `original_top5_accuracy`: the columns of the view `accuracy`, NaN where
-    they cannot be known. All states are sums, so that processes add up.
+    `update(preds, images)` has the arguments of `RealAccuracy.update`. `compute` and `forward`
+    return a dict of tensors: the shares `real_accuracy` and `original_accuracy`, and with 5 in topk
+    also `real_top5_accuracy` and `original_top5_accuracy`. These are columns of the view
+    `accuracy`. NaN means unknown. All states are sums, which can be added over processes.
 
-    A repeated image raises DataError: in `update` where it can be seen there, else (in two
-    processes, or to `forward`) in `compute`. torch's DistributedSampler repeats some where the
-    images cannot be shared out evenly: use one that does not pad.
+    A repeated image raises DataError in `update`, or in `compute` if it is repeated in two
+    processes or in `forward`. torch's DistributedSampler repeats images if it cannot split them
+    evenly. Use a sampler that does not pad.
     """
 
     is_differentiable = False
@@ -61,16 +61,16 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
         for of in self._counted:
             for what in ("scored", "correct"):
                 self.add_state(f"{of}_{what}", torch.tensor(0), dist_reduce_fx="sum")
-        # Of metrics whose states are alike after the first batch a MetricCollection updates one
-        # only. This state differs where the rules do.
+        # A MetricCollection updates only one of several metrics with equal states after the first
+        # batch. This state makes metrics with different rules differ.
         rule = [float(threshold), float(EMPTY_RULES.index(empty))]
         self.add_state("rule", torch.tensor(rule), dist_reduce_fx="max")
 
     def update(self, preds: Any, images: Any) -> None:
-        """Take the predictions for `images`; see `RealAccuracy.update`."""
+        """Add the predictions for `images`; see `RealAccuracy.update`."""
         rows = batches.image_ids(images).astype(np.int64) - 1
         labels = batches.choices(preds, len(rows), self.depth)
-        places = torch.from_numpy(rows).to(self.times_batches.device)
+        places = torch.from_numpy(rows).to(self.times_seen.device)
         is_twice = (self.times_seen[places] > 0).cpu().numpy()
         batches.refuse_repeats(rows[is_twice] + 1, "here and in an earlier update")
         self.times_seen[places] += 1
@@ -89,10 +89,10 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
         batches.refuse_repeats(twice + 1, "in two processes or batches")
         shares = {}
         # Apple's GPUs have no doubles.
-        dtype = torch.float32 if self.times_batches.device.type == "mps" else torch.float64
+        dtype = torch.float32 if self.times_seen.device.type == "mps" else torch.float64
         for of in self._counted:
             scored, correct = getattr(self, f"{of}_scored"), getattr(self, f"{of}_correct")
-            # Top-5 is known only where it is known of every image that top-1 is.
+            # Top-5 is known only if every image with a known top-1 has five ranks.
             is_known = scored == getattr(self, f"{of.removesuffix('_top5')}_scored")
             share = torch.where(is_known, correct.to(dtype) / scored, torch.nan)
             shares[f"{of}_accuracy"] = share
@@ -100,7 +100,7 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
 
     @property
     def _counted(self) -> tuple[str, ...]:
-        """What is counted: of how many images it is known, and of how many it is right."""
+        """The names of the shares. Each has a count of scored and of correct images."""
         top5 = ("real_top5", "original_top5") if self.depth == TOP5 else ()
         return ("real", "original", *top5)
 

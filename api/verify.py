@@ -1,4 +1,4 @@
-"""Check a store: its files, its keys, its counts, and that its votes give its scores and labels."""
+"""Check a store: its files, keys and counts, and whether its votes give its scores and labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import QueryError, RealdbWarning, StoreError
+from ..errors import QueryError, RealdbWarning, StoreError, counted
 from ..queries import catalog
 from ..schema import quoting
 from ..schema.tables import header_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Check(Shown):
-    """One check: `is_passed` is None where the store lacks what it needs, which `found` names."""
+    """One check. `is_passed` is None if the check was not possible, for the reason in `found`."""
 
     check: str
     is_passed: bool | None
@@ -38,15 +38,15 @@ class Check(Shown):
 
 
 def verify(*, store: str | Path | None = None, progress: Progress | None = None) -> list[Check]:
-    """Check the store, and return every check with what was found.
+    """Check the store, and return the result of each check.
 
-    A damaged file is a check that failed; what reads the file is then left out. Raises StoreError
-    where there is no store.
+    A damaged file is a failed check. The checks that read files are then left out. Raises
+    StoreError if there is no store.
     """
     opened = stores.resolve(root_of(store))
     checks = list(_files(opened))
     if not all(check.is_passed for check in checks):
-        left_out = "left out, because a file is damaged"
+        left_out = "not checked, because a file is damaged"
         checks += [Check(check="keys, labels, scores", is_passed=None, found=left_out)]
         return ShownList(checks)
     con = Session(opened, tables=None).con
@@ -69,18 +69,19 @@ def check_table(checks: list[Check]) -> duckdb.DuckDBPyRelation:
 
 
 def _files(opened: Store) -> Iterator[Check]:
-    """Ask whether every table's file is the one that the build wrote, and can be read."""
+    """Check that each table's file is the one that the build wrote, and can be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     for table, rows in opened.tables.items():
         try:
             opened.require_whole(table)
-            counted = pq.read_metadata(opened.parquet(table)).num_rows
-            found = f"{counted:,} of {rows:,} rows, sha256 {checksum(opened.parquet(table))[:12]}…"
+            held = pq.read_metadata(opened.parquet(table)).num_rows
+            sha256 = checksum(opened.parquet(table))
+            found = f"{held:,} of {counted(rows, 'row')}, sha256 {sha256[:12]}…"
         except (StoreError, OSError, pa.ArrowException) as error:
-            counted, found = -1, str(getattr(error, "message", error)).splitlines()[0]
-        yield Check(check=f"file of {table}", is_passed=counted == rows, found=found)
+            held, found = -1, str(getattr(error, "message", error)).splitlines()[0]
+        yield Check(check=f"file of {table}", is_passed=held == rows, found=found)
     expected = opened.checksums.get(stores.DATABASE)
     if expected is not None:
         try:
@@ -90,12 +91,14 @@ def _files(opened: Store) -> Iterator[Check]:
         yield Check(
             check=f"file of {stores.DATABASE}",
             is_passed=found == expected,
-            found=f"sha256 {found[:12]}…" if found == expected else f"{found}, not {expected}",
+            found=f"sha256 {found[:12]}…"
+            if found == expected
+            else f"sha256 {found}, but the build wrote {expected}",
         )
 
 
 def _keys(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether a key stands twice."""
+    """Check that keys are unique."""
     for table in opened.tables:
         key = ", ".join(map(quoting.identifier, header_of(table).key))
         distinct = con.table(table).project(key).distinct().count("*").fetchall()[0][0]
@@ -103,12 +106,13 @@ def _keys(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
         yield Check(
             check=f"key of {table}",
             is_passed=distinct == rows,
-            found=f"{distinct:,} distinct values of {', '.join(header_of(table).key)}",
+            found=f"{counted(distinct, 'distinct value')} of {', '.join(header_of(table).key)} in "
+            f"{counted(rows, 'row')}",
         )
 
 
 def _sources(_: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether the files that the store was built from are the published ones."""
+    """Check whether the source files of the store are the published ones."""
     others = con.execute(
         "select file_name from sources where not is_published order by file_name"
     ).fetchall()
@@ -116,15 +120,15 @@ def _sources(_: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     count = con.table("sources").count("*").fetchall()[0][0]
     yield Check(
         check="published sources",
-        # Files of one's own are no fault; their figures are not the published ones.
+        # Other files are not a fault, but their figures are not the published ones.
         is_passed=None if others else True,
-        found=f"{count - len(others)} of {count} files have a published checksum"
-        + (f"; not {names}" if others else ""),
+        found=f"{count - len(others)} of {counted(count, 'file')} with a published checksum"
+        + (f". Not published: {names}" if others else ""),
     )
 
 
 def _threshold(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether the labels are the questions at or above the operating point."""
+    """Check that the labels are the questions at or above the operating point."""
     try:
         view = catalog.require("labels_at", opened.names)
     except QueryError as error:
@@ -152,7 +156,7 @@ def _threshold(opened: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]
 
 
 def _recomputation(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether the votes give the scores and the labels."""
+    """Check that the votes give the scores and the labels."""
     try:
         found = rescore.verify_scores(store=opened.root)
     except QueryError as error:
@@ -161,14 +165,15 @@ def _recomputation(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Chec
     yield Check(
         check="scores by votes",
         is_passed=found.is_equal,
-        found=f"{found.recomputed_questions:,} of {found.questions:,} scores recomputed, "
-        f"{found.differing_scores:,} differ; largest difference {found.largest_difference:.2g}; "
-        f"{found.differing_labels:,} of {found.published_labels:,} labels differ",
+        found=f"{found.recomputed_questions:,} of {found.questions:,} scores recomputed; "
+        f"{found.differing_scores:,} scores differ (largest difference "
+        f"{found.largest_difference:.2g}), and {found.differing_labels:,} of "
+        f"{found.published_labels:,} labels",
     )
 
 
 def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether every stored model is what was stored, each image and rank once."""
+    """Check that each stored model is unchanged, with each image and rank once."""
     files = prediction_sets.files(opened.root)
     if not files:
         return
@@ -178,12 +183,12 @@ def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]
         yield Check(
             check="stored predictions",
             is_passed=False,
-            found=f"{len(damaged):,} of {len(files):,} files are damaged: {first}",
+            found=f"{counted(len(damaged), 'damaged file')} of {len(files):,}: {first}",
         )
         return
     try:
         with warnings.catch_warnings():
-            # That there are no checksums is mended here.
+            # Ignore the warning of missing checksums: they are written below.
             warnings.simplefilter("ignore", RealdbWarning)
             con = Session(opened).prepare(stored=True).con
         rows, keys = con.execute(
@@ -200,9 +205,10 @@ def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]
     written = ""
     if unknown and rows == keys:
         prediction_sets.write_checksums(opened.root, unknown)
-        written = f"; wrote the checksums of {len(unknown):,} that had none"
+        written = f"; {counted(len(unknown), 'missing checksum')} written"
     yield Check(
         check="stored predictions",
         is_passed=rows == keys,
-        found=f"{len(files):,} files, {rows:,} rows, {keys:,} keys{written}",
+        found=f"{counted(len(files), 'file')}, {counted(rows, 'row')}, "
+        f"{counted(keys, 'distinct key')}{written}",
     )

@@ -1,10 +1,9 @@
-"""The accuracy of an array of class ids in a process that has asked before, without DuckDB.
+"""The accuracy of an array of class ids without DuckDB, for repeated calls in one process.
 
-Everything else is judged by the views, and they say what is right here too: a test compares each
-field with the view `accuracy`, to the last bit. But to take 50,000 rows into DuckDB and to ask it
-takes 30 ms; the README's loop takes 3, and who judges after every epoch, or tries a thousand
-variants, would write it again. So the labels are kept as arrays, of the current build: a build
-never changes, and CURRENT, which names it, is read at each call.
+All other predictions are scored by the views. A test compares each field with the view `accuracy`,
+to the last bit. DuckDB takes 30 ms for 50,000 rows; the loop in ReaL's README takes 3 ms. The
+difference matters after every epoch, or for a thousand variants. So this module keeps the labels of
+the current build as arrays. A build never changes, and each call reads CURRENT, which names it.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class _Labels(NamedTuple):
-    """Int16 labels by image: each one's original and first ReaL label (-1 for none), and others.
+    """Labels by image, int16: `original` and `first`, the first ReaL label. -1 means none.
 
-    `other_rows` are the images, from 0, of `others`, the ReaL labels beyond the first. `asked` are
-    the labels that raters were asked about in scored images, `asked_rows`; and `unrated` is the
-    original label of a scored image that was not rated (-1 for none). `judged_images` are the
-    images of these two. The three arrays are None where the store has no questions.
+    `others` are the ReaL labels after the first, and `other_rows` their images, from 0. `asked` are
+    the labels that raters were asked about in scored images, and `asked_rows` their images.
+    `unrated` is the original label of a scored image that was not rated. `judged_images` is the
+    number of images of these two. The three arrays are None if the store has no questions.
     """
 
     original: NDArray[Any]
@@ -48,11 +47,10 @@ class _Labels(NamedTuple):
 
 
 def accuracy(predictions: Any, root: Path, model: str) -> tuple[Accuracy, Agreement] | None:
-    """Return what the views say of `predictions`, an array in file-name order.
+    """Return the rows of the views `accuracy` and `original_agreement` for an array.
 
-    The views are `accuracy` and `original_agreement`.
-
-    None where it is not (50000,) integers 0-999, or there is no build in `root`.
+    `predictions` is in file-name order. Return None if it is not (50000,) integers 0-999, or if
+    there is no build in `root`.
     """
     import numpy as np
 
@@ -65,7 +63,7 @@ def accuracy(predictions: Any, root: Path, model: str) -> tuple[Accuracy, Agreem
     if kept is None:
         return None
     labels = predictions.astype(np.int16)
-    # An image's labels differ: of all of them a prediction meets one at most.
+    # The labels of an image are distinct, so a prediction matches at most one.
     correct = int(np.count_nonzero(labels == kept.first))
     correct += int(np.count_nonzero(labels.take(kept.other_rows) == kept.others))
     is_original = labels == kept.original
@@ -90,12 +88,12 @@ def accuracy(predictions: Any, root: Path, model: str) -> tuple[Accuracy, Agreem
 
 
 def _unasked_images(kept: _Labels, labels: NDArray[Any]) -> int | None:
-    """Return how many of the scored images have a label that no rater was asked about."""
+    """Return the number of scored images with a label that no rater was asked about."""
     import numpy as np
 
     if kept.asked is None or kept.asked_rows is None or not kept.original_images:
         return None
-    # An image's questions differ, as its labels do.
+    # The questions of an image are distinct too.
     asked = int(np.count_nonzero(labels.take(kept.asked_rows) == kept.asked))
     asked += int(np.count_nonzero(labels == kept.unrated))
     return kept.judged_images - asked

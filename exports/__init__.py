@@ -1,1 +1,1 @@
-"""The export formats: registry.py has a line for each, and a module of its own writes each."""
+"""The export formats. registry.py lists them, and each has a module that writes it."""

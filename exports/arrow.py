@@ -1,6 +1,7 @@
-"""Arrow IPC, as a file (Feather, version 2) or as a stream; not compressed, so that all read it.
+"""Arrow IPC, as a file (Feather version 2) or as a stream, without compression.
 
-The notice is the schema's metadata, what a column means that of its field, as `description`.
+The notice is in the schema's metadata. A column's meaning is in its field's metadata, as
+`description`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _ROWS = 100_000
 
 
 def write(export: Export) -> int:
-    """Write the rows; return how many."""
+    """Write the rows; return their number."""
     import pyarrow as pa
 
     batches = export.asked.to_arrow_reader(_ROWS)

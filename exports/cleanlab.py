@@ -1,12 +1,12 @@
-"""The votes as cleanlab.multiannotator takes them: a row a question, a column a rater.
+"""The votes for cleanlab.multiannotator: a row for each question, a column for each rater.
 
-An example, in cleanlab's words, is a question: does this image show this class? Its classes are the
-answers, 0 no, 1 maybe, 2 yes; NULL where the rater was not asked. As Parquet:
+cleanlab's examples are the questions: does this image show this class? Its classes are the answers:
+0 no, 1 maybe, 2 yes. NULL means that the rater did not see the question. The file is Parquet:
 
-image_id, label: the question (int32, int16); make them the index
-RATER_ID: the rater's answer (int8); one column a rater who voted on these images, by id
+image_id, label: the question (int32, int16); use them as the index
+RATER_ID: the rater's answer (int8); one column for each rater who voted on these images, by id
 
-pandas reads NULL as NaN, as cleanlab wants it:
+pandas reads NULL as NaN, which cleanlab expects:
 labels_multiannotator = pd.read_parquet(OUT).set_index(["image_id", "label"])
 """
 
@@ -19,9 +19,9 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the matrix of the main round (raters.npz); return how many votes it holds.
+    """Write the matrix of the main round (raters.npz); return the number of votes.
 
-    Raises DataError where these images have none.
+    Raises DataError if these images have none.
     """
     import numpy as np
     import pyarrow as pa

@@ -1,8 +1,8 @@
-"""The tables as Parquet and, beside them, croissant.json, which describes them in MLCommons' terms.
+"""The tables as Parquet, and croissant.json, their description in MLCommons Croissant 1.0.
 
-Croissant 1.0 (http://mlcommons.org/croissant/1.0): each table's file, with its SHA-256, and its
-columns, with the text of the table's header. A record set is called as its table. Stored
-predictions and the names of other lists are not in it: they have licences of their own.
+The description (http://mlcommons.org/croissant/1.0) has each table's file with its SHA-256, and its
+columns with the text of the table's header. A record set has the name of its table. Stored
+predictions and the class names of other lists are left out, because they have other licences.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TYPES = {
     "VARCHAR": "sc:Text",
     "TIMESTAMP": "sc:DateTime",
 }
-# What the words of the file mean, as the specification gives it.
+# The terms of the specification that the context defines.
 _TERMS = (
     *("citeAs", "column", "extract", "field", "fileObject", "fileProperty", "fileSet", "format"),
     *("includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet"),
@@ -51,7 +51,7 @@ _CONTEXT = {
 
 
 def write(export: Export) -> int:
-    """Write the tables and their description; return how many rows the tables have."""
+    """Write the tables and their description; return the number of rows."""
     there = {
         name
         for (name,) in export.con.execute(
@@ -83,7 +83,7 @@ def write(export: Export) -> int:
 
 
 def count(path: Path) -> int:
-    """Count the rows of the files in croissant.json; DataError where one is not as it says."""
+    """Count the rows of the files in croissant.json; DataError for a wrong checksum."""
     import pyarrow.parquet as pq
 
     rows = 0
@@ -91,7 +91,7 @@ def count(path: Path) -> int:
         here = path / file["contentUrl"]
         if checksum(here) != file["sha256"]:
             raise DataError(
-                f"{file['contentUrl']} does not hold the bytes that realdb wrote",
+                f"{file['contentUrl']} does not have the bytes that realdb wrote",
                 file=file["contentUrl"],
                 remedy="Check the disk",
             )

@@ -1,10 +1,10 @@
-"""Votes as crowd-kit reads them: a CSV with the columns task, worker and label.
+"""The votes for crowd-kit: a CSV with the columns task, worker and label.
 
-task: the question, IMAGE_ID/CLASS_ID: 293/388 asks whether image 293 shows class 388
+task: the question, IMAGE_ID/CLASS_ID. 293/388 means: does image 293 show class 388?
 worker: the rater's id
 label: the answer: no, maybe or yes
 
-The votes are those of the main round (raters.npz), by question, then rater. A CSV has no room for a
+The votes are those of the main round (raters.npz), by question, then rater. A CSV cannot have a
 notice.
 """
 
@@ -16,18 +16,18 @@ from .registry import Export
 
 
 def no_votes() -> DataError:
-    """Return the error for images of which none has votes."""
+    """Return the error for images without votes."""
     return DataError(
-        "none of these images has votes, which come from raters.npz",
+        "none of these images has votes, which are read from raters.npz",
         file="raters.npz",
         count=0,
         parameter="where",
-        remedy="Export images of the subset rated: only they have votes",
+        remedy="Export images of the subset rated. Only these have votes",
     )
 
 
 def write(export: Export) -> int:
-    """Write the votes; return how many. Raises DataError where these images have none."""
+    """Write the votes; return their number. Raises DataError if these images have none."""
     ((votes,),) = export.con.execute(
         f"""
         copy (

@@ -1,4 +1,4 @@
-"""Text, comma-separated, with a header line: NULL is an empty cell, an empty text is "" in it."""
+"""CSV with a header line. NULL is an empty cell, and an empty text is ""."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .registry import Export
 
-# Types whose text has neither delimiter nor quotes in it, nor is empty.
+# Types whose text is never empty, and has no delimiter or quotes.
 _BARE = {
     *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE"),
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "DATE", "TIMESTAMP"),
@@ -21,7 +21,7 @@ _BARE = {
 
 
 def write(export: Export, *, delimiter: str = ",") -> int:
-    """Write the rows as UTF-8, with `delimiter` between the cells; return how many."""
+    """Write the rows as UTF-8, with `delimiter` between the cells; return their number."""
     rows = -1  # the header
     with export.path.open("w", encoding="utf-8", newline="\n") as file:
         for batch in batches(export.asked, delimiter):
@@ -31,11 +31,11 @@ def write(export: Export, *, delimiter: str = ",") -> int:
 
 
 def batches(rows: duckdb.DuckDBPyRelation, delimiter: str = ",") -> Iterator[list[str]]:
-    """Yield the header, then the rows as lines, a list of them at a time."""
+    """Yield lists of lines: the header, then the rows."""
     header = delimiter.join(_cell(name, delimiter) for name in rows.columns)
     special = quoting.literal(f'[{delimiter}"\n\r]')
     cells = [
-        # Nothing in it needs quotes: three times as fast for the few rows of most answers.
+        # These types need no quotes. This is three times as fast for results of few rows.
         f"coalesce(#{place}::varchar, '')"
         if str(kind) in _BARE
         else f"""
@@ -48,7 +48,7 @@ def batches(rows: duckdb.DuckDBPyRelation, delimiter: str = ",") -> Iterator[lis
         """
         for place, kind in enumerate(rows.types, 1)
     ]
-    # With the first rows: a query that fails before them prints nothing.
+    # The header comes with the first rows, so a query that fails earlier prints nothing.
     start = [header]
     for batch in lines.batches(
         rows, f"concat_ws({quoting.literal(delimiter)}, {', '.join(cells)})"

@@ -1,7 +1,7 @@
-"""DuckDB database of one table, with its comments; clients from DuckDB 1.0 on read it.
+"""A DuckDB database of one table with comments, for clients from DuckDB 1.0 on.
 
-It holds nothing else, so that `realdb accuracy` and others take the table without being told which.
-The notice is part of the table's comment.
+It has no other table, so `realdb accuracy` and others need no table name. The notice is in the
+comment on the table.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the rows; return how many."""
+    """Write the rows; return their number."""
     con, name = export.con, quoting.identifier(export.name)
-    # By default 2.0 writes what older clients refuse.
+    # By default DuckDB 2.0 writes a format that older clients cannot read.
     path = quoting.literal(quoting.file_name(export.path))
     con.execute(f"attach {path} as export_file (storage_version 'v1.0.0')")
     try:

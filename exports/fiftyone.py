@@ -1,15 +1,15 @@
-"""Labels as FiftyOne imports them: the labels.json of a FiftyOneImageClassificationDataset.
+"""The labels for FiftyOne: the labels.json of a FiftyOneImageClassificationDataset.
 
 classes: the 1,000 WordNet ids, class 0 first
-labels: for each image, by file name without its ending, the list of its ReaL labels as class ids,
-    in real.json's order: FiftyOne makes Classifications of it; empty where the image has none
-realdb: the notice, which FiftyOne passes over
+labels: maps each file name without suffix to the list of its ReaL labels as class ids, in the order
+    of real.json; empty if the image has none. FiftyOne reads it as Classifications.
+realdb: the notice, which FiftyOne ignores
 
 fo.Dataset.from_dir(
     dataset_type=fo.types.FiftyOneImageClassificationDataset, data_path=IMAGES, labels_path=OUT
 )
 
-IMAGES is a flat folder: FiftyOne tells images in folders apart by their folders.
+IMAGES must be a flat folder, because FiftyOne includes subfolders in the names of images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the labels; return how many images have an entry."""
+    """Write the labels; return the number of images."""
     rows = export.con.execute(
         """
         select
@@ -45,5 +45,5 @@ def write(export: Export) -> int:
 
 
 def count(path: Path) -> int:
-    """Count the images that have an entry in the file at `path`."""
+    """Count the images in the file at `path`."""
     return len(json.loads(path.read_bytes())["labels"])

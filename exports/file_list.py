@@ -1,9 +1,9 @@
 """A text file with a line for each image: its name, a tab, and its ReaL labels.
 
 file_name: ILSVRC2012_val_00000001.JPEG
-labels: class ids (0-999) in real.json's order, a space between them; empty where the image has none
+labels: class ids (0-999) in the order of real.json, separated by spaces; empty if there are none
 
-The first line names the columns. There is no room for a notice.
+The first line is a header. The format cannot have a notice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the list, by image; return how many images it has."""
+    """Write the list, by image; return the number of images."""
     ((images,),) = export.con.execute(
         f"""
         copy (

@@ -1,4 +1,4 @@
-"""golden.npz as upstream ships it: the experts' answers. Its arrays: see npz.py."""
+"""golden.npz in the upstream format: the experts' answers. npz.py describes the arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the arrays; return how many votes they hold."""
+    """Write the arrays; return the number of votes."""
     return npz.votes(export, "expert")
 
 

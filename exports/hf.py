@@ -1,15 +1,15 @@
-"""A folder that Hugging Face `datasets` loads: load_dataset(OUT, split="validation").
+"""A folder for Hugging Face `datasets`: load_dataset(OUT, split="validation").
 
-data/validation-00000-of-00001.parquet holds a row an image, and its features:
+data/validation-00000-of-00001.parquet has a row for each image. Its features are:
 
 image_id: Value int32, from 1
 file_name: Value string
 original_label: ClassLabel
 is_rated: Value bool
-real_labels: a list of ClassLabel, in real.json's order; empty where the image has none
+real_labels: a list of ClassLabel, in the order of real.json; empty if the image has none
 
-The classes are named by WordNet id, class 0 first. The images themselves are not in it. README.md
-is the dataset card.
+The names of the classes are their WordNet ids, class 0 first. The images themselves are not
+included. README.md is the dataset card.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ configs:
 # ImageNet validation set with ReaL labels
 
 {images:,} images of the ImageNet (ILSVRC 2012) validation set, by name, with their original and
-their ReaL labels. The images themselves are not included. Classes are named by WordNet id.
+their ReaL labels. The images themselves are not included. The names of classes are WordNet ids.
 
 - `image_id`: the number in the file name, from 1
 - `file_name`
 - `original_label`: the ILSVRC 2012 label
 - `is_rated`: raters were asked about the image
-- `real_labels`: the ReaL labels; empty where the image has none, which takes it out of every ReaL
-  accuracy
+- `real_labels`: the ReaL labels. An image without ReaL labels has an empty list, and does not count
+  for ReaL accuracy.
 
 {license}.
 
@@ -58,15 +58,15 @@ Written by realdb {realdb_version}.
 
 
 def write(export: Export) -> int:
-    """Write the folder; return how many images it has."""
+    """Write the folder; return the number of images."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = classes.wordnet_ids(export.con)
     file = export.path / _FILE
     file.parent.mkdir(parents=True)
-    # DuckDB would write its columns as NOT NULL, and `datasets` takes a feature only where the
-    # column's type is the very one that the feature has.
+    # `datasets` needs columns of exactly the types of the features. DuckDB would write some columns
+    # as NOT NULL.
     schema = pa.schema(
         {
             "image_id": pa.int32(),
@@ -109,7 +109,7 @@ def count(path: Path) -> int:
 
 
 def _features(names: list[str]) -> dict[str, Any]:
-    """Return the columns' features, as `datasets` keeps them in a Parquet file's metadata."""
+    """Return the features of the columns, for the metadata of a Parquet file."""
     label = {"names": names, "_type": "ClassLabel"}
     return {
         "info": {
@@ -118,7 +118,7 @@ def _features(names: list[str]) -> dict[str, Any]:
                 "file_name": {"dtype": "string", "_type": "Value"},
                 "original_label": label,
                 "is_rated": {"dtype": "bool", "_type": "Value"},
-                # As releases before 4 know it; later ones read it as List.
+                # The name before version 4. Later versions read it as List.
                 "real_labels": {"feature": label, "_type": "Sequence"},
             }
         }

@@ -1,15 +1,15 @@
-"""A tree of images by ReaL label, as torchvision's ImageFolder and others read it.
+"""A tree of images by ReaL label, for torchvision's ImageFolder and others.
 
-OUT/n01440764/ILSVRC2012_val_00000293.JPEG: a folder for each of the 1,000 classes, called by
-WordNet id, so that the folders' order is the class ids' also where a class has no image
-(ImageFolder then wants allow_empty=True). In it are symbolic links to the images in a folder of the
-user's, or copies.
+OUT/n01440764/ILSVRC2012_val_00000293.JPEG: a folder for each of the 1,000 classes, named by WordNet
+id. The order of the folders is that of the class ids. A class without images has an empty folder,
+for which ImageFolder needs allow_empty=True. The files are symbolic links to the images in the
+user's folder, or copies.
 
-labels="first": each image once, under the first label in real.json's list
-labels="all": under each of its labels
+labels="first": each image once, with its first label in real.json
+labels="all": each image once for each of its labels
 
-An image without labels is in no folder. The user's folder may be flat or have folders in it; an
-image's name decides, by its eight digits.
+An image without labels is in no folder. The user's folder may have subfolders. The eight digits in
+its name identify an image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 import shutil
 from pathlib import Path
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 from ..store.files import user_path
 from . import classes, place
 from .registry import Export
@@ -29,24 +29,23 @@ _NAMED = 3
 
 
 def write(export: Export) -> int:
-    """Write the tree; return how many links or copies it has.
+    """Write the tree; return the number of links or copies.
 
-    Raises UsageError where an option is missing or another, and DataError where an image is not in
-    the folder, or is there twice.
+    Raises UsageError for a missing or an invalid option, DataError if an image is missing from the
+    folder, or is there twice.
     """
     which = export.options.get("labels", "first")
     if which not in ("first", "all"):
         raise UsageError(
-            f"`labels` is {which!r}",
+            f"`labels` is {which!r}. It must be first or all",
             value=which,
             parameter="labels",
-            remedy="It is one of first, all",
         )
     if "images" not in export.options:
         raise UsageError(
             "imagefolder needs the folder of the images",
             parameter="images",
-            remedy='Name it with `images="DIR"`',
+            remedy='Set it with `images="DIR"`',
         )
     folder = user_path(export.options["images"])
     wanted = export.con.execute(
@@ -67,13 +66,13 @@ def write(export: Export) -> int:
     if missing:
         more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         raise DataError(
-            f"{len(missing):,} of {len(names):,} images are not in {folder}: "
+            f"{folder} lacks {len(missing):,} of {counted(len(names), 'image')}: "
             f"{', '.join(missing[:_NAMED])}{more}",
             file=folder,
             value=missing[0],
             count=len(missing),
             parameter="where",
-            remedy="Export those that are there, with `where`",
+            remedy="Export only the existing images, with `where`",
         )
     for name in classes.wordnet_ids(export.con):
         (export.path / name).mkdir(parents=True)
@@ -88,16 +87,16 @@ def write(export: Export) -> int:
 
 
 def count(path: Path) -> int:
-    """Count the files in the class folders at `path`, the links among them that lead somewhere."""
+    """Count the files in the class folders at `path`. Broken links do not count."""
     return sum(
         file.is_file() for name in os.scandir(path) if name.is_dir() for file in os.scandir(name)
     )
 
 
 def _find(folder: Path) -> dict[int, Path]:
-    """Return where each image is, below `folder`; what realdb exported there is passed over."""
+    """Return the path of each image below `folder`. Skip folders that realdb exported."""
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}", file=folder, parameter="images")
+        raise DataError(f"the folder {folder} does not exist", file=folder, parameter="images")
     found: dict[int, Path] = {}
     for inside, folders, files in os.walk(folder.resolve()):
         if place.MARK in files:
@@ -111,7 +110,7 @@ def _find(folder: Path) -> dict[int, Path]:
             there = found.setdefault(int(match[1]), here)
             if there != here:
                 raise DataError(
-                    f"image {int(match[1])} is in {folder} twice: {there} and {here}",
+                    f"{folder} has image {int(match[1])} twice: {there} and {here}",
                     file=folder,
                     column="image",
                     value=int(match[1]),

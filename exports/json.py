@@ -1,4 +1,4 @@
-"""JSON: one array with an object a row. NaN and the infinities, unknown to JSON, become null."""
+"""JSON: one array with an object for each row. NaN and infinities are written as null."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FLOATS = ("FLOAT", "DOUBLE")
 
 
 def write(export: Export) -> int:
-    """Write the rows as UTF-8; return how many."""
+    """Write the rows as UTF-8; return their number."""
     return write_rows(export.asked, export.path)
 
 
 def write_rows(rows: duckdb.DuckDBPyRelation, path: Path) -> int:
-    """Write rows as one array, an object a line; return how many."""
+    """Write rows as one array, with one object in a line; return their number."""
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
@@ -42,7 +42,7 @@ def count(path: Path) -> int:
 
 
 def batches(rows: duckdb.DuckDBPyRelation) -> Iterator[list[str]]:
-    """Yield the rows as the texts of objects, each on one line, a list of them at a time."""
+    """Yield lists of lines: each row is an object in one line."""
     pairs = [
         f"{quoting.identifier(name)} := "
         + (

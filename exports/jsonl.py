@@ -1,4 +1,4 @@
-"""JSON, an object a line. NaN and the infinities, unknown to JSON, become null."""
+"""JSON Lines: one object in a line for each row. NaN and infinities are written as null."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the rows as UTF-8; return how many."""
+    """Write the rows as UTF-8; return their number."""
     rows = 0
     with export.path.open("w", encoding="utf-8", newline="\n") as file:
         for batch in json.batches(export.asked):

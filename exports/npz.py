@@ -1,8 +1,8 @@
-"""The arrays that upstream's .npz files share, and a writer that never holds one of them whole.
+"""The arrays of the upstream .npz files, and a writer that streams them.
 
-tensor: float64 (raters, questions, 3), 1 where the rater gave that answer (no, maybe, yes), else 0
-info: <U28 (questions, 2), each question's image, by its file name, and class id
-ids: int64 (raters,), who the raters are
+tensor: float64 (raters, questions, 3), 1 for the rater's answer (no, maybe, yes), else 0
+info: <U28 (questions, 2), the image's file name and the class id of each question
+ids: int64 (raters,), the raters' ids
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     Member = tuple[np.dtype[Any], tuple[int, ...], Iterable[npt.NDArray[Any]]]
 
 _FILES = {"main": "raters.npz", "golden": "raters_golden.npz", "expert": "golden.npz"}
-# A whole number of float64.
+# Bytes; a multiple of the size of float64.
 _BLOCK = 1 << 22
-# A zip has a time for each member; this one makes the same arrays the same bytes.
+# A zip has a time for each member. A fixed time makes equal arrays equal bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def votes(export: Export, round_name: str) -> int:
-    """Write the votes of a round as tensor, info and ids; return how many they are.
+    """Write the votes of a round as tensor, info and ids; return their number.
 
-    The dense tensor of raters.npz has 377 MB: it is made and zipped a rater at a time.
-    Raises QueryError where the store has no votes of the round.
+    The dense tensor of raters.npz has 377 MB. It is computed and compressed one rater at a time.
+    Raises QueryError if the store has no votes of the round.
     """
     import numpy as np
 
@@ -51,9 +51,9 @@ def votes(export: Export, round_name: str) -> int:
     ).fetchnumpy()
     if not len(found["rater_id"]):
         raise QueryError(
-            f"this store does not have these votes, which come from {_FILES[round_name]}",
+            f"this store does not have these votes, which are read from {_FILES[round_name]}",
             file=_FILES[round_name],
-            remedy="Build the store again with that file: realdb ingest FOLDER",
+            remedy="Build the store again with this file: realdb ingest FOLDER",
         )
     ids = _ids(export.con, round_name)
     questions = info(export.con, round_name)
@@ -113,12 +113,12 @@ def info(con: duckdb.DuckDBPyConnection, round_name: str) -> npt.NDArray[Any]:
 
 
 def whole(array: npt.NDArray[Any]) -> Member:
-    """Return a member that is small enough to be held."""
+    """Return a member for an array that fits into memory."""
     return array.dtype, array.shape, [array]
 
 
 def write(path: Path, members: Mapping[str, Member]) -> None:
-    """Write an .npz of `members`: for each its dtype, its shape, and its rows in blocks."""
+    """Write an .npz of `members`: each has a dtype, a shape, and blocks of rows."""
     import numpy as np
 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,6 +1,6 @@
-"""Parquet, compressed with zstd: one file, or a folder of them by the values of a column.
+"""Parquet with zstd compression: one file, or a folder of files by the values of a column.
 
-The notice is the file's key-value metadata, which every reader of Parquet shows.
+The notice is in the file's key-value metadata.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _BATCH = 100_000
 
 
 def write(export: Export) -> int:
-    """Write the rows; return how many.
+    """Write the rows; return their number.
 
-    With the option partition_by, a column, the folder has `COLUMN=VALUE/data_0.parquet` for each
-    value (Hive's layout): the column stands in the names only.
+    The option partition_by is the name of a column. The folder then has
+    `COLUMN=VALUE/data_0.parquet` for each value (Hive's layout). The column is in the names only.
     """
     column = export.options.get("partition_by")
     partition_by = ""
     if column is not None:
         if column not in export.asked.columns:
             raise DataError(
-                f"there is no column {column!r} to partition by",
+                f"`partition_by` is {column!r}, but there is no such column",
                 column=column,
                 value=column,
                 parameter="partition_by",
@@ -53,13 +53,13 @@ def write(export: Export) -> int:
 
 
 def write_stream(rows: duckdb.DuckDBPyRelation, file: BinaryIO, failing: Failing) -> None:
-    """Write rows to an open file as they come, without a notice.
+    """Stream rows to an open file, without a notice.
 
-    `failing` is entered once the first of them are there, and before anything is written.
+    `failing` is entered after the first rows arrive, and before anything is written.
     """
     import pyarrow.parquet as pq
 
-    # A connection that may write no file gives its rows all the same.
+    # Use a reader: the connection may not be allowed to write files.
     reader = rows.to_arrow_reader(_BATCH)
     batches = lines.arrow_batches(reader)
     batch = next(batches, None)

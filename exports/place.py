@@ -1,4 +1,4 @@
-"""Put a file or a folder where the user wants it: whole, or not at all."""
+"""Write an output file or folder atomically."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..store.files import exists, replacing
 from ..store.temporary import scratch
 from . import lines
 
-# What a folder that realdb writes holds, and by which it knows it again. Readers of image folders
-# and most readers of Parquet pass over a name that begins so. Polars does not: a folder of nothing
-# but Parquet files does without, as each of them has the notice in its metadata.
+# The file that marks a folder as written by realdb. Readers of image folders and most readers of
+# Parquet ignore names with a leading underscore. Polars does not. So a folder of Parquet files has
+# no mark: the metadata of each file has the notice.
 MARK = "_realdb.json"
 
 
 def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
-    """Raise DataError where nothing may be written at `target`.
+    """Raise DataError if `target` cannot be written or must not be replaced.
 
-    With `force` a file may take a file's place, and a folder that of a folder that realdb wrote:
-    what else stands in a folder is not ours to remove.
+    With `force` a file may replace a file. A folder may replace a folder that realdb wrote, but no
+    other folder, because it may have files of the user.
     """
     kind = "folder" if is_folder else "file"
     if not target.parent.is_dir():
         raise DataError(
-            f"realdb cannot write {target}: there is no folder {target.parent}",
+            f"realdb cannot write {target}: the folder {target.parent} does not exist",
             file=target,
             value=target.parent,
             parameter="out",
@@ -40,22 +40,22 @@ def require_free(target: Path, *, is_folder: bool, force: bool) -> None:
         return
     if is_folder != target.is_dir() or not (target.is_dir() or target.is_file()):
         raise DataError(
-            f"{target} is no {kind}, and this format writes a {kind}",
+            f"this format writes a {kind}, but {target} exists and is not a {kind}",
             file=target,
             value=kind,
             parameter="out",
-            remedy="Name another place",
+            remedy="Use another path",
         )
     if not force:
         raise exists(target)
     if is_folder and not (target / MARK).is_file() and not _is_noticed(target):
         raise DataError(
-            f"realdb export did not write {target}, or not all that is in it (it has no {MARK}, "
-            "nor only Parquet files of realdb), so `force` does not replace it",
+            f"`force` replaces only folders that realdb export wrote. {target} has no {MARK}, and "
+            "does not consist of realdb's Parquet files",
             file=target,
             value=MARK,
             parameter="out",
-            remedy="Name another folder, or remove it yourself",
+            remedy="Use another folder, or remove it yourself",
         )
 
 
@@ -65,8 +65,8 @@ def aside(
 ) -> Iterator[Path]:
     """Yield a path beside `target` for the caller to write and check; then move it to `target`.
 
-    Where anything fails, what was at `target` stays, and nothing is left beside it: see
-    store.files.replacing. A folder whose files do not have the `notice` holds it in the file MARK.
+    If anything fails, `target` is unchanged, and the temporary path is removed (see
+    store.files.replacing). If the files of a folder do not have the `notice`, write it to MARK.
     """
 
     def check() -> None:
@@ -74,7 +74,7 @@ def aside(
 
     check()
     try:
-        # Another process may have been there meanwhile.
+        # Check again after the write: another process may have created `target`.
         with replacing(target, check) as made:
             yield made
             if is_folder and not _is_noticed(made):
@@ -90,7 +90,7 @@ def aside(
 
 
 def _is_noticed(folder: Path) -> bool:
-    """Say whether a folder holds nothing but Parquet files that realdb wrote, one at least."""
+    """Return whether a folder has only Parquet files that realdb wrote, at least one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,13 +110,13 @@ def _is_noticed(folder: Path) -> bool:
 
 
 def require_no_terminal(name: str) -> None:
-    """Raise UsageError where a format that is no text, called `name`, would go to a terminal."""
+    """Raise UsageError if the binary format `name` would be printed on a terminal."""
     if sys.stdout.isatty():
         raise UsageError(
-            f"{name} is not for a terminal",
+            f"{name} is a binary format, which cannot be printed on a terminal",
             value=name,
             parameter="out",
-            remedy="Send it to a file with > FILE",
+            remedy="Write it to a file with > FILE",
         )
 
 
@@ -124,8 +124,7 @@ def require_no_terminal(name: str) -> None:
 def standard_output(name: str, *, is_text: bool) -> Iterator[Path]:
     """Yield a path for the caller to write and check; then copy the file to standard output.
 
-    A query that fails as it runs so prints nothing, and a format that is written back and forth
-    goes into a pipe as well.
+    So a failing query prints nothing, and formats that need random access work with a pipe.
     """
     if not is_text:
         require_no_terminal(name)

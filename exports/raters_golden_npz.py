@@ -1,4 +1,4 @@
-"""raters_golden.npz as upstream ships it: the raters' golden answers. Arrays: see npz.py."""
+"""raters_golden.npz in the upstream format: the raters' answers to the golden questions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the arrays; return how many votes they hold."""
+    """Write the arrays; return the number of votes."""
     return npz.votes(export, "golden")
 
 

@@ -1,4 +1,4 @@
-"""raters.npz as upstream ships it: the raters' votes. Its arrays: see npz.py."""
+"""raters.npz in the upstream format: the raters' votes. npz.py describes the arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the arrays; return how many votes they hold."""
+    """Write the arrays; return the number of votes."""
     return npz.votes(export, "main")
 
 

@@ -1,4 +1,4 @@
-"""real.json as upstream ships it: a list of 50,000 lists of class ids, image 1 first."""
+"""real.json in the upstream format: a list of 50,000 lists of class ids, image 1 first."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the lists, byte for byte as published; return how many.
+    """Write the lists; return their number. The file is byte-identical to the published one.
 
-    At another operating point a list has its published labels first, in their order, then the
-    others, ascending.
+    At another operating point a list has its published labels first, in their order, then other
+    labels in ascending order.
     """
     images = export.con.execute("select image_id from images order by image_id").fetchall()
     lists: dict[int, list[int]] = {image: [] for (image,) in images}

@@ -1,7 +1,7 @@
-"""scores.npz as upstream ships it.
+"""scores.npz in the upstream format.
 
 tensor: float64 (questions,), the score of each question
-info: <U28 (questions, 2), its image's file name and its class id
+info: <U28 (questions, 2), the image's file name and the class id of each question
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the arrays; return how many questions they have."""
+    """Write the arrays; return the number of questions."""
     import numpy as np
 
     scores = export.con.execute(

@@ -1,17 +1,17 @@
-"""Soft labels: a matrix of images by classes, as .npz or .parquet, whichever OUT's suffix says.
+"""Soft labels: a matrix of images by classes, as .npz or .parquet by the suffix of OUT.
 
-A cell is how likely the class is right for the image, float32:
+A cell is the probability, float32, that the class is right for the image:
 
 by="score": the question's score, the published probability (scores.npz)
-by="votes": the share of the question's votes that say yes; a maybe is none (raters.npz)
+by="votes": the share of yes in the question's votes; maybe does not count as yes (raters.npz)
 
-A class that raters were not asked about has 0. An image that was not rated has 1 for its one label
-and 0 elsewhere. Several classes may be right for an image, so a row does not add up to 1.
+A class that raters were not asked about has 0. An image that was not rated has 1 for its only label
+and 0 for other classes. Several classes may be right for an image, so rows do not sum to 1.
 
 .npz: soft_labels float32 (images, 1000), image_ids int32 (images,), file_names <U28 (images,),
-    is_rated bool (images,), notice: a text of JSON
-.parquet: a row an image: image_id, file_name, is_rated, soft_label (a list of 1,000 floats); the
-    notice is its key-value metadata
+    is_rated bool (images,), notice: JSON text
+.parquet: a row for each image with image_id, file_name, is_rated, soft_label (a list of 1,000
+    floats); the notice is in the key-value metadata
 """
 
 from __future__ import annotations
@@ -50,25 +50,24 @@ _QUESTIONS = {
 
 
 def write(export: Export) -> int:
-    """Write the matrix, by image; return how many images it has.
+    """Write the matrix, by image; return the number of images.
 
-    Raises UsageError where the suffix or the option `by` is another.
+    Raises UsageError for another suffix or value of `by`.
     """
     suffix = export.target.suffix.lower() if export.target else ""
     by = export.options.get("by", "score")
     if suffix not in (".npz", ".parquet"):
         raise UsageError(
-            "soft-labels is written as .npz or .parquet, and `out` has another suffix",
+            "the suffix of `out` must be .npz or .parquet for soft-labels",
             file=export.target,
             value=suffix,
             parameter="out",
         )
     if by not in _QUESTIONS:
         raise UsageError(
-            f"`by` is {by!r}",
+            f"`by` is {by!r}. It must be one of {', '.join(_QUESTIONS)}",
             value=by,
             parameter="by",
-            remedy=f"It is one of {', '.join(_QUESTIONS)}",
         )
     images = export.con.execute(
         """
@@ -116,7 +115,7 @@ def count(path: Path) -> int:
 def _blocks(
     images: Mapping[str, npt.NDArray[Any]], cells: Mapping[str, npt.NDArray[Any]]
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the matrix, a thousand images at a time: the whole has 200 MB."""
+    """Yield the matrix in blocks of a thousand images. The whole matrix has 200 MB."""
     import numpy as np
 
     row = np.searchsorted(images["image_id"], cells["image_id"])

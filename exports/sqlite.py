@@ -1,7 +1,8 @@
-"""SQLite database: a table of the rows, and `_realdb`, which says what they are.
+"""A SQLite database: a table of the rows, and the table `_realdb` with the notice.
 
-The columns are typed, the key is the primary key, and what a column means stands beside it in the
-statement that Datasette shows below a table. Booleans are 0 and 1, times ISO 8601, lists JSON.
+Columns have types, and the key is the primary key. Comments in the CREATE statement, which
+Datasette shows below a table, describe the columns. Booleans are 0 and 1, times ISO 8601, lists
+JSON.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ _ROWS = 20_000
 
 
 def write(export: Export) -> int:
-    """Write the rows; return how many.
+    """Write the rows; return their number.
 
-    Raises DataError where an integer has more than the 64 bits that SQLite gives it.
+    Raises DataError if an integer has more than 64 bits, SQLite's maximum.
     """
     with writing(export) as con:
         kinds = dict(zip(export.asked.columns, map(str, export.asked.types), strict=True))
@@ -61,33 +62,33 @@ def count(path: Path) -> int:
 
 @contextlib.contextmanager
 def writing(export: Export) -> Iterator[sqlite3.Connection]:
-    """Yield a connection to the new database, and commit what is written.
+    """Yield a connection to the new database, and commit at the end.
 
-    Raises DataError where SQLite cannot hold it.
+    Raises DataError if SQLite cannot store the rows.
     """
     import sqlite3
 
     con = sqlite3.connect(export.path)
     try:
-        # Nobody else sees the file yet, and what fails is thrown away: no journal is needed.
+        # No journal is needed: no one else uses the file yet, and it is removed after an error.
         con.execute("pragma journal_mode = off")
         con.execute("pragma synchronous = off")
         yield con
         con.commit()
     except OverflowError:
         raise DataError(
-            "SQLite has integers of 64 bits, and one of these is larger",
+            "an integer has more than 64 bits, which SQLite cannot store",
             file=export.target,
             remedy="Cast its column to varchar or double in a SELECT",
         ) from None
     except sqlite3.Error as error:
-        raise DataError(f"SQLite cannot hold these rows: {error}", file=export.target) from None
+        raise DataError(f"SQLite cannot store these rows: {error}", file=export.target) from None
     finally:
         con.close()
 
 
 def insert(con: sqlite3.Connection, table: str, rows: duckdb.DuckDBPyRelation) -> int:
-    """Insert the rows as they come; return how many."""
+    """Insert the rows; return their number."""
     name = quoting.identifier(table)
     marks = ", ".join("?" for _ in rows.columns)
     inserted = 0
@@ -101,7 +102,7 @@ def insert(con: sqlite3.Connection, table: str, rows: duckdb.DuckDBPyRelation) -
 
 
 def write_notice(con: sqlite3.Connection, notice: Mapping[str, str]) -> None:
-    """Write what the file says of itself."""
+    """Write the notice to the table `_realdb`."""
     con.execute("create table _realdb (name text primary key, value text not null)")
     con.executemany("insert into _realdb values (?, ?)", notice.items())
 
@@ -120,9 +121,9 @@ def definition(
     meanings: Mapping[str, str],
     constraints: Sequence[str],
 ) -> str:
-    """Return the statement that creates a table; `kinds` maps its columns to DuckDB's types.
+    """Return the CREATE statement of a table. `kinds` maps its columns to DuckDB's types.
 
-    What a column means is a comment in it.
+    The meanings of columns are comments in it.
     """
     parts = [
         (f"{quoting.identifier(column)} {_type(kind)}", meanings[column])
@@ -151,7 +152,7 @@ def _type(kind: str) -> str:
 
 
 def _values(column: pa.Array) -> Iterable[Any]:
-    """Return the values of a column as sqlite3 takes them."""
+    """Return the values of a column for sqlite3."""
     import pyarrow as pa
 
     values: list[Any] = column.to_pylist()
@@ -161,7 +162,7 @@ def _values(column: pa.Array) -> Iterable[Any]:
 
 
 def _value(value: Any) -> Any:
-    """Return a value as sqlite3 takes it."""
+    """Return a value for sqlite3."""
     if value is None or isinstance(value, int | float | str | bytes):
         return value
     if isinstance(value, list | dict):

@@ -1,7 +1,7 @@
-"""DuckDB database of the whole store: tables with their keys, stored models, views, comments.
+"""A DuckDB database of the whole store: tables with keys, stored models, views, comments.
 
-Clients from DuckDB 1.1 on read it, without realdb. The keys of `predictions` are not declared:
-DuckDB holds the index of a key in memory, and there may be 50 million rows.
+Clients from DuckDB 1.1 on can read it without realdb. The keys of `predictions` are not declared,
+because DuckDB keeps the index of a key in memory, and there may be 50 million rows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the store; return how many rows its tables have.
+    """Write the store; return the number of rows.
 
-    Raises DataError where the file cannot be written.
+    Raises DataError if the file cannot be written.
     """
     import duckdb
 
@@ -26,15 +26,15 @@ def write(export: Export) -> int:
     tables = whole_store.tables(export)
     path = quoting.literal(quoting.file_name(export.path))
     try:
-        # By default 2.0 writes what older clients refuse.
+        # By default DuckDB 2.0 writes a format that older clients cannot read.
         con.execute(f"attach {path} as export_file (storage_version 'v1.0.0')")
         con.execute("use export_file")
         _fill(export, tables)
-        # DETACH would raise no error where this cannot be written.
+        # DETACH raises no error if the file cannot be written.
         con.execute("checkpoint export_file")
         con.execute("use memory")
         con.execute("detach export_file")
-    # A commit that cannot be written is an error of the transaction to DuckDB.
+    # DuckDB raises a TransactionException if a commit cannot be written.
     except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
         text = " ".join(str(error).split())
         raise DataError(

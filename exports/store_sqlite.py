@@ -1,8 +1,8 @@
-"""SQLite database of the whole store: tables with their keys, stored models, and what they mean.
+"""A SQLite database of the whole store: tables with keys, stored models, and comments.
 
-Datasette shows a class by its name wherever a column refers to `classes`, because that table has a
-column `name`. SQLite has no comments: the table `about` holds them, and so does the statement of
-each table, which Datasette shows below it. The views are DuckDB's SQL and left out.
+Datasette shows the name of a class if a column refers to `classes`, because this table has a column
+`name`. SQLite has no comments. They are in the table `about`, and in the CREATE statement of each
+table, which Datasette shows below it. The views are left out, because they are DuckDB's SQL.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _ABOUT = "about"
 
 
 def write(export: Export) -> int:
-    """Write the store; return how many rows its tables have."""
+    """Write the store; return the number of rows."""
     tables = whole_store.tables(export)
     with writing(export) as con:
         for table in tables:
             rows = export.con.table(table.name)
             kinds = dict(zip(rows.columns, map(str, rows.types), strict=True))
             text = definition(table.name, kinds, table.about.columns, table.constraints)
-            # The rows themselves are the index of their key, which halves the file. Where the key
-            # is one integer they are in any case.
+            # Without rowid the table itself is the index of its key, which halves the file. If the
+            # key is a single integer, this is the default.
             con.execute(text + (" without rowid" if len(table.about.key) > 1 else ""))
             insert(con, table.name, rows)
         for table in tables:
@@ -49,7 +49,7 @@ def write(export: Export) -> int:
 
 
 def count(path: Path) -> int:
-    """Count the rows of all tables in the file at `path` that are the store's."""
+    """Count the rows of the store's tables in the file at `path`."""
     import sqlite3
 
     con = sqlite3.connect(path)
@@ -63,16 +63,16 @@ def count(path: Path) -> int:
 
 
 def _about(table: Table) -> Iterator[tuple[str, str | None, str]]:
-    """Yield what the table and its columns mean."""
+    """Yield the comments on the table and its columns."""
     yield table.name, None, summary(table.about)
     for column, meaning in table.about.columns.items():
         yield table.name, column, meaning
 
 
 def _index(con: sqlite3.Connection, table: Table) -> None:
-    """Create an index for each foreign key, so that what refers to a row is found by it."""
+    """Create an index for each foreign key, for lookups of the rows that refer to a row."""
     indexed = [table.about.key]
-    # The index of two columns is one of the first.
+    # An index of two columns also serves the first column.
     for columns, _ in sorted(table.references, key=lambda one: -len(one.columns)):
         if any(columns == other[: len(columns)] for other in indexed):
             continue

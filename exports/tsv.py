@@ -1,4 +1,4 @@
-"""Text, tab-separated, with a header line: as csv.py, quotes included where a cell has a tab."""
+"""TSV with a header line. A cell with a tab is quoted, as in csv.py."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from .registry import Export
 
 
 def write(export: Export) -> int:
-    """Write the rows as UTF-8; return how many."""
+    """Write the rows as UTF-8; return their number."""
     return csv.write(export, delimiter="\t")

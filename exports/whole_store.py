@@ -1,4 +1,4 @@
-"""What a database of the whole store holds, whichever database it is: tables, keys, comments."""
+"""The content of a database of the whole store: tables, keys, comments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .registry import Export
 if TYPE_CHECKING:
     import duckdb
 
-# What the file says of itself: name and value. The other tables are the store's.
+# The table of the notice. All other tables are the store's.
 NOTICE = "_realdb"
 MODELS = "models"
 
@@ -22,10 +22,10 @@ MODELS = "models"
 class Table(NamedTuple):
     """A table of the store.
 
-    statement: what creates it, from its .sql file
-    references: the foreign keys that hold
-    constraints: its keys, as SQL has them
-    rows: how many the store has
+    statement: the CREATE statement in its .sql file
+    references: the foreign keys that are valid
+    constraints: its keys, as SQL
+    rows: the number of rows
     """
 
     name: str
@@ -37,9 +37,9 @@ class Table(NamedTuple):
 
 
 def tables(export: Export) -> list[Table]:
-    """Return the tables that the store has, each behind those that it refers to.
+    """Return the tables of the store, each after those that it refers to.
 
-    `export.con` has each of them; `models` is made there.
+    `export.con` has all of them. The table `models` is created there.
     """
     con = export.con
     prediction_sets.create_models(con, export.stored)
@@ -58,7 +58,7 @@ def tables(export: Export) -> list[Table]:
 def _add(
     con: duckdb.DuckDBPyConnection, name: str, paths: dict[str, Path], order: dict[str, Table]
 ) -> None:
-    """Add a table to `order`, behind those that it refers to."""
+    """Add a table to `order`, after those that it refers to."""
     if name in order:
         return
     text = paths[name].read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def _add(
 
 
 def _holds(con: duckdb.DuckDBPyConnection, name: str, reference: Reference, other: Table) -> bool:
-    """Say whether each row that has the columns of a foreign key has a row in the other table."""
+    """Return whether each row with a foreign key has a row in the other table."""
     pairs = list(zip(reference.columns, other.about.key, strict=True))
     same = " and ".join(f"t.{quoting.identifier(a)} = o.{quoting.identifier(b)}" for a, b in pairs)
     known = " and ".join(f"t.{quoting.identifier(a)} is not null" for a, _ in pairs)

@@ -1,4 +1,4 @@
-"""Say what predictions are, whether they make sense, and what would mend them."""
+"""Check whether predictions are plausible, and find and repair the usual mistakes."""
 
 from __future__ import annotations
 
@@ -73,30 +73,30 @@ def doctor(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis | Diagnoses:
-    """Say what predictions are, whether they make sense, and which usual mistake explains it.
+    """Check whether predictions are plausible, and find the usual mistake that explains a fault.
 
-    `predictions` have any form that `realdb.accuracy_table` takes. One argument is one model's
-    predictions, and has one Diagnosis. Several arguments, or a list, have a list of them: one for
-    each model of each file. In such a list what cannot be read has the verdict `unreadable`, if
-    there is more than one file.
+    `predictions` have any form that `realdb.accuracy_table` accepts. One argument is the
+    predictions of one model, and returns a Diagnosis. Several arguments, or a list, return a list:
+    one Diagnosis for each model of each file. If there is more than one file, an invalid file has
+    the verdict `unreadable`.
 
-    `model` chooses one of several models. `columns`, `input_format`, `order`, `ranks` and
+    `model` selects one of several models. `columns`, `input_format`, `order`, `ranks` and
     `drop_repeats` are as in `realdb.accuracy_table`. Image numbers and class ids may be out of
-    range: that is what some mistakes look like. `fix` names a finding of one model: its repair is
-    then written to `out`, a Parquet file of model, file_name, rank, label and confidence, whole or
-    not at all; a file that is there is replaced only with `force`.
+    range, because some mistakes cause that. `fix` is the name of a finding. The repaired
+    predictions are then written to `out`, a Parquet file with model, file_name, rank, label and
+    confidence. The write is atomic. `force` replaces an existing file.
 
-    Raises DataError where the predictions cannot be read, where `fix` repairs nothing, and where
-    `out` is there or cannot be written; StoreError where a stored model is damaged; UsageError
-    where there is more than one file for `fix` or `model`. Warns where the repair leaves
-    predictions out because they name no image or class.
+    Raises DataError if the predictions cannot be read, `fix` is not a finding, or `out` exists or
+    cannot be written. Raises StoreError if a stored model is damaged, UsageError if there is more
+    than one file for `fix` or `model`. Warns if the repair leaves out predictions without an image
+    or a class.
 
     >>> realdb.doctor("ViT.csv").verdict  # doctest: +SKIP
     'sound'
     """
     if (fix is None) != (out is None):
         raise UsageError(
-            "a repair needs its name and the file to write: both `fix` and `out`",
+            "a repair needs both `fix` (the name of the finding) and `out` (the file to write)",
             parameter="fix" if fix is None else "out",
         )
     require_name(model)
@@ -139,7 +139,7 @@ def doctor(
 def _sources(
     predictions: tuple[object, ...], root: Path
 ) -> list[tuple[PredictionSource, DataError | None]]:
-    """Return what `expand` finds for each, or why it finds nothing."""
+    """Return the sources of each argument, or the error of `expand`."""
     found: list[tuple[PredictionSource, DataError | None]] = []
     for each in flat(predictions):
         try:
@@ -150,31 +150,31 @@ def _sources(
 
 
 def _require_one(count: int, *, fix: str | None, model: str | None, is_one: bool) -> None:
-    """Raise an error unless there are so many sets of predictions as the arguments allow."""
+    """Raise an error if the number of sets of predictions does not fit the arguments."""
     if not count:
         raise UsageError("there are no predictions", parameter="predictions", count=0)
     if count == 1:
         return
     if fix is not None:
         raise UsageError(
-            f"`fix` repairs one file, and there are {count:,}",
+            f"`fix` repairs one file, but there are {count:,}",
             parameter="fix",
             value=fix,
             count=count,
-            remedy="Name the file to repair",
+            remedy="Pass only the file to repair",
         )
     if model is not None:
         raise UsageError(
-            f"`model` chooses a model of one file, and there are {count:,}",
+            f"`model` selects a model of one file, but there are {count:,}",
             parameter="model",
             value=model,
             count=count,
-            remedy="Name one file, or leave out `model`",
+            remedy="Pass one file, or omit `model`",
         )
     if is_one:
         raise DataError(
-            f"these are {count:,} sets of predictions",
+            f"there are {count:,} sets of predictions",
             count=count,
             parameter="predictions",
-            remedy="Pass a list, realdb.doctor([…]), which returns a diagnosis for each",
+            remedy="Pass a list, realdb.doctor([…]), to get a diagnosis for each",
         )

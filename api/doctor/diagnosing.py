@@ -15,13 +15,13 @@ from .report import Diagnosis, Finding
 
 
 class Options(NamedTuple):
-    """How predictions are read, and what is written of them.
+    """The options of `doctor`.
 
-    fix, out, force: the repair to write, where it goes, and whether that may be replaced
-    model: whose predictions are diagnosed
+    fix, out, force: the repair to write, its file, and whether to replace an existing file
+    model: the model to diagnose
     is_one: predictions of several models are refused
     columns, input_format, order, ranks, drop_repeats: as in `realdb.accuracy_table`
-    store: the store's folder, where the caller names one
+    store: the store's folder, if the caller sets it
     """
 
     fix: str | None
@@ -38,7 +38,7 @@ class Options(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """Predictions that were read: what to call them in commands and messages, and what they are."""
+    """Facts about predictions: their name in commands and in messages, their format, …."""
 
     called: str | Path | None
     where: str
@@ -48,7 +48,7 @@ class _Read(NamedTuple):
 
 
 def name_of(predictions: object, place: int, count: int) -> str:
-    """Return what messages call predictions, which are at `place` of `count`."""
+    """Return the name of predictions in messages. They are number `place` of `count`."""
     if str(predictions) == "-":
         return "standard input"
     name = path_or_name(predictions)
@@ -64,7 +64,7 @@ def diagnose(
     where: str,
     options: Options,
 ) -> list[Diagnosis]:
-    """Return a diagnosis for each model; write the repair where one is to be written."""
+    """Return a diagnosis for each model. Write the repair if the options set one."""
     with reading.plain_file(source.predictions) as local:
         refusal = reading.state(
             session,
@@ -91,7 +91,7 @@ def unreadable(source: object, where: str, error: Exception) -> Diagnosis:
     if isinstance(error, OSError):
         text = error.strerror or text
     elif isinstance(error, RecursionError):
-        text = "it is nested too deeply"
+        text = "the file is nested too deeply"
     return Diagnosis(
         where=where,
         format="stored" if isinstance(source, StoredModel) else None,
@@ -124,7 +124,7 @@ def _of_model(
         tried.append(last)
         likeliest = [last] if last.repairs else []
     if required is not None:
-        # What else is wrong is repaired together with what makes the file readable.
+        # Combine each repair with the one that makes the file readable.
         tried = [mistakes.together(required, trial) for trial in tried]
         likeliest = [mistakes.together(required, trial) for trial in likeliest] or [required]
         tried = [required, *tried]
@@ -145,7 +145,7 @@ def _of_model(
         mistakes.as_stated(), stated.first["image"], stated.first["label"]
     )
     real = mistakes.real_hits(truth, image, label)
-    # Rows that are left out, or ranked by realdb, cannot be judged as they are written.
+    # There is no accuracy without repair if realdb left out rows or ranked them.
     is_judged = {*read.refusal.repairs} <= ({"ranks-by-confidence"} if ranks else set())
     before = real.value if is_judged else None
     names = {trial.hypothesis.name for trial in likeliest}
@@ -159,7 +159,7 @@ def _of_model(
     original = mistakes.original_hits(truth, image, label)
     confidence = np.ma.asarray(stated.first["confidence"]).compressed().astype(np.float64)
     if len(confidence) < len(image):
-        confidence = confidence[:0]  # some have none: the others are not the whole
+        confidence = confidence[:0]  # some predictions have no confidence, so ignore all
     if found:
         found_as, reason = "faulty", " or ".join(finding.meaning for finding in found)
     else:
@@ -167,11 +167,14 @@ def _of_model(
             truth, image, label, stated.first["label"], real, original, confidence
         )
         if read.refusal.text and read.has_several and stated.is_in_range:
-            reason += "; realdb accuracy refuses the file, but this model's numbers are in range"
+            reason += (
+                ". realdb accuracy refuses the file, but this model's image numbers and class ids "
+                "are in range"
+            )
         elif read.refusal.text:
-            fine = f"; apart from that, {reason}" if found_as == "sound" else ""
+            fine = f". Apart from that, {reason}" if found_as == "sound" else ""
             found_as = "faulty"
-            reason = f"realdb accuracy refuses it, and no usual mistake explains why{fine}"
+            reason = f"realdb accuracy refuses it, and no usual mistake explains this{fine}"
     return Diagnosis(
         where=read.where,
         format=read.format,
@@ -195,10 +198,10 @@ def _of_model(
 def _trials(
     truth: mistakes.Truth, stated: reading.Stated, *, refused: bool
 ) -> tuple[str, list[mistakes.Trial]]:
-    """Return the ranks under which the predictions are right most often, and what was tried there.
+    """Return the ranks with the highest accuracy, and the trials with these ranks.
 
-    The ranks are those by confidence, or empty for as they are written. The latter have to be
-    clearly worse; if they were `refused`, not better is enough.
+    The ranks are `by-confidence`, or empty for the stated ranks. Ranks by confidence must be
+    significantly better. If the stated ranks were `refused`, equally good is enough.
     """
     first, confident = stated.first, stated.by_ranks.get("by-confidence")
     tried = mistakes.trials(truth, first["image"], first["label"])
@@ -223,9 +226,9 @@ def _trials(
 def _required(
     refusal: reading.Refusal, truth: mistakes.Truth, stated: reading.Stated, ranks: str
 ) -> mistakes.Trial | None:
-    """Return the repair that comes before all others; None where none is needed.
+    """Return the repair that is applied before all others; None if none is needed.
 
-    It makes the predictions readable, or ranks them by confidence if `ranks` says so.
+    It makes the predictions readable, or ranks them by confidence if `ranks` is set.
     """
     repairs = [name for name in refusal.repairs if name != "ranks-by-confidence"]
     meanings = dict(mistakes.REPAIRS)
@@ -233,7 +236,7 @@ def _required(
         repairs.append("ranks-by-confidence")
     elif "ranks-by-confidence" in refusal.repairs and not refusal.is_as_written:
         repairs.append("ranks-by-confidence")
-        meanings["ranks-by-confidence"] = "there are no ranks, and several predictions for an image"
+        meanings["ranks-by-confidence"] = "images have several predictions without ranks"
     if not repairs:
         return None
     hypothesis = mistakes.as_stated()._replace(

@@ -1,7 +1,7 @@
-"""The usual mistakes in a file of predictions, as hypotheses, and how right each would make it.
+"""The usual mistakes in predictions, as hypotheses, and the accuracy under each of them.
 
-A hypothesis says which image a stated image number means, and which class a stated label means:
-two lookup tables, so that trying one is a gather over 50,000 rows. Nothing here reads a file.
+A hypothesis maps the stated image numbers to images, and the stated labels to classes. Both maps
+are lookup tables: trying a hypothesis is a gather over 50,000 rows. This module reads no file.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ...errors import counted
 from ...schema.tables import CLASSES, IMAGES
 from ...stats.intervals import wilson
 
 if TYPE_CHECKING:
     import duckdb
 
-# Stated image numbers and labels beyond these mean nothing under any hypothesis. 99,998 is what
-# the loop in the README of ReaL's repository, (i + i), calls the last image.
+# Stated image numbers and labels beyond these have no meaning under any hypothesis. The loop in the
+# README of ReaL's repository, (i + i), gives the last image the number 99,998.
 MOST_IMAGE = 2 * IMAGES
 LEAST_LABEL, MOST_LABEL = -CLASSES, 2 * CLASSES
 _LABELS = MOST_LABEL - LEAST_LABEL + 1
-# By how much image numbers may be shifted, at most.
+# The largest shift of image numbers to try.
 _IMAGE_SHIFTS = 5
 # A shift of the class ids is tried if it explains this share of the predictions.
 _SHIFTED = 0.05
-# The entry of a table where a stated number means no image, or no class.
+# The entries of the tables for no image and for no class.
 NO_IMAGE, NO_CLASS = 0, -1
-# A hypothesis repairs a file where it makes it right this much more often.
+# A hypothesis repairs predictions if it raises the accuracy by this factor and by these points.
 _TIMES = 2.0
 _POINTS = 0.1
-# The name of the hypothesis that learns the order of the classes from the predictions.
+# The hypothesis that learns the order of the classes from the predictions.
 CLASS_ORDER = "class-order"
-# How many pairs of classes a note names.
+# The number of pairs of classes in a note.
 _SHOWN = 8
 
-# What makes a file readable, or ranks its predictions anew.
+# Repairs that make a file readable, or change its ranks.
 REPAIRS = {
-    "padding": "rows repeat earlier rows, as the padding of a distributed sampler does",
+    "padding": "rows repeat earlier rows, like the padding of a distributed sampler",
     "ranks-by-confidence": "the ranks are not in the order of the confidences",
-    "ranks-reversed": "the ranks are reversed, so that the last choice comes first",
+    "ranks-reversed": "the ranks are reversed: the last choice comes first",
 }
 
 _Ints = npt.NDArray[np.integer[Any]]
@@ -49,12 +50,12 @@ _Bools = npt.NDArray[np.bool_]
 
 
 class Truth(NamedTuple):
-    """The labels as lookup tables; row 0 is no image and the last column is no class.
+    """The labels as lookup tables. Row 0 means no image, and the last column no class.
 
-    is_real: bool (50001, 1001), the class is among the image's ReaL labels
-    has_real: bool (50001,), the image has any
-    original: int16 (50001,), the original label, -1 where the store has none
-    is_rated: bool (50001,), raters were asked about the image; None where the store does not know
+    is_real: bool (50001, 1001), the class is one of the image's ReaL labels
+    has_real: bool (50001,), the image has ReaL labels
+    original: int16 (50001,), the original label, -1 if the store has none
+    is_rated: bool (50001,), raters were asked about the image; None if the store does not know
     """
 
     is_real: _Bools
@@ -64,14 +65,13 @@ class Truth(NamedTuple):
 
 
 class Hypothesis(NamedTuple):
-    """What may be wrong, and what would mend it.
+    """A possible mistake, and its repair.
 
-    image_of: (MOST_IMAGE + 2,), the image that each stated number means, 0 for none; the last is
-        for the numbers beyond
-    class_of: (3002,), the class that each stated label means, from LEAST_LABEL on, -1 for none; the
-        last is for the labels beyond
-    ranks: how the predictions of an image are ranked anew first (see ingest/options.py); empty
-        for as they are written
+    image_of: (MOST_IMAGE + 2,), the image of each stated number, 0 for none; the last entry is for
+        larger numbers
+    class_of: (3002,), the class of each stated label, from LEAST_LABEL on, -1 for none; the last
+        entry is for other labels
+    ranks: the option `ranks` to apply first (see ingest/options.py); empty keeps the ranks
     """
 
     name: str
@@ -83,29 +83,29 @@ class Hypothesis(NamedTuple):
 
     @property
     def is_fitted(self) -> bool:
-        """The repair is found from the labels, so that its accuracy is no result."""
+        """Whether the repair is fitted to the labels. Its accuracy is then too high."""
         return self.name.endswith(CLASS_ORDER)
 
 
 class Share(NamedTuple):
-    """A share: `hits` of `total` things."""
+    """A share: `hits` of `total`."""
 
     hits: int
     total: int
 
     @property
     def value(self) -> float:
-        """The share, between 0 and 1; 0 of nothing."""
+        """The share, from 0 to 1; 0 if the total is 0."""
         return self.hits / self.total if self.total else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's interval at 95 %; all of 0 to 1 where there is nothing."""
+        """Wilson's interval at 95 %; 0 to 1 if the total is 0."""
         return wilson(self.hits, self.total) if self.total else (0.0, 1.0)
 
 
 class Trial(NamedTuple):
-    """A hypothesis, how often the predictions are right under it, and whether that repairs them."""
+    """A hypothesis, the accuracy of the predictions under it, and whether it repairs them."""
 
     hypothesis: Hypothesis
     after: Share
@@ -135,14 +135,14 @@ def truth(con: duckdb.DuckDBPyConnection) -> Truth:
 
 
 def means(hypothesis: Hypothesis, image: _Ints, label: _Ints) -> tuple[_Ints, _Ints]:
-    """Return the images and classes that the stated ones mean under `hypothesis`."""
+    """Return the images and classes of stated numbers and labels under `hypothesis`."""
     places = np.where((image >= 0) & (image <= MOST_IMAGE), image, MOST_IMAGE + 1)
     classes = np.where((label >= LEAST_LABEL) & (label <= MOST_LABEL), label - LEAST_LABEL, _LABELS)
     return hypothesis.image_of[places], hypothesis.class_of[classes]
 
 
 def real_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
-    """Return how often the classes are right, among the images that have ReaL labels."""
+    """Return how often the classes are right, of the images with ReaL labels."""
     return Share(
         int(np.count_nonzero(truth.is_real[image, label])),
         int(np.count_nonzero(truth.has_real[image])),
@@ -150,7 +150,7 @@ def real_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
 
 
 def original_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
-    """Return how often the classes are the original label, among the images that have one."""
+    """Return how often the classes are the original label, of the images that have one."""
     known = truth.original[image]
     return Share(
         int(np.count_nonzero((known >= 0) & (known == label))), int(np.count_nonzero(known >= 0))
@@ -158,21 +158,21 @@ def original_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
 
 
 def as_stated() -> Hypothesis:
-    """Return the hypothesis that there is no mistake: numbers and labels are right."""
+    """Return the hypothesis that there is no mistake."""
     return Hypothesis("", "as stated", _images_as_stated(), _classes_as_stated())
 
 
 def as_stated_hits(truth: Truth, choices: Mapping[str, _Ints]) -> Share:
-    """Return how often choices are right as they are stated: the columns image and label."""
+    """Return how often the stated choices are right: the columns image and label."""
     return real_hits(truth, *means(as_stated(), choices["image"], choices["label"]))
 
 
 def trials(truth: Truth, image: _Ints, label: _Ints) -> list[Trial]:
     """Try the usual mistakes on predictions: the stated image numbers and labels, (n,) each.
 
-    Each by itself, and those of the images together with those of the class ids where the
-    predictions are right on fewer than half of the images; where nothing repairs them, last an
-    order of the classes learned from the predictions themselves.
+    Each mistake is tried by itself. If the predictions are right on fewer than half of the images,
+    mistakes in the images are also combined with mistakes in the class ids. If none repairs them,
+    the last trial learns an order of the classes from the predictions.
     """
     before = real_hits(truth, *means(as_stated(), image, label))
 
@@ -185,7 +185,7 @@ def trials(truth: Truth, image: _Ints, label: _Ints) -> list[Trial]:
     shifts = _shifts(truth, means(as_stated(), image, label)[0], label)
     tried = [attempt(hypothesis) for hypothesis in (*images, *classes, *shifts)]
     if before.value * _TIMES > 1:
-        return tried  # nothing can make them right so much more often
+        return tried  # the accuracy cannot be doubled
     tried += [
         attempt(
             Hypothesis(
@@ -213,7 +213,7 @@ def reversed_ranks(truth: Truth, first: Mapping[str, _Ints], last: Mapping[str, 
 
 
 def together(one: Trial, other: Trial) -> Trial:
-    """Return both repairs as one: `one` is in the predictions that `other` was tried on."""
+    """Return two repairs as one. `other` was tried on predictions repaired by `one`."""
     first, second = one.hypothesis, other.hypothesis
     return other._replace(
         hypothesis=second._replace(
@@ -225,9 +225,9 @@ def together(one: Trial, other: Trial) -> Trial:
 
 
 def repairs(before: Share, after: Share) -> bool:
-    """Say whether predictions are repaired by what makes them right `after` instead of `before`.
+    """Return whether a change from `before` to `after` repairs predictions.
 
-    Twice as often and 10 points more, and neither by chance: the intervals are apart.
+    The accuracy must double and rise by 10 points, and the intervals must not overlap.
     """
     return (
         after.value >= _TIMES * before.value
@@ -237,9 +237,9 @@ def repairs(before: Share, after: Share) -> bool:
 
 
 def likeliest(tried: list[Trial]) -> list[Trial]:
-    """Return the trials that repair, best first: the best, and those within its noise.
+    """Return the best trial that repairs, and those within its interval, best first.
 
-    Two mistakes at once are named only where they explain more than a single one does.
+    A combination of two mistakes is returned only if it explains more than a single mistake.
     """
     found = sorted(
         (trial for trial in tried if trial.repairs), key=lambda trial: -trial.after.value
@@ -260,7 +260,7 @@ def _classes_as_stated() -> _Ints:
 
 
 def _class_table(first: int, classes: _Ints) -> _Ints:
-    """Return what `class_of` is where the stated labels from `first` on mean `classes`."""
+    """Return the `class_of` that maps the stated labels from `first` on to `classes`."""
     class_of = np.full(_LABELS + 1, NO_CLASS, np.int16)
     class_of[first - LEAST_LABEL : first - LEAST_LABEL + len(classes)] = classes
     return class_of
@@ -268,21 +268,21 @@ def _class_table(first: int, classes: _Ints) -> _Ints:
 
 def _image_hypotheses(truth: Truth, image: _Ints) -> Iterator[Hypothesis]:
     classes = _classes_as_stated()
-    # Numbers that are places in a list count from 0 where a 0 is among them.
+    # Positions in a list count from 0 if a 0 is among them.
     base = 0 if (image == 0).any() and not (image == IMAGES).any() else 1
 
     def made(name: str, meaning: str, order: _Ints) -> Hypothesis:
-        """`order` is (50000,): the image, from 1, that the place means."""
+        """Return a hypothesis. `order` is (50000,): the image of each position, from 1."""
         image_of = np.zeros(MOST_IMAGE + 2, np.int32)
         image_of[base : IMAGES + base] = order
         return Hypothesis(name, meaning, image_of, classes)
 
-    # What falls off one end comes in at the other, as with numpy.roll.
+    # The shifts wrap around, like numpy.roll.
     for places in range(1, _IMAGE_SHIFTS + 1):
         shifted = np.zeros(MOST_IMAGE + 2, np.int32)
         shifted[: IMAGES + 1] = (np.arange(IMAGES + 1) + places - 1) % IMAGES + 1
         meaning = (
-            "each prediction belongs to the next image, as if the images were counted from 0"
+            "each prediction belongs to the next image: the images may have been counted from 0"
             if places == 1
             else f"each prediction belongs to the image {places} places later"
         )
@@ -300,26 +300,26 @@ def _image_hypotheses(truth: Truth, image: _Ints) -> Iterator[Hypothesis]:
     halved[0:MOST_IMAGE:2] = np.arange(1, IMAGES + 1)
     yield Hypothesis(
         "image-doubled",
-        "the numbers of the images are i + i, as in the README of ReaL's repository, not i + 1",
+        "the image numbers are i + i, as in the README of ReaL's repository, instead of i + 1",
         halved,
         classes,
     )
-    yield made("reversed", "the images come last first", np.arange(IMAGES, 0, -1))
+    yield made("reversed", "the images are in reverse order", np.arange(IMAGES, 0, -1))
     for name, meaning, order in _orders(truth):
-        yield made(name, f"the images come in the order of {meaning}", order)
+        yield made(name, f"the images are in the order of {meaning}", order)
         yield made(
             f"{name}-back",
-            f"the images come by file name, but were taken to be in the order of {meaning}",
+            f"the images are in file-name order, but were numbered in the order of {meaning}",
             np.argsort(order, kind="stable") + 1,
         )
 
 
 def _orders(truth: Truth) -> Iterator[tuple[str, str, _Ints]]:
-    """Yield orders in which the images are met, each (50000,): image numbers from 1."""
+    """Yield possible orders of the images, each (50000,): image numbers from 1."""
     yield "text-order", "the numbers 1-50000 sorted as text", _sorted_as_text(1, IMAGES)
     original = truth.original[1:]
     if (original < 0).any():
-        return  # without the original labels nobody knows the folders
+        return  # the folders are unknown without the original labels
     yield (
         "folder-order",
         "the class folders (by WordNet id)",
@@ -328,7 +328,7 @@ def _orders(truth: Truth) -> Iterator[tuple[str, str, _Ints]]:
     place = np.argsort(_sorted_as_text(0, CLASSES - 1))
     yield (
         "numbered-folder-order",
-        "class folders called 0-999, sorted as text",
+        "class folders named 0-999, sorted as text",
         np.argsort(place[original], kind="stable") + 1,
     )
 
@@ -337,40 +337,39 @@ def _class_hypotheses(label: _Ints) -> Iterator[Hypothesis]:
     images = _images_as_stated()
 
     def made(name: str, meaning: str, first: int, classes: _Ints) -> Hypothesis:
-        """`classes` are what the stated labels from `first` on mean."""
+        """Return a hypothesis. `classes` are the classes of the stated labels from `first` on."""
         return Hypothesis(name, meaning, images, _class_table(first, classes))
 
-    # A 0 is the background where there is a 1000 as well; else it went round, as with % 1000.
+    # If there is a 1000, then 0 is the background. Otherwise 0 is class 999, wrapped by % 1000.
     zero = NO_CLASS if (label == CLASSES).any() else CLASSES - 1
     yield made(
         "label-1",
-        "the class ids count from 1, or a background class comes first",
+        "the class ids count from 1, or class 0 is a background class",
         0,
         np.array([zero, *range(CLASSES)]),
     )
     beyond = NO_CLASS if (label == -1).any() else 0
     yield made(
         "label+1",
-        "the class ids are one too low, as if 1 had been subtracted from them",
+        "the class ids are 1 too low",
         -1,
         np.array([*range(CLASSES), beyond]),
     )
     order = _sorted_as_text(0, CLASSES - 1)
-    what = "class folders called 0-999, sorted as text (0, 1, 10, 100, …)"
-    yield made("label-text-order", f"the class ids number {what}", 0, order)
+    what = "class folders named 0-999, sorted as text (0, 1, 10, 100, …)"
+    yield made("label-text-order", f"the class ids are positions in {what}", 0, order)
     yield made(
         "label-text-order-back",
-        f"the class ids were taken to number {what}, and did not",
+        f"the class ids were converted as positions in {what}, but are not",
         0,
         np.argsort(order),
     )
 
 
 def _shifts(truth: Truth, image: _Ints, label: _Ints) -> list[Hypothesis]:
-    """Return the constant shift of the class ids that the labels of the images show, if any does.
+    """Return the most frequent constant shift of the class ids, if it is frequent enough.
 
-    `image` are the images that the predictions mean, 0 for none. A shift by one is left to
-    `_class_hypotheses`.
+    `image` are the images of the predictions, 0 for none. `_class_hypotheses` handles shifts by 1.
     """
     known = _known_labels(truth)[image]
     is_known = (known >= 0) & (label > LEAST_LABEL) & (label < MOST_LABEL)
@@ -382,7 +381,7 @@ def _shifts(truth: Truth, image: _Ints, label: _Ints) -> list[Hypothesis]:
     shift = int(counts.argmax()) - CLASSES
     if abs(shift) < 2 or counts.max() < _SHIFTED * len(label):
         return []
-    # Labels beyond the classes show that nothing went round, as with % 1000.
+    # Labels outside 0-999 show that the ids were not wrapped by % 1000.
     is_beyond = bool((label >= CLASSES).any() or (label < 0).any())
     classes = np.arange(CLASSES)
     return [
@@ -402,15 +401,15 @@ def _sorted_as_text(first: int, last: int) -> _Ints:
 
 
 def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> Trial:
-    """Find which class each label means by the labels of the images that it meets.
+    """Learn the class of each stated label from the labels of its images.
 
-    It is the order under which the predictions are right most often; where ReaL labels leave it
-    open, the original ones decide. It is judged on images that it was not learned from: each half
-    by the other. So a chance order, which fits what it was made of, repairs nothing.
+    The result is the order with the highest accuracy. The original labels break ties. The order
+    is scored on images that it was not learned from: each half on the other. So an order that is
+    fitted to noise repairs nothing.
     """
     known = _known_labels(truth)
     images, _ = means(as_stated(), image, label)
-    # The labels from -1 to 1000, from 0 on; the last place is for those beyond.
+    # The labels from -1 to 1000, moved to start at 0. The last index is for other labels.
     places = np.where((label >= -1) & (label <= CLASSES), label + 1, CLASSES + 2)
     parts = images % 2
     real, ties = [], []
@@ -421,7 +420,7 @@ def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> T
         use = use[known[images[use]] >= 0]
         ties.append(_table(places[use], known[images[use]]))
 
-    # One ReaL label counts for more than the original labels of all images.
+    # One ReaL label has more weight than the original labels of all images.
     counts = [(IMAGES + 1) * real[part] + ties[part] for part in (0, 1)]
     hits = [
         real_hits(truth, images[parts == part], _assigned(counts[1 - part])[places[parts == part]])
@@ -430,24 +429,25 @@ def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> T
     held_out = Share(sum(half.hits for half in hits), sum(half.total for half in hits))
     hypothesis = Hypothesis(
         CLASS_ORDER,
-        "the class ids are in another order (that of the ILSVRC devkit, say)",
+        "the class ids are in another order, such as that of the ILSVRC devkit",
         _images_as_stated(),
         _class_table(-1, _assigned(counts[0] + counts[1])[:-1]),
     )
     is_found = repairs(before, held_out)
-    if is_found:  # only then is it worth while to search for the very best
+    if is_found:  # search for the optimum only then, because it takes long
         class_of = _best_assigned(counts[0] + counts[1])
         pairs = _uncertain_pairs(truth, images, places, class_of, real[0] + real[1])
         hypothesis = hypothesis._replace(
             class_of=_class_table(-1, class_of[:-1]),
-            note="the order is found from these predictions: an order found from one half of the "
-            f"images is right on {held_out.value:.1%} of the other. {_uncertainty(pairs)}",
+            note="This order was learned from these predictions. An order learned from one half of "
+            f"the images has accuracy {held_out.value:.1%} on the other half. "
+            f"{_uncertainty(pairs)}.",
         )
     return Trial(hypothesis, real_hits(truth, *means(hypothesis, image, label)), is_found)
 
 
 def _table(places: _Ints, classes: _Ints) -> _Ints:
-    """Return how often each stated label meets each class, (CLASSES + 2, CLASSES)."""
+    """Return how often each stated label and each class occur together, (CLASSES + 2, CLASSES)."""
     flat = places.astype(np.int64) * CLASSES + classes
     return np.bincount(flat, minlength=(CLASSES + 2) * CLASSES).reshape(-1, CLASSES)
 
@@ -455,10 +455,10 @@ def _table(places: _Ints, classes: _Ints) -> _Ints:
 def _uncertain_pairs(
     truth: Truth, images: _Ints, places: _Ints, class_of: _Ints, real: _Ints
 ) -> list[tuple[int, int]]:
-    """Return the pairs of classes that may as well be exchanged: the evidence is within its noise.
+    """Return the pairs of classes that could be swapped within the noise.
 
-    The noise is that of the images that have one of the two classes only (McNemar's test, at two
-    standard errors): look-alikes such as 620 and 681, two words for a laptop, have few of these.
+    The noise is that of the images with only one of the two classes (McNemar's test, at two
+    standard errors). Similar classes such as 620 and 681, two names of a laptop, have few of these.
     """
     held = np.flatnonzero(class_of[: CLASSES + 2] >= 0)
     worth = real[np.ix_(held, class_of[held])]
@@ -477,16 +477,16 @@ def _uncertain_pairs(
 
 def _uncertainty(pairs: list[tuple[int, int]]) -> str:
     if not pairs:
-        return f"It tells each of the {CLASSES:,} classes from every other"
+        return f"It distinguishes all {CLASSES:,} classes"
     named = ", ".join(f"{one} and {other}" for one, other in pairs[:_SHOWN])
     return (
-        f"It does not tell {len(pairs):,} pairs of look-alike classes apart, which may be "
-        f"exchanged: {named}{', …' if len(pairs) > _SHOWN else ''}"
+        f"It does not distinguish {counted(len(pairs), 'pair')} of similar classes, which may be "
+        f"swapped: {named}{', …' if len(pairs) > _SHOWN else ''}"
     )
 
 
 def _known_labels(truth: Truth) -> _Ints:
-    """Return one label for each image, (50001,): the original one, else its only ReaL label."""
+    """Return one label for each image, (50001,): the original label, else the only ReaL label."""
     known = truth.original.copy()
     if (known[1:] < 0).any():
         single = (truth.is_real.sum(axis=1) == 1) & (known < 0)
@@ -495,7 +495,7 @@ def _known_labels(truth: Truth) -> _Ints:
 
 
 def _assigned(counts: _Ints) -> _Ints:
-    """Give each stated label a class of its own, (CLASSES + 3,), the commonest pairs first."""
+    """Assign a distinct class to each stated label, (CLASSES + 3,), most frequent pairs first."""
     class_of = np.full(CLASSES + 3, NO_CLASS, np.int16)
     is_taken = np.zeros(CLASSES, np.bool_)
     pairs = np.flatnonzero(counts)
@@ -508,14 +508,14 @@ def _assigned(counts: _Ints) -> _Ints:
 
 
 def _best_assigned(counts: _Ints) -> _Ints:
-    """Give each stated label a class of its own, (CLASSES + 3,), so that most counts are met.
+    """Assign a distinct class to each stated label, (CLASSES + 3,), with the largest total count.
 
-    From the assignment of `_assigned`, labels pass their classes round in rings for as long as that
-    meets more; where no ring does, no assignment meets more (cycle cancelling: Klein 1967). A label
-    that meets no class at all has none.
+    The search begins with `_assigned`. Labels exchange their classes in a cycle while that raises
+    the total. Without such a cycle the total is optimal (cycle cancelling: Klein 1967). A label
+    without any count has no class.
     """
     size = len(counts)
-    worth = np.zeros((size, size), np.int64)  # as many classes as labels; the last mean none
+    worth = np.zeros((size, size), np.int64)  # square: the added classes mean none
     worth[:, :CLASSES] = counts
     held = _assigned(counts)[:size].astype(np.int64)
     held[held < 0] = np.setdiff1d(np.arange(size), held)
@@ -533,10 +533,10 @@ def _best_assigned(counts: _Ints) -> _Ints:
 
 
 def _ring_that_gains(gain: _Ints) -> list[int]:
-    """Return places, each of which takes what the one before it holds, to the good of all.
+    """Return a cycle of places with a positive total gain; empty if there is none.
 
-    gain[i, j] is what place i gains by taking what j holds. Empty where no ring gains. The ring is
-    that of Bellman and Ford: of the best ways to each place, one runs into itself.
+    Each place takes the class of the place before it. gain[i, j] is the gain of place i from the
+    class of place j. The algorithm is Bellman-Ford: it finds a best path that contains a cycle.
     """
     size = len(gain)
     best, taker = np.zeros(size, gain.dtype), np.full(size, -1)

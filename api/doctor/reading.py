@@ -1,4 +1,4 @@
-"""Read predictions for the doctor: also those that are refused for what it can repair."""
+"""Read predictions for the doctor, including refused ones that it can repair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy.typing as npt
 
-from ...errors import DataError, RealdbWarning
+from ...errors import DataError, RealdbWarning, counted
 from ...ingest.locate import PredictionSource, StoredModel
 from ...ingest.options import DOCTOR
 from ...schema.tables import CLASSES, IMAGES
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from ..session import Session
 
-# The predictions that `predictions.add` refuses for an image number or a label out of range: as
-# there, but with these as they are. What is not even a whole number stays NULL.
+# For predictions that `predictions.add` refuses for an image number or a label out of range. Reads
+# them like `predictions.add`, but keeps these numbers. Other values become NULL.
 _LENIENT = r"""
 create table stated as
 select
@@ -41,13 +41,13 @@ select
     end as confidence
 from input_rows
 """
-# A whole number as in values.sql, or below 0.
+# A whole number as in values.sql, or a negative one.
 _NUMBER = r"^[ \t]*(-?\d+)(?:\.0*)?[ \t]*$"
 
 
 @contextlib.contextmanager
 def plain_file(source: object) -> Iterator[object]:
-    """Yield the predictions; what is no plain file as one, to be read twice."""
+    """Yield the predictions. Copy a pipe, an archive, … to a plain file: it is read twice."""
     from ...ingest import unpack
 
     if isinstance(source, str | Path) and unpack.is_needed(source):
@@ -58,11 +58,11 @@ def plain_file(source: object) -> Iterator[object]:
 
 
 class Refusal(NamedTuple):
-    """Why predictions are refused, and what makes them readable.
+    """Why predictions are refused, and the repairs that make them readable.
 
-    text: the message; None where they are not refused
-    repairs: what makes them readable: `padding`, which was left out, and `ranks-by-confidence`
-    is_as_written: ranks that the confidences contradict are there as they are written
+    text: the message; None if they are not refused
+    repairs: the repairs: `padding` (repeated rows were left out) and `ranks-by-confidence`
+    is_as_written: the stated ranks were kept although the confidences contradict them
     """
 
     text: str | None = None
@@ -71,12 +71,11 @@ class Refusal(NamedTuple):
 
 
 def state(session: Session, source: object, where: str, **choices: Any) -> Refusal:
-    """Put the predictions into the table `stated`; return why they would be refused.
+    """Write the predictions to the table `stated`; return why `accuracy` would refuse them.
 
-    Its columns are those of `predictions`, but `image` and `label` are numbers of any size. Ranks
-    that the confidences contradict stay as they are written. Raises DataError where they are
-    refused for another reason than their range, ranks or repeats, StoreError where a stored model
-    is damaged.
+    The columns are those of `predictions`, but `image` and `label` may be out of range. Ranks that
+    the confidences contradict are kept. Raises DataError if the predictions are refused for a
+    reason other than range, ranks or repeats, StoreError if a stored model is damaged.
     """
     con = session.con
     refused: DataError | None = None
@@ -85,7 +84,7 @@ def state(session: Session, source: object, where: str, **choices: Any) -> Refus
     while True:
         try:
             with warnings.catch_warnings():
-                # What recommends the doctor, or says what a repair did, is what it reports itself.
+                # Hide warnings that recommend the doctor or describe a repair: it reports both.
                 repeated = "" if repairs else ".*realdb doctor"
                 warnings.filterwarnings("ignore", repeated, RealdbWarning)
                 session.add_one(PredictionSource(source, choices["model"]), **choices)
@@ -100,7 +99,7 @@ def state(session: Session, source: object, where: str, **choices: Any) -> Refus
                 choices["ranks"] = "as-written" if is_as_written else "by-confidence"
                 repairs.append("ranks-by-confidence")
             elif _is_count(error, choices["columns"] or {}):
-                # The images may be in another order, which is a finding.
+                # Read this column as image numbers. Another order of the images can be a finding.
                 choices["columns"] = {**(choices["columns"] or {}), "image": error.value}
             elif isinstance(source, StoredModel) or not _state_leniently(con, source, **choices):
                 raise refused from None
@@ -116,12 +115,12 @@ def state(session: Session, source: object, where: str, **choices: Any) -> Refus
 
 
 def _text(refused: DataError) -> str:
-    """Return the message, without the hint at the doctor."""
+    """Return the message without the recommendation of the doctor."""
     return str(refused).removesuffix(f". {DOCTOR}")
 
 
 def _is_count(error: DataError, columns: Mapping[str, str]) -> bool:
-    """Say whether the image column is refused because it counts the rows, and was not chosen."""
+    """Return whether the image column is refused as a row count and was not set by the user."""
     return (error.column, error.parameter) == ("image", "columns") and (
         error.value is not None and error.count is not None and "image" not in columns
     )
@@ -138,7 +137,7 @@ def _state_leniently(
     ranks: str | None,
     drop_repeats: bool,
 ) -> bool:
-    """Fill `stated`, and say whether ranges are all that is wrong with the predictions."""
+    """Fill `stated`; return whether values out of range are the only fault."""
     import duckdb
 
     from ...ingest import image_names
@@ -147,7 +146,7 @@ def _state_leniently(
 
     try:
         if ranks or drop_repeats:
-            return False  # they are found in rows whose ranges are right
+            return False  # faults of these kinds are found only in rows within range
         options = reading.options_for(con, columns=columns, order=order)
         relation, _, default = reading.read(con, source, options, input_format)
         relation.create_view("input_rows", replace=True)
@@ -190,14 +189,14 @@ def choose(names: list[str], where: str, model: str | None, *, is_one: bool) -> 
         return names
     listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
     raise DataError(
-        f"{where} has {len(names)} models ({listed})"
-        + (f", and {model!r} is none of them" if model is not None else ""),
+        f"{where} has {counted(len(names), 'model')} ({listed})"
+        + (f", but no model {model!r}" if model is not None else ""),
         file=where,
         column="model",
         value=model,
         count=len(names),
         parameter="model",
-        remedy='Choose one with `model="NAME"`',
+        remedy='Select one with `model="NAME"`',
     )
 
 
@@ -205,10 +204,10 @@ class Stated(NamedTuple):
     """The predictions of one model in `stated`.
 
     first: the columns image, label and confidence of its first choices
-    by_ranks: the same columns of its first choices by other ranks: `by-confidence` if
-        all predictions have a confidence, and `reversed`; empty where an image has one prediction
-    rows, ranks: how many predictions it has, and ranks of an image at most
-    is_in_range: its image numbers and labels are all in range
+    by_ranks: the same columns of its first choices by other ranks: `by-confidence` if all
+        predictions have a confidence, and `reversed`; empty if images have one prediction each
+    rows, ranks: the number of predictions, and the highest rank
+    is_in_range: all image numbers and labels are in range
     """
 
     first: Mapping[str, npt.NDArray[Any]]
@@ -219,7 +218,7 @@ class Stated(NamedTuple):
 
 
 def of_model(con: duckdb.DuckDBPyConnection, model: str) -> Stated:
-    """Return what `stated` has of a model."""
+    """Return the predictions of a model in `stated`."""
     first = con.execute(
         "select image, label, confidence from stated where rank = 1 and model = $1", [model]
     ).fetchnumpy()
@@ -250,7 +249,7 @@ def of_model(con: duckdb.DuckDBPyConnection, model: str) -> Stated:
 
 
 def format_of(source: object, input_format: str | None) -> str | None:
-    """Return the format that predictions are read as; None for what is no file."""
+    """Return the format of predictions; None if they are not a file."""
     from ...ingest import formats
 
     if isinstance(source, StoredModel):

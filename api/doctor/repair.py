@@ -1,4 +1,4 @@
-"""Write predictions whose mistake is known without it."""
+"""Write repaired predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import DataError, RealdbWarning
+from ...errors import DataError, RealdbWarning, counted
 from ...ingest.ranks import ORDERS
 from . import mistakes
 
@@ -43,9 +43,9 @@ def command(
     drop_repeats: bool,
     store: str | Path | None,
 ) -> str:
-    """Return the command that writes the repaired file; {} is the repair's name.
+    """Return the command that writes the repaired file; {} is the name of the repair.
 
-    `predictions` are a path or the name of a stored model; where there is none, it is a call.
+    `predictions` is a path or the name of a stored model. If it is None, return a Python call.
     """
     if predictions is None:
         chosen = f"model={model!r}, ".replace("{", "{{").replace("}", "}}") if model else ""
@@ -62,17 +62,17 @@ def command(
 
 
 def named(where: str, fix: str, likeliest: list[mistakes.Trial]) -> mistakes.Hypothesis:
-    """Return the repair that is called `fix`; DataError where it repairs nothing."""
+    """Return the repair with the name `fix`; DataError if it is not a finding."""
     for trial in likeliest:
         if trial.hypothesis.name == fix:
             return trial.hypothesis
     names = ", ".join(trial.hypothesis.name for trial in likeliest)
     raise DataError(
-        f"{where}: {fix!r} does not repair it",
+        f"{fix!r} does not repair {where}",
         file=where,
         value=fix,
         parameter="fix",
-        remedy=f"These do: {names}" if names else "No repair that realdb knows does",
+        remedy=f"Use one of: {names}" if names else "realdb has no repair for these predictions",
     )
 
 
@@ -85,7 +85,7 @@ def write(
     *,
     force: bool,
 ) -> None:
-    """Write the repaired predictions of `model` to `out`, once they are read back and good."""
+    """Write the repaired predictions of `model` to `out`, after a check that they can be read."""
     import duckdb
 
     from ...store.files import replacing, require_parquet
@@ -97,7 +97,7 @@ def write(
     con.register("images_meant", {"stated": stated, "image_id": hypothesis.image_of[:-1]})
     stated = np.arange(mistakes.LEAST_LABEL, mistakes.MOST_LABEL + 1)
     con.register("labels_meant", {"stated": stated, "label": hypothesis.class_of[:-1]})
-    # Where a choice names no class, as the background does, those behind it move up.
+    # A choice without a class, such as the background, is left out. Later choices move up.
     con.execute(
         """
         create table fixed as
@@ -149,15 +149,15 @@ def write(
         ) from None
     if left:
         warnings.warn(
-            f"{out} leaves out {left:,} of the {rows + left:,} predictions: they name no image or "
-            "no class, such as a background class",
+            f"{out} does not contain {left:,} of the {rows + left:,} predictions, because they "
+            "have no valid image or class (a background class, for example)",
             RealdbWarning,
             stacklevel=3,
         )
 
 
 def _check(aside: Path, where: str, out: Path, rows: int) -> None:
-    """Read what was written as `accuracy` would; DataError where it is not all there."""
+    """Read the written file like `accuracy`; DataError if it is invalid or incomplete."""
     import duckdb
 
     from ...ingest import predictions as reading
@@ -170,7 +170,7 @@ def _check(aside: Path, where: str, out: Path, rows: int) -> None:
         except DataError as error:
             refusal = error.renamed(aside, out)
             raise DataError(
-                f"{where}, repaired, would still be refused: {refusal.message}",
+                f"{where} would still be refused after this repair: {refusal.message}",
                 file=where,
                 row=refusal.row,
                 column=refusal.column,
@@ -181,8 +181,8 @@ def _check(aside: Path, where: str, out: Path, rows: int) -> None:
         found = con.table("predictions").count("*").fetchall()[0][0]
     if found != rows:
         raise DataError(
-            f"{out} was written with {found:,} of {rows:,} rows",
+            f"{out} contains only {found:,} of {counted(rows, 'row')} after the write",
             file=out,
             count=found,
-            remedy="Check the disk: it may be full",
+            remedy="Check whether the disk is full",
         )

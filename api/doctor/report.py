@@ -1,4 +1,4 @@
-"""What the doctor found: as fields, as text, and as rows."""
+"""The doctor's results as fields, as text, and as rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...errors import counted
 from ...schema.tables import IMAGES
 from ..shown import Shown, ShownReport
 
@@ -14,19 +15,22 @@ if TYPE_CHECKING:
 
 
 _FITTED = (
-    "The order was fitted to the labels of the same images, so that this accuracy is too high. "
-    "Write the predictions again with the right class ids to get a figure to report."
+    "This accuracy is too high, because the order was fitted to the labels of the same images. "
+    "Write the predictions again with the right class ids to get an accuracy to report."
 )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Finding(Shown):
-    """A usual mistake that was looked for, and the ReaL accuracy without and with its repair.
+    """A usual mistake that the doctor tried, and the ReaL accuracy without and with its repair.
 
-    `name` is what `fix` takes, `meaning` the mistake in words, `note` how sure it is, and `fix` the
-    command that writes the repaired file; empty where it repairs nothing. `accuracy_before` is None
-    where the predictions cannot be judged without a repair. `is_fitted` says that the repair was
-    found from the labels of the same images, so that `accuracy_after` is no result to report.
+    name: the value of `fix` for this mistake
+    meaning: the mistake in words
+    accuracy_before: None if the predictions cannot be scored without the repair
+    fix: the command that writes the repaired file; empty if the mistake is not a finding
+    note: how certain the repair is
+    is_fitted: the repair was fitted to the labels of the same images; do not report
+        `accuracy_after` then
     """
 
     name: str
@@ -40,20 +44,19 @@ class Finding(Shown):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Diagnosis(ShownReport):
-    """What predictions are, and whether they make sense. `str()` gives the report.
+    """Facts about predictions, and whether they are plausible. `str()` returns the report.
 
-    where: the file or stored model that was read
-    format: the format it was read as, `stored` for a stored model; None for what is no file
-    model: whose predictions they are; None where they cannot be read
-    rows, images, ranks: how many predictions, images among 1-50000, and ranks of an image at most
+    where: the file or stored model
+    format: the detected format, `stored` for a stored model; None for predictions from memory
+    model: the name of the model; None if the predictions cannot be read
+    rows, images, ranks: the number of predictions, of images in 1-50000, and the highest rank
     confidence_low, confidence_high: the range of the first choices' confidence; None without any
-    real_accuracy, scored_images, original_accuracy: as stated, whatever mistake there is; None
-        where nothing can be judged
-    refusal: why `realdb accuracy` cannot read them; None where it can
+    real_accuracy, scored_images, original_accuracy: without any repair; None if unknown
+    refusal: why `realdb accuracy` cannot read the predictions; None if it can
     verdict: sound, suspicious, faulty or unreadable
-    reason: why, in a sentence
-    findings: the mistakes whose repair mends them, best first; several where they are as good
-    tried: all mistakes that were looked for
+    reason: the reason of the verdict, in a sentence
+    findings: the mistakes whose repair works, best first; several if they are about as good
+    tried: all mistakes that were tried
     """
 
     where: str
@@ -75,7 +78,7 @@ class Diagnosis(ShownReport):
 
     @property
     def is_readable(self) -> bool:
-        """The predictions could be read, and were judged."""
+        """Whether the predictions could be read."""
         return self.verdict != "unreadable"
 
     def __str__(self) -> str:
@@ -85,7 +88,7 @@ class Diagnosis(ShownReport):
         about = [
             self.format or "in memory",
             f"model {self.model}",
-            f"{self.rows:,} rows",
+            counted(self.rows, "row"),
             f"{self.images:,} of {IMAGES:,} images",
             "one prediction each" if self.ranks == 1 else f"up to {self.ranks} predictions each",
             "no confidence"
@@ -95,7 +98,8 @@ class Diagnosis(ShownReport):
         real, original = _share(self.real_accuracy), _share(self.original_accuracy)
         lines = [
             _wrapped(f"{self.where}: {', '.join(about)}"),
-            f"ReaL accuracy {real} on {self.scored_images:,} images, original accuracy {original}",
+            f"ReaL accuracy {real} on {counted(self.scored_images, 'image')}, original accuracy "
+            f"{original}",
         ]
         if self.refusal:
             lines.append(_wrapped(f"realdb accuracy refuses it: {self.refusal}"))
@@ -109,12 +113,12 @@ class Diagnosis(ShownReport):
             if finding.is_fitted:
                 lines.append(_wrapped(_FITTED, 4))
             lines += [_wrapped(finding.note, 4)] if finding.note else []
-            lines.append(f"    {finding.fix}")  # whole, to be copied
+            lines.append(f"    {finding.fix}")  # in one line, for copying
         return "\n".join(lines)
 
 
 class Diagnoses(ShownReport, list[Diagnosis]):
-    """What several sets of predictions are, each by itself. `str()` gives the reports."""
+    """The diagnoses of several sets of predictions. `str()` returns the reports."""
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self))
@@ -148,10 +152,10 @@ def verdict_table(diagnoses: Iterable[Diagnosis]) -> duckdb.DuckDBPyRelation:
 
 
 def tried_table(diagnoses: Iterable[Diagnosis]) -> duckdb.DuckDBPyRelation:
-    """Return what was tried as rows: a row for each diagnosis and mistake looked for.
+    """Return a row for each diagnosis and each mistake tried.
 
-    The columns are file, model, verdict, reason, and those of Finding with `is_finding`. What
-    cannot be read has one row, without a mistake.
+    The columns are file, model, verdict, reason, those of Finding, and `is_finding`. Unreadable
+    predictions have one row without a mistake.
     """
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Judge predictions that no usual mistake explains."""
+"""The verdict on predictions that no usual mistake explains."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...errors import counted
 from ..doubts import Agreement
 from ..results import NEAR_CHANCE, is_near_chance, is_too_good
 from . import mistakes
 
-# A model whose commonest label is that of more images than this has collapsed.
+# A model has collapsed if its most frequent label covers a larger share of the images than this.
 _COLLAPSED = 0.1
-# How far a model's confidence, where it is highest, may lie above its accuracy there.
+# The largest plausible difference between confidence and accuracy, on the most confident images.
 _OVERCONFIDENT = 0.3
 
 
@@ -35,29 +36,31 @@ def judge(
     if doubt:
         return "suspicious", doubt
     if not real.total:
-        return "suspicious", "none of its images has a ReaL label, so nothing can be judged"
+        return "suspicious", "none of its images has a ReaL label, so it cannot be scored"
     low, high = real.interval
     if is_near_chance(high):
         _, counts = np.unique(stated_label, return_counts=True)
         if counts.max() > _COLLAPSED * len(stated_label):
             return "suspicious", (
-                f"it is right no more often than a guess, and {counts.max():,} of "
-                f"{len(stated_label):,} images have the same label: did the model collapse, or is "
-                "the label column another one?"
+                f"its accuracy is that of guessing, and {counts.max():,} of "
+                f"{counted(len(stated_label), 'image')} have the same label. Check whether the "
+                "model has collapsed, or the label column is another one"
             )
         return "faulty", (
-            "the order of the images is lost: it is right no more often than a guess under every "
-            "usual mistake, while its labels are spread as a model's are. An order that is lost "
-            "cannot be found again: write each image's name beside its prediction, in the loop "
-            "that predicts (and see that no loader shuffles, that names and predictions were not "
-            "sorted apart, and that the model is a trained one)"
+            "the order of the images is lost. The accuracy is that of guessing with every repair, "
+            "although the labels are distributed like a model's. A lost order cannot be "
+            "recovered. Run the model again, and write each image's name with its prediction in "
+            "the prediction loop. Check that the loader does not shuffle, that names and "
+            "predictions were not sorted separately, and that the model is trained"
         )
     if low <= NEAR_CHANCE:
-        return "suspicious", f"too few of its images have ReaL labels to tell: {real.total:,}"
+        return "suspicious", (
+            f"only {counted(real.total, 'image')} with ReaL labels: too few for a verdict"
+        )
     doubt = _doubt(truth, image, label, real, confidence)
     if doubt:
         return "suspicious", doubt
-    return "sound", "its images, class ids and labels fit together"
+    return "sound", "its images, class ids and labels are consistent"
 
 
 def _not_predictions(
@@ -68,24 +71,27 @@ def _not_predictions(
     share: mistakes.Share,
     labels: str,
 ) -> str | None:
-    """Say that first choices are `labels` where they agree with them as no model does.
+    """Return a doubt if first choices agree with `labels` more often than those of any model.
 
-    The rule is that of `realdb accuracy`: rated images count, and all images (`share`) only where
+    The rule is that of `realdb accuracy`: it uses the rated images. It uses all images (`share`) if
     the store does not know which were rated.
     """
     if truth.is_rated is None:
         if not is_too_good(share.value, share.total):
             return None
         return (
-            f"these may be the {labels}, not predictions: they agree on {share.value:.1%} of the "
-            "images"
+            f"the predictions agree with the {labels} on {share.value:.1%} of the images. These "
+            f"may be the {labels}, not predictions"
         )
     counts = is_known & truth.is_rated[image]
     agreement = Agreement("", int(np.count_nonzero(counts)), int(np.count_nonzero(counts & agrees)))
     if not agreement.is_doubtful:
         return None
     verb = "are" if agreement.is_ground_truth else "may be"
-    return f"these {verb} the {labels}, not predictions: they agree on {agreement.text}"
+    return (
+        f"the predictions agree with the {labels} on {agreement.text}. These {verb} the {labels}, "
+        "not predictions"
+    )
 
 
 def _doubt(
@@ -95,22 +101,25 @@ def _doubt(
     real: mistakes.Share,
     confidence: npt.NDArray[np.float64],
 ) -> str | None:
-    """Say what is odd about the tenth of the images that the model is most confident of."""
+    """Return a doubt about the most confident tenth of the predictions, if there is one."""
     if not len(confidence) or real.total < 1000:
         return None
     tenth = len(confidence) // 10
     sure = confidence >= np.partition(confidence, -tenth)[-tenth]
     if sure.mean() > 0.5:
-        return None  # nearly all are as confident: there is no tenth
+        return None  # most confidences are equal, so there is no most confident tenth
     share = mistakes.real_hits(truth, image[sure], label[sure])
-    text = f"of the images that it is most confident of, {share.value:.1%} are right"
+    text = f"{share.value:.1%} of its most confident tenth of predictions are right"
     mean = float(confidence[sure].mean())
     is_probability = confidence.min() >= 0 and confidence.max() <= 1
     if is_probability and share.interval[1] < mean - _OVERCONFIDENT:
         return (
-            f"{text}, at a mean confidence of {mean:.1%}: part of the predictions may belong to "
-            "other images, or the confidence to other predictions"
+            f"{text}, at a mean confidence of {mean:.1%}. Some predictions may belong to other "
+            "images, or the confidence to other predictions"
         )
     if share.interval[1] < real.value:
-        return f"{text}, fewer than of all ({real.value:.1%}): is that its confidence?"
+        return (
+            f"{text}, fewer than of all predictions ({real.value:.1%}). Check whether the "
+            "confidence column is the right one"
+        )
     return None
