@@ -72,7 +72,7 @@ def test_scores_and_raters_with_another_number_of_questions_are_refused(
     change("raters.npz", info=lambda info: info[1:], tensor=lambda tensor: tensor[:, 1:].copy())
     error = refusal()
     assert (error.file, error.row, error.count) == ("scores.npz", None, 3_195)
-    assert "raters.npz 3,194" in str(error)
+    assert "raters.npz has 3,194" in str(error)
 
 
 def test_scores_and_raters_with_other_questions_are_refused(
