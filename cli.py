@@ -23,7 +23,7 @@ from .api.choices import (
     OutputFormat,
     Ranks,
 )
-from .errors import UsageError
+from .errors import UsageError, counted
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -866,7 +866,8 @@ def export(
             copy=copy,
             by=by,
         )
-    terminal.say(f"{done.out or 'standard output'}: {done.count:,} {done.counts} as {done.format}")
+    count = counted(done.count, done.counts.removesuffix("s"))
+    terminal.say(f"{done.out or 'standard output'}: {count} as {done.format}")
 
 
 @app.command()

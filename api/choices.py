@@ -1,4 +1,4 @@
-"""The choices that options have, for the library and the command line alike.
+"""The choices of options, for the library and the command line.
 
 The command line imports them at every start, so nothing else belongs here.
 """

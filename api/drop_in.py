@@ -73,8 +73,7 @@ class RealLabelsImagenet:
         left = IMAGES - self.sample_idx
         if len(output) > left:
             raise DataError(
-                f"there are {counted(len(output), 'more result')} for {left:,} remaining "
-                f"{'image' if left == 1 else 'images'}",
+                f"`output` has {counted(len(output), 'row')} for the last {counted(left, 'image')}",
                 count=len(output),
                 parameter="output",
             )

@@ -151,8 +151,8 @@ def _same_images(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     few, many = answer.aggregate("min(scored_images), max(scored_images)").fetchall()[0]
     if few != many:
         warnings.warn(
-            f"the models are scored on different images ({few:,} to {many:,}), so their ranks are "
-            "not comparable",
+            f"the models are scored on {few:,} to {many:,} images, so their ranks are not "
+            "comparable",
             RealdbWarning,
             stacklevel=3,
         )

@@ -1,1 +1,1 @@
-"""What realdb is measured on, and against whom: python -m benchmarks."""
+"""Benchmarks of realdb against other tools: python -m benchmarks."""

@@ -1,13 +1,13 @@
-"""Time realdb against what a user would write instead, and write docs/performance.md.
+"""Time realdb against the code that a user would write instead, and write docs/performance.md.
 
     python -m benchmarks [ROW...] [--runs N] [--quick] [--data FOLDER] [--write]
 
-Each row is realdb against others. All run in turn, each run in a process of its own, so that a
-machine that slows down slows all; they must give the same answer before they are timed. The data
-is the real one where it is found (REALDB_TEST_DATA, or a folder `shared` beside the checkout), with
-the baselines that stand there, else it is made; what is made stays in FOLDER. --quick takes a tenth
-of it. Needs the extra `bench`, and a POSIX system for the memory. A contender that is not installed
-is left out.
+Each row compares realdb with other tools. Before the timing, all must return the same answer. Then
+they run in turn, each run in a new process, so a slow phase of the machine affects all of them. The
+data and the baselines are the real ones in REALDB_TEST_DATA, or in a folder `shared` beside the
+checkout. Without these the data is generated and kept in FOLDER. --quick uses a tenth of the
+models. The benchmarks need the extra `bench`, and a POSIX system to measure memory. Tools that are
+not installed are left out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from . import data
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 PACKAGES = ("duckdb", "numpy", "pyarrow", "pandas", "polars", "timm", "torch", "crowd-kit")
 CONTENDER = [sys.executable, "-m", "benchmarks.contenders"]
-# The command as users have it, where it is installed.
+# The installed command, if there is one.
 _SCRIPT = Path(sysconfig.get_path("scripts")) / "realdb"
 REALDB = [str(_SCRIPT)] if _SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 HEAD = """\
@@ -47,19 +47,19 @@ HEAD = """\
 
 @dataclass(frozen=True, kw_only=True)
 class Other:
-    """Who realdb is compared with: `bar` is the highest ratio of the times that is good enough."""
+    """A tool to compare realdb with. `bar` is the highest acceptable ratio of the times."""
 
     name: str
     command: list[str]
     bar: float | None = None
     needs: str | None = None
-    # It does less, or is asked for less, than realdb.
+    # It does less work than realdb, so the answers differ.
     is_another_answer: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A row: what realdb does, and the others that do it; `check` answers where it prints none."""
+    """A row: a task, realdb's command, and the others. `check` prints the answer if needed."""
 
     row: str
     work: str
@@ -70,7 +70,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of a process; `seconds` are its own where it gives some, else all of it."""
+    """One run of a process. `seconds` is the time that it prints, else the whole run time."""
 
     seconds: float
     cpu: float
@@ -79,7 +79,7 @@ class Run:
 
 
 def run(command: list[str]) -> Run:
-    """Run a command to its end."""
+    """Run a command and wait for its end."""
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
         begun = time.perf_counter()
         process = subprocess.Popen(command, stdout=printed, stderr=said)
@@ -91,7 +91,7 @@ def run(command: list[str]) -> Run:
             raise SystemExit(f"{' '.join(command)[:200]} failed:\n{said.read()[-2000:]}")
         printed.seek(0)
         text = printed.read()
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes on macOS, kilobytes on Linux
     cpu = used.ru_utime + used.ru_stime
     if text.startswith("{"):
         own = json.loads(text)["seconds"]
@@ -100,7 +100,7 @@ def run(command: list[str]) -> Run:
 
 
 def apart(make: Callable[..., object], *arguments: object) -> None:
-    """Call `make` in a process of its own: a child's peak of memory begins at its parent's."""
+    """Call `make` in a new process, because the peak memory of a child includes its parent's."""
     process = multiprocessing.get_context("spawn").Process(target=make, args=arguments)
     process.start()
     process.join()
@@ -109,14 +109,14 @@ def apart(make: Callable[..., object], *arguments: object) -> None:
 
 
 def answer(text: str) -> list[Any]:
-    """Return what a command says: a contender's answer, or the numbers of another's last line."""
+    """Return the answer of a contender, or the numbers in the last line of another command."""
     if text.startswith("{"):
         return list(json.loads(text)["answer"])
     return [float(number) for number in re.findall(r"[\d.]*\d", text.splitlines()[-1])]
 
 
 def is_same(mine: str, theirs: str) -> bool:
-    """Compare answers; of an accuracy and its images, as the given baselines print them, too."""
+    """Compare answers: counts, or the accuracy and the number of images of a baseline."""
     one, other = answer(mine), answer(theirs)
     if one == other:
         return True
@@ -163,7 +163,7 @@ def compare(case: Case, runs: int) -> Iterator[str]:
 
 
 def growth(commands: dict[int, list[str]], runs: int) -> Iterator[str]:
-    """Yield a line for each number of models: what a million rows take, and the memory."""
+    """Yield a line for each number of models: the time for a million rows, and the memory."""
     found: dict[int, list[Run]] = {models: [] for models in commands}
     for _ in range(runs):
         for models, command in commands.items():
@@ -179,12 +179,12 @@ def growth(commands: dict[int, list[str]], runs: int) -> Iterator[str]:
 
 
 def is_installed(package: str) -> bool:
-    """Say whether a contender can run at all."""
+    """Return whether the package of a contender is installed."""
     return find_spec({"crowd-kit": "crowdkit"}.get(package, package)) is not None
 
 
 class Bench:
-    """The data, made or found, and the rows on it."""
+    """The data, real or generated, and the rows of the table."""
 
     def __init__(self, folder: Path, *, quick: bool) -> None:
         self.folder = folder
@@ -202,7 +202,7 @@ class Bench:
         self.labels = f"{self.tables}/labels.parquet"
 
     def models(self, models: int, ranks: int = 1) -> Path:
-        """Return the folder of the models made, of which there are so many at least."""
+        """Return the folder of generated models, with at least this number."""
         folder = self.folder / f"ranks_{ranks}"
         apart(data.write_models, folder, self.csv, models, ranks)
         return folder
@@ -213,7 +213,7 @@ class Bench:
         return str(path)
 
     def stored(self, models: int) -> str:
-        """Return a store that keeps so many models."""
+        """Return a store with this number of models."""
         root = self.folder / f"store_{models}"
         if not root.exists():
             run([*REALDB, "ingest", str(self.upstream), "--store", str(root)])
@@ -223,7 +223,7 @@ class Bench:
         return str(root)
 
     def baseline(self, name: str, *arguments: str) -> list[str]:
-        """Return the command of a baseline: the file that was given, else our own."""
+        """Return the command of a baseline: its file in the real data, else a contender."""
         given = self.files / "baselines" / f"{name}.py"
         if given.is_file():
             return [sys.executable, str(given), *arguments]
@@ -358,7 +358,7 @@ class Bench:
         )
 
     def bulk(self) -> Iterator[Case]:
-        """Yield the rows of many models."""
+        """Yield the rows with many models."""
         many, fewer, ranked = 1_000 // self.share, 100 // self.share, 200 // self.share
 
         def against(name: str, contender: str, file: str, **more: object) -> Other:
@@ -415,7 +415,7 @@ class Bench:
         )
 
     def growth(self) -> dict[int, list[str]]:
-        """Return the commands whose time is to grow with their rows, and no faster."""
+        """Return commands for increasing numbers of models. The time should grow linearly."""
         return {
             models: [*REALDB, "leaderboard", "--store", self.stored(models), "--format", "csv"]
             for models in (1, 10, 100, 1_000 // self.share)
@@ -423,7 +423,7 @@ class Bench:
 
 
 def machine(runs: int) -> str:
-    """Return what the figures were measured on."""
+    """Return a sentence on the machine and the versions of packages."""
     versions = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
         try:
@@ -439,7 +439,7 @@ def machine(runs: int) -> str:
 
 
 def write(page: Path, text: str) -> None:
-    """Put `text` between the marks of the page, and leave the rest of it as it is."""
+    """Replace the text between the marks of the page."""
     mark, end = "<!-- measured -->\n", "<!-- end -->\n"
     before, _, rest = page.read_text(encoding="utf-8").partition(mark)
     _, _, after = rest.partition(end)
@@ -447,13 +447,13 @@ def write(page: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Measure what is asked for, and print the tables."""
+    """Measure the selected rows, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="the beginnings of the rows' names")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="prefixes of row names")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the models")
-    parser.add_argument("--write", action="store_true", help="put the tables into the page")
+    parser.add_argument("--quick", action="store_true", help="use a tenth of the models")
+    parser.add_argument("--write", action="store_true", help="write the tables to the page")
     default = Path(tempfile.gettempdir()) / "realdb-benchmarks"
     parser.add_argument("--data", type=Path, default=default, metavar="FOLDER")
     given = parser.parse_args()

@@ -2,9 +2,9 @@
 
     REALDB_TEST_DATA=FOLDER python -m benchmarks.aggregation [RUNS]
 
-Both begin with the same votes, and must come to the same probabilities before they are timed. They
-run in turn in one process; an iteration is the difference between a long and a short run, so that
-what each does once, before it iterates, is not in it. Needs the extra `dev` (crowd-kit).
+Before the timing, both must compute the same probabilities from the same votes. They run in turn in
+one process. The time of an iteration is the difference between a long and a short run, which
+excludes the setup. Needs the extra `dev` (crowd-kit).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def fit_crowdkit(frame: Any, iterations: int) -> Any:
 
 
 def seconds(run: Callable[[int], object], iterations: int) -> float:
-    """Return the seconds of one iteration, by runs of 1 and of 1 + `iterations`."""
+    """Return the seconds of one iteration, from runs of 1 and of 1 + `iterations`."""
     begun = time.perf_counter()
     run(1)
     middle = time.perf_counter()
@@ -52,7 +52,7 @@ def seconds(run: Callable[[int], object], iterations: int) -> float:
 
 
 def row(name: str, votes: VoteArrays, runs: int) -> str:
-    """Return a model as a row of the table; the two are compared before they are timed."""
+    """Return the row of a model. Compare the results of both tools before the timing."""
     import pandas as pd
 
     frame = pd.DataFrame({"task": votes.item, "worker": votes.rater, "label": votes.answer})
@@ -80,7 +80,7 @@ def main() -> None:
     """Print the table."""
     upstream = Path(os.environ["REALDB_TEST_DATA"]) / "upstream"
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    warnings.simplefilter("ignore")  # crowd-kit's, of what pandas is about to drop
+    warnings.simplefilter("ignore")  # pandas' deprecations in crowd-kit
     with tempfile.TemporaryDirectory() as folder:
         store = realdb.ingest(upstream, store=folder)
         with store.connect(["votes"]) as con:

@@ -1,11 +1,11 @@
-"""Ask the same question of DuckDB here and of small clusters on loopback, and compare every figure.
+"""Run the same query on DuckDB and on small clusters on loopback, and compare all figures.
 
     python -m benchmarks.cluster FOLDER [sail|spark|all]
 
-FOLDER is what `python -m benchmarks.data FOLDER` wrote: 1,000 flat files, 50 million rows. The
+`python -m benchmarks.data FOLDER` writes FOLDER: 1,000 flat files with 50 million rows. The
 clusters are Sail's local cluster (a driver and two workers) and a Spark standalone master with two
-workers of one core; the question is `realdb accuracy` over all files. Times are of the whole
-process, with its start and the check of the rows. Needs `realdb[spark]`, and for Spark Java 17.
+workers of one core. The query is `realdb accuracy` over all files. The times are those of the whole
+process, with its start and the check of the rows. Needs `realdb[spark]`, and Java 17 for Spark.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MEMORY = "2g"
 
 
 def main() -> None:
-    """Print a Markdown table: engine, seconds, rows a second, and whether the figures agree."""
+    """Print a Markdown table: engine, seconds, rows per second, and whether the figures agree."""
     folder, which = Path(sys.argv[1]), (*sys.argv, "all")[2]
     with tempfile.TemporaryDirectory() as aside:
         store = Path(aside) / "store"
@@ -92,7 +92,7 @@ def _rows(text: str) -> dict[str, dict[str, str]]:
 
 
 def _same(found: dict[str, dict[str, str]], expected: dict[str, dict[str, str]]) -> bool:
-    """Say whether all figures agree: counts exactly, shares to 1e-12."""
+    """Return whether all figures agree: counts exactly, shares to 1e-12."""
 
     def is_same(mine: str, theirs: str) -> bool:
         if "." in mine and "." in theirs:
@@ -122,7 +122,7 @@ def _realdb(*arguments: str) -> str:
 
 @contextlib.contextmanager
 def _sail(_: Path) -> Iterator[str]:
-    """Yield the address of a Sail server that runs its tasks in workers of their own."""
+    """Yield the address of a Sail server that runs its tasks in separate workers."""
     port = _free_port()
     settings = {
         "SAIL_MODE": "local-cluster",
@@ -137,12 +137,12 @@ def _sail(_: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _spark(aside: Path) -> Iterator[str]:
-    """Yield the address of a Spark master on loopback that has its workers."""
+    """Yield the address of a Spark master on loopback, with its workers."""
     import pyspark
 
     home = Path(pyspark.__file__).parent
     settings = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_MASTER_HOST": ""}
-    # The driver and the workers' executors take it from here.
+    # The driver and the executors read this variable.
     os.environ |= {"SPARK_LOCAL_IP": "127.0.0.1"}
     run = [str(home / "bin" / "spark-class")]
     port, page = _free_port(), _free_port()
@@ -173,7 +173,7 @@ def _running(command: list[str], settings: dict[str, str]) -> Iterator[subproces
     try:
         yield process
     finally:
-        # The process and what it started: spark-class is a script that starts Java.
+        # End the whole process group: spark-class is a script that starts Java.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
@@ -190,7 +190,7 @@ def _wait_for(port: int) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.5)
-    sys.exit(f"nothing listens on 127.0.0.1:{port}")
+    sys.exit(f"there is no server on 127.0.0.1:{port}")
 
 
 if __name__ == "__main__":

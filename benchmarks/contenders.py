@@ -1,9 +1,9 @@
-"""What is timed: one function a contender, each run in a process of its own.
+"""The contenders of the benchmarks: one function each, run in a new process.
 
     python -m benchmarks.contenders NAME ARGUMENT...
 
-prints, as JSON, the answer and, of a contender that is timed without its start, its seconds. The
-answers of those that are compared must be equal.
+prints the answer as JSON. A contender that is timed without its startup also prints its seconds.
+The answers of compared contenders must be equal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def realdb_accuracy(store: str, file: str) -> Answer:
 
 
 def readme_loop(real_json: str, file: str) -> Answer:
-    """The loop of the upstream README, with its slips mended, fed from a CSV."""
+    """The loop of the upstream README, with its mistakes corrected, on a CSV."""
     import csv
 
     real = _real(real_json)
@@ -70,7 +70,7 @@ def polars_semi_join(labels: str, file: str) -> Answer:
 
 
 def timm_real_labels(real_json: str, file: str) -> Answer:
-    """Its class alone: what the package imports beside it takes seconds more."""
+    """timm's class without the other imports of the package, which take seconds."""
     import csv
     from importlib.util import find_spec, module_from_spec, spec_from_file_location
 
@@ -88,7 +88,7 @@ def timm_real_labels(real_json: str, file: str) -> Answer:
     with open(file, newline="") as given:  # noqa: PTH123
         rows = list(csv.reader(given))[1:]
     real = module.RealLabelsImagenet([name for name, *_ in rows], real_json=real_json, topk=(1,))
-    # It takes the first choices of a batch's logits.
+    # The class needs logits, of which it uses the first choices.
     for begin in range(0, len(rows), 256):
         labels = torch.tensor([int(row[1]) for row in rows[begin : begin + 256]])
         real.add_result(torch.nn.functional.one_hot(labels, 1000))
@@ -96,7 +96,7 @@ def timm_real_labels(real_json: str, file: str) -> Answer:
     return [int(sum(correct)), len(correct)]
 
 
-# An array in a process that has answered before.
+# An array, in a process that was called before.
 
 
 def realdb_array(store: str, file: str) -> Answer:
@@ -107,7 +107,7 @@ def realdb_array(store: str, file: str) -> Answer:
 
 
 def loop_array(real_json: str, file: str) -> Answer:
-    """The loop of the upstream README, with i + 1 for its i + i."""
+    """The loop of the upstream README, with i + 1 instead of i + i."""
     real = _real(real_json)
 
     def judge(predictions: Any) -> list[bool]:
@@ -122,7 +122,7 @@ def loop_array(real_json: str, file: str) -> Answer:
 
 
 def numpy_array(real_json: str, file: str) -> Answer:
-    """A table of 50,000 x 1,000 booleans, made once."""
+    """A table of 50,000 x 1,000 booleans, computed once."""
     import numpy as np
 
     table = np.zeros((50_000, 1_000), bool)
@@ -138,7 +138,7 @@ def numpy_array(real_json: str, file: str) -> Answer:
 
 
 def realdb_leaderboard(tables: str, file: str) -> Answer:
-    """The view `accuracy` over the file, its columns that Polars computes too."""
+    """The view `accuracy` over the file, with the columns that Polars also computes."""
     con = _views(tables, file)
     return _rows(
         con.execute("select model, correct_images, scored_images from accuracy order by model")
@@ -146,7 +146,7 @@ def realdb_leaderboard(tables: str, file: str) -> Answer:
 
 
 def realdb_store(_: str, store: str) -> Answer:
-    """The same of the models stored there."""
+    """The same for stored models."""
     from realdb.queries import catalog
     from realdb.store import prediction_sets
     from realdb.store.store import resolve
@@ -161,7 +161,7 @@ def realdb_store(_: str, store: str) -> Answer:
 
 
 def duckdb_two_columns(tables: str, file: str) -> Answer:
-    """The join that comes to mind."""
+    """The obvious join."""
     con = _tables(tables, file)
     return _rows(
         con.execute(
@@ -178,7 +178,7 @@ def duckdb_two_columns(tables: str, file: str) -> Answer:
 
 
 def duckdb_scan(tables: str, file: str) -> Answer:
-    """What no join can be faster than: read the three columns, and group by model."""
+    """A lower bound for any join: read the three columns, and group by model."""
     con = _tables(tables, file)
     con.execute("select model, count(*), sum(image_id), sum(label) from predictions group by model")
     return []
@@ -209,7 +209,7 @@ def pandas_leaderboard(tables: str, file: str) -> Answer:
 
 
 def numpy_leaderboard(tables: str, file: str) -> Answer:
-    """A table of 50,000 x 1,000 booleans, and the row groups of the file one by one."""
+    """A table of 50,000 x 1,000 booleans, for one row group of the file after another."""
     from collections import Counter
 
     import numpy as np
@@ -252,7 +252,7 @@ def realdb_top5(tables: str, file: str) -> Answer:
 
 
 def polars_top5(tables: str, file: str) -> Answer:
-    """It takes for granted that each image has all five."""
+    """Assume that each image has five choices."""
     import polars as pl
 
     known = pl.scan_parquet(f"{tables}/labels.parquet").select("image_id", "label")
@@ -270,7 +270,7 @@ def polars_top5(tables: str, file: str) -> Answer:
 
 
 def polars_top5_checked(tables: str, file: str) -> Answer:
-    """It looks whether each image has all five, as the view does."""
+    """Check that each image has five choices, like the view."""
     import polars as pl
 
     known = pl.scan_parquet(f"{tables}/labels.parquet").select("image_id", "label")
@@ -290,7 +290,7 @@ def polars_top5_checked(tables: str, file: str) -> Answer:
 
 
 def dense_nonzero_write(upstream: str, out: str) -> Answer:
-    """The votes of the dense tensor as a Parquet file."""
+    """Write the votes of the dense tensor as a Parquet file."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -336,7 +336,7 @@ def pandas_scores(tables: str) -> Answer:
 
 
 def _scores(votes: Any, images: Any) -> Any:
-    """The closed form of the scores, as pandas says it."""
+    """The closed form of the scores in pandas."""
     import numpy as np
     import pandas as pd
 
@@ -374,7 +374,7 @@ def _scores(votes: Any, images: Any) -> Any:
     return total.sort_values(pair)
 
 
-# What they share.
+# Common functions.
 
 
 def _real(real_json: str) -> dict[str, list[int]]:
@@ -383,7 +383,7 @@ def _real(real_json: str) -> dict[str, list[int]]:
 
 
 def _arrays(file: str) -> list[Any]:
-    """Return arrays that differ, so that no answer can be kept; the last is the file's."""
+    """Return different arrays, so no result can be cached. The last is the file's."""
     from . import data
 
     array = data.classes(Path(file))
@@ -391,7 +391,7 @@ def _arrays(file: str) -> list[Any]:
 
 
 def _set_as_realdb(con: Any) -> None:
-    """Give a connection the settings of realdb's own."""
+    """Apply realdb's settings to a connection."""
     from realdb.store.store import DISABLED_OPTIMIZERS
 
     con.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
@@ -436,7 +436,7 @@ def _rows(found: Any) -> Answer:
 
 
 def _digest(images: Any, labels: Any, scores: Any) -> Answer:
-    """Return how many scores there are, and two sums that any other order or score would change."""
+    """Return the number of scores, and two sums that detect another order or score."""
     weights = images.astype("int64") * 1_000 + labels
     return [len(scores), round(float(scores.sum()), 6), round(float((scores * weights).sum()), 0)]
 
@@ -445,7 +445,7 @@ _SECONDS: list[float] = []
 
 
 def _warm(run: Callable[[Any], Any], given: Sequence[Any]) -> Any:
-    """Return what `run` makes of the last given, and keep how long one takes but the first."""
+    """Return `run` of the last input; store the mean time of a call, without the first."""
     run(given[0])
     begun = time.perf_counter()
     for each in given[1:]:
@@ -455,7 +455,7 @@ def _warm(run: Callable[[Any], Any], given: Sequence[Any]) -> Any:
 
 
 def main() -> None:
-    """Run the contender that the command names."""
+    """Run the contender in the command line."""
     name, *arguments = sys.argv[1:]
     answer = globals()[name](*arguments)
     print(json.dumps({"answer": answer, "seconds": _SECONDS[-1] if _SECONDS else None}))

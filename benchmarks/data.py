@@ -1,11 +1,11 @@
-"""Make what the benchmarks read: predictions of many models, by a seed.
+"""Generate the data of the benchmarks: predictions of many models, with fixed seeds.
 
     python -m benchmarks.data FOLDER [MODELS]
 
-writes FOLDER/models/model_0000.parquet and so on, a model each, as the store keeps them, and all
-of them in FOLDER/all.parquet: 1,000 models are 50 million rows. They are a real model's predictions
-with noise, where the real files are found (REALDB_TEST_DATA, or a folder `shared` beside the
-checkout), else those of `realdb.ingest.synthetic`.
+writes FOLDER/models/model_0000.parquet and so on, one for each model, in the format of the store.
+FOLDER/all.parquet has all of them: 1,000 models are 50 million rows. The rows are a model's
+predictions with noise. The model is a real one in REALDB_TEST_DATA, or in a folder `shared` beside
+the checkout. Without these files it is one of `realdb.ingest.synthetic`.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ copy (
 
 
 def real_files() -> Path | None:
-    """Return the folder that holds the real `upstream/` and `predictions/`, or None."""
+    """Return the folder with the real `upstream/` and `predictions/`, or None."""
     folder = Path(os.environ.get("REALDB_TEST_DATA") or _CHECKOUT.parent / "shared")
     return folder if (folder / "upstream" / "real.json").is_file() else None
 
 
 def files(folder: Path) -> Path:
-    """Return the folder that holds `upstream/` and `predictions/`: the real one, else `folder`."""
+    """Return the folder with `upstream/` and `predictions/`: the real one, else `folder`."""
     real = real_files()
     if real is None:
         if not (folder / "predictions").is_dir():
             from realdb.ingest.synthetic import write_synthetic
 
-            # As many questions as upstream has, so that what is measured is as large.
+            # Generate about as many questions as upstream has.
             write_synthetic(folder / "upstream", rated_images=23_000, raters=85, golden_raters=78)
             (folder / "upstream" / "predictions").rename(folder / "predictions")
         real = folder
@@ -58,31 +58,31 @@ def files(folder: Path) -> Path:
 
 
 def predictions(files: Path) -> Path:
-    """Return the predictions that the benchmarks judge, a CSV in ImageNet-X's form."""
+    """Return the predictions for the benchmarks, a CSV in the format of ImageNet-X."""
     return sorted((files / "predictions").glob("*.csv"))[-1]
 
 
 def classes(path: Path) -> NDArray[np.int64]:
-    """Return the classes that such a CSV predicts, int64 (50000,), image 1 first."""
+    """Return the predicted classes in such a CSV, int64 (50000,), image 1 first."""
     with path.open(newline="", encoding="utf-8") as file:
-        rows = sorted(csv.reader(file))[:IMAGES]  # the header sorts behind ILSVRC2012_val_...
+        rows = sorted(csv.reader(file))[:IMAGES]  # the header sorts after ILSVRC2012_val_...
     import numpy as np
 
     return np.array([int(label) for _, label, *_ in rows])
 
 
 def choices(base: NDArray[np.int64], model: int, ranks: int = 1) -> dict[str, NDArray[Any]]:
-    """Return the rows of a made-up model, by image and rank: `base` with noise.
+    """Return the rows of a generated model, by image and rank: `base` with noise.
 
-    The noise is the model's own, whatever others are made: up to half of its first choices are
-    replaced by a class at random, and most of those replaced have one of the later ranks.
+    The noise depends only on the number of the model. Up to half of its first choices are replaced
+    by a random class. Most of the replaced classes get one of the later ranks.
     """
     import numpy as np
 
     rng = np.random.default_rng([0, model])
     is_noise = rng.random(IMAGES) < rng.uniform(0, 0.5)
     first = np.where(is_noise, rng.integers(0, CLASSES, IMAGES), base)
-    # Up to five steps of less than a fifth of the classes never meet.
+    # Up to five steps of less than a fifth of the classes do not repeat a class.
     step = rng.integers(1, CLASSES // 5, IMAGES)
     rank = np.arange(ranks)
     labels = (first[:, None] + step[:, None] * rank) % CLASSES
@@ -99,7 +99,7 @@ def choices(base: NDArray[np.int64], model: int, ranks: int = 1) -> dict[str, ND
 
 
 def write_models(folder: Path, like: Path, models: int, ranks: int = 1) -> None:
-    """Write Parquet files into `folder`, unless they are there: a model each, noise on `like`."""
+    """Write a Parquet file for each model, if it does not exist: `like` with noise."""
     import duckdb
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def write_models(folder: Path, like: Path, models: int, ranks: int = 1) -> None:
 
 
 def write_one(path: Path, folder: Path, models: int) -> None:
-    """Write the rows of the first `models` files of `folder` into one, unless it is there."""
+    """Write the rows of the first `models` files of `folder` to one, if it does not exist."""
     import duckdb
 
     if not path.exists():
@@ -128,7 +128,7 @@ def write_one(path: Path, folder: Path, models: int) -> None:
 
 
 def write_parquet(path: Path, like: Path) -> None:
-    """Write the predictions in the CSV `like` as they are."""
+    """Write the predictions in the CSV `like` as Parquet."""
     import duckdb
 
     if not path.exists():
@@ -136,7 +136,7 @@ def write_parquet(path: Path, like: Path) -> None:
 
 
 def write_logits(path: Path, like: Path) -> None:
-    """Write 200 MB of noise, float32 (50000, 1000), that score as the CSV `like` does."""
+    """Write 200 MB of noise, float32 (50000, 1000), with the first choices of the CSV `like`."""
     import numpy as np
 
     if not path.exists():
@@ -146,7 +146,7 @@ def write_logits(path: Path, like: Path) -> None:
 
 
 def main() -> None:
-    """Write the folder that the command names."""
+    """Write the folder in the command line."""
     folder, models = Path(sys.argv[1]), int((*sys.argv, "1000")[2])
     write_models(folder / "models", predictions(files(folder)), models)
     write_one(folder / "all.parquet", folder / "models", models)

@@ -1,9 +1,9 @@
-"""The export formats: one module each, one line each in the registry below.
+"""The registry of export formats. Each format has an entry below, and a module.
 
-A writer is handed an Export, writes the file or folder at its path, and returns how many rows it
-wrote. Everything else is done once, for all of them: what is asked for, where it may stand, that it
-stands there whole or not at all (see place.py and realdb.api.export). To add a format, write its
-module and its line here; a test asks for what it writes to be read back.
+The writer of a module receives an Export, writes the file or folder at its path, and returns the
+number of rows. realdb.api.export and place.py do the rest for all formats: the query, the checks of
+the target, and the atomic write. To add a format, write a module and add an entry here. A test
+reads back the output of each format.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
     from ..schema.header import Header
 
-# What files are called that no format here writes.
+# The suffixes of other file formats.
 _OTHER_FILES = (
     *(".jsonld", ".txt", ".md", ".html", ".xml", ".yaml", ".yml", ".sql", ".xls", ".xlsx", ".ods"),
     *(".npy", ".npz", ".pt", ".pth", ".pkl", ".h5", ".hdf5", ".mat", ".avro", ".orc", ".tfrecord"),
     *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z"),
 )
-# The table, on an Export's connection, of the rows that are asked for.
+# The table with the rows to export, on the connection of an Export.
 EXPORTED = "exported"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What a writer is handed.
+    """The input of a writer.
 
-    con: every table and view that the store allows; `predictions` shows the stored models
-    name: what was asked for, where that is a table, view or subset; else `rows`
-    rows: the rows asked for, by key where they have one; None where the whole store is. They are
-        also the table `exported` on `con`, which for a format of images is always there, with a
+    con: a connection with all tables and views of the store; `predictions` shows the stored models
+    name: the name of the table, view or subset; `rows` for a query
+    rows: the rows to export, ordered by key if there is one; None for the whole store. They are
+        also the table `exported` on `con`. For a format of images this table always exists, with a
         column image_id
-    about: what the table or view asked for says of itself; None for a query
-    path: where to write; nothing stands there yet
-    target: where it will stand; None for standard output
-    install: creates, on a connection, the views that tables of these names allow, with comments
+    about: the header of the table or view; None for a query
+    path: the path to write, where nothing exists yet
+    target: the final path; None for standard output
+    install: creates the views for tables of these names on a connection, with comments
     stored: the files of the models that `predictions` shows
-    notice: what a file should say of itself where its format has room: the version of realdb, the
-        store's build and the checksums of its sources, what was asked for, licence and paper
-    options: what the user gave of the format's options
+    notice: metadata for the file, if its format supports any: the version of realdb, the store's
+        build, the checksums of its sources, the query, the licence and the paper
+    options: the format's options that the user has set
     """
 
     con: duckdb.DuckDBPyConnection
@@ -63,30 +63,30 @@ class Export:
 
     @property
     def asked(self) -> duckdb.DuckDBPyRelation:
-        """The rows, for a format that always has them."""
+        """The rows, for a format that always has rows."""
         assert self.rows is not None
         return self.rows
 
     def meaning(self, column: str) -> str | None:
-        """Return what a column's header line says; None where there is none."""
+        """Return the description of a column; None if there is none."""
         return self.about.columns.get(column) if self.about else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportFormat:
-    """A way to write.
+    """An export format.
 
-    takes: rows, where WHAT is a table, view, subset or SELECT; images, where WHAT is the format's
-        own name, which stands for all images, or with --format anything with a column image_id;
-        store, where WHAT is the format's own name
-    what: the WHAT, where several formats share one, which are called `WHAT-FORMAT`; OUT's suffix or
-        --format FORMAT tells which of them
-    suffixes: what its files are called, the first by default; none for a folder. Where WHAT is no
-        format of its own, OUT's suffix so tells the format
-    reads: the tables and views that it asks for beyond what is asked for
-    options: what it takes beside where, columns, threshold and force
-    has_threshold: it holds labels, and so may hold those of another operating point
-    counts: what its writer counts
+    takes: rows, if WHAT is a table, view, subset or SELECT. images, if WHAT is the name of the
+        format, which stands for all images, or with --format any rows with a column image_id.
+        store, if WHAT is the name of the format
+    what: the WHAT of several formats with the names `WHAT-FORMAT`. OUT's suffix or --format FORMAT
+        selects one
+    suffixes: the suffixes of its files, the default first; empty for a folder. OUT's suffix selects
+        the format of rows
+    reads: the tables and views that it reads in addition to WHAT
+    options: its options in addition to where, columns, threshold and force
+    has_threshold: it contains labels, which may be those of another operating point
+    counts: the things that its writer counts, in the plural
     """
 
     summary: str
@@ -103,7 +103,7 @@ class ExportFormat:
 
     @property
     def write(self) -> Callable[[Export], int]:
-        """The writer; its module is imported when it is first asked for."""
+        """The writer. Its module is imported at the first use."""
         writer: Callable[[Export], int] = importlib.import_module(
             f".{self.module}", __package__
         ).write
@@ -111,7 +111,7 @@ class ExportFormat:
 
     @property
     def count(self) -> Callable[[Path], int] | None:
-        """What reads a finished file and counts once more; None where the module has none."""
+        """The function that counts the rows of a finished file; None if the module has none."""
         counter: Callable[[Path], int] | None = getattr(
             importlib.import_module(f".{self.module}", __package__), "count", None
         )
@@ -119,49 +119,49 @@ class ExportFormat:
 
 
 EXPORT_FORMATS: dict[str, ExportFormat] = {
-    # Tables for anything.
+    # General table formats.
     "parquet": ExportFormat(
-        summary="Parquet, zstd; with --partition-by a folder of them",
+        summary="Parquet with zstd compression; with --partition-by a folder of files",
         module="parquet",
         suffixes=(".parquet", ".pq"),
         options=("partition_by",),
     ),
     "csv": ExportFormat(
-        summary="text, comma-separated, with a header line; NULL is an empty cell",
+        summary="comma-separated text with a header line; NULL is an empty cell",
         module="csv",
         suffixes=(".csv",),
         is_text=True,
     ),
     "tsv": ExportFormat(
-        summary="text, tab-separated, with a header line; NULL is an empty cell",
+        summary="tab-separated text with a header line; NULL is an empty cell",
         module="tsv",
         suffixes=(".tsv", ".tab"),
         is_text=True,
     ),
     "json": ExportFormat(
-        summary="JSON, one array with an object a row",
+        summary="JSON, one array with an object for each row",
         module="json",
         suffixes=(".json",),
         is_text=True,
     ),
     "jsonl": ExportFormat(
-        summary="JSON, an object a line",
+        summary="JSON Lines, an object in each line",
         module="jsonl",
         suffixes=(".jsonl", ".ndjson"),
         is_text=True,
     ),
     "arrow": ExportFormat(
-        summary="Arrow IPC: a file, or on standard output and as .arrows a stream",
+        summary="Arrow IPC: a file; a stream on standard output and as .arrows",
         module="arrow",
         suffixes=(".arrow", ".feather", ".ipc", ".arrows"),
     ),
     "sqlite": ExportFormat(
-        summary="SQLite database, ready for Datasette",
+        summary="SQLite database, for Datasette and others",
         module="sqlite",
         suffixes=(".sqlite", ".sqlite3", ".db"),
     ),
     "duckdb": ExportFormat(
-        summary="DuckDB database that clients from 1.0 on read, with comments",
+        summary="DuckDB database with comments, for clients from 1.0 on",
         module="database",
         suffixes=(".duckdb", ".db"),
     ),
@@ -175,14 +175,14 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         has_threshold=False,
     ),
     "store-sqlite": ExportFormat(
-        summary="SQLite database of all tables and stored models, with keys, ready for Datasette",
+        summary="SQLite database of all tables and stored models, with keys, for Datasette",
         module="store_sqlite",
         suffixes=(".sqlite", ".sqlite3", ".db"),
         takes="store",
         what="store",
         has_threshold=False,
     ),
-    # What upstream ships.
+    # The upstream files.
     "real-json": ExportFormat(
         summary="real.json: a list of 50,000 lists of labels",
         module="real_json",
@@ -230,7 +230,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     ),
     # For training and evaluation.
     "soft-labels": ExportFormat(
-        summary="images x classes by score or by share of the votes: OUT is .npz or .parquet",
+        summary="images x classes, by score or by share of the votes, as .npz or .parquet",
         module="soft_labels",
         suffixes=(".npz", ".parquet"),
         takes="images",
@@ -240,7 +240,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         counts="images",
     ),
     "imagefolder": ExportFormat(
-        summary="a tree of links to the images, or copies, in a folder for each class",
+        summary="links to the images, or copies, in a folder for each class",
         module="imagefolder",
         takes="images",
         reads=("images", "labels", "classes"),
@@ -249,7 +249,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         counts="files",
     ),
     "file-list": ExportFormat(
-        summary="text: an image's name, a tab, its labels",
+        summary="text with the name of an image, a tab, and its labels in each line",
         module="file_list",
         suffixes=(".txt", ".tsv", ".tab"),
         takes="images",
@@ -282,7 +282,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         counts="images",
     ),
     "crowdkit": ExportFormat(
-        summary="the votes as crowd-kit reads them, CSV: task, worker, label",
+        summary="the votes for crowd-kit, as CSV: task, worker, label",
         module="crowdkit",
         suffixes=(".csv",),
         takes="images",
@@ -292,7 +292,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         counts="votes",
     ),
     "cleanlab": ExportFormat(
-        summary="the votes as cleanlab.multiannotator takes them, Parquet: questions x raters",
+        summary="the votes for cleanlab.multiannotator, as Parquet: questions x raters",
         module="cleanlab",
         suffixes=(".parquet", ".pq"),
         takes="images",
@@ -304,7 +304,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
 
 
 def find(name: str) -> ExportFormat:
-    """Return the format called `name`; UsageError where there is none, with near names."""
+    """Return the format `name`; UsageError, with similar names, if there is none."""
     if name not in EXPORT_FORMATS:
         raise UsageError(
             f"there is no export format {name!r}",
@@ -316,43 +316,43 @@ def find(name: str) -> ExportFormat:
 
 
 def own_names() -> dict[str, ExportFormat]:
-    """Return what may be a WHAT and is no table: names of formats, or what several share."""
+    """Return each WHAT that is not a table, with its format or one of its formats."""
     return {
         form.what or name: form for name, form in EXPORT_FORMATS.items() if form.takes != "rows"
     }
 
 
 def known_suffixes() -> set[str]:
-    """Return the suffixes that say what a file is, whether a format here writes it or not."""
+    """Return all known suffixes: those of the formats here, and those of other file formats."""
     return {each for form in EXPORT_FORMATS.values() for each in form.suffixes} | {*_OTHER_FILES}
 
 
 def _may_be_called(form: ExportFormat, target: Path | None) -> bool:
-    """Say whether the suffix of `target` is one of the format, or says nothing."""
+    """Return whether the suffix of `target` is one of the format's, or unknown."""
     suffix = target.suffix.lower() if target is not None else ""
     return suffix in form.suffixes or suffix not in known_suffixes()
 
 
 def require_name(name: str, target: Path, *, is_folder: bool) -> None:
-    """Raise UsageError where the suffix of `target` is that of another format.
+    """Raise UsageError if the suffix of `target` is that of another format.
 
-    A folder may have no suffix of a file at all, but for those of its format: so Spark and others
-    call a folder of Parquet files.
+    A folder may have a suffix of its own format, because Spark and others name folders of Parquet
+    files in this way. Other suffixes of files are refused.
     """
     form, suffix = find(name), target.suffix.lower()
     if _may_be_called(form, target):
         return
     if is_folder:
         raise UsageError(
-            f"{name} writes a folder, and {target} is the name of a file",
+            f"{name} writes a folder, but {target} has the suffix of a file",
             file=target,
             value=suffix,
             parameter="out",
-            remedy=f"Name the folder, such as {target.stem}",
+            remedy=f"Use the name of a folder, such as {target.stem}",
         )
-    stem = target.stem  # of x.csv.gz it has the right suffix
+    stem = target.stem  # the stem of x.csv.gz has the right suffix
     better = stem if Path(stem).suffix.lower() in form.suffixes else f"{stem}{form.suffixes[0]}"
-    # What is written without `format`.
+    # The formats that are possible without `format`.
     others = [
         key
         for key in _fitting(target)
@@ -360,30 +360,31 @@ def require_name(name: str, target: Path, *, is_folder: bool) -> None:
         and (EXPORT_FORMATS[key].takes, EXPORT_FORMATS[key].what) == (form.takes, form.what)
     ]
     raise UsageError(
-        f"{target} would be written as {name}, which its name does not say",
+        f"the suffix of {target} is not one of the format {name}",
         file=target,
         value=suffix,
         parameter="out",
-        remedy=f"Name it {better} ({name} files end in {' or '.join(form.suffixes)})"
-        + (f", or leave out `format` to write {others[0]}" if len(others) == 1 else ""),
+        remedy=f"Use {better} ({name} files end in {' or '.join(form.suffixes)})"
+        + (f", or omit `format` to write {others[0]}" if len(others) == 1 else ""),
     )
 
 
 def is_whole(what: str) -> bool:
-    """Say whether WHAT names a format that needs no table: a whole-store export."""
+    """Return whether WHAT is the name of a format, which needs no table."""
     return what in own_names()
 
 
 def require_distinct(columns: Sequence[str]) -> None:
-    """Raise QueryError where two columns have one name: a file would lose one of them.
+    """Raise QueryError if two columns have the same name: a file would lose one of them.
 
-    To a database A and a are one name.
+    The names A and a are the same in a database.
     """
     names = [column.lower() for column in columns]
     repeated = sorted({column for column in columns if names.count(column.lower()) > 1})
     if repeated:
         raise QueryError(
-            f"a file cannot hold columns of the same name ({', '.join(repeated)})",
+            f"several columns have the same name ({', '.join(repeated)}), which files do not "
+            "support",
             column=repeated[0],
             count=len(repeated),
             remedy="Rename one of them with AS",
@@ -393,20 +394,20 @@ def require_distinct(columns: Sequence[str]) -> None:
 def choose(
     what: str, target: Path | None, name: str | None, *, is_partitioned: bool = False
 ) -> str:
-    """Return the format to write: the one named, else that of WHAT or of the target's suffix.
+    """Return the format to write: `name`, else the format of WHAT or of the target's suffix.
 
-    Standard output is csv by default, and a folder of partitions Parquet. Raises UsageError, naming
-    the choices, where the format is none or several, and where WHAT and format do not fit.
+    The default is csv for standard output, and Parquet for a folder of partitions. Raises
+    UsageError, with the choices, if the format is unknown or ambiguous, or does not fit WHAT.
     """
     own = own_names().get(what)
     if own is not None and own.what is None:
         if name in (None, what):
             return what
         raise UsageError(
-            f"{what} is a format itself",
+            f"{what} is a format itself, so `format` cannot be used",
             parameter="format",
             value=name,
-            remedy=f'Leave out `format="{name}"`',
+            remedy=f'Omit `format="{name}"`',
         )
     if own is not None:
         return _choose_form(what, target, name)
@@ -414,7 +415,7 @@ def choose(
         form = find(name)
         if form.takes == "store":
             raise UsageError(
-                f"{name} holds the whole store and takes no table",
+                f"the format {name} contains the whole store, not a single table",
                 parameter="format",
                 value=name,
                 remedy=f"Use: realdb export {form.what or name} OUT",
@@ -432,7 +433,7 @@ def choose(
 
 
 def _choose_form(what: str, target: Path | None, name: str | None) -> str:
-    """Return which of the formats that share the name WHAT is to be written."""
+    """Return the format to write, of several with the same WHAT."""
     forms = [key for key, form in EXPORT_FORMATS.items() if form.what == what]
     if name is not None:
         fitting = [key for key in forms if name in (key, key.removeprefix(f"{what}-"))]
@@ -444,39 +445,39 @@ def _choose_form(what: str, target: Path | None, name: str | None) -> str:
     if name is None:
         raise _unknown_format(target, choices)
     raise UsageError(
-        f"{what} is not written as {name}",
+        f"{what} cannot be written as {name}",
         parameter="format",
         value=name,
-        remedy=f"Name one of: {', '.join(choices)}",
+        remedy=f"Use one of: {', '.join(choices)}",
     )
 
 
 def _fitting(target: Path | None) -> list[str]:
-    """Return the formats that the suffix of `target` may mean."""
+    """Return the formats with the suffix of `target`."""
     suffix = target.suffix.lower() if target is not None else ""
     return [key for key, form in EXPORT_FORMATS.items() if suffix and suffix in form.suffixes]
 
 
 def _unknown_format(target: Path | None, choices: Mapping[str, str]) -> UsageError:
-    """Return the error that the name of `target` does not tell the format.
+    """Return the error for a `target` whose suffix does not determine the format.
 
-    `choices` maps what `format` may be to the key of the format.
+    `choices` maps the possible values of `format` to the keys of the formats.
     """
     forms = {name: find(key) for name, key in choices.items()}
     possible = [name for name, form in forms.items() if _may_be_called(form, target)]
     if target is not None and not possible:
         suffixes = sorted({form.suffixes[0] for form in forms.values() if form.suffixes})
         return UsageError(
-            f"no format that can be written here is called {target.suffix}",
+            f"the suffix {target.suffix} is not supported here",
             file=target,
             value=target.suffix.lower(),
             parameter="out",
-            remedy=f"Name a file with one of the suffixes {', '.join(suffixes)}",
+            remedy=f"Use one of the suffixes {', '.join(suffixes)}",
         )
     where = "standard output" if target is None else str(target)
     return UsageError(
-        f"the format of {where} is not known from its name",
+        f"the format of {where} cannot be detected from its suffix",
         file=where,
         parameter="format",
-        remedy=f"Name it with `format`: {', '.join(possible)}",
+        remedy=f"Set `format` to one of: {', '.join(possible)}",
     )

@@ -1,1 +1,1 @@
-"""Numerical methods that SQL cannot say simply: vote aggregation and agreement."""
+"""Numerical methods that are not simple in SQL: vote aggregation and agreement."""

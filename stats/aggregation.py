@@ -1,18 +1,18 @@
-"""Other ways to make labels of the same votes: shares, weights, Dawid & Skene, one coin.
+"""Other methods to aggregate the votes: shares, weights, Dawid & Skene, one coin.
 
-What raters are asked about is an item, what it truly is a class. Items, raters, answers and classes
-are numbers from 0. With the votes of the database an item is a question, (image, label); the
-answers are no, maybe, yes; the classes are invalid and valid; and a question's score is what a
-method gives for class 1: `posterior[:, 1]`.
+Raters answer questions about items, and an item has a true class. Items, raters, answers and
+classes are numbers from 0. In the database an item is a question, (image, label). The answers are
+no, maybe, yes, and the classes are invalid and valid. A question's score is the probability of
+class 1: `posterior[:, 1]`.
 
     main = read_round(con, "main")
     fit = dawid_skene(main.votes)
     main.image_id, main.label, fit.posterior[:, 1]
 
-Nothing here draws random numbers: the same votes give the same result.
+The methods use no random numbers: the same votes give the same result.
 
-Two items whose raters and answers are the same get the same posterior, whatever the model. The
-924,810 real votes on 184,962 questions make 99,219 such patterns, and EM runs on those.
+Two items with the same raters and answers have the same posterior in every model. The 924,810 real
+votes on 184,962 questions have 99,219 such patterns. EM runs on the patterns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,17 +37,17 @@ ANSWERS = ("no", "maybe", "yes")
 # The soft label of each answer, (answers, classes): a 'maybe' is half a yes and half a no.
 VALIDITY: _Floats = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
 VALIDITY.flags.writeable = False
-# A count below this is raised to it, so that no vote is impossible; crowd-kit does the same.
+# The minimum of a count. It keeps every vote possible, as in crowd-kit.
 _LEAST = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VoteArrays:
-    """VoteArrays, one a place in `item`, `rater` and `answer`, int (votes,) each, in any order.
+    """Votes as three arrays `item`, `rater` and `answer`, int (votes,) each, in any order.
 
-    There are `items` items, `raters` raters and `answers` answers; a rater may have answered an
-    item not at all, once, or several times, and an item may have no vote.
-    Raises DataError where the three arrays are no lists of such numbers.
+    `items`, `raters` and `answers` are the numbers of items, raters and answers. A rater may have
+    any number of votes on an item, and an item may have no vote. Raises DataError if the arrays
+    have another shape or type, or a number is out of range.
     """
 
     item: _Ints
@@ -62,16 +62,16 @@ class VoteArrays:
             values = np.asarray(getattr(self, name))
             if values.ndim != 1 or values.dtype.kind not in "iu" or len(values) != len(self.item):
                 raise DataError(
-                    f"`{name}` is {values.dtype} of shape {values.shape}; item, rater and answer "
-                    "must be lists of integers, equally long",
+                    f"`{name}` has type {values.dtype} and shape {values.shape}. item, rater and "
+                    "answer must be lists of integers of the same length",
                     parameter=name,
                     value=values.shape,
                 )
             outside = np.flatnonzero((values < 0) | (values >= count))
             if len(outside):
                 raise DataError(
-                    f"`{name}` is {values[outside[0]]} in vote {outside[0]}, counted from 0; there "
-                    f"are {count:,}, from 0 to {count - 1:,} ({len(outside):,} such votes)",
+                    f"`{name}` has {counted(len(outside), 'value')} outside 0 to {count - 1:,} "
+                    f"(first: {values[outside[0]]} in vote {outside[0]}; votes count from 0)",
                     row=int(outside[0]),
                     value=values[outside[0]],
                     count=len(outside),
@@ -81,26 +81,26 @@ class VoteArrays:
 
     @cached_property
     def patterns(self) -> Patterns:
-        """The distinct sets of (rater, answer) that items have; found once, then kept."""
+        """The distinct sets of (rater, answer) of items. Computed once and cached."""
         return _patterns(self)
 
     def binary(self, maybe: Literal["drop", "no", "yes"]) -> VoteArrays:
-        """Return votes of the two answers no and yes, made of no, maybe and yes.
+        """Return the votes with only two answers, no and yes.
 
-        A 'maybe' is left out, or counts as a no, or as a yes. Items and raters keep their numbers.
+        `maybe` is drop (leave these votes out), no or yes. Items and raters keep their numbers.
         """
         if self.answers != len(ANSWERS):
             raise UsageError(
-                f"these votes have {self.answers} answers, and binary() takes no, maybe and yes",
+                f"binary() needs votes with the answers no, maybe and yes, but these have "
+                f"{counted(self.answers, 'answer')}",
                 count=self.answers,
                 parameter="votes",
             )
         if maybe not in ("drop", "no", "yes"):
             raise UsageError(
-                f"`maybe` is {maybe!r}",
+                f"`maybe` is {maybe!r}. It must be one of drop, no, yes",
                 value=maybe,
                 parameter="maybe",
-                remedy="It is one of drop, no, yes",
             )
         kept = self.answer != 1 if maybe == "drop" else np.ones(len(self.answer), np.bool_)
         yes = self.answer >= (1 if maybe == "yes" else 2)
@@ -116,13 +116,12 @@ class VoteArrays:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Patterns:
-    """The distinct votes on an item, and which items have them.
+    """The distinct sets of votes on an item, called patterns, and the pattern of each item.
 
-    A code is rater * answers + answer. `code`, int (most votes on an item, patterns), holds a
-    pattern's codes in a column, ascending, filled up with raters * answers, which means no vote;
-    `of_item`, int (items,), is the pattern of each item.
-    `by_code`, int (codes in all patterns,), lists the patterns once more, code by code: those that
-    hold `used[i]` begin at `start[i]`.
+    A code is rater * answers + answer. A column of `code`, int (most votes on an item, patterns),
+    has the codes of a pattern in ascending order, padded with raters * answers, which means no
+    vote. `of_item`, int (items,), is the pattern of each item. `by_code`, int (codes in all
+    patterns,), lists patterns by code: the patterns with the code `used[i]` begin at `start[i]`.
     """
 
     code: _Ints
@@ -134,9 +133,10 @@ class Patterns:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Round:
-    """The votes of one round, and what its items and raters are in the database.
+    """The votes of one round, with the ids of its items and raters in the database.
 
-    `image_id` and `label`, int (items,), ascend; so does `rater_id`, int (raters,).
+    `image_id` and `label`, int (items,), are in ascending order, and so is `rater_id`, int
+    (raters,).
     """
 
     votes: VoteArrays
@@ -145,9 +145,9 @@ class Round:
     rater_id: _Ints
 
     def truth(self, image_id: npt.ArrayLike, label: npt.ArrayLike, valid: npt.ArrayLike) -> _Ints:
-        """Return the known class of each item, int (items,): 1 valid, 0 invalid, -1 not known.
+        """Return the known class of each item, int (items,): 1 valid, 0 invalid, -1 unknown.
 
-        The arguments are the known questions, (n,) each. Raises DataError where one of them is no
+        The arguments are the known questions, (n,) each. Raises DataError if one of them is not an
         item.
         """
         image, asked = np.asarray(image_id), np.asarray(label)
@@ -156,8 +156,8 @@ class Round:
         absent = np.flatnonzero((self.image_id[place] != image) | (self.label[place] != asked))
         if len(absent):
             raise DataError(
-                f"image {image[absent[0]]}, label {asked[absent[0]]} has no votes in this round "
-                f"({len(absent):,} such questions)",
+                f"{counted(len(absent), 'question')} without votes in this round (first: image "
+                f"{image[absent[0]]}, label {asked[absent[0]]})",
                 row=int(absent[0]),
                 column="image_id",
                 value=image[absent[0]],
@@ -168,16 +168,16 @@ class Round:
         return truth
 
     def of_raters(self, rater_id: npt.ArrayLike, value: npt.ArrayLike) -> _Floats:
-        """Return the value of each rater here, (raters,), out of values of raters by id.
+        """Return the value of each rater of the round, (raters,), from values by rater id.
 
-        A rater who has none, or NaN, gets the mean of these values: the rule that the published
-        scores follow with the seven raters who answered no golden question.
-        Raises DataError where there is no value.
+        A rater without a value, or with NaN, gets the mean of the values. The published scores use
+        this rule for the seven raters who answered no golden question. Raises DataError if there
+        is no value.
         """
         values = np.asarray(value, np.float64)
         if np.isnan(values).all():
             raise DataError(
-                f"none of {values.size:,} raters has a value to weigh their votes by",
+                f"none of {counted(values.size, 'rater')} has a value for the weight of the votes",
                 count=values.size,
                 parameter="value",
             )
@@ -188,20 +188,20 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
-    """What EM found.
+    """The result of EM.
 
     posterior: (items, classes), P(class | the item's votes); rows sum to 1
     prior: (classes,), P(class)
-    confusion: (raters, classes, answers), P(answer | rater, class); a rater without votes has
-        equal probabilities
-    log_likelihood: (iterations,), nats: ln P(all votes, and the known truths) under the
-        probabilities that the posterior of that iteration was computed with
-    objective: (iterations,), what EM raises: the log-likelihood, and with smoothing the log
-        density, but for a constant, of the prior that the smoothing stands for. It never falls,
-        but for rounding
-    converged: the objective's last gain was at most `tolerance` nats a vote
+    confusion: (raters, classes, answers), P(answer | rater, class); equal probabilities for a rater
+        without votes
+    log_likelihood: (iterations,), nats: ln P(all votes and known classes) with the probabilities
+        that the posterior of the iteration was computed from
+    objective: (iterations,), the function that EM maximizes: the log-likelihood, plus the log
+        density (up to a constant) of the prior that the smoothing implies. It never decreases,
+        except by rounding
+    converged: the last gain of the objective was at most `tolerance` nats per vote
 
-    `prior` and `confusion` are estimated from `posterior`, once more after the last iteration.
+    `prior` and `confusion` are estimated from the final `posterior`.
     """
 
     posterior: _Floats
@@ -214,12 +214,12 @@ class Fit:
 
     @property
     def iterations(self) -> int:
-        """How many times the posterior was computed."""
+        """The number of times that the posterior was computed."""
         return len(self.objective)
 
 
 def read_round(con: duckdb.DuckDBPyConnection, name: str = "main") -> Round:
-    """Read one round of the table votes: main, golden or expert; answers are no, maybe, yes."""
+    """Read one round of the table votes: main, golden or expert. Answers are no, maybe, yes."""
     rows = con.execute(
         "select image_id, label, rater_id, cast(case answer when 'no' then 0 when 'maybe' then 1 "
         "else 2 end as tinyint) as answer from votes where round = $round",
@@ -255,11 +255,11 @@ def read_round(con: duckdb.DuckDBPyConnection, name: str = "main") -> Round:
 
 
 def majority_vote(votes: VoteArrays, *, soft_label: npt.ArrayLike = VALIDITY) -> _Floats:
-    """Return the share of its votes that each class has on each item, (items, classes).
+    """Return each class's share of the votes on each item, (items, classes).
 
-    `soft_label`, (answers, classes) with rows that sum to 1, says how far an answer speaks for each
-    class; by default a 'maybe' is half a yes. A share over one half is the majority's; one half is
-    a tie. Where an item has no vote the classes share equally.
+    `soft_label`, (answers, classes), has the shares of each answer in the classes; rows sum to 1.
+    By default a 'maybe' is half a yes. A share over one half is a majority; one half is a tie. The
+    shares of an item without votes are equal.
     """
     weight = np.ones(votes.raters)
     return _of_items(votes, _shares(votes, weight, _soft_label(votes, soft_label)))
@@ -268,15 +268,16 @@ def majority_vote(votes: VoteArrays, *, soft_label: npt.ArrayLike = VALIDITY) ->
 def weighted_vote(
     votes: VoteArrays, weight: npt.ArrayLike, *, soft_label: npt.ArrayLike = VALIDITY
 ) -> _Floats:
-    """Return what majority_vote does, each vote counted by its rater's weight, (raters,).
+    """Return majority_vote with the votes of each rater weighted by `weight`, (raters,).
 
     Weights are finite and not negative. With each rater's `agreement` with the majority's labels
-    this is crowd-kit's Wawa. Where an item's weights sum to 0 the classes share equally.
+    this is crowd-kit's Wawa. If the weights of an item sum to 0, its shares are equal.
     """
     values = np.asarray(weight, np.float64)
     if values.shape != (votes.raters,) or not (np.isfinite(values) & (values >= 0)).all():
         raise UsageError(
-            f"`weight` must be {votes.raters} numbers, finite and not negative",
+            f"`weight` must have {counted(votes.raters, 'finite number')}, one for each rater, and "
+            "no negative one",
             count=votes.raters,
             parameter="weight",
         )
@@ -288,9 +289,9 @@ def agreement(
 ) -> _Floats:
     """Return the share of each rater's votes that agree with the truth, (raters,).
 
-    `truth`, int (items,), is each item's class, -1 where it is not known: votes on such an item do
-    not count. A vote agrees as far as its soft label says: a 'maybe' by half, whatever the class.
-    NaN for a rater who has no vote that counts.
+    `truth`, int (items,), is each item's class, or -1 if unknown. Votes on unknown items do not
+    count. The agreement of a vote is its soft label for the true class: one half for a 'maybe'. A
+    rater without a counted vote has NaN.
     """
     soft = _soft_label(votes, soft_label)
     of_vote = _truth(votes, truth, soft.shape[1])[votes.item]
@@ -313,18 +314,16 @@ def dawid_skene(
 ) -> Fit:
     """Estimate the classes and each rater's P(answer | class) together, by EM.
 
-    The model: an item's class is drawn from the prior; by its class, the answers are
-    independent, each drawn with its rater's probabilities. EM begins with the shares of
-    majority_vote, so `soft_label`, (answers, classes), also says how many classes there are and
-    which is which: VALIDITY for two classes and three answers, np.eye(n) where the answers are the
-    classes.
+    The model: an item's class is drawn from the prior. For a known class the answers are
+    independent, and drawn with the rater's probabilities. EM begins with the shares of
+    majority_vote. So `soft_label`, (answers, classes), also determines the number and the order of
+    the classes: VALIDITY for two classes and three answers, np.eye(n) if answers are classes.
 
-    `truth`, int (items,), clamps the posterior of items whose class is known; -1: not known.
-    `smoothing` is added to every count of (rater, class, answer) before it is divided; the prior is
-    not smoothed. With 0 it is maximum likelihood; a count below 1e-10 of an answer that the rater
-    gives at all is raised to that, as in crowd-kit.
-    It ends when the objective gains at most `tolerance` nats a vote, or after `max_iterations`;
-    with a tolerance of -inf always after those.
+    `truth`, int (items,), fixes the posterior of items with a known class; -1 means unknown.
+    `smoothing` is added to every count of (rater, class, answer) before normalization. The prior is
+    not smoothed. A smoothing of 0 is maximum likelihood. Then counts below 1e-10 are raised to
+    1e-10 for answers that the rater uses, as in crowd-kit. EM ends when the objective gains at most
+    `tolerance` nats per vote, or after `max_iterations`. A tolerance of -inf runs all iterations.
 
     Source: Dawid & Skene, Maximum likelihood estimation of observer error-rates using the EM
     algorithm, Applied Statistics 28 (1979), 20-28: equations 2.3 to 2.5, begun with 3.1.
@@ -351,14 +350,15 @@ def one_coin(
     tolerance: float = 1e-9,
     max_iterations: int = 1000,
 ) -> Fit:
-    """Estimate the classes and one accuracy a rater together, by EM.
+    """Estimate the classes and one accuracy for each rater together, by EM.
 
-    A rater gives the item's class with a probability of their own, and each other class with an
-    equal part of the rest: `fit.confusion[:, 0, 0]` is the accuracy. The answers are the classes,
-    so a 'maybe' has to mean something first: `votes.binary(maybe="drop")` leaves it out, as if not
-    said. An item without votes gets the prior.
+    The accuracy of a rater, `fit.confusion[:, 0, 0]`, is the probability of answering with the
+    item's class. All other classes have equal probabilities. The answers are the classes, so a
+    'maybe' must be replaced first: `votes.binary(maybe="drop")` leaves it out. The posterior of an
+    item without votes is the prior.
 
-    `smoothing` is added to each rater's right and to their wrong votes; the rest as in dawid_skene.
+    `smoothing` is added to the right and to the wrong votes of each rater. The other arguments are
+    as in dawid_skene.
 
     Source: the one-coin model of Zhang, Chen, Zhou & Jordan, Spectral methods meet EM: a provably
     optimal algorithm for crowdsourcing, JMLR 17 (2016), 1-44.
@@ -392,18 +392,18 @@ def _em(
 ) -> Fit:
     """Run EM on the patterns of `votes`.
 
-    `update` makes P(answer | rater, class), (raters, classes, answers), of counts of that shape,
-    and gives the log density of the prior that its smoothing stands for.
+    `update` computes P(answer | rater, class), (raters, classes, answers), from counts of this
+    shape. It also returns the log density of the prior that its smoothing implies.
     """
     if not (np.isfinite(smoothing) and smoothing >= 0):
         raise UsageError(
-            f"`smoothing` is {smoothing}; it must be finite and not negative",
+            f"`smoothing` is {smoothing}. It must be finite and not negative",
             parameter="smoothing",
             value=smoothing,
         )
     if max_iterations < 1:
         raise UsageError(
-            f"`max_iterations` is {max_iterations}; it must be at least 1",
+            f"`max_iterations` is {max_iterations}. It must be at least 1",
             parameter="max_iterations",
             value=max_iterations,
         )
@@ -412,15 +412,15 @@ def _em(
     classes, codes = soft_label.shape[1], votes.raters * votes.answers
     known = _truth(votes, -np.ones(votes.items, np.intp) if truth is None else truth, classes)
     patterns = votes.patterns
-    # The counts if every item whose class is not known were of class 0; its patterns' weight then
-    # moves from there to the other classes, so that nothing needs to be summed for class 0.
+    # Begin with all items of unknown class in class 0, and then move weight to the other classes.
+    # So no sum over class 0 is needed.
     number = np.bincount(patterns.of_item[known < 0], minlength=patterns.code.shape[1])
     free = number.astype(np.float64)
     assumed = np.maximum(known, 0)
     base_items = np.bincount(assumed, minlength=classes).astype(np.float64)
     code = assumed[votes.item] * codes + votes.rater * votes.answers + votes.answer
     base = np.bincount(code, minlength=classes * codes).reshape(classes, codes).astype(np.float64)
-    # The large arrays in between, made once: new memory at every step costs more than the sums.
+    # Allocate the large intermediate array once: new memory at each step costs more than the sums.
     room = np.empty(patterns.code.shape)
 
     def estimate(posterior: _Floats) -> tuple[_Floats, _Floats, float]:
@@ -442,12 +442,12 @@ def _em(
     converged = False
     while not converged and len(objectives) < max_iterations:
         prior, confusion, log_density = estimate(posterior)
-        # A probability of 0 is that of an answer that no vote is: its logarithm is not asked for.
+        # An answer with probability 0 has no votes, so its logarithm is not needed.
         log_p = np.log(confusion, out=np.zeros(confusion.shape), where=confusion > 0)
         log_p = log_p.swapaxes(0, 1).reshape(classes, codes)
         posterior, log_ratio = _posterior(patterns, np.log(prior), log_p, room)
         likelihoods.append(
-            # Not a dot product: BLAS would share it among threads, and wait longer than it sums.
+            # Do not use a dot product: the threads of BLAS take longer than the sum.
             float((free * log_ratio).sum())
             + float((base * log_p).sum())
             + float((base_items * np.log(prior)).sum())
@@ -474,8 +474,8 @@ def _posterior(
 ) -> tuple[_Floats, _Floats]:
     """Return P(class | votes), (classes, patterns), and ln P(votes) - ln P(votes, class 0).
 
-    The latter is (patterns,). `log_p`, (classes, codes), is ln P(answer | rater, class); `room`, of
-    the shape of the patterns' codes, is written over.
+    The latter has shape (patterns,). `log_p`, (classes, codes), is ln P(answer | rater, class).
+    `room`, with the shape of the patterns' codes, is overwritten.
     """
     joint = np.zeros((len(log_prior), patterns.code.shape[1]))
     for k in range(1, len(log_prior)):
@@ -492,14 +492,14 @@ def _posterior(
 
 
 def _add_up(patterns: Patterns, table: _Floats, *, out: _Floats, room: _Floats) -> None:
-    """Write into `out`, (patterns,), the sum over a pattern's codes of the table, (codes,)."""
-    # With its default mode, take would make a copy of `room` first.
+    """Write the sums of `table`, (codes,), over each pattern's codes to `out`, (patterns,)."""
+    # The default mode of take would first copy `room`.
     np.append(table, 0.0).take(patterns.code, out=room, mode="clip")
     room.sum(axis=0, out=out)
 
 
 def _sum_by_code(patterns: Patterns, weight: _Floats, codes: int, room: _Floats) -> _Floats:
-    """Return, for each code, the sum of the weights, (patterns,), of the patterns that hold it."""
+    """Return for each code the sum of the weights, (patterns,), of the patterns with this code."""
     sums = np.zeros(codes)
     if len(patterns.used):
         held = room.ravel()[: len(patterns.by_code)]
@@ -523,7 +523,7 @@ def _shares(votes: VoteArrays, weight: _Floats, soft_label: _Floats) -> _Floats:
 
 
 def _of_items(votes: VoteArrays, of_patterns: _Floats) -> _Floats:
-    """Return what patterns have, (classes, patterns), for the items, (items, classes)."""
+    """Return values of patterns, (classes, patterns), as values of items, (items, classes)."""
     return np.ascontiguousarray(of_patterns.T[votes.patterns.of_item])
 
 
@@ -536,8 +536,8 @@ def _patterns(votes: VoteArrays) -> Patterns:
     item = votes.item[order]
     table = np.full((number.max(initial=0), votes.items), none, np.intp)
     table[np.arange(len(item)) - begin[item], item] = code[order]
-    # Number the columns row by row: two items are in one pattern if they were so far, and have
-    # this code too. The numbers stay below items * (none + 1).
+    # Number the patterns row by row. Two items have the same number if their codes are equal up to
+    # this row. The numbers are below items * (none + 1).
     of_item = np.zeros(votes.items, np.intp)
     for row in table:
         of_item = np.unique(of_item * (none + 1) + row, return_inverse=True)[1]
@@ -558,23 +558,23 @@ def _patterns(votes: VoteArrays) -> Patterns:
 
 
 def _soft_label(votes: VoteArrays, values: npt.ArrayLike) -> _Floats:
-    """Return `values` as (answers, classes); UsageError where it is not of such a shape."""
+    """Return `values` as (answers, classes); UsageError for another shape or invalid shares."""
     soft = np.asarray(values, np.float64)
     if soft.ndim != 2 or len(soft) != votes.answers or soft.shape[1] < 2:
         raise UsageError(
-            f"`soft_label` has the shape {soft.shape}, and these votes have {votes.answers} "
-            f"answers: it takes {votes.answers} rows, with a column for each class",
+            f"`soft_label` has shape {soft.shape}. It must have {counted(votes.answers, 'row')}, "
+            "one for each answer, and a column for each class",
             parameter="soft_label",
             value=soft.shape,
-            remedy=f"Use np.eye({votes.answers}) where the answers are the classes",
+            remedy=f"Use np.eye({votes.answers}) if the answers are the classes",
         )
     is_share = (soft >= 0).all(axis=1) & np.isclose(soft.sum(axis=1), 1)
     if not is_share.all():
         wrong = np.flatnonzero(~is_share)
         row = int(wrong[0])
         raise UsageError(
-            f"row {row} of `soft_label`, counted from 0, sums to {soft[row].sum():g}: an answer's "
-            "shares of the classes are not negative and sum to 1",
+            f"`soft_label` has {counted(len(wrong), 'row')} with negative shares or a sum other "
+            f"than 1 (first: row {row}, with the sum {soft[row].sum():g}; rows count from 0)",
             row=row,
             value=soft[row].tolist(),
             count=len(wrong),
@@ -584,20 +584,20 @@ def _soft_label(votes: VoteArrays, values: npt.ArrayLike) -> _Floats:
 
 
 def _truth(votes: VoteArrays, values: npt.ArrayLike, classes: int) -> _Ints:
-    """Return `values` as int (items,), -1 to classes - 1; UsageError where it is not."""
+    """Return `values` as int (items,), -1 to classes - 1; UsageError for other values."""
     truth = np.asarray(values)
     if truth.shape != (votes.items,) or truth.dtype.kind not in "iu":
         raise UsageError(
-            f"`truth` is {truth.dtype} of shape {truth.shape}: it takes an integer for each of the "
-            f"{votes.items:,} items, -1 where its class is not known",
+            f"`truth` has type {truth.dtype} and shape {truth.shape}. It must have "
+            f"{counted(votes.items, 'integer')}, one for each item, with -1 for an unknown class",
             parameter="truth",
             value=truth.shape,
         )
     outside = np.flatnonzero((truth < -1) | (truth >= classes))
     if len(outside):
         raise UsageError(
-            f"`truth` goes from {truth.min()} to {truth.max()}: a class is 0 to {classes - 1}, "
-            "or -1 where it is not known",
+            f"`truth` has values from {truth.min()} to {truth.max()}. Use 0 to {classes - 1}, or "
+            "-1 for an unknown class",
             row=int(outside[0]),
             value=truth[outside[0]],
             count=len(outside),
@@ -607,5 +607,5 @@ def _truth(votes: VoteArrays, values: npt.ArrayLike, classes: int) -> _Ints:
 
 
 def _key(image_id: npt.NDArray[np.integer], label: npt.NDArray[np.integer]) -> _Ints:
-    """Return one number for each question, which sorts as (image_id, label) does."""
+    """Return one number for each question, in the order of (image_id, label)."""
     return image_id.astype(np.intp) * 1000 + label

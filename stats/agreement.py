@@ -1,8 +1,8 @@
-"""How sure the agreement of the raters is: bootstrap intervals over images.
+"""Bootstrap intervals of the raters' agreement, over images.
 
-The estimates are the views `agreement` and `agreement_by_class`. Here the same coefficients are
-computed in NumPy for many samples of the images at once. The questions about an image stand or
-fall together, because they come from one picture; so images are drawn, not questions.
+The views `agreement` and `agreement_by_class` have the estimates. This module computes the same
+coefficients in NumPy for many samples of the images. It draws images and not questions, because the
+questions about one image are not independent.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ COEFFICIENTS = ("observed_agreement", "nominal_alpha", "ordinal_alpha", "fleiss_
 
 
 class QuestionVotes(NamedTuple):
-    """The votes of n questions, each of which belongs to one image and to one group.
+    """The votes of n questions. Each question belongs to one image and one group.
 
-    image, group: their places, from 0, among all images and all groups, (n,)
-    answers: how many votes each answer has, in the order of the answers, (n, answers)
+    image, group: the index of the image and of the group, from 0, (n,)
+    answers: the number of votes for each answer, in the order of the answers, (n, answers)
     """
 
     image: _Ints
@@ -38,8 +38,8 @@ class QuestionVotes(NamedTuple):
 def votes(con: duckdb.DuckDBPyConnection, by: str | None) -> QuestionVotes:
     """Read the view `vote_coincidences` of `con`.
 
-    The groups are those of the answers to `realdb.agreement`, in the order of their keys: all
-    questions in one if `by` is None, 'animal' (animals, then objects) or 'class'.
+    The groups are the rows of `realdb.agreement`, in the order of their keys. `by` is None (one
+    group), 'animal' (animals, then objects) or 'class'.
     """
     rows = con.execute(
         """
@@ -69,9 +69,9 @@ def votes(con: duckdb.DuckDBPyConnection, by: str | None) -> QuestionVotes:
 def coincidences(answers: _Ints) -> _Floats:
     """Return the coincidence matrix of each question, (n, answers, answers), from (n, answers).
 
-    Of two answers c and k they are n(c) n(k) / (m - 1) where c and k differ and
-    n(c) (n(c) - 1) / (m - 1) where they do not, m >= 2 being the question's votes: its ordered
-    pairs of votes, so weighted that each row of the matrix sums to n(c). See K. Krippendorff
+    The entry for two different answers c and k is n(c) n(k) / (m - 1), and on the diagonal
+    n(c) (n(c) - 1) / (m - 1). m >= 2 is the number of votes on the question. These are the ordered
+    pairs of votes, with weights that make each row of the matrix sum to n(c). See K. Krippendorff
     (2011), Computing Krippendorff's Alpha-Reliability.
     """
     pairs = answers[:, :, None] * answers[:, None, :]
@@ -83,9 +83,9 @@ def coincidences(answers: _Ints) -> _Floats:
 def coefficients(matrices: _Floats) -> _Floats:
     """Return the COEFFICIENTS, (4, ...), of summed coincidence matrices, (..., answers, answers).
 
-    The observed agreement, Krippendorff's nominal and ordinal alpha, and Fleiss' kappa; this last
-    only means anything where the questions have the same number of votes. What is not defined, as
-    where all votes are the same answer, is NaN.
+    These are the observed agreement, Krippendorff's nominal and ordinal alpha, and Fleiss' kappa.
+    Fleiss' kappa is meaningful only if all questions have the same number of votes. An undefined
+    coefficient is NaN, for example if all votes are the same answer.
     """
     counts = matrices.sum(axis=-1)
     total = counts.sum(axis=-1)
@@ -114,13 +114,13 @@ def coefficients(matrices: _Floats) -> _Floats:
 def resample(questions: QuestionVotes, *, replicates: int, seed: int) -> _Floats:
     """Return the COEFFICIENTS of bootstrap samples, (4, groups, replicates).
 
-    A replicate draws as many images as there are, with replacement; all groups are computed on the
-    same images. An image that is drawn twice counts twice (its weight; the weights of a replicate
-    are multinomial), one that is not drawn does not. The same seed gives the same samples, whatever
-    the groups are. A group without votes in a replicate has NaN there.
+    A replicate draws as many images as there are, with replacement. All groups use the same images.
+    The weight of an image is the number of times that it is drawn; the weights of a replicate are
+    multinomial. The same seed draws the same samples for all groupings. A group without votes in a
+    replicate has NaN.
     """
     images, groups = questions.image.max() + 1, questions.group.max() + 1
-    # Few ways to answer exist (21 with five votes), so a replicate is counted, not added up.
+    # There are few patterns of answers (21 with five votes), so count the patterns of a replicate.
     patterns, pattern = np.unique(questions.answers, axis=0, return_inverse=True)
     cell = questions.group * len(patterns) + pattern.reshape(-1)
     answers = patterns.shape[1]
@@ -140,9 +140,10 @@ def intervals(
 ) -> tuple[_Floats, _Floats]:
     """Return the lower and upper ends of the percentile intervals, (4, groups) each.
 
-    They are the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates in which the
+    These are the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates in which the
     coefficient is defined (B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap,
-    chapter 13); NaN for a group whose questions are about one image, which tells nothing of others.
+    chapter 13). A group with questions about only one image has NaN, because a single image has no
+    variation.
     """
     samples = resample(questions, replicates=replicates, seed=seed)
     pairs = np.unique(np.stack([questions.group, questions.image]), axis=1)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-# Two standard errors, more exactly: the 97.5 % quantile of the normal distribution.
+# The 97.5 % quantile of the normal distribution.
 _Z = 1.959963984540054
 
 
 def wilson(correct: int, total: int) -> tuple[float, float]:
     """Return the ends of Wilson's 95 % interval of the share `correct` / `total`, total > 0.
 
-    Each step is that of the view `accuracy`, so that both agree to the last bit. Source: E. B.
-    Wilson (1927), JASA 22, 209-212.
+    The steps are those of the view `accuracy`, so both agree to the last bit. Source: E. B. Wilson
+    (1927), JASA 22, 209-212.
     """
     n, z = float(total), _Z
     p = correct / n

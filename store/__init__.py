@@ -1,1 +1,1 @@
-"""The folder on disk: builds, files, and stored predictions."""
+"""The store on disk: builds, files, and stored predictions."""

@@ -1,4 +1,4 @@
-"""Make a build: fill its tables, check it, and make it the current one."""
+"""Create a build: fill its tables, check it, and make it the current one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RealdbWarning, StoreError
+from ..errors import RealdbWarning, StoreError, counted
 from ..schema import quoting
 from ..schema.tables import SCHEMA_VERSION, TABLES, comment_on, create_table, header_of
 from . import files
@@ -18,20 +18,20 @@ from .store import BEHIND, BUILD_ID, DATABASE, Store, new_connection, resolve, w
 if TYPE_CHECKING:
     import duckdb
 
-# What the comments of a build's realdb.duckdb say of `predictions` and of the views that read it.
+# Notes for the comments in realdb.duckdb on `predictions` and on the views that read it.
 NOTES = {
-    "predictions": "The table predictions is empty in this file: the stored models are in the "
-    "folder predictions of the store, one Parquet file for each. realdb export store OUT.duckdb "
-    "writes a database with them."
+    "predictions": "The table predictions is empty in this file. The stored models are in the "
+    "folder predictions of the store, in one Parquet file for each. realdb export store OUT.duckdb "
+    "writes a database with these models."
 }
 _LOCK_SECONDS = 600
 _KEPT_SECONDS = 24 * 3600
 
 
 class Build:
-    """A build in the making: `connection` writes to its realdb.duckdb, `folder` is its own.
+    """A new build. `connection` writes to realdb.duckdb in its `folder`.
 
-    With `parquet_only` there is no realdb.duckdb: the tables are filled in memory.
+    With `parquet_only` there is no realdb.duckdb, and the tables are filled in memory.
     """
 
     def __init__(self, root: Path, realdb_version: str, *, parquet_only: bool = False) -> None:
@@ -47,12 +47,12 @@ class Build:
         (self.folder / "tables").mkdir(parents=True)
         self.rows: dict[str, int] = {}
         self.connection = new_connection()
-        # Two threads keep the peak of memory where it is measured, however many cores there are.
+        # Two threads limit the peak memory, also on machines with many cores.
         self.connection.execute("set threads = 2")
         self.parquet_only = parquet_only
         if not parquet_only:
             path = quoting.literal(quoting.file_name(self.folder / DATABASE))
-            # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
+            # Clients older than DuckDB 2.0 cannot read the default storage version of 2.0.
             self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
             self.connection.execute("use build_file")
             create_table(self.connection, "predictions")
@@ -66,7 +66,7 @@ class Build:
     def table(self, table: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """Create a table for the caller to fill in the order of its key; then write its Parquet.
 
-        Raises StoreError where a key is there twice, or a row is not in the Parquet file.
+        Raises StoreError if a key is repeated, or a row is missing from the Parquet file.
         """
         con = self.connection
         create_table(con, table)
@@ -82,7 +82,8 @@ class Build:
         written = con.read_parquet(quoting.one_file(path)).count("*").fetchall()[0][0]
         if not rows == keys == written:
             raise StoreError(
-                f"the table {table} has {rows:,} rows, {keys:,} keys, {written:,} rows in Parquet",
+                f"the table {table} has {counted(rows, 'row')}, {counted(keys, 'distinct key')}, "
+                f"and {counted(written, 'row')} in its Parquet file. These must be equal",
                 value=table,
                 count=rows,
             )
@@ -91,14 +92,14 @@ class Build:
     def publish(
         self, install: Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
     ) -> Store:
-        """Make this the current build; `install` takes its tables' names and creates the views."""
+        """Make this the current build. `install` creates the views for a list of table names."""
         with self.table("build") as con:
             con.execute(
                 "insert into build values ($1, $2, $3, $4)",
                 [self.build_id, SCHEMA_VERSION, self.realdb_version, self.built_at],
             )
         if not self.parquet_only:
-            # One transaction: hundreds of COMMENT ONs, each with a commit of its own, take 0.1 s.
+            # Use one transaction: hundreds of separate COMMENT ON statements take 0.1 s.
             con.begin()
             install(con, (*self.tables, "predictions"))
             for table in (*self.tables, "predictions"):
@@ -113,7 +114,7 @@ class Build:
             "realdb_version": self.realdb_version,
             "built_at": self.built_at.isoformat() + "Z",
             "tables": {table: self.rows[table] for table in self.tables},
-            # By table; that of realdb.duckdb stands beside them.
+            # By table, and for realdb.duckdb.
             "checksums": {
                 path.name.removesuffix(".parquet"): files.checksum(path)
                 for path in sorted(hashed)
@@ -122,7 +123,7 @@ class Build:
         }
         text = json.dumps(with_checksum(manifest), indent=2) + "\n"
         (self.folder / "manifest.json").write_text(text, encoding="utf-8")
-        # Nothing changes them any more, by mistake neither.
+        # Read-only files prevent changes by mistake.
         for path in (self.folder / "tables").iterdir():
             path.chmod(0o444)
         files.sync_tree(self.folder)
@@ -136,7 +137,7 @@ class Build:
         return store
 
     def discard(self) -> None:
-        """Leave nothing of the build behind."""
+        """Remove all files of the build."""
         import shutil
 
         self.connection.close()
@@ -145,10 +146,10 @@ class Build:
 
 @contextlib.contextmanager
 def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) -> Iterator[Build]:
-    """Yield a build in the folder `root`; one that is not published leaves no trace.
+    """Yield a build in the folder `root`. Remove it afterwards if it was not published.
 
-    One build at a time is made in a store; a second waits for the first, and warns that it does.
-    Raises StoreError where the folder cannot be written or the wait is too long.
+    A store has one build in progress at a time. A second one warns, and waits for the first. Raises
+    StoreError if the folder cannot be written or the wait is too long.
     """
     import duckdb
     import filelock
@@ -167,9 +168,9 @@ def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) ->
         raise StoreError(
             f"another ingest has locked {root} for {_LOCK_SECONDS} seconds",
             file=root,
-            remedy="Try again when it has ended",
+            remedy="Try again after it has ended",
         ) from None
-    # A commit that cannot be written is an error of the transaction to DuckDB.
+    # DuckDB raises a TransactionException if a commit cannot be written.
     except (
         OSError,
         duckdb.IOException,
@@ -181,7 +182,7 @@ def new_build(root: Path, realdb_version: str, *, parquet_only: bool = False) ->
 
 
 def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
-    """Take the lock of the store, and say so where another process has it first."""
+    """Take the lock of the store. Warn if another process holds it."""
     import warnings
 
     import filelock
@@ -191,7 +192,7 @@ def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
         return lock.acquire(timeout=0)
     except filelock.Timeout:
         warnings.warn(
-            f"another realdb process is building the store in {root}; this one waits for it",
+            f"another realdb process is building the store in {root}. Waiting for it",
             RealdbWarning,
             stacklevel=6,
         )
@@ -199,13 +200,13 @@ def _lock(root: Path) -> contextlib.AbstractContextManager[object]:
 
 
 def repair(store: Store) -> None:
-    """Make realdb.duckdb that of the current build, where an ingest was killed before it did.
+    """Copy realdb.duckdb from the current build, if an ingest was killed before it did.
 
-    An ingest that is at work does so itself.
+    A running ingest does so itself.
     """
     import filelock
 
-    # A store that cannot be written is read all the same.
+    # A read-only store can still be read.
     with (
         contextlib.suppress(filelock.Timeout, OSError),
         filelock.FileLock(store.root / ".lock", timeout=0),
@@ -214,9 +215,9 @@ def repair(store: Store) -> None:
 
 
 def _copy_database(store: Store) -> None:
-    """Put the build's realdb.duckdb beside it, or remove that of an older build."""
+    """Copy the build's realdb.duckdb to the store's folder, or remove that of an older build."""
     made = store.folder / DATABASE
-    # On Windows another client may hold the old copy open; it is a convenience, not the truth.
+    # On Windows another client may have the old copy open. realdb itself does not need the copy.
     with contextlib.suppress(PermissionError):
         if made.exists():
             files.put(store.root / DATABASE, made)
@@ -226,9 +227,9 @@ def _copy_database(store: Store) -> None:
 
 
 def _sweep(root: Path, current: str) -> None:
-    """Remove the builds that were replaced more than a day ago; other folders are not ours.
+    """Remove the builds that were replaced more than a day ago. Keep all other folders.
 
-    A build was replaced when the next one wrote its manifest.
+    A build is replaced when the next one writes its manifest.
     """
     import shutil
     import time
@@ -237,7 +238,7 @@ def _sweep(root: Path, current: str) -> None:
     replaced_at = time.time()
     for folder in sorted(builds, key=_written_at, reverse=True):
         if folder.name != current and time.time() - replaced_at > _KEPT_SECONDS:
-            if os.name == "nt":  # which removes no file that nobody may write
+            if os.name == "nt":  # Windows does not remove read-only files
                 for path in folder.glob("tables/*"):
                     path.chmod(0o666)
             shutil.rmtree(folder, ignore_errors=True)
@@ -253,7 +254,7 @@ def _written_at(build: Path) -> float:
 
 
 def _sweep_partial(root: Path) -> None:
-    """Remove what a killed ingest left; the lock is held, so nobody is at work in it."""
+    """Remove the files of a killed ingest. The caller holds the lock, so no other ingest runs."""
     import shutil
 
     for folder in (root / "builds").glob("*.partial"):

@@ -1,4 +1,4 @@
-"""Files: checksums, and writing one aside before it takes its place."""
+"""Files: paths, checksums, and atomic writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import temporary
 
 
 def user_path(path: str | Path) -> Path:
-    """Return a path as the user means it: `~` in front is the home folder, also without a shell."""
+    """Return a path with a leading `~` expanded to the home folder."""
     return Path(os.path.expanduser(path))  # noqa: PTH111, Path.expanduser raises for ~.csv
 
 
@@ -36,27 +36,28 @@ def put(target: Path, content: bytes | Path) -> None:
 
 
 def exists(path: Path) -> DataError:
-    """Return the error for a file or folder that is in the way."""
+    """Return the error for an existing file or folder."""
     return DataError(
-        f"{path} exists already",
+        f"{path} already exists",
         file=path,
         parameter="force",
-        remedy="To replace it use `force=True`",
+        remedy="Use `force=True` to replace it",
     )
 
 
 def require_parquet(out: Path, *, force: bool) -> None:
-    """Refuse to write a Parquet file at `out` where one is, without `force`, or under a wrong name.
+    """Check that a Parquet file may be written to `out`.
 
-    Raises DataError where `out` is there, UsageError where its name is that of another format.
+    Raises DataError if `out` exists and `force` is not set, UsageError if its suffix is that of
+    another format.
     """
     if out.suffix.lower() not in ("", ".parquet", ".pq"):
         raise UsageError(
-            f"{out} is written as a Parquet file, which its name does not say",
+            f"{out} does not have the suffix of a Parquet file",
             file=out,
             value=out.suffix,
             parameter="out",
-            remedy=f"Name it {out.stem}.parquet",
+            remedy=f"Use {out.stem}.parquet",
         )
     if out.exists() and not force:
         raise exists(out)
@@ -66,12 +67,12 @@ def require_parquet(out: Path, *, force: bool) -> None:
 def replacing(target: Path, check: Callable[[], object] | None = None) -> Iterator[Path]:
     """Yield a path beside `target` for the caller to write; then move it to `target`.
 
-    The path has the name of `target`, in a temporary folder of its own: what a database writes
-    beside its file goes with it. `check` is called just before the move, and may raise.
+    The path has the name of `target`, in a temporary folder. Files that a database writes beside
+    its own are removed with this folder. `check` is called just before the move, and may raise.
 
-    A file takes the place of another in one step. A folder cannot: the old one is moved aside
-    first, and back if the new one cannot take its place. Where anything fails, what was at `target`
-    stays, and nothing is left beside it. What is in a folder is not synced: see sync_tree.
+    A file is replaced atomically. A folder cannot be: the old one is moved aside first, and moved
+    back if the move of the new one fails. If anything fails, `target` is unchanged, and the
+    temporary folder is removed. The content of a folder is not synced: see sync_tree.
     """
     with temporary.beside(target.parent) as folder:
         aside = folder / target.name
@@ -101,7 +102,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until `path` is on the disk. Windows can sync no folder and needs none for a rename."""
+    """Wait until `path` is on the disk. Windows cannot sync folders, and renames do not need it."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)

@@ -1,14 +1,14 @@
-"""The store of predictions: one Parquet file for each model, whatever build is current.
+"""The stored predictions: one Parquet file for each model, independent of builds.
 
 predictions/<model>.parquet           the model's rows of the table `predictions`, by image_id and
-                                      rank; the file's metadata says where they came from
-predictions/<model>.checksums.json    what that file is: its size, CRC-32 and SHA-256
-predictions/.lock                     held while something is put or removed
+                                      rank; the file's metadata has their source
+predictions/<model>.checksums.json    the file's size, CRC-32 and SHA-256
+predictions/.lock                     held while a model is stored or removed
 
-A file is written aside, compared with the rows it should hold, synced, and moved into place: a
-reader sees the old one or the new one, whole. Its checksums are there before it, and during a
-replacement they are those of both. A file is read only if it has one of its CRC-32s, which takes
-half the time of SHA-256. A build knows nothing of this folder, so a new ingest keeps the models.
+A file is written aside, compared with its rows, synced, and moved into place. So a reader sees
+either the old or the new file. The checksums are written before the file, and during a replacement
+they include those of both files. A file is read only if its CRC-32 matches, which takes half the
+time of SHA-256. Builds do not use this folder, so a new ingest keeps the models.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import DataError, RealdbWarning, StoreError, did_you_mean
+from ..errors import DataError, RealdbWarning, StoreError, counted, did_you_mean
 from ..schema import quoting
 from . import temporary
 from .files import put as put_file
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 # The table of the stored models: a header and a statement, as in schema/.
 MODELS = Path(__file__).parent / "models.sql"
-# What `show` calls the table of a connection's own predictions.
+# The name that `show` gives to the table of a connection's own predictions.
 ADDED = "added_predictions"
 _LOCK_SECONDS = 600
 _FOLDER = "predictions"
 _SUFFIX = ".checksums.json"
-# What Windows keeps for itself, whatever follows the first dot.
+# Reserved file names on Windows, with any suffix.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 _LONGEST = 150
 
@@ -48,11 +48,11 @@ _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 
 
 class _RemovedError(StoreError):
-    """A stored file is not there any more."""
+    """A stored file was removed."""
 
 
 class Checksums(NamedTuple):
-    """What a file is: its size in bytes, and its CRC-32 and SHA-256 in hexadecimal digits."""
+    """A file's size in bytes, and its CRC-32 and SHA-256 in hexadecimal digits."""
 
     bytes: int
     crc32: str
@@ -60,7 +60,7 @@ class Checksums(NamedTuple):
 
 
 class Put(NamedTuple):
-    """What became of a model's rows: `status` is added, unchanged or replaced."""
+    """The result of storing a model: `status` is added, unchanged or replaced."""
 
     model: str
     status: str
@@ -83,14 +83,14 @@ class _Rows(NamedTuple):
 
 
 def path(root: Path, model: str) -> Path:
-    """Return where the rows of `model` stand, or would stand.
+    """Return the path of the file of `model`, which need not exist.
 
     The file's name is the model's, percent-encoded. A name with capital letters, or a long one,
-    ends in a part of its SHA-256, so that `ViT` and `vit` are two files on every file system.
+    ends in a part of its SHA-256: `ViT` and `vit` are two files on every file system.
     """
     from urllib.parse import quote
 
-    # A ~ is left to what is appended here; a first dot would hide the file.
+    # The ~ separates the part of the SHA-256. A leading dot would hide the file.
     name = re.sub(r"^\.", "%2E", quote(model, safe="").replace("~", "%7E"))
     if _RESERVED.match(name):
         name = f"%{ord(name[0]):02X}{name[1:]}"
@@ -112,12 +112,12 @@ def put(
 ) -> list[Put]:
     """Store the rows of the table `predictions` of `con`, which must not be empty, by model.
 
-    `provenance` (file, sha256, bytes, format, realdb_version) goes into the metadata of each file.
-    Rows that are stored already change nothing. `where` names the rows in messages; `fresh` are
-    models that nothing may replace, because they have been put just before.
+    `provenance` (file, sha256, bytes, format, realdb_version) is written to the metadata of each
+    file. A model that is stored with the same rows is unchanged. `where` is the source of the rows
+    for messages. `fresh` are models that the same call stored before, and must not be replaced.
 
-    Raises DataError, and stores nothing, where a model is stored with other rows and `replace` is
-    not set; StoreError where the store cannot be written, or what is stored is damaged and
+    If a model is stored with other rows and `replace` is not set, raises DataError and stores
+    nothing. Raises StoreError if the store cannot be written, or if a stored file is damaged and
     `replace` is not set.
     """
     import duckdb
@@ -137,7 +137,7 @@ def put(
     done = []
     written: dict[Path, Checksums] = {}
     with _locked(root):
-        # Whatever fails before the last file is whole leaves none of them behind.
+        # If anything fails before the last file is complete, no file is stored.
         with contextlib.ExitStack() as moved:
             for rows in models:
                 target = path(root, rows.model)
@@ -162,7 +162,8 @@ def put(
                     ) from None
                 if not _holds(con, rows, aside):
                     raise StoreError(
-                        f"{target} does not hold the {rows.number:,} rows that realdb wrote to it",
+                        f"{target} does not have the {counted(rows.number, 'row')} that were "
+                        "written to it",
                         file=target,
                         count=rows.number,
                         remedy="Check the disk",
@@ -171,7 +172,7 @@ def put(
             for target, new in written.items():
                 _write_checksums(target, *_checksums_before(target), new)
         for target, new in written.items():
-            with contextlib.suppress(OSError):  # the file has one of the two in any case
+            with contextlib.suppress(OSError):  # the checksums of both files are valid too
                 _write_checksums(target, new)
     return done
 
@@ -187,10 +188,9 @@ def files(root: Path) -> list[Path]:
 
 
 def take(con: duckdb.DuckDBPyConnection, root: Path, model: str, name: str) -> None:
-    """Put the rows of a stored model into the table `predictions` of `con`, as those of `name`.
+    """Insert the rows of a stored model into the table `predictions` of `con`, as model `name`.
 
-    Raises DataError where the table has predictions of that name, StoreError where the file is
-    damaged.
+    Raises DataError if the table already has a model `name`, StoreError if the file is damaged.
     """
     file = path(root, model)
     require_whole([file])
@@ -199,11 +199,11 @@ def take(con: duckdb.DuckDBPyConnection, root: Path, model: str, name: str) -> N
     ).fetchall()
     if is_there:
         raise DataError(
-            f"the model {name!r} is named twice: as a stored model, and by a file",
+            f"the model {name!r} occurs twice: as a stored model, and in a file",
             column="model",
             value=name,
             parameter="model",
-            remedy='Leave one of them out; or name the file\'s model with `model="NAME"`',
+            remedy='Remove one of them; or rename the file\'s model with `model="NAME"`',
         )
     con.execute(
         """
@@ -221,7 +221,7 @@ def take(con: duckdb.DuckDBPyConnection, root: Path, model: str, name: str) -> N
 
 
 def is_same(con: duckdb.DuckDBPyConnection, root: Path, model: str) -> bool:
-    """Say whether the rows of `model` in the table `predictions` of `con` are those stored."""
+    """Return whether `predictions` of `con` has the same rows of `model` as the store."""
     file = path(root, model)
     require_whole([file])
     ((is_same,),) = con.execute(
@@ -240,7 +240,7 @@ def is_same(con: duckdb.DuckDBPyConnection, root: Path, model: str) -> bool:
 
 
 def near(root: Path, name: str) -> list[str]:
-    """Return the names of stored models that are like `name`."""
+    """Return the names of stored models that are similar to `name`."""
     import difflib
 
     known = {model.lower(): model for model in map(_model_of, files(root))}
@@ -248,33 +248,33 @@ def near(root: Path, name: str) -> list[str]:
 
 
 def names(root: Path) -> list[str]:
-    """Return the names of the stored models by the names of their files, of which none is read.
+    """Return the names of the stored models, from the names of their files only.
 
-    A name that is too long for the name of a file is left out.
+    A name that is too long for a file name is left out.
     """
     return [model for file in files(root) if path(root, model := _model_of(file)) == file]
 
 
 def require_whole(shown: Collection[Path]) -> None:
-    """Raise StoreError where a stored file is not the one that realdb wrote.
+    """Raise StoreError if a stored file is not the one that realdb wrote.
 
-    Warns of files that an older realdb stored, without checksums: damage to them may not be seen.
+    Warns of files without checksums, which an older realdb stored: damage may not be detected.
     """
     unknown = [file for file in shown if not _is_whole(file, or_refuse=True, or_unknown=True)]
     if unknown:
         import warnings
 
         warnings.warn(
-            f"{len(unknown):,} stored models, such as {_model_of(unknown[0])!r}, have no "
-            "checksums, because an older realdb stored them: damage to their files may go "
-            "unnoticed. realdb verify writes the checksums",
+            f"the store has {counted(len(unknown), 'model')} without checksums, such as "
+            f"{_model_of(unknown[0])!r}, from an older realdb. Damage to their files cannot be "
+            "detected. Write the checksums with: realdb verify",
             RealdbWarning,
             stacklevel=4,
         )
 
 
 def damage(root: Path) -> tuple[list[StoreError], list[Path]]:
-    """Return what is wrong with each damaged file, by its SHA-256; and the files that have none."""
+    """Return an error for each file with a wrong SHA-256, and the files without checksums."""
     errors, unknown = [], []
     for file in files(root):
         try:
@@ -283,7 +283,7 @@ def damage(root: Path) -> tuple[list[StoreError], list[Path]]:
                 unknown.append(file)
             elif _checksums(file) not in known:
                 raise _not_whole(file)
-        except FileNotFoundError:  # removed meanwhile
+        except FileNotFoundError:  # another process has removed it
             continue
         except StoreError as error:
             errors.append(error)
@@ -291,7 +291,7 @@ def damage(root: Path) -> tuple[list[StoreError], list[Path]]:
 
 
 def write_checksums(root: Path, unknown: Collection[Path]) -> None:
-    """Write the checksums of files that have none."""
+    """Write the checksums of files without checksums."""
     with _locked(root):
         for file in unknown:
             if file.exists() and _read_checksums(file) is None:
@@ -299,7 +299,7 @@ def write_checksums(root: Path, unknown: Collection[Path]) -> None:
 
 
 def reading_again(verb: _Verb) -> _Verb:
-    """Have a function ask once more where a stored model was removed while it read the models."""
+    """Run a function a second time if a stored model was removed while it read the models."""
 
     @functools.wraps(verb)
     def ask(*arguments: Any, **options: Any) -> Any:
@@ -314,11 +314,11 @@ def reading_again(verb: _Verb) -> _Verb:
 
 
 def is_removal(error: Exception) -> bool:
-    """Say whether an error is that a stored file is not there any more."""
+    """Return whether an error means that a stored file was removed."""
     if isinstance(error, _RemovedError):
         return True
-    text = str(error)  # DuckDB has no other sign of it
-    # Where a file is gone, DuckDB looks for a folder, which a locked connection refuses.
+    text = str(error)  # DuckDB has no specific error
+    # If a file is missing, DuckDB looks for a folder, which a locked connection refuses.
     signs = ("No such file", "No files found", ".parquet/**/")
     return f"/{_FOLDER}/" in text and any(sign in text for sign in signs)
 
@@ -326,7 +326,7 @@ def is_removal(error: Exception) -> bool:
 def listed(root: Path) -> duckdb.DuckDBPyRelation:
     """Return the table `models`: a row for each stored model.
 
-    Raises StoreError where a file is damaged.
+    Raises StoreError if a file is damaged.
     """
     import duckdb
 
@@ -338,9 +338,9 @@ def listed(root: Path) -> duckdb.DuckDBPyRelation:
 
 
 def create_models(con: duckdb.DuckDBPyConnection, shown: Collection[Path]) -> None:
-    """Create the table `models` on `con`, from the metadata of the files `shown` alone.
+    """Create the table `models` on `con`, from the metadata of the files `shown`.
 
-    Raises StoreError where a file is damaged.
+    Raises StoreError if a file is damaged.
     """
     import duckdb
 
@@ -375,28 +375,27 @@ def create_models(con: duckdb.DuckDBPyConnection, shown: Collection[Path]) -> No
 
 
 def remove(root: Path, models: Collection[str]) -> None:
-    """Remove stored models; DataError, with the nearest names, where one is not stored."""
+    """Remove stored models; DataError, with similar names, if one is not stored."""
     with _locked(root):
         for model in models:
             if not holds(root, model):
                 raise _unknown(root, model)
         for model in models:
             file = path(root, model)
-            file.unlink(missing_ok=True)  # it may be named twice
+            file.unlink(missing_ok=True)  # `models` may have a name twice
             _checksums_of(file).unlink(missing_ok=True)
         sync(_folder(root))
 
 
 def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | None = None) -> str:
-    """Have `predictions` on `con` show the stored models beside the rows that it holds.
+    """Replace the table `predictions` on `con` by a view of its rows and the stored models.
 
-    Views that are there already show them too; created before, they do not look at the files.
-    `only` are the files to show instead of all. Returns what the table of those rows is called now;
-    what is put into it later may not be seen.
+    Existing views on `predictions` show the stored models too. Views should be created before this
+    call, because then DuckDB does not open the files for them. `only` are the files to show instead
+    of all. Return the new name of the table. Rows that are inserted later may not be shown.
 
-    Of many files DuckDB does not look for the smallest and the largest image, and without these, or
-    where other rows stand beside them, it takes a common hash join where an array would do. All
-    that is stored came out of a table that takes no image but 1-50000.
+    The statistics of image_id let DuckDB use a perfect hash join. It does not read them from many
+    files, or in a union. They are always true: stored rows have the images 1-50000 only.
     """
     only = files(root) if only is None else only
     if not only:
@@ -425,7 +424,7 @@ def show(con: duckdb.DuckDBPyConnection, root: Path, only: Collection[Path] | No
 
 
 def sweep(root: Path) -> None:
-    """Remove what a killed process left."""
+    """Remove the files of a killed process."""
     temporary.sweep(_folder(root))
     if any(not _data_of(path).exists() for path in _folder(root).glob(f"*{_SUFFIX}")):
         with _locked(root):
@@ -435,21 +434,22 @@ def sweep(root: Path) -> None:
 
 
 def damaged(root: Path, error: Exception) -> StoreError:
-    """Return the error that says which stored file cannot be read."""
+    """Return the error for a stored file that cannot be read."""
     return StoreError(
         f"realdb cannot read the predictions in {_folder(root)}: "
         + str(error).splitlines()[0].removesuffix("."),
         file=_folder(root),
-        remedy="Delete that file, and add its model again with: realdb add FILE",
+        remedy="Delete this file, and store its model again with: realdb add FILE",
     )
 
 
 def _is_whole(file: Path, *, or_refuse: bool, or_unknown: bool = False) -> bool:
-    """Say whether a stored file has one of its checksums; with `or_unknown` not if it has none.
+    """Return whether a stored file matches one of its checksums.
 
-    With `or_refuse` StoreError where it has another.
+    A file without checksums matches, except with `or_unknown`. With `or_refuse`, raise StoreError
+    if the file does not match.
     """
-    # Another process may have replaced the file between the two looks.
+    # Try twice: another process may replace the file between the two reads.
     for is_last in (False, True):
         try:
             known = _read_checksums(file)
@@ -482,7 +482,7 @@ def _not_whole(file: Path) -> StoreError:
 
 
 def _model_of(file: Path) -> str:
-    """Return the name of a stored model, as far as the name of its file tells it."""
+    """Return the name of a stored model from its file name. A long name is cut."""
     from urllib.parse import unquote
 
     return unquote(file.stem.partition("~")[0])
@@ -496,7 +496,7 @@ def _checksums(file: Path) -> Checksums:
 
 
 def _checksums_before(file: Path) -> list[Checksums]:
-    """Return the checksums of the file that `file` will replace, if it is whole."""
+    """Return the checksums of an existing file that will be replaced."""
     try:
         known = _read_checksums(file)
     except StoreError:
@@ -520,7 +520,7 @@ def _write_checksums(file: Path, *known: Checksums) -> None:
 
 
 def _read_checksums(file: Path) -> list[Checksums] | None:
-    """Return the checksums of a stored file; None where an older realdb stored it without any."""
+    """Return the checksums of a stored file; None for a file of an older realdb without any."""
     path = _checksums_of(file)
     try:
         text = path.read_bytes()
@@ -533,8 +533,8 @@ def _read_checksums(file: Path) -> list[Checksums] | None:
         ]
     except (ValueError, KeyError, TypeError):
         raise StoreError(
-            f"the checksums of the stored model {_model_of(file)!r} are damaged: {path} has "
-            "another form than realdb writes",
+            f"the checksums of the stored model {_model_of(file)!r} are damaged: {path} is not a "
+            "valid file of checksums",
             file=path,
             value=_model_of(file),
             remedy="Store it again with: realdb add FILE with `replace=True`",
@@ -547,7 +547,7 @@ def _folder(root: Path) -> Path:
 
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Hold the lock: one process at a time changes the stored predictions."""
+    """Hold the lock. Only one process at a time changes the stored predictions."""
     import filelock
 
     try:
@@ -558,7 +558,7 @@ def _locked(root: Path) -> Iterator[None]:
         raise StoreError(
             f"another realdb add or remove has locked {_folder(root)} for {_LOCK_SECONDS} seconds",
             file=_folder(root),
-            remedy="Try again when it has ended",
+            remedy="Try again after it has ended",
         ) from None
     except OSError as error:
         raise StoreError(f"realdb cannot write the store in {root}: {error}", file=root) from error
@@ -588,11 +588,11 @@ def _write(
 
 
 def _holds(con: duckdb.DuckDBPyConnection, rows: _Rows, file: Path) -> bool:
-    """Return whether `file` can be read and holds just these rows."""
+    """Return whether `file` can be read and has exactly these rows."""
     import duckdb
 
     try:
-        # No key stands twice among the rows: as many, and none of them missing, are the same.
+        # The keys of the rows are unique. So an equal number, with none missing, means equal rows.
         ((count, missing),) = con.execute(
             """
             with stored as (from read_parquet($file, hive_partitioning = false)),
@@ -611,7 +611,7 @@ def _holds(con: duckdb.DuckDBPyConnection, rows: _Rows, file: Path) -> bool:
 
 
 def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError:
-    """Return the error that a model is stored with other rows, and from which file."""
+    """Return the error for a model that is stored with other rows, with their source."""
     import duckdb
 
     try:
@@ -622,12 +622,12 @@ def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError
     except duckdb.Error as error:
         raise damaged(root, error) from None
     metadata = dict(pairs)
-    remedy = 'To keep both, pass `model="NAME"`, or change the name in the column model'
+    remedy = 'To keep both, use `model="NAME"`, or change the name in the column model'
     if not is_fresh:
-        remedy += "; to keep the new ones, pass `replace=True`"
+        remedy += "; to keep only the new ones, use `replace=True`"
     return DataError(
-        f"{where} has other predictions of the model {model!r} than the store, which has them from "
-        f"{metadata.get('file', 'no file')} (added {metadata.get('added_at')})",
+        f"the predictions of the model {model!r} in {where} differ from the stored ones, which are "
+        f"from {metadata.get('file', 'memory')} (added {metadata.get('added_at')})",
         file=where,
         column="model",
         value=model,
@@ -637,14 +637,14 @@ def _other_rows(root: Path, model: str, where: str, is_fresh: bool) -> DataError
 
 
 def _unknown(root: Path, model: str) -> DataError:
-    """Return the error that a model is not stored, with the nearest names."""
+    """Return the error for a model that is not stored, with similar names."""
     if not files(root):
         return DataError(
-            f"the store has no model {model!r}, nor any other",
+            f"the store has no model {model!r}. It has no models at all",
             value=model,
             count=0,
             parameter="models",
-            remedy="Store one with: realdb add FILE",
+            remedy="Store a model with: realdb add FILE",
         )
     known = [row[0] for row in listed(root).fetchall()]
     return DataError(

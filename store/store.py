@@ -1,15 +1,15 @@
-"""The store: a folder of builds, each the Parquet tables that one ingest made.
+"""The store: a folder of builds. Each build has the Parquet tables of one ingest.
 
 CURRENT                        the id of the current build, one line
-builds/<id>/tables/*.parquet   the tables, never changed afterwards
-builds/<id>/manifest.json      what the build is, and the SHA-256 of its files
+builds/<id>/tables/*.parquet   the tables, which never change
+builds/<id>/manifest.json      facts about the build, and the SHA-256 of its files
 builds/<id>/realdb.duckdb      tables, views and comments for any DuckDB client
-realdb.duckdb                  a copy of the build's; realdb itself never reads it
-predictions/                   the stored predictions, of any build: see prediction_sets.py
+realdb.duckdb                  a copy of the current build's; realdb itself never reads it
+predictions/                   the stored predictions, for all builds: see prediction_sets.py
 
-A build is made in a folder of its own, checked and synced. One atomic rename of CURRENT makes it
-the current one. A reader resolves CURRENT once and keeps that build. A build that was replaced less
-than a day ago stays, so that its readers may finish; older ones are removed by the next ingest.
+A build is created in its own folder, checked and synced. Then an atomic rename of CURRENT makes it
+the current build. A reader reads CURRENT once and keeps this build. The next ingest removes builds
+that were replaced more than a day ago. The others are kept for their readers.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ if TYPE_CHECKING:
 
     import duckdb
 
-# What a build is called: when it was made, and a random part.
+# The id of a build: its time, and a random part.
 BUILD_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-# What other clients read: of each build one, and a copy of the current build's beside the builds.
+# The database for other clients: one in each build, and a copy of the current one in the store.
 DATABASE = "realdb.duckdb"
-# A file that is there as long as the realdb.duckdb of the store may be that of an older build.
+# The file that marks the store's realdb.duckdb as possibly older than the current build.
 BEHIND = ".realdb.duckdb-is-behind"
-_REBUILD = "Rebuild it with: realdb ingest [FOLDER]"
-# What DuckDB's optimizer must not do to a query over the views.
-# common_subplan: DuckDB 2.0.0 waits for ever where a LIMIT stands over a plan that it has shared.
-# partial_aggregate_pushdown: it counts equal votes before they are joined; there are none, and the
-# recomputed scores take twice as long.
+_REBUILD = "Build it again with: realdb ingest [FOLDER]"
+# Optimizers of DuckDB that are disabled for the views.
+# common_subplan: DuckDB 2.0.0 hangs on a LIMIT over a shared plan.
+# partial_aggregate_pushdown: it groups equal votes before a join. There are none, so the recomputed
+# scores take twice as long.
 DISABLED_OPTIMIZERS = "common_subplan,partial_aggregate_pushdown"
-# What the manifest of an older realdb holds, which had no checksum of its own.
+# The keys in the manifest of an older realdb, which has no checksum of itself.
 _UNCHECKED = {
     *("build_id", "schema_version", "realdb_version", "built_at", "tables", "checksums"),
 }
-# What open_ahead has begun: the thread, and what it makes.
+# The thread of open_ahead, and its connection.
 _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """The current build: `tables` maps each table it holds to its number of rows.
+    """The current build. `tables` maps each of its tables to the number of rows.
 
-    `checksums` maps it to the SHA-256 of its Parquet file, and realdb.duckdb to its own; older
-    builds have none.
+    `checksums` maps each table, and realdb.duckdb, to the SHA-256 of its file. Older builds have no
+    checksums.
     """
 
     root: Path
@@ -76,7 +76,7 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """What a view may read here: the tables it holds, and `predictions`."""
+        """The tables that a view may read: those of the build, and `predictions`."""
         return [*self.tables, "predictions"]
 
     def parquet(self, table: str) -> Path:
@@ -84,12 +84,12 @@ class Store:
         return self.folder / "tables" / f"{table}.parquet"
 
     def require_whole(self, table: str) -> None:
-        """Raise StoreError where the file of a table is not the one that the build wrote.
+        """Raise StoreError if the file of a table is not the one that the build wrote.
 
-        A time stamp is no reason to skip this: all tables take 3 ms.
+        This reads the whole file each time. All tables take 3 ms.
         """
         expected = self.checksums.get(table)
-        if expected is None:  # an older realdb kept none
+        if expected is None:  # a build of an older realdb
             return
         try:
             found = checksum(self.parquet(table))
@@ -106,16 +106,15 @@ class Store:
             )
 
     def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
-        """Return an in-memory connection that sees the tables, and an empty `predictions`.
+        """Return an in-memory connection with the tables and an empty table `predictions`.
 
-        The tables, or just those named, are views over the Parquet files: nothing done on the
-        connection changes them.
-        Raises StoreError where a file is gone or damaged.
+        All tables, or only `tables`, are views over the Parquet files. Statements on the connection
+        do not change the files. Raises StoreError if a file is missing or damaged.
         """
         import duckdb
 
         con = new_connection()
-        # A name in a query is a table; it must not reach for a variable of the Python around it.
+        # A name in a query must be a table, not a variable of the calling Python code.
         con.execute("set python_enable_replacements = false")
         for table in self.tables:
             if tables is not None and table not in tables:
@@ -123,7 +122,7 @@ class Store:
             self.require_whole(table)
             try:
                 path = quoting.literal(quoting.one_file(self.parquet(table)))
-                # By statement: half the time of a relation that becomes a view.
+                # A statement takes half the time of a relation with create_view.
                 con.execute(
                     f"create view {quoting.identifier(table)} as "
                     f"from read_parquet({path}, hive_partitioning = false)"
@@ -141,16 +140,16 @@ class Store:
 
 
 def require_own_folder(root: Path) -> None:
-    """Raise StoreError where `root` is somebody else's folder: one that holds other things."""
+    """Raise StoreError if the folder `root` has files, but no store."""
     is_empty = not root.is_dir() or not any(root.iterdir())
-    # In this order: another process may be at its first ingest, and begins with the lock.
+    # Check this last: another process may be at its first ingest, which first creates the lock.
     is_ours = (root / "CURRENT").is_file() or (root / ".lock").is_file()
     if not is_empty and not is_ours:
         raise StoreError(
-            f"{root} holds other files and no store, so realdb builds none there",
+            f"{root} contains other files and no store, so no store is built there",
             file=root,
             parameter="store",
-            remedy="Name another folder with `store` or REALDB_HOME",
+            remedy="Set another folder with `store` or REALDB_HOME",
         )
 
 
@@ -165,7 +164,7 @@ def default_root() -> Path:
 
 
 def current(root: Path) -> str | None:
-    """Return the id of the current build in the folder `root`; None where there is none."""
+    """Return the id of the current build in the folder `root`; None if there is none."""
     try:
         return (root / "CURRENT").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -175,7 +174,7 @@ def current(root: Path) -> str | None:
 def resolve(root: Path) -> Store:
     """Return the current build in the folder `root`.
 
-    Raises StoreError where there is none, or where another schema version made it.
+    Raises StoreError if there is none, or if it has another schema version.
     """
     try:
         build_id = (root / "CURRENT").read_text(encoding="ascii").strip()
@@ -184,15 +183,15 @@ def resolve(root: Path) -> Store:
             f"there is no store in {root}",
             file=root,
             parameter="store",
-            remedy="Build one with: realdb ingest [FOLDER], or name another with `store` or "
+            remedy="Build one with: realdb ingest [FOLDER], or set another folder with `store` or "
             "REALDB_HOME",
         ) from None
     except (OSError, ValueError) as error:
         raise _unreadable(root, root / "CURRENT", error) from None
     if not BUILD_ID.fullmatch(build_id):
         raise StoreError(
-            f"the store in {root} is damaged: CURRENT names the build {build_id[:40]!r}, which is "
-            "no name that realdb gives to a build",
+            f"the store in {root} is damaged: CURRENT contains {build_id[:40]!r}, which is not the "
+            "id of a build",
             file=root / "CURRENT",
             value=build_id[:40],
             remedy=_REBUILD,
@@ -207,14 +206,14 @@ def resolve(root: Path) -> Store:
         version = manifest["schema_version"]
         if version != SCHEMA_VERSION:
             raise StoreError(
-                f"the store in {root} has schema version {version} (made by realdb "
-                f"{manifest.get('realdb_version')}), and this realdb reads version "
+                f"the store in {root} has schema version {version} (built by realdb "
+                f"{manifest.get('realdb_version')}), but this realdb reads only version "
                 f"{SCHEMA_VERSION}",
                 file=root,
                 value=version,
                 remedy=_REBUILD,
             )
-        # Without a checksum an older realdb wrote it, or the name of the checksum is damaged.
+        # Without a checksum, either an older realdb wrote the manifest or its key is damaged.
         if manifest != with_checksum(manifest) and not {*manifest} <= _UNCHECKED:
             raise ValueError
         return Store(
@@ -227,20 +226,20 @@ def resolve(root: Path) -> Store:
         )
     except (ValueError, KeyError, TypeError):
         raise StoreError(
-            f"the store in {root} is damaged: builds/{build_id}/manifest.json has another form "
-            "than realdb writes",
+            f"the store in {root} is damaged: builds/{build_id}/manifest.json is not a valid "
+            "manifest",
             file=path,
             remedy=_REBUILD,
         ) from None
 
 
 def is_behind(root: Path) -> bool:
-    """Say whether an ingest that made the current build has not copied its realdb.duckdb yet."""
+    """Return whether the realdb.duckdb of the current build was not copied yet."""
     return (root / BEHIND).exists()
 
 
 def with_checksum(manifest: Mapping[str, object]) -> dict[str, object]:
-    """Return a manifest with the SHA-256 of all that it says otherwise."""
+    """Return a manifest with the SHA-256 of its other entries."""
     import hashlib
 
     content = {name: value for name, value in manifest.items() if name != "checksum"}
@@ -258,9 +257,9 @@ def _unreadable(root: Path, path: Path, error: Exception) -> StoreError:
 
 
 def open_ahead() -> None:
-    """Start DuckDB in a thread, for the next connection to take up.
+    """Start DuckDB in a thread, for the next connection.
 
-    That takes 16 ms, a tenth of `realdb accuracy`, in which Python may go on importing.
+    The start takes 16 ms, a tenth of `realdb accuracy`. Python imports modules meanwhile.
     """
     import threading
 
@@ -269,7 +268,7 @@ def open_ahead() -> None:
     made: list[duckdb.DuckDBPyConnection] = []
 
     def connect() -> None:
-        # What hinders it is said when the connection is asked for.
+        # Errors are raised later, by the call that needs the connection.
         with contextlib.suppress(duckdb.Error):
             made.append(_settled(duckdb.connect()))
 
@@ -279,7 +278,7 @@ def open_ahead() -> None:
 
 
 def new_connection() -> duckdb.DuckDBPyConnection:
-    """Return a connection to a database in memory of its own, with realdb's settings."""
+    """Return a connection to a new in-memory database with realdb's settings."""
     import duckdb
 
     return _opened_ahead() or _settled(duckdb.connect())
@@ -288,17 +287,17 @@ def new_connection() -> duckdb.DuckDBPyConnection:
 def _settled(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    # Left to itself DuckDB spills into the working folder, and leaves that there when it is killed.
+    # By default DuckDB spills into the working folder, and leaves the files if it is killed.
     folder = temporary.spill()
     con.execute("set temp_directory = $1", [str(folder or "")])
-    # A later DuckDB that lacks one of these optimizers refuses the setting. It is not essential.
+    # A later DuckDB without one of these optimizers rejects the setting, which is not essential.
     with contextlib.suppress(duckdb.ParserException):
         con.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
     return con
 
 
 def _opened_ahead() -> duckdb.DuckDBPyConnection | None:
-    """Return the connection that open_ahead has begun; None where there is none."""
+    """Return the connection of open_ahead; None if there is none."""
     if not _ahead:
         return None
     thread, made = _ahead.pop()
@@ -307,12 +306,12 @@ def _opened_ahead() -> duckdb.DuckDBPyConnection | None:
 
 
 def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
-    """Have a connection read `files` and no others, load no extension, and keep it so.
+    """Restrict a connection permanently to `files`, without extensions.
 
-    A file that may be read may be written too, as far as DuckDB is concerned: what a query may do
-    is decided by its parse tree (queries/statements.py).
+    DuckDB can also write the files that it can read. queries/statements.py checks statements by
+    their parse trees.
     """
-    # A reader takes a path for a pattern: what it opens, and what it is told to open.
+    # Readers treat a path as a pattern. Allow both the path and its escaped pattern.
     paths = [name for file in files for name in (str(file), quoting.one_file(file))]
     listed = ", ".join(map(quoting.literal, dict.fromkeys(paths)))
     con.execute(f"set allowed_paths = [{listed}]")

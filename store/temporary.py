@@ -1,12 +1,11 @@
-"""Temporary folders, each with a lock file beside it: what a killed command left is removed later.
+"""Temporary folders. Each has a lock file, so the folders of killed commands can be removed later.
 
-.realdb-<random>.partial    beside what it will replace
+.realdb-<random>.partial    beside the file that it will replace
 realdb-<random>             in the system's temporary folder
-<the same>.lock             held as long as the folder's maker is at work
+<the same>.lock             held while the process that created the folder uses it
 
-The lock is held by the operating system, which frees it however the process ends. filelock would do
-as well, but its import takes 28 ms, and a query needs such a folder each time, for what DuckDB
-spills.
+The operating system releases the lock when the process ends in any way. filelock would work too,
+but its import takes 28 ms, and each query needs such a folder for the files that DuckDB spills.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from pathlib import Path
 _BESIDE = (".realdb-", ".partial")
 _SYSTEM = ("realdb-", "")
 _LOCK = ".lock"
-# What this process has made: each folder, and the descriptor of its lock.
+# The folders of this process, and the descriptors of their locks.
 _held: dict[Path, int] = {}
-# A child that was forked shares the descriptors; the folders are its parent's.
+# A forked child shares the descriptors, but the folders belong to its parent.
 _owner = os.getpid()
 _spills: list[Path] = []
 
 
 @contextlib.contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder in `folder`, for what will be moved from there; remove it then."""
+    """Yield a temporary folder in `folder`, for files to be moved; remove it afterwards."""
     with _made(folder, *_BESIDE) as made:
         yield made
 
@@ -46,10 +45,10 @@ def scratch() -> Iterator[Path]:
 
 
 def spill() -> Path | None:
-    """Return a folder for what one connection spills, which DuckDB makes if it needs it.
+    """Return a folder for the files that one connection spills. DuckDB creates it if needed.
 
-    It is in the system's temporary folder, and removed when the process ends. None where there is
-    no such folder.
+    It is in the system's temporary folder, and is removed when the process ends. Return None if it
+    cannot be created.
     """
     import tempfile
 
@@ -60,13 +59,13 @@ def spill() -> Path | None:
             _spills.append(_make(Path(tempfile.gettempdir()), *_SYSTEM))
     except OSError:
         return None
-    # Connections of one process would write to files of the same names.
+    # Connections of one process write files of the same names, so each has its own folder.
     _spills.append(_spills[0] / str(len(_spills)))
     return _spills[-1]
 
 
 def sweep(folder: Path, prefix: str = _BESIDE[0], suffix: str = _BESIDE[1]) -> None:
-    """Remove the temporary folders in `folder` whose makers have ended without doing so."""
+    """Remove the temporary folders in `folder` of processes that ended without removing them."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         locks = [
             Path(entry.path)
@@ -79,7 +78,7 @@ def sweep(folder: Path, prefix: str = _BESIDE[0], suffix: str = _BESIDE[1]) -> N
 
 
 def remove_all() -> None:
-    """Remove what this process has made: the last thing that it does."""
+    """Remove the folders of this process, at its end."""
     if _owner == os.getpid():
         for folder in [*_held]:
             _remove(folder)
@@ -100,7 +99,7 @@ def _made(parent: Path, prefix: str, suffix: str) -> Iterator[Path]:
 
 
 def _make(parent: Path, prefix: str, suffix: str) -> Path:
-    """Make a folder that is its owner's alone; its lock first."""
+    """Create a lock, and then a folder that only the owner can access."""
     sweep(parent, prefix, suffix)
     while True:
         name = f"{prefix}{os.urandom(8).hex()}"
@@ -108,9 +107,9 @@ def _make(parent: Path, prefix: str, suffix: str) -> Path:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             is_ours = _try(descriptor)
-        except OSError:  # a file system without locks: what is left there stays
+        except OSError:  # a file system without locks: folders of killed processes stay there
             is_ours = True
-        # Another process may take a lock for free that is just being made, and remove it.
+        # Another process may have removed the lock file before this process locked it.
         if is_ours and os.fstat(descriptor).st_nlink:
             break
         os.close(descriptor)
@@ -129,7 +128,7 @@ def _remove(folder: Path) -> None:
     if descriptor is None:
         return
     name = folder.name.removesuffix(_BESIDE[1])
-    if sys.platform == "win32":  # Windows removes no file that is open
+    if sys.platform == "win32":  # Windows cannot remove an open file
         os.close(descriptor)
     with contextlib.suppress(OSError):
         folder.with_name(f"{name}{_LOCK}").unlink()
@@ -138,11 +137,11 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_if_free(lock: Path, folder: Path) -> None:
-    """Remove a folder and its lock, unless somebody holds it or it is another user's."""
+    """Remove a folder and its lock, unless a process holds it or it belongs to another user."""
     import shutil
 
     found = lock.lstat()
-    # In a folder that all may write to, a link could lead to a file of one's own.
+    # In a world-writable folder another user could place a link to one of this user's files.
     if not stat.S_ISREG(found.st_mode):
         return
     if sys.platform != "win32" and found.st_uid != os.getuid():
@@ -161,7 +160,7 @@ def _remove_if_free(lock: Path, folder: Path) -> None:
 
 
 def _forget() -> None:
-    """Have a process that was forked make folders of its own."""
+    """Make a forked process use its own folders."""
     global _owner
     _owner = os.getpid()
     _held.clear()
@@ -169,7 +168,7 @@ def _forget() -> None:
 
 
 def _try(descriptor: int) -> bool:
-    """Take the lock of an open file, which is freed as it is closed; return whether it was free."""
+    """Lock an open file until it is closed; return whether the lock was free."""
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -459,9 +459,7 @@ def test_the_commands(run: Run, files: list[Path]) -> None:
 
 def test_standard_input(run: Run) -> None:
     text = "image,top1\n1,2\n"
-    assert (
-        "no model's name" in run("add", "-", "--columns", "label=top1", stdin=text, code=1).stderr
-    )
+    assert "--model NAME" in run("add", "-", "--columns", "label=top1", stdin=text, code=1).stderr
     options = ["--model", "m", "--columns", "label=top1", "--input-format", "csv"]
     assert "m,added,1,1,standard input\n" in run("add", "-", *options, stdin=text).stdout
     other = text.replace("2", "3")

@@ -449,7 +449,7 @@ def test_processes_add_up(logits: Array, synthetic_store: Store, tmp_path: Path)
     expected = str(sorted(shares(quiet(alone.compute)).items()))
     for computed, refusal in printed:
         assert computed == expected
-        assert "1 images" in refusal
+        assert "1 image" in refusal
         assert "image 1" in refusal
 
 

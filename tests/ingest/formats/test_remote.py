@@ -291,7 +291,7 @@ def test_command_line_reads_remote_files(s3: str, synthetic_store: Store) -> Non
         command, capture_output=True, encoding="utf-8", check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{s3}/a b.csv: csv, model a b, 1 rows, 1 of 50,000 images")
+    assert done.stdout.startswith(f"{s3}/a b.csv: csv, model a b, 1 row, 1 of 50,000 images")
     command[-2:] = ["accuracy", f"{s3}/none.csv"]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", check=False, env=environment
