@@ -9,10 +9,12 @@
 -- label: the class id that the question is about
 -- rater: who answered
 -- answer: no, maybe or yes
+-- is_golden: the answer is the truth, which an expert gave; it is no vote
 create table campaign_votes (
     label_set varchar not null,
     image_id integer not null check (image_id between 1 and 50000),
     label smallint not null check (label between 0 and 999),
     rater varchar not null,
-    answer varchar not null check (answer in ('no', 'maybe', 'yes'))
+    answer varchar not null check (answer in ('no', 'maybe', 'yes')),
+    is_golden boolean not null
 );

@@ -7,8 +7,8 @@
 -- label_set: the label set that has the flag
 -- image_id: the image
 -- flag: the flag's name: problematic and imagenet-m (multilabel-v3); category and severity
---   (vit3b-mistakes, greedy-soups-mistakes); prototype (imagenet-x); blurry and others
---   (biodiversity)
+--   (vit3b-mistakes, greedy-soups-mistakes); annotated and prototype (imagenet-x); blurry, humans,
+--   other_animals, not_real and collage (biodiversity, where the experts' mean is above 0)
 -- value: the flag's value; NULL where the flag has none
 create table image_flags (
     label_set varchar not null,

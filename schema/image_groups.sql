@@ -5,7 +5,8 @@
 -- references: image_id -> images
 -- source: the files in the store's folders label_sets and groups, which realdb labels add and
 --   realdb groups add write
--- grouping: the grouping's name: factor and top_factor (imagenet-x), or a name of the user's
+-- grouping: the grouping's name: factor (imagenet-x, all factors of an image), top_factor (the main
+--   one), or a name of the user's
 -- image_id: the image
 -- group_name: the group that the image is in, such as the factor pose
 create table image_groups (

@@ -601,7 +601,7 @@ def test_not_null_is_kept(built: Store, client: duckdb.DuckDBPyConnection) -> No
 
 # The schema's version.
 
-FINGERPRINT = "896c5f48b4e49e999c16faf8e0a46577429e0dc0b3c83f99f9a94a6a789c9f83"
+FINGERPRINT = "253fdffe67618e7135bd52e909c71a54757035bee0b99c436c566f7160c65c12"
 
 
 def test_fingerprint() -> None:
