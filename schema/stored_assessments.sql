@@ -1,7 +1,8 @@
 -- Verdicts on labels of images, of the label sets that were added to the store.
 --
--- grain: one row per label set, image and label
--- key: label_set, image_id, label
+-- grain: one row per label set, image, label and verdict; multilabel-v3 has two verdicts on 442
+--   labels, and no other label set has
+-- key: label_set, image_id, label, verdict
 -- references: label_set -> stored_label_sets; image_id -> images; label -> classes
 -- source: the files in the store's folder label_sets, which realdb labels add writes
 -- label_set: the label set

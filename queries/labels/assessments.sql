@@ -1,7 +1,8 @@
 -- Verdicts on labels of images, of every label set: those in the store, `real` and `original`.
 --
--- grain: one row per label set, image and label
--- key: label_set, image_id, label
+-- grain: one row per label set, image, label and verdict; multilabel-v3 has two verdicts on 442
+--   labels, and no other label set has
+-- key: label_set, image_id, label, verdict
 -- reads: stored_assessments, labels, images, scores
 -- rule: the label set real has the ReaL labels, each correct, with its score where the image was
 --   rated; the label set original has the original labels, each correct
