@@ -27,9 +27,13 @@ def refusing(file: SourceFile) -> Callable[..., DataError]:
 
 def read_json(file: SourceFile) -> Any:
     """Return the content of a JSON file; DataError where it is none, or repeats a name."""
-    refuse = refusing(file)
+    return decoded(file.path.read_bytes(), refusing(file))
+
+
+def decoded(content: bytes, refuse: Callable[..., DataError]) -> Any:
+    """Return what a JSON text holds; what `refuse` makes where it is none, or repeats a name."""
     try:
-        text = file.path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
         return json.loads(text, object_pairs_hook=partial(_unique, refuse))
     except json.JSONDecodeError as error:
         raise refuse(

@@ -3,8 +3,8 @@
 The file is an object. `initial_annots` maps a file name to an object with the lists `correct`,
 `unclear` and `wrong` of WordNet ids, each of which may be missing; `problematic_images` is an
 object whose keys are file names; `imagenet_m` is a list of file names. Names of other images than
-those of the validation set are left out. Other keys make up most of the 200 MB, so the file is read
-as a stream.
+those of the validation set are left out. Other keys make up most of the 200 MB, and are passed
+over.
 
 As published, 442 labels are in two of an image's lists, and one is twice in a list: both verdicts
 are kept, as readers of the file see both.
@@ -16,39 +16,27 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import DataError, UsageError
+from ...errors import DataError
 from ..known import SourceFile
 from .content import VERDICTS, Content, Known, Offenders, image_id
-from .files import refusing
+from .files import decoded, refusing
+from .large_json import members
 
 SUBSET = "imagenet-m"
 _TITLE = "ImageNet-M: 68 images on which most mistakes of good models are major"
 _VALIDATION = "ILSVRC2012_val_"
-_KEYS = ("initial_annots", "problematic_images", "imagenet_m")
-_CHUNK = 1 << 16
+_KEYS = {"initial_annots": dict, "problematic_images": dict, "imagenet_m": list}
 
 
 def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
-    """Return the label set and its subset; UsageError where ijson is not installed."""
+    """Return the label set and its subset."""
     (file,) = files.values()
     refuse = refusing(file)
-    annotations, problematic, subset = _stream(file, refuse)
-    lists = ([name for name, _ in annotations], problematic, [*map(str, subset)])
-    for key, names in zip(_KEYS, lists, strict=True):
-        repeated = [name for name, times in Counter(names).items() if times > 1]
-        if not names:
-            raise refuse(f"it has no {key}, or an empty one", column=key, count=0)
-        if repeated:
-            raise refuse(
-                f"{key} has {len(repeated):,} names more than once, such as {repeated[0]!r}",
-                column=key,
-                value=repeated[0],
-                count=len(repeated),
-            )
+    annotations, problematic, subset = _lists(file, refuse)
     classes = known.classes()
     content, major = Content(), Content(name=SUBSET, title=_TITLE)
     wrong = Offenders()
-    for name, verdicts in annotations:
+    for name, verdicts in annotations.items():
         if not name.startswith(_VALIDATION):
             continue
         number = image_id(name)
@@ -100,34 +88,23 @@ def _add(
                     wrong.add("labels are no WordNet ids of the 1,000 classes", label)
 
 
-def _stream(
+def _lists(
     file: SourceFile, refuse: Callable[..., DataError]
-) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
-    """Return the members of initial_annots, the names in problematic_images and in imagenet_m."""
-    try:
-        import ijson
-    except ModuleNotFoundError:
-        raise UsageError(
-            f"{file.path.name} is read with ijson, which is not installed",
-            parameter="source",
-            value="ijson",
-            remedy="Install it with: pip install 'realdb[labels]'",
-        ) from None
-    annotations: Any = ijson.sendable_list()
-    problematic: Any = ijson.sendable_list()
-    subset: Any = ijson.sendable_list()
-    readers = [
-        ijson.kvitems_coro(annotations, "initial_annots"),
-        ijson.kvitems_coro(problematic, "problematic_images"),
-        ijson.items_coro(subset, "imagenet_m.item"),
-    ]
-    try:
-        with file.path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                for reader in readers:
-                    reader.send(chunk)
-        for reader in readers:
-            reader.close()
-    except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
-        raise refuse(f"it is no JSON, or cut short: {' '.join(str(error).split())[:200]}") from None
-    return [*annotations], [name for name, _ in problematic], [*subset]
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Return initial_annots, the names in problematic_images, and those in imagenet_m."""
+    found = {key: decoded(text, refuse) for key, text in members(file.path, _KEYS, refuse).items()}
+    for key, kind in _KEYS.items():
+        if not isinstance(found.get(key), kind) or not found[key]:
+            word = "object" if kind is dict else "list"
+            raise refuse(f"it has no {word} {key}, or an empty one", column=key, count=0)
+    annotations, problematic, subset = (found[key] for key in _KEYS)
+    subset = [*map(str, subset)]
+    repeated = [name for name, times in Counter(subset).items() if times > 1]
+    if repeated:
+        raise refuse(
+            f"imagenet_m has {len(repeated):,} names more than once, such as {repeated[0]!r}",
+            column="imagenet_m",
+            value=repeated[0],
+            count=len(repeated),
+        )
+    return annotations, [*problematic], subset
