@@ -39,11 +39,11 @@ def agreement(
     `by` asks for a row for animals and one for objects ('animal'), or for one for each class
     ('class'), or for one for each rater ('rater'): those of the view `rater_quality`, without
     intervals, and with `labels` the rater's name and `label_agreement`, the share of the votes that
-    the label set's labels confirm. Else the columns are those of the views `agreement` or `agreement_by_class`: the observed
-    agreement, Krippendorff's nominal and ordinal alpha, Fleiss' kappa; each is followed by its
-    `_low` and `_high`, the ends of the percentile interval at `level` from `bootstrap` samples of
-    the images (stats/agreement.py). `bootstrap=0` leaves the intervals empty. The same `seed`
-    gives the same intervals.
+    the label set's labels confirm. Else the columns are those of the views `agreement` or
+    `agreement_by_class`: the observed agreement, Krippendorff's nominal and ordinal alpha, Fleiss'
+    kappa; each is followed by its `_low` and `_high`, the ends of the percentile interval at
+    `level` from `bootstrap` samples of the images (stats/agreement.py). `bootstrap=0` leaves the
+    intervals empty. The same `seed` gives the same intervals.
 
     Raises UsageError where an argument is none of these, QueryError where the store, or the label
     set, has no votes.
