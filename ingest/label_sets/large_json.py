@@ -67,6 +67,8 @@ def pairs(content: bytes, refuse: Callable[..., DataError]) -> Iterator[tuple[st
     try:
         text = content.decode("utf-8")
         place, end = _expect(text, 0, "{"), ","
+        if text[_expect(text, place, "") :].startswith("}"):
+            return
         while end == ",":
             name, place = decoder.raw_decode(text, _expect(text, place, ""))
             value, place = decoder.raw_decode(text, _expect(text, _expect(text, place, ":"), ""))
