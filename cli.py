@@ -98,9 +98,15 @@ app = _App(
 )
 scores_app = _App()
 app.add_typer(scores_app, name="scores")
-labels_app = _App(no_args_is_help=True, help="Other label sets than ReaL: add, list, remove.")
+labels_app = _App(
+    no_args_is_help=True,
+    help="Keep other label sets in the store.\n\nExample: realdb labels add multilabel-v3",
+)
 app.add_typer(labels_app, name="labels")
-groups_app = _App(no_args_is_help=True, help="Groups of classes or images: add, list, remove.")
+groups_app = _App(
+    no_args_is_help=True,
+    help="Keep groups of classes or of images in the store.\n\nExample: realdb groups add FILE",
+)
 app.add_typer(groups_app, name="groups")
 
 
