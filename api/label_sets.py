@@ -97,7 +97,7 @@ def add_labels(
                 "label set",
                 parameter=unused[0],
                 value=release.name,
-                remedy=f"Leave `{unused[0]}` out",
+                remedy="Leave it out",
             )
         if source is not None:
             found = user_path(source)
@@ -266,7 +266,7 @@ def _read_own(
             f"`{unused}` is for votes, and {path} has no columns rater and answer",
             parameter=unused,
             value=aggregate or next(iter(golden)),
-            remedy=f"Leave `{unused}` out",
+            remedy="Leave it out",
         )
     reading.check_assessments(con, str(path), own)
     has_verdict = "verdict" in own.roles
