@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from . import terminal
 from .api.choices import (
     AccuracyBy,
+    Aggregate,
     AgreementBy,
     Dialect,
     Empty,
@@ -97,6 +98,16 @@ app = _App(
 )
 scores_app = _App()
 app.add_typer(scores_app, name="scores")
+labels_app = _App(
+    no_args_is_help=True,
+    help="Keep other label sets in the store.\n\nExample: realdb labels add multilabel-v3",
+)
+app.add_typer(labels_app, name="labels")
+groups_app = _App(
+    no_args_is_help=True,
+    help="Keep groups of classes or of images in the store.\n\nExample: realdb groups add FILE",
+)
+app.add_typer(groups_app, name="groups")
 
 
 def _names_of_views() -> list[str]:
@@ -121,6 +132,12 @@ def _names_of_models(context: typer.Context) -> list[str]:
     from .api import complete
 
     return complete.models(context.params.get("store"))
+
+
+def _names_of_label_sets(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.label_sets(context.params.get("store"))
 
 
 FormOption = Annotated[
@@ -504,7 +521,16 @@ def leaderboard(
 
 @app.command()
 def agreement(
-    by: Annotated[AgreementBy | None, typer.Option(help="Group the agreement by this.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="A label set that was made from votes. [the raters of ReaL]",
+            autocompletion=_names_of_label_sets,
+        ),
+    ] = None,
+    by: Annotated[
+        AgreementBy | None, typer.Option(help="Break the agreement down, or judge each rater.")
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(help="Bootstrap samples for the intervals. 0 prints no intervals.")
     ] = 1000,
@@ -522,6 +548,7 @@ def agreement(
 
     with terminal.progress() as progress:
         rows = agree.agreement(
+            labels=labels,
             by=by,
             bootstrap=bootstrap,
             seed=seed,
@@ -724,6 +751,194 @@ def verify_scores(
         raise typer.Exit(1)
 
 
+@labels_app.command("add")
+def add_labels(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="multilabel-v3, biodiversity, cleanlab-mturk, vit3b-mistakes, "
+            "greedy-soups-mistakes or imagenet-x; or a csv, json or Parquet file of your own with "
+            "image and label, and if there are: verdict, score; or rater and answer."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="The label set's name. [the published one, or the stem]")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Read a published label set from this file, folder, zip or wheel."),
+    ] = None,
+    columns: ColumnsOption = None,
+    aggregate: Annotated[
+        Aggregate | None, typer.Option(help="How votes become labels. [majority]")
+    ] = None,
+    golden: Annotated[
+        list[str] | None,
+        typer.Option(help="A rater whose answers are the truth; may be repeated."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="The lowest score that makes a label correct. [above 0.5; unclear at 0.5]"
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="What it is, in one line.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence.")] = None,
+    citation: Annotated[str | None, typer.Option(help="What describes it.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take it in place of what is stored under the name.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Add a label set to the store: a published one, which is downloaded, or your own.
+
+    Example: realdb labels add multilabel-v3
+
+    Example: realdb labels add votes.csv --aggregate dawid-skene
+    """
+    from .api import label_sets
+
+    with terminal.progress() as progress:
+        rows = label_sets.add_labels(
+            what,
+            name=name,
+            source=source,
+            columns=_pairs(columns),
+            aggregate=aggregate,
+            golden=golden or [],
+            threshold=threshold,
+            title=title,
+            licence=licence,
+            citation=citation,
+            replace=replace,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    terminal.emit(rows, form, keep=("label_set", "status", "images", "correct", "unclear", "wrong"))
+    for notice in label_sets.notices(rows):
+        terminal.say(notice)
+
+
+@labels_app.command("list")
+def list_labels(store: StoreOption = None, form: FormOption = None) -> None:
+    """List the label sets: those that were added, real and original.
+
+    Example: realdb labels list --format json
+    """
+    from .api import label_sets
+
+    rows = label_sets.label_sets(store=store)
+    terminal.emit(rows, form, keep=("label_set", "images", "licence", "source", "added_at"))
+
+
+@labels_app.command("remove")
+def remove_labels(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Label sets, as realdb labels list has them.", autocompletion=_names_of_label_sets
+        ),
+    ],
+    store: StoreOption = None,
+) -> None:
+    """Remove label sets from the store.
+
+    Example: realdb labels remove multilabel-v3
+    """
+    from .api import label_sets
+
+    label_sets.remove_labels(*names, store=store)
+    terminal.say(f"removed {', '.join(names)}")
+
+
+@labels_app.command("compare")
+def compare_labels(
+    label_set: Annotated[
+        str,
+        typer.Argument(help="A label set, real or original.", autocompletion=_names_of_label_sets),
+    ],
+    other_label_set: Annotated[
+        str, typer.Argument(help="Another one.", autocompletion=_names_of_label_sets)
+    ],
+    store: StoreOption = None,
+    form: FormOption = None,
+) -> None:
+    """Compare two label sets: on how many images they agree, and what the second says of the first.
+
+    Example: realdb labels compare real multilabel-v3
+    """
+    from .api import label_sets
+
+    rows = label_sets.compare_labels(label_set, other_label_set, store=store)
+    terminal.emit(rows, form)
+
+
+@groups_app.command("add")
+def add_groups(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A csv, json or Parquet file with group, and label or image."),
+    ],
+    name: Annotated[str | None, typer.Option(help="The grouping's name. [the stem]")] = None,
+    columns: ColumnsOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take it in place of what is stored under the name.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Add a grouping of classes or of images to the store.
+
+    Example: realdb groups add habitats.csv
+    """
+    from .api import groups
+
+    with terminal.progress() as progress:
+        rows = groups.add_groups(
+            file,
+            name=name,
+            columns=_pairs(columns),
+            replace=replace,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    terminal.emit(rows, form)
+
+
+@groups_app.command("list")
+def list_groups(store: StoreOption = None, form: FormOption = None) -> None:
+    """List the groupings: your own, and those of label sets.
+
+    Example: realdb groups list
+    """
+    from .api import groups
+
+    rows = groups.groups(store=store)
+    terminal.emit(rows, form)
+    if not len(rows):
+        terminal.say("no grouping is stored. Store one with: realdb groups add FILE")
+
+
+@groups_app.command("remove")
+def remove_groups(
+    names: Annotated[list[str], typer.Argument(help="Groupings that realdb groups add stored.")],
+    store: StoreOption = None,
+) -> None:
+    """Remove groupings from the store.
+
+    Example: realdb groups remove habitats
+    """
+    from .api import groups
+
+    groups.remove_groups(*names, store=store)
+    terminal.say(f"removed {', '.join(names)}")
+
+
 @app.command()
 def verify(store: StoreOption = None, form: FormOption = None) -> None:
     """Check the store: its files, its keys, and whether its votes give its scores and labels.
@@ -807,6 +1022,14 @@ def export(
     with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
     scores: ScoresOption = None,
+    label_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="The labels of this label set, in place of the ReaL labels.",
+            autocompletion=_names_of_label_sets,
+        ),
+    ] = None,
     tables: TablesOption = None,
     partition_by: Annotated[
         str | None,
@@ -816,8 +1039,8 @@ def export(
         Path | None,
         typer.Option(help="imagefolder: the folder of the images, which may have subfolders."),
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="imagefolder: first or all labels of an image. [first]")
+    per_image: Annotated[
+        str | None, typer.Option(help="imagefolder: an image's first label (the default) or all.")
     ] = None,
     copy: Annotated[
         bool | None,
@@ -859,10 +1082,11 @@ def export(
             offline=offline,
             progress=progress,
             scores=scores,
+            label_set=label_set,
             tables=_tables(tables),
             partition_by=partition_by,
             images=images,
-            labels=labels,
+            per_image=per_image,
             copy=copy,
             by=by,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from ..errors import UsageError
 from ..ingest import image_names
 from ..queries import catalog
 from ..schema.tables import IMAGES
-from ..store import prediction_sets
+from ..store import kept
 from .build import open_store
 from .session import Session
 from .shown import Shown
@@ -73,6 +74,30 @@ class Choice(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class Assessment(Shown):
+    """What a stored label set says of a label: a verdict, or several, and its score and votes.
+
+    `votes` maps a rater to the answer; golden answers are among them.
+    """
+
+    label_set: str
+    label: int
+    name: str | None
+    verdict: str
+    score: float | None
+    votes: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Flag(Shown):
+    """What a stored label set says of the image beside its labels."""
+
+    label_set: str
+    flag: str
+    value: str | None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Explanation(Shown):
     """The labels, questions and predictions of an image. `labels` has the order of real.json."""
 
@@ -85,13 +110,15 @@ class Explanation(Shown):
     threshold: float
     questions: tuple[Question, ...]
     models: tuple[Choice, ...]
+    assessments: tuple[Assessment, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested dicts and tuples of plain values, for JSON."""
         return asdict(self)
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def explain(
     image: int | str,
     *predictions: object,
@@ -101,9 +128,10 @@ def explain(
 ) -> Explanation:
     """Return the labels of one image with the votes behind them, and each model's first choice.
 
-    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of
-    `predictions`. The default is all stored models. Questions are ordered by score, the highest
-    first. Raises UsageError if `image` is invalid.
+    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
+    `predictions`, or without any the stored ones. Questions come with the highest score first. The
+    verdicts and flags are those of the stored label sets.
+    Raises UsageError where `image` names none.
     """
     image_id = _image_id(image)
     opened = open_store(store, offline, progress)
@@ -128,6 +156,8 @@ def explain(
         labels=tuple(label for (label,) in labels),
         threshold=session.row(catalog.RULES)["threshold"],
         questions=tuple(_questions(con, opened, image_id, names)),
+        assessments=tuple(_assessments(con, image_id, names)),
+        flags=tuple(_flags(con, image_id)),
         models=tuple(
             Choice(
                 model=model,
@@ -208,6 +238,54 @@ def _image_id(image: int | str) -> int:
             "ILSVRC2012_val_00000293.JPEG",
         )
     return image_id
+
+
+def _assessments(
+    con: duckdb.DuckDBPyConnection, image_id: int, names: dict[int | None, str | None]
+) -> Iterator[Assessment]:
+    """Yield the verdicts of the stored label sets on the image."""
+    votes: dict[tuple[str, int], dict[str, str]] = {}
+    for label_set, label, rater, answer in con.execute(
+        """
+        select label_set, label, rater, answer
+        from campaign_votes
+        where image_id = $1
+        order by label_set, label, rater
+        """,
+        [image_id],
+    ).fetchall():
+        votes.setdefault((label_set, label), {})[rater] = answer
+    for label_set, label, verdict, score in con.execute(
+        """
+        select label_set, label, verdict, score
+        from stored_assessments
+        where image_id = $1
+        order by label_set, verdict, label
+        """,
+        [image_id],
+    ).fetchall():
+        yield Assessment(
+            label_set=label_set,
+            label=label,
+            name=names.get(label),
+            verdict=verdict,
+            score=score,
+            votes=votes.get((label_set, label), {}),
+        )
+
+
+def _flags(con: duckdb.DuckDBPyConnection, image_id: int) -> Iterator[Flag]:
+    """Yield the flags that stored label sets have for the image."""
+    for label_set, flag, value in con.execute(
+        """
+        select label_set, flag, value
+        from image_flags
+        where image_id = $1
+        order by label_set, flag
+        """,
+        [image_id],
+    ).fetchall():
+        yield Flag(label_set=label_set, flag=flag, value=value)
 
 
 def _names(con: duckdb.DuckDBPyConnection, opened: Store) -> dict[int | None, str | None]:

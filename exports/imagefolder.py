@@ -5,8 +5,8 @@ id. The order of the folders is that of the class ids. A class without images ha
 for which ImageFolder needs allow_empty=True. The files are symbolic links to the images in the
 user's folder, or copies.
 
-labels="first": each image once, with its first label in real.json
-labels="all": each image once for each of its labels
+per_image="first": each image once, under the first label in real.json's list
+per_image="all": under each of its labels
 
 An image without labels is in no folder. The user's folder may have subfolders. The eight digits in
 its name identify an image.
@@ -34,12 +34,13 @@ def write(export: Export) -> int:
     Raises UsageError for a missing or an invalid option, DataError if an image is missing from the
     folder, or is there twice.
     """
-    which = export.options.get("labels", "first")
+    which = export.options.get("per_image", "first")
     if which not in ("first", "all"):
         raise UsageError(
-            f"`labels` is {which!r}. It must be first or all",
+            f"`per_image` is {which!r}",
             value=which,
-            parameter="labels",
+            parameter="per_image",
+            remedy="It is one of first, all",
         )
     if "images" not in export.options:
         raise UsageError(

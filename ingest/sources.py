@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,9 @@ def locate(
         if source is None:
             files = download(cache=cache, scratch=folder, offline=offline, progress=progress)
         else:
-            files = _in_folder(source) if source.is_dir() else _in_archive(source, folder)
+            files = (
+                in_folder(source, known_files()) if source.is_dir() else _in_archive(source, folder)
+            )
         yield files
 
 
@@ -51,15 +53,7 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
 
     Call it after the files were read, because a file that was refused needs no warning as well.
     """
-    for file in files.values():
-        pinned = known_files()[file.name].sha256
-        if pinned and not file.is_published:
-            warnings.warn(
-                f"{file.origin} differs from the published {file.name} (sha256 {file.sha256[:12]}, "
-                f"not {pinned[:12]}). Its format is valid, and realdb uses it",
-                RealdbWarning,
-                stacklevel=2,
-            )
+    tell_others(files.values(), known_files())
     known = [file for file in known_files().values() if any("url" in p for p in file.places)]
     missing = [file for file in known if file.name not in files]
     if missing:
@@ -72,35 +66,46 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
         )
 
 
-def _names() -> dict[str, KnownFile]:
-    """Map each name and alias to its file, names first."""
-    known = known_files().values()
-    return {file.name: file for file in known} | {a: file for file in known for a in file.aliases}
+def tell_others(files: Iterable[SourceFile], known: Mapping[str, KnownFile]) -> None:
+    """Warn of files that are not the published ones."""
+    for file in files:
+        pinned = known[file.name].sha256
+        if pinned and not file.is_published:
+            warnings.warn(
+                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not "
+                f"{pinned[:12]}); it is well formed, and was taken",
+                RealdbWarning,
+                stacklevel=3,
+            )
 
 
-def _in_folder(folder: Path) -> dict[str, SourceFile]:
+def in_folder(folder: Path, wanted: Mapping[str, KnownFile]) -> dict[str, SourceFile]:
+    """Find the files `wanted`, by their names, in a folder; DataError where none is there."""
     try:
-        paths = [(known, folder / name) for name, known in _names().items()]
+        paths = [(known, folder / name) for name, known in _names(wanted).items()]
         found = [source_file(known, path, str(path)) for known, path in paths if path.is_file()]
-        return _choose(found, folder, sorted(path.name for path in folder.iterdir()))
+        return _choose(found, folder, sorted(path.name for path in folder.iterdir()), wanted)
     except OSError as error:
         file = error.filename or folder
         raise DataError(f"{file} cannot be read: {error.strerror}", file=file) from error
 
 
-def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
-    """Extract the known files of `archive`, each into its own folder in `folder`."""
-    import shutil
+def _names(wanted: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
+    """Map each name and alias to its file, names first."""
+    known = wanted.values()
+    return {file.name: file for file in known} | {a: file for file in known for a in file.aliases}
 
-    names = _names()
+
+def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
+    """Extract the known files of `archive`, each into a folder of its own in `folder`."""
     if not archive.is_file():
         raise DataError(
             f"{archive} does not exist: there is no file and no folder of this name",
             file=archive,
             parameter="source",
         )
-    # Checked by name, because an npz is also a zip.
-    if archive.name in names or archive.suffix.lower() in _SINGLE:
+    # By its name, since an npz is a zip by its content.
+    if archive.name in _names(known_files()) or archive.suffix.lower() in _SINGLE:
         raise DataError(
             f"{archive} is a single file",
             file=archive,
@@ -108,6 +113,19 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
             remedy="Name the folder that contains it and the other files: realdb ingest"
             f" {archive.parent}",
         )
+    return in_archive(archive, folder, known_files())
+
+
+def in_archive(
+    archive: Path, folder: Path, wanted: Mapping[str, KnownFile]
+) -> dict[str, SourceFile]:
+    """Extract the files `wanted` from `archive`, each into a folder of its own in `folder`.
+
+    DataError where none is there, or the archive cannot be read.
+    """
+    import shutil
+
+    names = _names(wanted)
     found: list[SourceFile] = []
     seen: list[str] = []
     try:
@@ -132,7 +150,7 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
             remedy="Download or pack it again, or pass a folder that contains the files: realdb"
             " ingest FOLDER",
         ) from error
-    return _choose(found, archive, seen)
+    return _choose(found, archive, seen, wanted)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -160,13 +178,15 @@ def _members(archive: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
         raise ValueError("it is not a zip or tar archive, or it is damaged")
 
 
-def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, SourceFile]:
-    """Return one file for each name. Refuse no files, and two files with different bytes."""
+def _choose(
+    found: list[SourceFile], where: Path, seen: list[str], wanted: Mapping[str, KnownFile]
+) -> dict[str, SourceFile]:
+    """Take one file for each name; refuse none, and two with different bytes."""
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
         raise DataError(
-            f"{where} contains none of the files that realdb looks for ({', '.join(_names())}). It"
-            f" contains {there or 'nothing'}",
+            f"{where} contains none of the files that realdb knows: looked for"
+            f" {', '.join(_names(wanted))}; found {there or 'nothing'}",
             file=where,
             count=0,
             parameter="source",
@@ -184,4 +204,4 @@ def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, 
                 count=2,
                 remedy="Remove one of them",
             )
-    return {name: chosen[name] for name in known_files() if name in chosen}
+    return {name: chosen[name] for name in wanted if name in chosen}

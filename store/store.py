@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..schema import quoting
-from ..schema.tables import SCHEMA_VERSION, create_table
+from ..schema.tables import KEPT_TABLES, SCHEMA_VERSION, create_table
 from . import temporary
 from .files import checksum, user_path
 
@@ -76,8 +76,8 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """The tables that a view may read: those of the build, and `predictions`."""
-        return [*self.tables, "predictions"]
+        """What a view may read here: the tables it holds, and those that the store keeps."""
+        return [*self.tables, *KEPT_TABLES]
 
     def parquet(self, table: str) -> Path:
         """Return the path of a table's Parquet file."""
@@ -108,8 +108,9 @@ class Store:
     def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
         """Return an in-memory connection with the tables and an empty table `predictions`.
 
-        All tables, or only `tables`, are views over the Parquet files. Statements on the connection
-        do not change the files. Raises StoreError if a file is missing or damaged.
+        The tables, or just those named, are views over the Parquet files: nothing done on the
+        connection changes them. The tables that the store keeps beside its builds are empty.
+        Raises StoreError where a file is gone or damaged.
         """
         import duckdb
 
@@ -135,7 +136,9 @@ class Store:
                     value=table,
                     remedy=_REBUILD,
                 ) from None
-        create_table(con, "predictions")
+        for table in KEPT_TABLES:
+            if table == "predictions" or tables is None or table in tables:
+                create_table(con, table)
         return con
 
 

@@ -27,8 +27,8 @@ from realdb.store.store import Store
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
 REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-# The functions of commands with another name in the library.
-TWINS = {"sql": "query"}
+# What a command is called in the library, where that is another name.
+TWINS = {"labels": "label_sets", "sql": "query"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -89,6 +89,8 @@ def test_every_call_has_a_command_or_is_listed() -> None:
     assert calls - twins == {
         *("accuracy_table", "connect", "real_labels", "view_sql"),
         "verify_scores",  # realdb scores verify
+        # realdb labels add, compare, remove; realdb groups add, remove
+        *("add_labels", "compare_labels", "remove_labels", "add_groups", "remove_groups"),
     }
 
 
