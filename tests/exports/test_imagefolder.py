@@ -122,7 +122,7 @@ def test_missing_images_are_named_and_counted(
 def test_refusals(export: Export, images: Path, tmp_path: Path) -> None:
     with refused(UsageError, parameter="images"):
         export("imagefolder", "tree")
-    with refused(UsageError, "first, all", parameter="labels", value="last"):
+    with refused(UsageError, "first", "all", parameter="labels", value="last"):
         export("imagefolder", "tree", images=images, labels="last")
     with refused(DataError, parameter="images"):
         export("imagefolder", "tree", images=tmp_path / "nowhere")
