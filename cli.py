@@ -996,10 +996,10 @@ def export(
     what: Annotated[
         str,
         typer.Argument(
-            help="A table, a view or a subset of the images (see realdb views); one SELECT; store "
-            "(a database of all tables, views and stored models); or one of real-json, scores-npz, "
-            "raters-npz, golden-npz, raters-golden-npz, soft-labels, imagefolder, file-list, hf, "
-            "croissant, fiftyone, crowdkit, cleanlab.",
+            help="A table, a view or a subset of the images (see realdb views); one SELECT; or one "
+            "of these names, of which store is a database of all tables, views and stored models: "
+            "store, real-json, scores-npz, raters-npz, golden-npz, raters-golden-npz, soft-labels, "
+            "imagefolder, file-list, hf, croissant, fiftyone, crowdkit, cleanlab.",
             autocompletion=_names_of_exports,
         ),
     ],

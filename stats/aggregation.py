@@ -562,8 +562,9 @@ def _soft_label(votes: VoteArrays, values: npt.ArrayLike) -> _Floats:
     soft = np.asarray(values, np.float64)
     if soft.ndim != 2 or len(soft) != votes.answers or soft.shape[1] < 2:
         raise UsageError(
-            f"`soft_label` has shape {soft.shape}. It must have {counted(votes.answers, 'row')}, "
-            "one for each answer, and a column for each class",
+            f"`soft_label` has shape {soft.shape}, but these votes have "
+            f"{counted(votes.answers, 'answer')}. It must have a row for each answer, and at least "
+            "two columns, one for each class",
             parameter="soft_label",
             value=soft.shape,
             remedy=f"Use np.eye({votes.answers}) if the answers are the classes",
@@ -588,8 +589,8 @@ def _truth(votes: VoteArrays, values: npt.ArrayLike, classes: int) -> _Ints:
     truth = np.asarray(values)
     if truth.shape != (votes.items,) or truth.dtype.kind not in "iu":
         raise UsageError(
-            f"`truth` has type {truth.dtype} and shape {truth.shape}. It must have "
-            f"{counted(votes.items, 'integer')}, one for each item, with -1 for an unknown class",
+            f"`truth` has type {truth.dtype} and shape {truth.shape}. It must have one integer for "
+            f"each of {counted(votes.items, 'item')}, with -1 for an unknown class",
             parameter="truth",
             value=truth.shape,
         )

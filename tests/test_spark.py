@@ -449,7 +449,7 @@ def test_statements_for_spark_run_as_they_are(stored: Path, sail_address: str) -
     expected = realdb.leaderboard(store=stored).project("* exclude (is_ground_truth)")
     text = describe.statements("leaderboard", "spark")
     heading, *statements = [part.strip() for part in text.split("-- ") if part.strip()]
-    assert heading.startswith("Where these tables stand: images, labels, predictions (")
+    assert ": images, labels, predictions (" in heading
     with engines.judging(sail_address, [], ["leaderboard"], rules=Rules(), store=stored) as session:
         for statement in statements:
             _, _, sql = statement.partition("\n")
