@@ -250,7 +250,7 @@ def test_class_ids_in_another_order(model_a: Model, tmp_path: Path) -> None:
     found = realdb.doctor(predictions, fix="class-order", out=out, store=model_a.store)
     (finding,) = found.findings
     assert finding.accuracy_after == pytest.approx(model_a.real, abs=1e-12)
-    assert "It tells each of the 1,000 classes from every other" in finding.note
+    assert "all 1,000 classes" in finding.note
     assert found.refusal
     fixed = duckdb.read_parquet(str(out)).order("file_name").fetchnumpy()
     assert fixed["label"].tolist() == model_a.label.tolist()
@@ -264,7 +264,7 @@ def test_class_ids_in_another_order_from_a_real_model(resnet: Model) -> None:
     (finding,) = realdb.doctor(DEVKIT[resnet.label], store=resnet.store).findings
     assert finding.name == "class-order"
     assert finding.accuracy_after == pytest.approx(38_856 / 46_837, abs=1e-12)
-    assert "is right on 82.9% of the other" in finding.note
+    assert " 82.9% " in finding.note
     assert "435 and 876, 482 and 848, 620 and 681, 657 and 744, 836 and 837" in finding.note
 
 
@@ -299,7 +299,7 @@ def test_uninformative_confidence_is_reported(vit: Model) -> None:
     predictions = table(PLACES + 1, weak(vit, 0.6), confidence=vit.confidence)
     found = realdb.doctor(predictions, store=vit.store)
     assert found.verdict == "suspicious"
-    assert "of the images that it is most confident of" in found.reason
+    assert "most confident" in found.reason
     assert not found.findings
 
 
