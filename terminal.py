@@ -329,9 +329,9 @@ def emit(
         try:
             write(rows)
         except duckdb.Error as error:
-            from .store import prediction_sets
+            from .store import kept
 
-            if again is None or not prediction_sets.is_removal(error):
+            if again is None or not kept.is_removal(error):
                 raise
             write(again())
     except duckdb.Error as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog, statements
 from ..schema.tables import TABLES, source_of
-from ..store import prediction_sets
+from ..store import kept
 from .rules import Rules
 from .session import Session, is_taken
 
@@ -47,7 +47,7 @@ def connect(
     return con
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def query(
     sql: str,
     *files: str | Path,

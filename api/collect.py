@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from ..store import prediction_sets
+from ..store import kept, prediction_sets
 from ..store import store as stores
 from ..store.files import checksum
 from ..version import __version__
@@ -114,7 +114,7 @@ def add(
     return _relation(done)
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def models(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     """Return a row for each stored model: what is stored, read from which file, and when.
 

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..ingest import image_names
 from ..queries import catalog
 from ..schema.tables import IMAGES
-from ..store import prediction_sets
+from ..store import kept
 from .build import open_store
 from .session import Session
 from .shown import Shown
@@ -91,7 +91,7 @@ class Explanation(Shown):
         return asdict(self)
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def explain(
     image: int | str,
     *predictions: object,

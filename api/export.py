@@ -16,7 +16,7 @@ from ..exports import registry
 from ..queries import catalog, statements
 from ..schema import header
 from ..schema.tables import TABLES, header_of
-from ..store import prediction_sets
+from ..store import kept, prediction_sets
 from ..store.files import checksum, user_path
 from ..version import __version__
 from .ask import add_sources, create_views_of, explained, missing_table, named_sources
@@ -56,7 +56,7 @@ class Exported(Shown):
     counts: str
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def export(
     what: str,
     out: str | Path,

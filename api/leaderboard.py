@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, RealdbWarning, reading_with
 from ..queries import catalog
-from ..store import prediction_sets
+from ..store import kept, prediction_sets
 from . import doubts
 from .results import accuracies
 from .rules import Rules
@@ -27,7 +27,7 @@ _MAY_BE_GROUND_TRUTH = 0.9
 _BY_RANK = "real_rank nulls last, model"
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def leaderboard(
     *predictions: str | Path,
     engine: str | None = None,

@@ -11,7 +11,7 @@ from ..errors import DataError, QueryError, UsageError
 from ..queries import catalog
 from ..schema import quoting
 from ..schema.tables import source_of
-from ..store import prediction_sets
+from ..store import kept
 from ..store.files import replacing, require_parquet, user_path
 from . import choices
 from .build import open_store
@@ -113,7 +113,7 @@ class Recomputation(Shown):
         )
 
 
-@prediction_sets.reading_again
+@kept.reading_again
 def scores(
     *predictions: object,
     method: str = "pipeline",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError, reading_with
 from ..queries import catalog
-from ..schema.tables import TABLES
+from ..schema.tables import LABEL_SET_TABLES, TABLES
+from ..store import label_sets
 from ..store import store as stores
 from ..store.store import Store
 from .build import open_store
@@ -76,8 +77,12 @@ class Session:
         self._files: list[Path] = []
         self.require(self.rules.views)
         self.require(views)
-        self.con = self.store.connect(
-            None if tables is None else {*catalog.tables_of(*self._views), *tables, *_ALWAYS}
+        needed = None if tables is None else {*catalog.tables_of(*self._views), *tables, *_ALWAYS}
+        self.con = self.store.connect(needed)
+        self._files += label_sets.show(
+            self.con,
+            self.store.root,
+            [table for table in LABEL_SET_TABLES if needed is None or table in needed],
         )
         self.rules = self.rules.resolved(self.con)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,25 +82,10 @@ def download(
     `cache` is REALDB_CACHE or the user's cache folder where it is None; `scratch` is a folder for
     what is not kept. Raises and warns as `sources.locate` says.
     """
-    run = _Run(
-        cache=_default_cache() if cache is None else cache,
-        wheels=scratch,
-        offline=offline,
-        progress=progress,
-    )
     wanted = [known for known in known_files().values() if known.fetch]
-    reasons: dict[str, list[str]] = {known.name: [] for known in wanted}
-    try:
-        had = [_have(run, known, reasons[known.name]) for known in wanted]
-    except OSError as error:
-        raise DataError(
-            f"the cache folder {run.cache} cannot be used ({error.strerror or error})",
-            file=run.cache,
-            remedy="Set REALDB_CACHE to another folder",
-        ) from error
-    files = {file.name: file for file in had if file}
+    files, reasons = fetch(wanted, cache=cache, scratch=scratch, offline=offline, progress=progress)
     missing = [known for known in wanted if known.name not in files]
-    if "real.json" not in files and run.offline:
+    if "real.json" not in files and offline:
         raise DataError(
             "realdb is offline (`offline` or REALDB_OFFLINE) and may not download the files",
             parameter="offline",
@@ -111,6 +97,36 @@ def download(
             raise DataError(text, file="real.json", count=len(missing), remedy=remedy)
         warnings.warn(f"{text}. {remedy}", RealdbWarning, stacklevel=2)
     return files
+
+
+def fetch(
+    wanted: Collection[KnownFile],
+    *,
+    cache: Path | None,
+    scratch: Path,
+    offline: bool,
+    progress: Progress,
+) -> tuple[dict[str, SourceFile], dict[str, list[str]]]:
+    """Return the files that the cache or their places have, and why each place does not.
+
+    The arguments are those of `download`. Raises DataError where the cache cannot be used.
+    """
+    run = _Run(
+        cache=_default_cache() if cache is None else cache,
+        wheels=scratch,
+        offline=offline,
+        progress=progress,
+    )
+    reasons: dict[str, list[str]] = {known.name: [] for known in wanted}
+    try:
+        had = [_have(run, known, reasons[known.name]) for known in wanted]
+    except OSError as error:
+        raise DataError(
+            f"the cache folder {run.cache} cannot be used ({error.strerror or error})",
+            file=run.cache,
+            remedy="Set REALDB_CACHE to another folder",
+        ) from error
+    return {file.name: file for file in had if file}, reasons
 
 
 def _have(run: _Run, known: KnownFile, reasons: list[str]) -> SourceFile | None:

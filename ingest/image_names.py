@@ -34,3 +34,8 @@ def is_file_name(text: str) -> bool:
     if not any(map(str.isdecimal, text)) or text.strip().isdecimal():
         return False
     return number(text) is not None
+
+
+def file_name(image_id: int) -> str:
+    """Return the published file name of an image."""
+    return f"ILSVRC2012_val_{image_id:08d}.JPEG"

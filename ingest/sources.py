@@ -42,7 +42,9 @@ def locate(
         if source is None:
             files = download(cache=cache, scratch=folder, offline=offline, progress=progress)
         else:
-            files = _in_folder(source) if source.is_dir() else _in_archive(source, folder)
+            files = (
+                in_folder(source, known_files()) if source.is_dir() else _in_archive(source, folder)
+            )
         yield files
 
 
@@ -72,27 +74,25 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
         )
 
 
-def _names() -> dict[str, KnownFile]:
-    """Map each name and alias to its file, names first."""
-    known = known_files().values()
-    return {file.name: file for file in known} | {a: file for file in known for a in file.aliases}
-
-
-def _in_folder(folder: Path) -> dict[str, SourceFile]:
+def in_folder(folder: Path, wanted: Mapping[str, KnownFile]) -> dict[str, SourceFile]:
+    """Find the files `wanted`, by their names, in a folder; DataError where none is there."""
     try:
-        paths = [(known, folder / name) for name, known in _names().items()]
+        paths = [(known, folder / name) for name, known in _names(wanted).items()]
         found = [source_file(known, path, str(path)) for known, path in paths if path.is_file()]
-        return _choose(found, folder, sorted(path.name for path in folder.iterdir()))
+        return _choose(found, folder, sorted(path.name for path in folder.iterdir()), wanted)
     except OSError as error:
         file = error.filename or folder
         raise DataError(f"{file} cannot be read: {error.strerror}", file=file) from error
 
 
+def _names(wanted: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
+    """Map each name and alias to its file, names first."""
+    known = wanted.values()
+    return {file.name: file for file in known} | {a: file for file in known for a in file.aliases}
+
+
 def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
     """Extract the known files of `archive`, each into a folder of its own in `folder`."""
-    import shutil
-
-    names = _names()
     if not archive.is_file():
         raise DataError(
             f"{archive} does not exist, neither as a file nor as a folder",
@@ -100,7 +100,7 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
             parameter="source",
         )
     # By its name, since an npz is a zip by its content.
-    if archive.name in names or archive.suffix.lower() in _SINGLE:
+    if archive.name in _names(known_files()) or archive.suffix.lower() in _SINGLE:
         raise DataError(
             f"{archive} is a single file",
             file=archive,
@@ -108,6 +108,19 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
             remedy="Name the folder that contains it and the other files: realdb ingest"
             f" {archive.parent}",
         )
+    return in_archive(archive, folder, known_files())
+
+
+def in_archive(
+    archive: Path, folder: Path, wanted: Mapping[str, KnownFile]
+) -> dict[str, SourceFile]:
+    """Extract the files `wanted` from `archive`, each into a folder of its own in `folder`.
+
+    DataError where none is there, or the archive cannot be read.
+    """
+    import shutil
+
+    names = _names(wanted)
     found: list[SourceFile] = []
     seen: list[str] = []
     try:
@@ -132,7 +145,7 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
             remedy="Fetch or pack it again, or name the folder that contains the files: realdb"
             " ingest FOLDER",
         ) from error
-    return _choose(found, archive, seen)
+    return _choose(found, archive, seen, wanted)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -160,13 +173,15 @@ def _members(archive: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
         raise ValueError("it is no zip or tar archive, or a damaged one")
 
 
-def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, SourceFile]:
+def _choose(
+    found: list[SourceFile], where: Path, seen: list[str], wanted: Mapping[str, KnownFile]
+) -> dict[str, SourceFile]:
     """Take one file for each name; refuse none, and two with different bytes."""
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
         raise DataError(
             f"{where} contains none of the files that realdb knows: looked for"
-            f" {', '.join(_names())}; found {there or 'nothing'}",
+            f" {', '.join(_names(wanted))}; found {there or 'nothing'}",
             file=where,
             count=0,
             parameter="source",
@@ -184,4 +199,4 @@ def _choose(found: list[SourceFile], where: Path, seen: list[str]) -> dict[str, 
                 count=2,
                 remedy="Remove one of them",
             )
-    return {name: chosen[name] for name in known_files() if name in chosen}
+    return {name: chosen[name] for name in wanted if name in chosen}

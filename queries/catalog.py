@@ -266,7 +266,7 @@ def _order(name: str, order: dict[str, View]) -> None:
 
 def _note(name: str, notes: Mapping[str, str]) -> str:
     """Return the notes on the tables that the view `name` reads."""
-    return " ".join(notes[table] for table in sorted(tables_of(name) & {*notes}))
+    return " ".join(dict.fromkeys(notes[table] for table in sorted(tables_of(name) & {*notes})))
 
 
 def _comment(con: duckdb.DuckDBPyConnection, view: View, note: str) -> None:

@@ -2,10 +2,10 @@
 
 Tables and views begin with the same form: a summary, an empty comment line, then one `name: text`
 line for each thing there is to say. `grain`, `key`, `references`, `reads`, `rule` and `source` are
-about the whole; `$name` is a parameter; every other name is a column. A line indented further
-continues the one before it. The `key` line is required; `key: none` means that there is one row.
-`references` are a table's foreign keys: columns, `->`, and the table whose key they are, with `;`
-between them.
+about the whole and come first; `$name` is a parameter; every other name is a column, and so is one
+of these six where it comes again. A line indented further continues the one before it. The `key`
+line is required; `key: none` means that there is one row. `references` are a table's foreign keys:
+columns, `->`, and the table whose key they are, with `;` between them.
 """
 
 from __future__ import annotations
@@ -64,14 +64,16 @@ def parse(text: str, file_name: str) -> Header:
     summary: list[str] = []
     while lines and lines[0].strip():
         summary.append(lines.pop(0).strip())
-    entries: dict[str, str] = {}
-    name = None
+    whole: dict[str, str] = {}
+    others: dict[str, str] = {}
+    entries, name = whole, ""
     for row, line in enumerate(lines, len(summary) + 1):
         if not line.strip():
             continue
         entry = _ENTRY.fullmatch(line[1:])
         if entry:
             name = entry[1]
+            entries = whole if name in _WHOLE and name not in whole else others
             entries[name] = entry[2]
         elif name and line.startswith("   "):
             entries[name] += " " + line.strip()
@@ -82,17 +84,17 @@ def parse(text: str, file_name: str) -> Header:
                 row=row,
                 value=line.strip(),
             )
-    if not summary or not entries:
+    if not summary or not (whole or others):
         raise RealdbError(
             f"{file_name}: no header (a summary, then 'name: text' lines)", file=file_name, count=0
         )
-    if "key" not in entries:
+    if "key" not in whole:
         raise RealdbError(
             f"{file_name}: the header has no line 'key: columns' (or 'key: none')",
             file=file_name,
             column="key",
         )
-    whole = {name: entries.pop(name, "") for name in _WHOLE}
+    whole = {name: whole.get(name, "") for name in _WHOLE}
     return Header(
         summary=" ".join(summary),
         grain=whole["grain"],
@@ -101,8 +103,8 @@ def parse(text: str, file_name: str) -> Header:
         reads=_names(whole["reads"]),
         rule=whole["rule"],
         source=whole["source"],
-        parameters={name[1:]: text for name, text in entries.items() if name.startswith("$")},
-        columns={name: text for name, text in entries.items() if not name.startswith("$")},
+        parameters={name[1:]: text for name, text in others.items() if name.startswith("$")},
+        columns={name: text for name, text in others.items() if not name.startswith("$")},
     )
 
 

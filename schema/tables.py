@@ -30,9 +30,25 @@ TABLES = (
     "scores",
     "train_files",
     "predictions",
+    "stored_label_sets",
+    "stored_assessments",
+    "campaign_votes",
+    "image_flags",
+    "class_groups",
+    "image_groups",
     "sources",
     "build",
 )
+# Those that the store keeps beside its builds: a new ingest leaves them as they are.
+LABEL_SET_TABLES = (
+    "stored_label_sets",
+    "stored_assessments",
+    "campaign_votes",
+    "image_flags",
+    "class_groups",
+    "image_groups",
+)
+KEPT_TABLES = ("predictions", *LABEL_SET_TABLES)
 _FOLDER = Path(__file__).parent
 
 

@@ -11,18 +11,32 @@ from typing import TYPE_CHECKING
 
 from ..errors import RealdbWarning, StoreError
 from ..schema import quoting
-from ..schema.tables import SCHEMA_VERSION, TABLES, comment_on, create_table, header_of
+from ..schema.tables import (
+    KEPT_TABLES,
+    LABEL_SET_TABLES,
+    SCHEMA_VERSION,
+    TABLES,
+    comment_on,
+    create_table,
+    header_of,
+)
 from . import files
 from .store import BEHIND, BUILD_ID, DATABASE, Store, new_connection, resolve, with_checksum
 
 if TYPE_CHECKING:
     import duckdb
 
-# What the comments of a build's realdb.duckdb say of `predictions` and of the views that read it.
+# What the comments of a build's realdb.duckdb say of the tables that the store keeps beside its
+# builds, and of the views that read them.
 NOTES = {
     "predictions": "The table predictions is empty in this file: the stored models are in the "
     "folder predictions of the store, one Parquet file for each. realdb export store OUT.duckdb "
-    "writes a database with them."
+    "writes a database with them.",
+    **dict.fromkeys(
+        LABEL_SET_TABLES,
+        "The label sets that were added are not in this file: they are in the folders label_sets "
+        "and groups of the store. realdb export store OUT.duckdb writes a database with them.",
+    ),
 }
 _LOCK_SECONDS = 600
 _KEPT_SECONDS = 24 * 3600
@@ -55,7 +69,8 @@ class Build:
             # Clients older than DuckDB 2.0 refuse the storage version that 2.0 writes by default.
             self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
             self.connection.execute("use build_file")
-            create_table(self.connection, "predictions")
+            for table in KEPT_TABLES:
+                create_table(self.connection, table)
 
     @property
     def tables(self) -> list[str]:
@@ -100,8 +115,8 @@ class Build:
         if not self.parquet_only:
             # One transaction: hundreds of COMMENT ONs, each with a commit of its own, take 0.1 s.
             con.begin()
-            install(con, (*self.tables, "predictions"))
-            for table in (*self.tables, "predictions"):
+            install(con, (*self.tables, *KEPT_TABLES))
+            for table in (*self.tables, *KEPT_TABLES):
                 comment_on(con, "table", table, header_of(table), NOTES.get(table, ""))
             con.commit()
             con.execute("use memory")

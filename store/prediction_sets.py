@@ -14,18 +14,14 @@ half the time of SHA-256. A build knows nothing of this folder, so a new ingest 
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import json
-import re
-import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, RealdbWarning, StoreError, did_you_mean
 from ..schema import quoting
-from . import temporary
+from . import kept, temporary
 from .files import put as put_file
 from .files import replacing, sync
 
@@ -36,27 +32,7 @@ if TYPE_CHECKING:
 MODELS = Path(__file__).parent / "models.sql"
 # What `show` calls the table of a connection's own predictions.
 ADDED = "added_predictions"
-_LOCK_SECONDS = 600
-_FOLDER = "predictions"
 _SUFFIX = ".checksums.json"
-# What Windows keeps for itself, whatever follows the first dot.
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
-_LONGEST = 150
-
-
-_Verb = TypeVar("_Verb", bound=Callable[..., Any])
-
-
-class _RemovedError(StoreError):
-    """A stored file is not there any more."""
-
-
-class Checksums(NamedTuple):
-    """What a file is: its size in bytes, and its CRC-32 and SHA-256 in hexadecimal digits."""
-
-    bytes: int
-    crc32: str
-    sha256: str
 
 
 class Put(NamedTuple):
@@ -83,22 +59,8 @@ class _Rows(NamedTuple):
 
 
 def path(root: Path, model: str) -> Path:
-    """Return where the rows of `model` stand, or would stand.
-
-    The file's name is the model's, percent-encoded. A name with capital letters, or a long one,
-    ends in a part of its SHA-256, so that `ViT` and `vit` are two files on every file system.
-    """
-    from urllib.parse import quote
-
-    # A ~ is left to what is appended here; a first dot would hide the file.
-    name = re.sub(r"^\.", "%2E", quote(model, safe="").replace("~", "%7E"))
-    if _RESERVED.match(name):
-        name = f"%{ord(name[0]):02X}{name[1:]}"
-    if len(name) > _LONGEST or not name or re.search("[A-Z]", model):
-        import hashlib
-
-        name = f"{name[:_LONGEST]}~{hashlib.sha256(model.encode()).hexdigest()[:12]}"
-    return _folder(root) / f"{name}.parquet"
+    """Return the path of the rows of `model`, stored or not."""
+    return _folder(root) / f"{kept.stem(model)}.parquet"
 
 
 def put(
@@ -135,7 +97,7 @@ def put(
         ).fetchall()
     ]
     done = []
-    written: dict[Path, Checksums] = {}
+    written: dict[Path, kept.Checksums] = {}
     with _locked(root):
         # Whatever fails before the last file is whole leaves none of them behind.
         with contextlib.ExitStack() as moved:
@@ -167,7 +129,7 @@ def put(
                         count=rows.number,
                         remedy="Check the disk",
                     )
-                written[target] = _checksums(aside)
+                written[target] = kept.checksums(aside)
             for target, new in written.items():
                 _write_checksums(target, *_checksums_before(target), new)
         for target, new in written.items():
@@ -281,7 +243,7 @@ def damage(root: Path) -> tuple[list[StoreError], list[Path]]:
             known = _read_checksums(file)
             if known is None:
                 unknown.append(file)
-            elif _checksums(file) not in known:
+            elif kept.checksums(file) not in known:
                 raise _not_whole(file)
         except FileNotFoundError:  # removed meanwhile
             continue
@@ -295,32 +257,7 @@ def write_checksums(root: Path, unknown: Collection[Path]) -> None:
     with _locked(root):
         for file in unknown:
             if file.exists() and _read_checksums(file) is None:
-                _write_checksums(file, _checksums(file))
-
-
-def reading_again(verb: _Verb) -> _Verb:
-    """Have a function ask once more where a stored model was removed while it read the models."""
-
-    @functools.wraps(verb)
-    def ask(*arguments: Any, **options: Any) -> Any:
-        try:
-            return verb(*arguments, **options)
-        except Exception as error:
-            if not is_removal(error):
-                raise
-        return verb(*arguments, **options)
-
-    return ask  # type: ignore[return-value]
-
-
-def is_removal(error: Exception) -> bool:
-    """Say whether an error is that a stored file is not there any more."""
-    if isinstance(error, _RemovedError):
-        return True
-    text = str(error)  # DuckDB has no other sign of it
-    # Where a file is gone, DuckDB looks for a folder, which a locked connection refuses.
-    signs = ("No such file", "No files found", ".parquet/**/")
-    return f"/{_FOLDER}/" in text and any(sign in text for sign in signs)
+                _write_checksums(file, kept.checksums(file))
 
 
 def listed(root: Path) -> duckdb.DuckDBPyRelation:
@@ -456,11 +393,10 @@ def _is_whole(file: Path, *, or_refuse: bool, or_unknown: bool = False) -> bool:
             content = file.read_bytes()
             if known is None:
                 return not or_unknown
-            crc32 = f"{zlib.crc32(content):08x}"
-            if any((len(content), crc32) == (sums.bytes, sums.crc32) for sums in known):
+            if any(kept.is_that_of(sums, content) for sums in known):
                 return True
         except FileNotFoundError:
-            raise _RemovedError(
+            raise kept.RemovedError(
                 f"the stored model {_model_of(file)!r} was removed while realdb read it", file=file
             ) from None
         except StoreError:
@@ -483,26 +419,17 @@ def _not_whole(file: Path) -> StoreError:
 
 def _model_of(file: Path) -> str:
     """Return the name of a stored model, as far as the name of its file tells it."""
-    from urllib.parse import unquote
-
-    return unquote(file.stem.partition("~")[0])
+    return kept.name_of(file.stem)
 
 
-def _checksums(file: Path) -> Checksums:
-    content = file.read_bytes()
-    return Checksums(
-        len(content), f"{zlib.crc32(content):08x}", hashlib.sha256(content).hexdigest()
-    )
-
-
-def _checksums_before(file: Path) -> list[Checksums]:
+def _checksums_before(file: Path) -> list[kept.Checksums]:
     """Return the checksums of the file that `file` will replace, if it is whole."""
     try:
         known = _read_checksums(file)
     except StoreError:
         return []
     if known is None:
-        return [_checksums(file)] if file.exists() else []
+        return [kept.checksums(file)] if file.exists() else []
     return known
 
 
@@ -514,12 +441,12 @@ def _data_of(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix(_SUFFIX)}.parquet")
 
 
-def _write_checksums(file: Path, *known: Checksums) -> None:
+def _write_checksums(file: Path, *known: kept.Checksums) -> None:
     text = json.dumps({"files": [sums._asdict() for sums in known]}, indent=2) + "\n"
     put_file(_checksums_of(file), text.encode())
 
 
-def _read_checksums(file: Path) -> list[Checksums] | None:
+def _read_checksums(file: Path) -> list[kept.Checksums] | None:
     """Return the checksums of a stored file; None where an older realdb stored it without any."""
     path = _checksums_of(file)
     try:
@@ -528,7 +455,7 @@ def _read_checksums(file: Path) -> list[Checksums] | None:
         return None
     try:
         return [
-            Checksums(int(sums["bytes"]), str(sums["crc32"]), str(sums["sha256"]))
+            kept.Checksums(int(sums["bytes"]), str(sums["crc32"]), str(sums["sha256"]))
             for sums in json.loads(text)["files"]
         ]
     except (ValueError, KeyError, TypeError):
@@ -542,26 +469,11 @@ def _read_checksums(file: Path) -> list[Checksums] | None:
 
 
 def _folder(root: Path) -> Path:
-    return root / _FOLDER
+    return root / kept.PREDICTIONS
 
 
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Hold the lock: one process at a time changes the stored predictions."""
-    import filelock
-
-    try:
-        _folder(root).mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(_folder(root) / ".lock", timeout=_LOCK_SECONDS):
-            yield
-    except filelock.Timeout:
-        raise StoreError(
-            f"another realdb add or remove has locked {_folder(root)} for {_LOCK_SECONDS} seconds",
-            file=_folder(root),
-            remedy="Try again when it has ended",
-        ) from None
-    except OSError as error:
-        raise StoreError(f"realdb cannot write the store in {root}: {error}", file=root) from error
+def _locked(root: Path) -> contextlib.AbstractContextManager[None]:
+    return kept.locked(_folder(root), "realdb add or remove")
 
 
 def _write(

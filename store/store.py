@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..schema import quoting
-from ..schema.tables import SCHEMA_VERSION, create_table
+from ..schema.tables import KEPT_TABLES, SCHEMA_VERSION, create_table
 from . import temporary
 from .files import checksum, user_path
 
@@ -76,8 +76,8 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """What a view may read here: the tables it holds, and `predictions`."""
-        return [*self.tables, "predictions"]
+        """What a view may read here: the tables it holds, and those that the store keeps."""
+        return [*self.tables, *KEPT_TABLES]
 
     def parquet(self, table: str) -> Path:
         """Return the path of a table's Parquet file."""
@@ -109,7 +109,7 @@ class Store:
         """Return an in-memory connection that sees the tables, and an empty `predictions`.
 
         The tables, or just those named, are views over the Parquet files: nothing done on the
-        connection changes them.
+        connection changes them. The tables that the store keeps beside its builds are empty.
         Raises StoreError where a file is gone or damaged.
         """
         import duckdb
@@ -136,7 +136,9 @@ class Store:
                     value=table,
                     remedy=_REBUILD,
                 ) from None
-        create_table(con, "predictions")
+        for table in KEPT_TABLES:
+            if table == "predictions" or tables is None or table in tables:
+                create_table(con, table)
         return con
 
 

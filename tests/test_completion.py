@@ -61,7 +61,7 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
         ("realdb views ", VIEWS),
         ("realdb views acc", [name for name in VIEWS if name.startswith("acc")]),
         ("realdb export ", [*VIEWS, *WHOLE]),
-        ("realdb export sto", ["store"]),
+        ("realdb export sto", ["stored_label_sets", "stored_assessments", "store"]),
         ("realdb export raters-", ["raters-npz", "raters-golden-npz"]),
         ("realdb export contest", ["contested", "contested_images"]),
         ("realdb export images x --format jso", ["json", "jsonl"]),

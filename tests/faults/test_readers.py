@@ -15,7 +15,7 @@ from realdb.store.store import Store
 READER = """
 import pathlib, sys, warnings
 import realdb
-from realdb.store.prediction_sets import reading_again
+from realdb.store.kept import reading_again
 warnings.simplefilter("ignore", realdb.RealdbWarning)
 model, store, stop = sys.argv[1:]
 answers = turns = 0

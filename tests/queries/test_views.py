@@ -14,7 +14,7 @@ from needs import needs
 from realdb.ingest import predictions
 from realdb.queries import catalog
 from realdb.schema.header import Header
-from realdb.schema.tables import TABLES, create_table, header_of, sql_path
+from realdb.schema.tables import LABEL_SET_TABLES, TABLES, create_table, header_of, sql_path
 from realdb.store.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -76,7 +76,7 @@ def judged(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection
     con = opened.connect()
     models = [predictions.add(con, path) for path in sorted((files / "predictions").glob("*.csv"))]
     assert len(models) == 2
-    catalog.install(con, [*opened.tables, "predictions"])
+    catalog.install(con, opened.names)
     yield con
     con.close()
 
@@ -145,7 +145,9 @@ def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
             (select count(*) from named where not ({known}))
         """
     ).fetchall()[0]
-    assert rows or name == "label_changes", "the votes give the published labels, and no others"
+    # The votes give the published labels, and no others; no label set was added.
+    reads = {name} if name in TABLES else catalog.tables_of(name)
+    assert rows or name == "label_changes" or reads & {*LABEL_SET_TABLES}
     assert (keys, without) == (rows, 0)
 
 

@@ -50,6 +50,11 @@ def test_columns_keep_their_order() -> None:
     assert list(header.parse(text, "animals.sql").columns) == names
 
 
+def test_a_column_may_be_called_as_a_line_about_the_whole() -> None:
+    said = header.parse("-- Cats.\n--\n-- key: source\n-- source: us\n-- source: of a cat\n", "x")
+    assert (said.source, said.columns) == ("us", {"source": "of a cat"})
+
+
 def test_what_is_not_said_is_empty() -> None:
     said = header.parse("-- Cats.\n--\n-- key: name\n-- name: the cat's\n", "cats.sql")
     assert (said.grain, said.key, said.reads, said.rule, said.source) == ("", ("name",), (), "", "")

@@ -13,7 +13,7 @@ import pytest
 
 from realdb.errors import DataError, RealdbWarning, StoreError
 from realdb.schema.tables import create_table
-from realdb.store import prediction_sets
+from realdb.store import kept, prediction_sets
 from realdb.store.store import lock
 from refusals import refused
 
@@ -394,7 +394,7 @@ def test_a_model_that_is_removed_meanwhile(
         require_whole(shown)
 
     monkeypatch.setattr(prediction_sets, "require_whole", removed_first)
-    assert len(prediction_sets.reading_again(stored)(tmp_path)) == 3
+    assert len(kept.reading_again(stored)(tmp_path)) == 3
     assert calls == [2, 1]
 
 
@@ -410,7 +410,7 @@ def test_nobody_waits_for_ever(
     put: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(VIT)
-    monkeypatch.setattr(prediction_sets, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(kept, "_LOCK_SECONDS", 0.1)
     with (
         filelock.FileLock(tmp_path / "predictions" / ".lock"),
         pytest.raises(StoreError) as caught,
@@ -425,7 +425,7 @@ def test_nobody_waits_for_ever(
 PUT = """
 import pathlib, sys, time
 import duckdb
-from realdb.store import prediction_sets
+from realdb.store import kept, prediction_sets
 from realdb.store.store import lock
 from realdb.schema.tables import create_table
 
@@ -513,7 +513,7 @@ def test_a_removal_is_told_from_other_errors(
     path.unlink()
     with pytest.raises(duckdb.Error) as caught:
         con.read_parquet([str(path)])
-    assert prediction_sets.is_removal(caught.value)
+    assert kept.is_removal(caught.value)
     with pytest.raises(duckdb.Error) as caught:
         con.sql("select a_column_that_is_none")
-    assert not prediction_sets.is_removal(caught.value)
+    assert not kept.is_removal(caught.value)

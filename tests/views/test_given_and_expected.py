@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,8 @@ def test_view(database: Database, file: str) -> None:
 def by_key(relation: duckdb.DuckDBPyRelation, view: catalog.View) -> dict[Any, dict[str, Any]]:
     rows = [
         {
-            # approx compares numbers with a tolerance, text as it is, and takes no lists.
-            column: str(value) if isinstance(value, list) else value
+            # approx compares numbers with a tolerance, text as it is, and takes no lists or times.
+            column: str(value) if isinstance(value, list | datetime) else value
             for column, value in zip(relation.columns, row, strict=True)
         }
         for row in relation.fetchall()

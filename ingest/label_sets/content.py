@@ -1,0 +1,211 @@
+"""What a reader of label sets returns, and the checks that all of them share."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DataError, QueryError
+from ...schema import quoting
+from ...schema.tables import CLASSES, IMAGES
+from .. import image_names
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import numpy.typing as npt
+
+VERDICTS = ("correct", "unclear", "wrong")
+# How many offenders a message names.
+_SHOWN = 3
+
+
+@dataclass(kw_only=True)
+class Content:
+    """The rows of a label set, in any order; `name` is None for that of the release.
+
+    image_id, label, verdict (its place in VERDICTS) and score are the columns of the assessments;
+    score is NaN where there is none. flags are (image_id, flag, value); class_groups are (grouping,
+    label, group), image_groups (grouping, image_id, group).
+    """
+
+    name: str | None = None
+    title: str | None = None
+    image_id: array[int] = field(default_factory=lambda: array("i"))
+    label: array[int] = field(default_factory=lambda: array("i"))
+    verdict: array[int] = field(default_factory=lambda: array("b"))
+    score: array[float] = field(default_factory=lambda: array("d"))
+    flags: list[tuple[int, str, str | None]] = field(default_factory=list)
+    class_groups: list[tuple[str, int, str]] = field(default_factory=list)
+    image_groups: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def add(self, image_id: int, label: int, verdict: str, score: float = float("nan")) -> None:
+        """Add an assessment."""
+        self.image_id.append(image_id)
+        self.label.append(label)
+        self.verdict.append(VERDICTS.index(verdict))
+        self.score.append(score)
+
+    def check(self, refuse: Callable[..., DataError]) -> None:
+        """Raise what `refuse` makes where a label of an image is judged twice.
+
+        `refuse` takes a text and the fields of a RealdbError.
+        """
+        import numpy as np
+
+        key = np.asarray(self.image_id, np.int64) * CLASSES + np.asarray(self.label, np.int64)
+        _, first, counts = np.unique(key, return_index=True, return_counts=True)
+        repeated = first[counts > 1]
+        if not len(repeated):
+            return
+        place = int(repeated.min())
+        verdicts = {
+            VERDICTS[self.verdict[other]] for other in np.flatnonzero(key == key[place]).tolist()
+        }
+        named = image_names.file_name(self.image_id[place])
+        raise refuse(
+            f"{len(repeated):,} labels are judged more than once, such as label "
+            f"{self.label[place]} of {named}: {' and '.join(sorted(verdicts))}",
+            column="label",
+            value=self.label[place],
+            count=len(repeated),
+        )
+
+    def insert(self, con: duckdb.DuckDBPyConnection, label_set: str) -> None:
+        """Put the rows into the tables of `con`, as those of `label_set`."""
+        import numpy as np
+
+        columns = {
+            "image_id": np.asarray(self.image_id, np.int32),
+            "label": np.asarray(self.label, np.int16),
+            "verdict": np.asarray(self.verdict, np.int8),
+            "score": np.asarray(self.score, np.float64),
+        }
+        con.register("input_rows", columns)
+        con.execute(
+            """
+            insert into stored_assessments
+            select
+                $1,
+                image_id,
+                label,
+                case verdict when 0 then $2 when 1 then $3 else $4 end,
+                nullif(score, 'nan'::double)
+            from input_rows
+            """,
+            [label_set, *VERDICTS],
+        )
+        con.unregister("input_rows")
+        _insert(con, "image_flags", [(label_set, *flag) for flag in self.flags])
+        _insert(con, "class_groups", self.class_groups)
+        _insert(con, "image_groups", self.image_groups)
+
+    @property
+    def images(self) -> int:
+        """How many images the label set judges or describes."""
+        described = {image_id for image_id, _, _ in self.flags}
+        described.update(image_id for _, image_id, _ in self.image_groups)
+        return len(described.union(self.image_id))
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    if not rows:
+        return
+    name = quoting.identifier(table)
+    lists = ", ".join("unnest(?)" for _ in rows[0])
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    con.execute(f"insert into {name} select {lists}", columns)
+
+
+class Known:
+    """What the store knows of images and classes, which readers compare with."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def classes(self) -> dict[str, int]:
+        """Return the class id of each WordNet id; QueryError where the store has none."""
+        rows = self._rows("select wordnet_id, label from classes where wordnet_id is not null")
+        if len(rows) != CLASSES:
+            raise QueryError(
+                "this label set names classes by their WordNet ids, which this store does not have",
+                file="labels.txt",
+                count=len(rows),
+                remedy="Build the store again with labels.txt: realdb ingest FOLDER",
+            )
+        return dict(rows)
+
+    def names(self) -> dict[int, str]:
+        """Return the names of each class; none where the store has no names."""
+        return dict(self._rows("select label, name from classes where name is not null"))
+
+    def original_labels(self) -> npt.NDArray[np.int16]:
+        """Return the original label of each image, by its number; -1 where there is none."""
+        import numpy as np
+
+        rows = self._rows(
+            "select image_id, original_label from images where original_label is not null"
+        )
+        labels = np.full(IMAGES + 1, -1, np.int16)
+        for image_id, label in rows:
+            labels[image_id] = label
+        return labels
+
+    def require_original_labels(self) -> npt.NDArray[np.int16]:
+        """Return them; QueryError where the store does not have those of all images."""
+        labels = self.original_labels()
+        if (labels[1:] < 0).any():
+            raise QueryError(
+                "this label set judges the original labels, which this store does not have",
+                file="validation_labels.txt",
+                count=int((labels[1:] >= 0).sum()),
+                remedy="Build the store again with a file of original labels: realdb ingest FOLDER",
+            )
+        return labels
+
+    def _rows(self, query: str) -> list[Any]:
+        import duckdb
+
+        try:
+            return self._con.execute(query).fetchall()
+        except duckdb.CatalogException:  # the store has no such table
+            return []
+
+
+class Offenders:
+    """Counts what is wrong by its kind, and remembers the first of each."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[str]] = {}
+
+    def add(self, kind: str, value: object) -> None:
+        """Note that `value` is wrong in the way that `kind` says."""
+        self.found.setdefault(kind, []).append(str(value))
+
+    def refuse(self, refuse: Callable[..., DataError], column: str | None = None) -> None:
+        """Raise what `refuse` makes of all that is wrong, where anything is."""
+        if not self.found:
+            return
+        texts = [f"{len(values):,} {kind}: {shown(values)}" for kind, values in self.found.items()]
+        first = next(iter(self.found.values()))
+        raise refuse("; ".join(texts), column=column, value=first[0], count=len(first))
+
+
+def shown(values: Iterable[object]) -> str:
+    """Return the first few values, for a message."""
+    texts = [repr(str(value))[:80] for value in values]
+    return ", ".join(texts[:_SHOWN]) + (", …" if len(texts) > _SHOWN else "")
+
+
+def image_id(name: object) -> int | None:
+    """Return the number of the image that a file name or a number means; None where none."""
+    number = image_names.number(name) if isinstance(name, str | int) else None
+    return number if number is not None and 1 <= number <= IMAGES else None
+
+
+def class_id(value: object) -> int | None:
+    """Return `value` if it is a class id; None where not."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 <= value < CLASSES else None  # type: ignore[operator, return-value]

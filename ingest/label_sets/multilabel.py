@@ -1,0 +1,110 @@
+"""multilabel-v3: human_accuracy_v3.0.0.json, with its subset imagenet-m.
+
+The file is an object. `initial_annots` maps a file name to an object with the lists `correct`,
+`unclear` and `wrong` of WordNet ids, each of which may be missing; `problematic_images` is an
+object whose keys are file names; `imagenet_m` is a list of file names. Names of other images than
+those of the validation set are left out. Other keys make up most of the 200 MB, and are passed
+over.
+
+As published, 442 labels are in two of an image's lists, and one is twice in a list: both verdicts
+are kept, as readers of the file see both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...errors import DataError
+from ..known import SourceFile
+from .content import VERDICTS, Content, Known, Offenders, image_id
+from .files import decoded, refusing
+from .large_json import members
+
+SUBSET = "imagenet-m"
+_TITLE = "ImageNet-M: 68 images on which most mistakes of good models are major"
+_VALIDATION = "ILSVRC2012_val_"
+_KEYS = {"initial_annots": dict, "problematic_images": dict, "imagenet_m": list}
+
+
+def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
+    """Return the label set and its subset."""
+    (file,) = files.values()
+    refuse = refusing(file)
+    annotations, problematic, subset = _lists(file, refuse)
+    classes = known.classes()
+    content, major = Content(), Content(name=SUBSET, title=_TITLE)
+    wrong = Offenders()
+    for name, verdicts in annotations.items():
+        if not name.startswith(_VALIDATION):
+            continue
+        number = image_id(name)
+        if number is None:
+            wrong.add("names are those of no validation image", name)
+        elif not isinstance(verdicts, dict):
+            wrong.add("images have no object of verdicts", name)
+        else:
+            _add(content, number, name, verdicts, classes, wrong)
+    flags = [(name, "problematic") for name in problematic if name.startswith(_VALIDATION)]
+    flags += [(name, SUBSET) for name in subset]
+    chosen = set()
+    for name, flag in flags:
+        number = image_id(name)
+        if number is None:
+            wrong.add(f"names in {flag} are those of no validation image", name)
+        else:
+            content.flags.append((number, flag, None))
+            if flag == SUBSET:
+                chosen.add(number)
+    wrong.refuse(refuse)
+    if not content.image_id:
+        raise refuse("initial_annots judges no label of a validation image", count=0)
+    columns = (content.image_id, content.label, content.verdict)
+    for number, label, verdict in zip(*columns, strict=True):
+        if number in chosen:
+            major.add(number, label, VERDICTS[verdict])
+    return [content, major]
+
+
+def _add(
+    content: Content,
+    number: int,
+    name: str,
+    verdicts: dict[str, Any],
+    classes: dict[str, int],
+    wrong: Offenders,
+) -> None:
+    for verdict, labels in verdicts.items():
+        if verdict not in VERDICTS:
+            wrong.add("verdicts are unknown", f"{verdict} of {name}")
+        elif not isinstance(labels, list):
+            wrong.add("verdicts have no list of labels", f"{verdict} of {name}")
+        else:
+            for label in dict.fromkeys(map(str, labels)):
+                if label in classes:
+                    content.add(number, classes[label], verdict)
+                else:
+                    wrong.add("labels are no WordNet ids of the 1,000 classes", label)
+
+
+def _lists(
+    file: SourceFile, refuse: Callable[..., DataError]
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Return initial_annots, the names in problematic_images, and those in imagenet_m."""
+    found = {key: decoded(text, refuse) for key, text in members(file.path, _KEYS, refuse).items()}
+    for key, kind in _KEYS.items():
+        if not isinstance(found.get(key), kind) or not found[key]:
+            word = "object" if kind is dict else "list"
+            raise refuse(f"it has no {word} {key}, or an empty one", column=key, count=0)
+    annotations, problematic, subset = (found[key] for key in _KEYS)
+    subset = [*map(str, subset)]
+    repeated = [name for name, times in Counter(subset).items() if times > 1]
+    if repeated:
+        raise refuse(
+            f"imagenet_m has {len(repeated):,} names more than once, such as {repeated[0]!r}",
+            column="imagenet_m",
+            value=repeated[0],
+            count=len(repeated),
+        )
+    return annotations, [*problematic], subset
