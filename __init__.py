@@ -26,8 +26,14 @@ if TYPE_CHECKING:
     from .api.explain import explain as explain
     from .api.export import Exported as Exported
     from .api.export import export as export
+    from .api.groups import add_groups as add_groups
+    from .api.groups import groups as groups
+    from .api.groups import remove_groups as remove_groups
     from .api.judge import accuracy as accuracy
     from .api.judge import accuracy_table as accuracy_table
+    from .api.label_sets import add_labels as add_labels
+    from .api.label_sets import label_sets as label_sets
+    from .api.label_sets import remove_labels as remove_labels
     from .api.labels import real_labels as real_labels
     from .api.leaderboard import leaderboard as leaderboard
     from .api.metric import RealAccuracy as RealAccuracy
@@ -66,19 +72,25 @@ _MODULES = {
     "accuracy": "api.judge",
     "accuracy_table": "api.judge",
     "add": "api.collect",
+    "add_groups": "api.groups",
+    "add_labels": "api.label_sets",
     "agreement": "api.agree",
     "connect": "api.ask",
     "demo": "api.show",
     "doctor": "api.doctor",
     "explain": "api.explain",
     "export": "api.export",
+    "groups": "api.groups",
     "info": "api.describe",
     "ingest": "api.build",
+    "label_sets": "api.label_sets",
     "leaderboard": "api.leaderboard",
     "models": "api.collect",
     "query": "api.ask",
     "real_labels": "api.labels",
     "remove": "api.collect",
+    "remove_groups": "api.groups",
+    "remove_labels": "api.label_sets",
     "scores": "api.rescore",
     "verify": "api.verify",
     "verify_scores": "api.rescore",

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from . import terminal
 from .api.choices import (
     AccuracyBy,
+    Aggregate,
     AgreementBy,
     Dialect,
     Empty,
@@ -97,6 +98,10 @@ app = _App(
 )
 scores_app = _App()
 app.add_typer(scores_app, name="scores")
+labels_app = _App(no_args_is_help=True, help="Other label sets than ReaL: add, list, remove.")
+app.add_typer(labels_app, name="labels")
+groups_app = _App(no_args_is_help=True, help="Groups of classes or images: add, list, remove.")
+app.add_typer(groups_app, name="groups")
 
 
 def _names_of_views() -> list[str]:
@@ -121,6 +126,12 @@ def _names_of_models(context: typer.Context) -> list[str]:
     from .api import complete
 
     return complete.models(context.params.get("store"))
+
+
+def _names_of_label_sets(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.label_sets(context.params.get("store"))
 
 
 FormOption = Annotated[
@@ -706,6 +717,172 @@ def verify_scores(
     terminal.emit(rescore.recomputation_table(found), form)
     if not found.is_equal:
         raise typer.Exit(1)
+
+
+@labels_app.command("add")
+def add_labels(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="multilabel-v3, biodiversity, cleanlab-mturk, vit3b-mistakes, "
+            "greedy-soups-mistakes or imagenet-x; or a csv, json or Parquet file of your own with "
+            "image and label, and if there are: verdict, score; or rater and answer."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="The label set's name. [the published one, or the stem]")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Read a published label set from this file, folder, zip or wheel."),
+    ] = None,
+    columns: ColumnsOption = None,
+    aggregate: Annotated[
+        Aggregate | None, typer.Option(help="How votes become labels. [majority]")
+    ] = None,
+    golden: Annotated[
+        list[str] | None,
+        typer.Option(help="A rater whose answers are the truth; may be repeated."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="The lowest score that makes a label correct. [above 0.5; unclear at 0.5]"
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="What it is, in one line.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Its licence.")] = None,
+    citation: Annotated[str | None, typer.Option(help="What describes it.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take it in place of what is stored under the name.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Add a label set to the store: a published one, which is downloaded, or your own.
+
+    Example: realdb labels add multilabel-v3
+
+    Example: realdb labels add votes.csv --aggregate dawid-skene
+    """
+    from .api import label_sets
+
+    with terminal.progress() as progress:
+        rows = label_sets.add_labels(
+            what,
+            name=name,
+            source=source,
+            columns=_pairs(columns),
+            aggregate=aggregate,
+            golden=golden or [],
+            threshold=threshold,
+            title=title,
+            licence=licence,
+            citation=citation,
+            replace=replace,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    terminal.emit(rows, form, keep=("label_set", "status", "images", "correct", "unclear", "wrong"))
+    for notice in label_sets.notices(rows):
+        terminal.say(notice)
+
+
+@labels_app.command("list")
+def list_labels(store: StoreOption = None, form: FormOption = None) -> None:
+    """List the label sets: those that were added, real and original.
+
+    Example: realdb labels list --format json
+    """
+    from .api import label_sets
+
+    rows = label_sets.label_sets(store=store)
+    terminal.emit(rows, form, keep=("label_set", "images", "licence", "source", "added_at"))
+
+
+@labels_app.command("remove")
+def remove_labels(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Label sets, as realdb labels list has them.", autocompletion=_names_of_label_sets
+        ),
+    ],
+    store: StoreOption = None,
+) -> None:
+    """Remove label sets from the store.
+
+    Example: realdb labels remove multilabel-v3
+    """
+    from .api import label_sets
+
+    label_sets.remove_labels(*names, store=store)
+    terminal.say(f"removed {', '.join(names)}")
+
+
+@groups_app.command("add")
+def add_groups(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A csv, json or Parquet file with group, and label or image."),
+    ],
+    name: Annotated[str | None, typer.Option(help="The grouping's name. [the stem]")] = None,
+    columns: ColumnsOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take it in place of what is stored under the name.")
+    ] = False,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Add a grouping of classes or of images to the store.
+
+    Example: realdb groups add habitats.csv
+    """
+    from .api import groups
+
+    with terminal.progress() as progress:
+        rows = groups.add_groups(
+            file,
+            name=name,
+            columns=_pairs(columns),
+            replace=replace,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    terminal.emit(rows, form)
+
+
+@groups_app.command("list")
+def list_groups(store: StoreOption = None, form: FormOption = None) -> None:
+    """List the groupings: your own, and those of label sets.
+
+    Example: realdb groups list
+    """
+    from .api import groups
+
+    rows = groups.groups(store=store)
+    terminal.emit(rows, form)
+    if not len(rows):
+        terminal.say("no grouping is stored. Store one with: realdb groups add FILE")
+
+
+@groups_app.command("remove")
+def remove_groups(
+    names: Annotated[list[str], typer.Argument(help="Groupings that realdb groups add stored.")],
+    store: StoreOption = None,
+) -> None:
+    """Remove groupings from the store.
+
+    Example: realdb groups remove habitats
+    """
+    from .api import groups
+
+    groups.remove_groups(*names, store=store)
+    terminal.say(f"removed {', '.join(names)}")
 
 
 @app.command()

@@ -79,7 +79,7 @@ def _build(
     with (
         sources.locate(
             user_path(source) if source is not None else None,
-            offline=_is_offline(offline),
+            offline=is_offline(offline),
             progress=progress,
         ) as files,
         new_build(root, __version__, parquet_only=parquet_only) as made,
@@ -110,7 +110,7 @@ def open_store(
         if (root / "CURRENT").exists():
             raise
         stores.require_own_folder(root)
-        if _is_offline(offline):
+        if is_offline(offline):
             raise StoreError(
                 f"there is no store in {root}, and it is not built offline (`offline=True` or "
                 "REALDB_OFFLINE)",
@@ -137,7 +137,8 @@ def root_of(store: str | Path | None) -> Path:
     return user_path(store) if store is not None else stores.default_root()
 
 
-def _is_offline(offline: bool | None) -> bool:
+def is_offline(offline: bool | None) -> bool:
+    """Say whether nothing may be downloaded: as the call says, else REALDB_OFFLINE."""
     if offline is not None:
         return offline
     return os.environ.get("REALDB_OFFLINE", "").lower() not in ("", "0", "false", "no")

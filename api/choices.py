@@ -11,9 +11,11 @@ from typing import Literal
 Empty = Literal["skip", "wrong", "original"]
 # The breakdowns of the accuracy, and of the raters' agreement.
 AccuracyBy = Literal["class", "label-count", "animal"]
-AgreementBy = Literal["class", "animal"]
+AgreementBy = Literal["class", "animal", "rater"]
 # How votes become scores.
 Method = Literal["pipeline", "majority", "weighted", "dawid-skene", "one-coin"]
+# How the votes of a user's own campaign become scores.
+Aggregate = Literal["majority", "dawid-skene", "one-coin"]
 # The questions on which the original label counts as a rater.
 OriginalLabelFor = Literal["animals", "all", "none"]
 # The answer that a 'maybe' counts as.

@@ -10,6 +10,7 @@ from ..errors import RealdbError
 from ..exports import registry
 from ..queries import catalog
 from ..schema.tables import TABLES
+from ..store import label_sets as stored_label_sets
 from ..store import prediction_sets
 from .build import root_of
 
@@ -36,4 +37,11 @@ def models(store: str | Path | None = None) -> list[str]:
     """Return the names of the stored models, but for those that a shell would not take as text."""
     with contextlib.suppress(OSError, RealdbError):
         return list(filter(_PLAIN.fullmatch, prediction_sets.names(root_of(store))))
+    return []
+
+
+def label_sets(store: str | Path | None = None) -> list[str]:
+    """Return the names of the stored label sets, likewise."""
+    with contextlib.suppress(OSError, RealdbError):
+        return list(filter(_PLAIN.fullmatch, stored_label_sets.names(root_of(store))))
     return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def download(
 
 
 def fetch(
-    wanted: Collection[KnownFile],
+    wanted: Iterable[KnownFile],
     *,
     cache: Path | None,
     scratch: Path,
@@ -117,6 +117,7 @@ def fetch(
         offline=offline,
         progress=progress,
     )
+    wanted = [*wanted]
     reasons: dict[str, list[str]] = {known.name: [] for known in wanted}
     try:
         had = [_have(run, known, reasons[known.name]) for known in wanted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -53,15 +53,7 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
 
     For when they have been read and taken: a file that is refused draws no warning as well.
     """
-    for file in files.values():
-        pinned = known_files()[file.name].sha256
-        if pinned and not file.is_published:
-            warnings.warn(
-                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not "
-                f"{pinned[:12]}); it is well formed, and was taken",
-                RealdbWarning,
-                stacklevel=2,
-            )
+    tell_others(files.values(), known_files())
     known = [file for file in known_files().values() if any("url" in p for p in file.places)]
     missing = [file for file in known if file.name not in files]
     if missing:
@@ -72,6 +64,19 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
             RealdbWarning,
             stacklevel=2,
         )
+
+
+def tell_others(files: Iterable[SourceFile], known: Mapping[str, KnownFile]) -> None:
+    """Warn of files that are not the published ones."""
+    for file in files:
+        pinned = known[file.name].sha256
+        if pinned and not file.is_published:
+            warnings.warn(
+                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not "
+                f"{pinned[:12]}); it is well formed, and was taken",
+                RealdbWarning,
+                stacklevel=3,
+            )
 
 
 def in_folder(folder: Path, wanted: Mapping[str, KnownFile]) -> dict[str, SourceFile]:

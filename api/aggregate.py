@@ -1,0 +1,155 @@
+"""Make labels of the votes of a campaign, and put a campaign where the store's own votes are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import duckdb
+
+_SHOWN = 3
+
+
+def verdict_of(score: str, threshold: float | None) -> str:
+    """Return the SQL of the verdict that a score makes.
+
+    Without a threshold a label is correct above one half, unclear at one half, wrong below; with
+    one it is correct from there on. Both are rounded to 12 decimals, so that a score equal to the
+    threshold counts whatever its last digits.
+    """
+    if threshold is not None:
+        return (
+            f"case when round({score}, 12) >= round({float(threshold)!r}::double, 12) "
+            "then 'correct' else 'wrong' end"
+        )
+    return (
+        f"case when round({score}, 12) > 0.5 then 'correct' "
+        f"when round({score}, 12) < 0.5 then 'wrong' else 'unclear' end"
+    )
+
+
+def require_golden(
+    con: duckdb.DuckDBPyConnection, golden: Collection[str], where: str | Path
+) -> None:
+    """Raise where a golden rater is unknown, says maybe, or contradicts another; or all are."""
+    raters = [
+        rater for (rater,) in con.execute("select distinct rater from campaign_votes").fetchall()
+    ]
+    unknown = sorted({*golden} - {*raters})
+    if unknown:
+        raise UsageError(
+            f"{where} has no rater {unknown[0]!r}",
+            parameter="golden",
+            value=unknown[0],
+            count=len(unknown),
+            remedy=did_you_mean(unknown[0], raters, f"It has {len(raters):,} raters"),
+        )
+    if golden and {*golden} == {*raters}:
+        raise UsageError(
+            "all raters are golden, so there is no vote",
+            parameter="golden",
+            count=len(raters),
+            remedy="Leave out `golden`, or the raters who vote",
+        )
+    unclear = con.execute(
+        """
+        select image_id, label, list(distinct answer order by answer) as answers
+        from campaign_votes
+        where is_golden
+        group by image_id, label
+        having count(distinct answer) > 1 or max(case when answer = 'maybe' then 1 end) = 1
+        order by image_id, label
+        """
+    ).fetchall()
+    if unclear:
+        named = ", ".join(
+            f"label {label} of image {image_id} ({' and '.join(answers)})"
+            for image_id, label, answers in unclear[:_SHOWN]
+        )
+        raise DataError(
+            f"{where}: {len(unclear):,} golden questions have no one answer yes or no: {named}"
+            f"{', …' if len(unclear) > _SHOWN else ''}",
+            file=where,
+            column="answer",
+            value=unclear[0][1],
+            count=len(unclear),
+            remedy="Correct those answers, or leave them out",
+        )
+
+
+def assess(con: duckdb.DuckDBPyConnection, name: str, method: str, threshold: float | None) -> None:
+    """Make stored_assessments of the campaign_votes of `con`, all of which are of `name`.
+
+    A golden question has the golden answer, with the score 1 or 0.
+    """
+    import numpy as np
+
+    from ..stats import aggregation
+
+    own = con.cursor()
+    own.execute("create temp table votes as " + _VOTES)
+    votes = aggregation.read_round(own, "main")
+    golden = own.execute(_TRUTHS).fetchnumpy()
+    known = {
+        key: place
+        for place, key in enumerate(zip(votes.image_id.tolist(), votes.label.tolist(), strict=True))
+    }
+    truth = np.full(votes.votes.items, -1, np.intp)
+    for image_id, label, is_valid in zip(*(golden[each].tolist() for each in golden), strict=True):
+        if (image_id, label) in known:
+            truth[known[image_id, label]] = int(is_valid)
+    if method == "majority":
+        posterior = aggregation.majority_vote(votes.votes)
+    elif method == "dawid-skene":
+        posterior = aggregation.dawid_skene(votes.votes, truth=truth).posterior
+    else:
+        posterior = aggregation.one_coin(votes.votes.binary(maybe="drop"), truth=truth).posterior
+    rows = {
+        "image_id": votes.image_id.astype(np.int32),
+        "label": votes.label.astype(np.int16),
+        "score": np.clip(posterior[:, 1], 0.0, 1.0),
+    }
+    own.register("aggregated", rows)
+    own.execute("create temp table truths as " + _TRUTHS)
+    own.execute(
+        f"""
+        insert into stored_assessments
+        select $name, image_id, label, {verdict_of("score", threshold)}, score
+        from (
+            select
+                coalesce(a.image_id, t.image_id) as image_id,
+                coalesce(a.label, t.label) as label,
+                coalesce(cast(cast(t.is_valid as integer) as double), a.score) as score
+            from aggregated as a
+            full join truths as t on a.image_id = t.image_id and a.label = t.label
+        )
+        """,  # noqa: S608, ours
+        {"name": name},
+    )
+    own.close()
+
+
+_VOTES = """
+    select
+        'main' as round,
+        image_id,
+        label,
+        cast(dense_rank() over (order by rater) - 1 as smallint) as rater_id,
+        answer
+    from campaign_votes
+    where not is_golden
+"""
+_TRUTHS = """
+    select
+        image_id,
+        label,
+        max(answer) = 'yes' as is_valid
+    from campaign_votes
+    where is_golden
+    group by image_id, label
+    order by image_id, label
+"""

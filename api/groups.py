@@ -1,0 +1,134 @@
+"""Groups of classes or of images: the user's own, beside those that label sets bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from ..errors import DataError, UsageError
+from ..schema.tables import LABEL_SET_TABLES
+from ..store import kept
+from ..store import label_sets as stored
+from ..store import store as stores
+from ..store.files import user_path
+from . import choices
+from .build import open_store, root_of
+from .session import Session
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.progress import Progress
+
+# What breakdowns and label sets call theirs.
+_RESERVED = (*get_args(choices.AccuracyBy), "factor", "top_factor", "metaclass")
+
+
+def add_groups(
+    file: str | Path,
+    *,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    replace: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Add a grouping of classes or of images to the store; return a row for it.
+
+    `file` is a csv, json or Parquet file with the columns label and group, or image and group; a
+    class or an image may be in several groups. `name` is the grouping's, else the file's stem.
+    `columns` maps image, label or group to a column's name. The columns are grouping, status
+    (added, unchanged or replaced), of (classes or images), groups and rows.
+
+    Raises UsageError for a name that is reserved, DataError where the file is refused, or another
+    grouping is stored under the name and `replace` is not set.
+    """
+    from ..ingest.label_sets import own as reading
+
+    path = user_path(file)
+    name = name or path.stem
+    stored.require_name(name, stored.GROUPS)
+    if name.lower() in _RESERVED:
+        raise UsageError(
+            f"{name!r} cannot be the name of a grouping of your own, because realdb has one",
+            parameter="name",
+            value=name,
+            remedy='Choose another with `name="NAME"`',
+        )
+    opened = open_store(store, offline, progress)
+    con = opened.connect(["images", "classes", "class_names", *LABEL_SET_TABLES])
+    own = reading.read(con, path, columns, required=["group"])
+    of = [role for role in ("image", "label") if role in own.roles]
+    if len(of) != 1:
+        raise DataError(
+            f"{path} has "
+            + ("both an image and a label" if of else "neither an image nor a label")
+            + " column; groups are of images or of classes",
+            file=path,
+            column="image",
+            count=len(of),
+            parameter="columns",
+            remedy="Leave one of the columns in the file, beside the group",
+        )
+    reading.refuse(
+        con, str(path), "group", "coalesce(group_name, '') = ''", "group_name", "Name the group"
+    )
+    key, table = ("image_id", "image_groups") if of == ["image"] else ("label", "class_groups")
+    reading.refuse_repeated_groups(con, str(path), key)
+    con.execute(
+        f"insert into {table} select $1, {key}, group_name from {reading.ROWS}",  # noqa: S608, ours
+        [name],
+    )
+    status = stored.put(opened.root, con, name, stored.GROUPS, replace=replace)
+    return con.sql(
+        f"""
+        select
+            $name as grouping,
+            $status as status,
+            $of as of,
+            count(distinct group_name) as groups,
+            count(*) as rows
+        from {table}
+        """,  # noqa: S608, ours
+        params={
+            "name": name,
+            "status": status,
+            "of": "images" if of == ["image"] else "classes",
+        },
+    )
+
+
+@kept.reading_again
+def groups(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+    """Return a row for each grouping: its name, what it groups, how many groups and rows it has."""
+    session = Session(stores.resolve(root_of(store)), tables=["class_groups", "image_groups"])
+    return session.con.sql(
+        """
+        select
+            grouping,
+            'classes' as of,
+            count(distinct group_name) as groups,
+            count(*) as rows
+        from class_groups
+        group by grouping
+        union all
+        select
+            grouping,
+            'images' as of,
+            count(distinct group_name) as groups,
+            count(*) as rows
+        from image_groups
+        group by grouping
+        order by grouping, of
+        """
+    )
+
+
+def remove_groups(*names: str, store: str | Path | None = None) -> None:
+    """Remove groupings of the user's own; those of a label set go with it.
+
+    Raises DataError, with the nearest names, where one is not stored; then none is removed.
+    """
+    stored.remove(stores.resolve(root_of(store)).root, names, stored.GROUPS)

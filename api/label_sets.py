@@ -1,0 +1,323 @@
+"""Add label sets to the store: published ones, and the user's own assessments or votes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from ..errors import UsageError
+from ..schema.tables import LABEL_SET_TABLES
+from ..store import kept
+from ..store import label_sets as stored
+from ..store import store as stores
+from ..store.files import checksum, user_path
+from . import aggregate as aggregating
+from . import choices
+from .build import is_offline, open_store, root_of
+from .rules import require_choice, require_share
+from .session import Session
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from ..ingest.label_sets import Release
+    from ..ingest.progress import Progress
+    from ..store.store import Store
+
+AGGREGATES: tuple[str, ...] = get_args(choices.Aggregate)
+# What a connection needs to read image names and class names.
+_READ_BY = ("images", "classes", "class_names", *LABEL_SET_TABLES)
+
+
+def add_labels(
+    what: str | Path,
+    *,
+    name: str | None = None,
+    source: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    aggregate: str | None = None,
+    golden: Collection[str] = (),
+    threshold: float | None = None,
+    title: str | None = None,
+    licence: str | None = None,
+    citation: str | None = None,
+    replace: bool = False,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+    progress: Progress | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Add a label set to the store; return a row for it, and one for each of its subsets.
+
+    `what` is a published label set: multilabel-v3 (with its subset imagenet-m), biodiversity,
+    cleanlab-mturk, vit3b-mistakes, greedy-soups-mistakes or imagenet-x. It is downloaded, checked
+    by its SHA-256, or read from `source`: a file, folder, zip or wheel.
+
+    Otherwise `what` is a csv, json or Parquet file. With the columns image and label it holds
+    assessments; verdict (correct, unclear, wrong; correct if there is none) and score (0 to 1) may
+    come with them. With image, label, rater and answer (no, maybe, yes) it holds votes, of which
+    `aggregate` makes scores: majority (the share of yes, a maybe counting half), dawid-skene or
+    one-coin. `golden` are raters whose answers are the truth and no votes. `columns` maps image,
+    label, verdict, score, rater or answer to a column's name. Where there are scores and no
+    verdicts, a label is correct above one half, unclear at one half and wrong below; with
+    `threshold` it is correct from there on, else wrong.
+
+    The columns are label_set, status (added, unchanged or replaced), images, correct, unclear,
+    wrong, votes, flags, groups, licence and citation. A new ingest keeps what is stored.
+
+    Raises UsageError where the arguments do not fit, DataError where a file is refused, or another
+    label set is stored under the name and `replace` is not set. Warns where a published file has
+    another checksum.
+    """
+    from ..ingest.label_sets import locate
+
+    path = what if str(what) in _release_names() else user_path(what)
+    release, found = locate.find(path)
+    options: dict[str, Any] = {
+        "columns": columns,
+        "aggregate": aggregate,
+        "golden": golden,
+        "threshold": threshold,
+    }
+    if release is None and source is not None:
+        raise UsageError(
+            "`source` is for a published label set, and this is a file of your own",
+            parameter="source",
+            value=source,
+            remedy="Leave `source` out",
+        )
+    if release is not None:
+        unused = [each for each, value in options.items() if value]
+        if unused:
+            raise UsageError(
+                f"`{unused[0]}` is for a file of your own, and {release.name} is a published "
+                "label set",
+                parameter=unused[0],
+                value=release.name,
+                remedy=f"Leave `{unused[0]}` out",
+            )
+        if source is not None:
+            found = user_path(source)
+    if aggregate is not None:
+        require_choice("aggregate", aggregate, AGGREGATES)
+    if threshold is not None:
+        require_share("threshold", threshold)
+    name = name or (release.name if release else Path(str(path)).stem)
+    stored.require_name(name)
+    opened = open_store(store, offline, progress)
+    about = {"title": title, "licence": licence, "citation": citation}
+    if release is None:
+        assert found is not None
+        con = opened.connect(_READ_BY)
+        _read_own(con, found, name, **options)
+        _describe(con, name, about, source=str(found), sha256=checksum(found))
+        done = [(con, name, stored.put(opened.root, con, name, replace=replace))]
+    else:
+        is_off = is_offline(offline)
+        done = _add_release(opened, release, found, name, about, is_off, progress, replace=replace)
+    return _relation([_row(con, each, status) for con, each, status in done])
+
+
+def notices(rows: duckdb.DuckDBPyRelation) -> list[str]:
+    """Return the licence and the citation of what `add_labels` returned, a line each."""
+    found = rows.filter("licence is not null or citation is not null")
+    return [
+        f"{name}: {'licence ' + licence if licence else 'no licence'}"
+        + (f"; please cite {citation}" if citation else "")
+        for name, licence, citation in found.project("label_set, licence, citation").fetchall()
+    ]
+
+
+@kept.reading_again
+def label_sets(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+    """Return a row for each label set: those that were added, `real` and `original`.
+
+    The columns are those of the view `label_sets`.
+    """
+    session = Session(stores.resolve(root_of(store)), views=["label_sets"]).prepare()
+    return session.view("label_sets").order("label_set")
+
+
+def remove_labels(*names: str, store: str | Path | None = None) -> None:
+    """Remove label sets from the store.
+
+    Raises DataError, with the nearest names, where one is not stored; then none is removed.
+    """
+    stored.remove(stores.resolve(root_of(store)).root, names)
+
+
+def _release_names() -> Iterable[str]:
+    from ..ingest.label_sets import releases
+
+    return releases()
+
+
+def _add_release(
+    opened: Store,
+    release: Release,
+    found: Path | None,
+    name: str,
+    about: Mapping[str, str | None],
+    is_offline: bool,
+    progress: Progress | None,
+    *,
+    replace: bool,
+) -> list[tuple[duckdb.DuckDBPyConnection, str, str]]:
+    """Store a release and its subsets; return a connection with the rows, name and status."""
+    from ..ingest import sources
+    from ..ingest.label_sets import locate
+    from ..ingest.label_sets.content import Known
+    from ..ingest.progress import silent
+
+    done = []
+    located = locate.located(release, found, offline=is_offline, progress=progress or silent)
+    with located as files:
+        if progress:
+            progress(f"reading {release.name}", 0, 1)
+        contents = release.read(files, Known(opened.connect(["images", "classes"])))
+        sources.tell_others(files.values(), release.files)
+        only = next(iter(files.values())) if len(files) == 1 else None
+        origins = ", ".join(dict.fromkeys(file.origin for file in files.values()))
+        for content in contents:
+            con = opened.connect(_READ_BY)
+            each = content.name or name
+            content.insert(con, each)
+            own = {key: value for key, value in about.items() if value is not None}
+            published = {
+                "title": content.title or release.title,
+                "licence": release.licence,
+                "citation": release.citation,
+            }
+            _describe(
+                con, each, published | own, source=origins, sha256=only.sha256 if only else None
+            )
+            done.append((con, each, stored.put(opened.root, con, each, replace=replace)))
+    return done
+
+
+def _read_own(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    name: str,
+    *,
+    columns: Mapping[str, str] | None,
+    aggregate: str | None,
+    golden: Collection[str],
+    threshold: float | None,
+) -> None:
+    """Read the user's own file into the tables of `con`."""
+    from ..ingest.label_sets import own as reading
+
+    own = reading.read(con, path, columns)
+    if own.is_votes:
+        reading.check_votes(con, str(path))
+        con.execute(
+            f"""
+            insert into campaign_votes
+            select $name, image_id, label, rater, answer, list_contains($golden, rater)
+            from {reading.ROWS}
+            """,  # noqa: S608, a constant
+            {"name": name, "golden": [*golden]},
+        )
+        aggregating.require_golden(con, golden, path)
+        aggregating.assess(con, name, aggregate or "majority", threshold)
+        return
+    if aggregate is not None or golden:
+        unused = "aggregate" if aggregate is not None else "golden"
+        raise UsageError(
+            f"`{unused}` is for votes, and {path} has no columns rater and answer",
+            parameter=unused,
+            value=aggregate or next(iter(golden)),
+            remedy=f"Leave `{unused}` out",
+        )
+    reading.check_assessments(con, str(path), own)
+    has_verdict = "verdict" in own.roles
+    if threshold is not None and (has_verdict or "score" not in own.roles):
+        raise UsageError(
+            f"`threshold` is for scores without verdicts, and {path} has "
+            + ("verdicts" if has_verdict else "no scores"),
+            parameter="threshold",
+            value=threshold,
+            remedy="Leave `threshold` out",
+        )
+    verdict = aggregating.verdict_of("score", threshold) if "score" in own.roles else "'correct'"
+    con.execute(
+        f"""
+        insert into stored_assessments
+        select $name, image_id, label, {"verdict" if has_verdict else verdict}, score
+        from (select * replace (cast(score as double) as score) from {reading.ROWS})
+        """,  # noqa: S608, constants
+        {"name": name},
+    )
+
+
+def _describe(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    about: Mapping[str, str | None],
+    *,
+    source: str,
+    sha256: str | None,
+) -> None:
+    """Put the row of the label set into stored_label_sets."""
+    con.execute(
+        """
+        insert into stored_label_sets
+        select
+            $name, $title, $licence, $citation, $source, $sha256,
+            (
+                select count(distinct image_id)
+                from (
+                    select image_id from stored_assessments
+                    union all
+                    select image_id from campaign_votes
+                    union all
+                    select image_id from image_flags where flag = 'annotated'
+                )
+            ),
+            $added_at
+        """,
+        {
+            "name": name,
+            **about,
+            "source": source,
+            "sha256": sha256,
+            "added_at": datetime.now(UTC).replace(microsecond=0, tzinfo=None),
+        },
+    )
+
+
+def _row(con: duckdb.DuckDBPyConnection, name: str, status: str) -> dict[str, Any]:
+    """Return what was stored, as a row."""
+    found = con.execute(
+        """
+        select
+            $name as label_set,
+            $status as status,
+            s.images,
+            (select count(*) from stored_assessments where verdict = 'correct') as correct,
+            (select count(*) from stored_assessments where verdict = 'unclear') as unclear,
+            (select count(*) from stored_assessments where verdict = 'wrong') as wrong,
+            (select count(*) from campaign_votes where not is_golden) as votes,
+            (select count(*) from image_flags) as flags,
+            (select count(*) from class_groups) + (select count(*) from image_groups) as groups,
+            s.licence,
+            s.citation
+        from stored_label_sets as s
+        """,
+        {"name": name, "status": status},
+    )
+    columns = [column[0] for column in found.description or ()]
+    return dict(zip(columns, found.fetchall()[0], strict=True))
+
+
+def _relation(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyRelation:
+    import duckdb
+    import pyarrow as pa
+
+    texts = ("label_set", "status", "licence", "citation")
+    schema = pa.schema(
+        {column: pa.string() if column in texts else pa.int64() for column in rows[0]}
+    )
+    return duckdb.connect().from_arrow(pa.Table.from_pylist(rows, schema=schema))
