@@ -509,7 +509,16 @@ def leaderboard(
 
 @app.command()
 def agreement(
-    by: Annotated[AgreementBy | None, typer.Option(help="Break the agreement down.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="A label set that was made from votes. [the raters of ReaL]",
+            autocompletion=_names_of_label_sets,
+        ),
+    ] = None,
+    by: Annotated[
+        AgreementBy | None, typer.Option(help="Break the agreement down, or judge each rater.")
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(help="Samples of the images for the intervals; 0 leaves them empty.")
     ] = 1000,
@@ -527,6 +536,7 @@ def agreement(
 
     with terminal.progress() as progress:
         rows = agree.agreement(
+            labels=labels,
             by=by,
             bootstrap=bootstrap,
             seed=seed,

@@ -140,6 +140,19 @@ def print_explanation(explanation: Explanation, why_no_questions: str) -> list[s
             console.print("* answered no golden question: weighs as the others do on average\n")
     else:
         console.print(f"\n{why_no_questions}")
+    if e.assessments:
+        judged = [
+            [
+                *(short(a.label_set), named(a.label, a.name), a.verdict, short(a.score)),
+                short(", ".join(f"{rater}: {answer}" for rater, answer in a.votes.items())),
+            ]
+            for a in e.assessments
+        ]
+        header = ["label_set", "label", "verdict", "score", "votes"]
+        notes += _print(console, header, judged, [_TEXT, _TEXT, _OTHER, _NUMBER, _TEXT])
+    if e.flags:
+        flags = [[short(f.label_set), short(f.flag), short(f.value)] for f in e.flags]
+        notes += _print(console, ["label_set", "flag", "value"], flags, [_TEXT] * 3)
     if e.models:
         said = [
             [

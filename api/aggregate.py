@@ -133,12 +133,84 @@ def assess(con: duckdb.DuckDBPyConnection, name: str, method: str, threshold: fl
     own.close()
 
 
+def use_campaign(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make the tables votes, raters and labels of a campaign on `con`, which has none of them.
+
+    The table campaign_raters maps rater_id to rater. A golden answer counts as that of all experts,
+    and a rater's votes on golden questions are those of the golden round as well. The labels are
+    those that the label set calls correct.
+    """
+    con.execute(
+        """
+        create temp table own_votes as
+        select * exclude (label_set) from campaign_votes where label_set = $1
+        """,
+        [name],
+    )
+    con.execute(
+        """
+        create temp table campaign_raters as
+        select
+            cast(row_number() over (order by rater) - 1 as integer) as rater_id,
+            rater
+        from (select distinct rater from own_votes where not is_golden)
+        """
+    )
+    con.execute(
+        """
+        create table votes as
+        with of_raters as (
+            select v.image_id, v.label, r.rater_id, v.answer
+            from own_votes as v
+            inner join campaign_raters as r on v.rater = r.rater
+            where not v.is_golden
+        ),
+
+        golden as (
+            select image_id, label, max(answer) as answer
+            from own_votes
+            where is_golden
+            group by image_id, label
+        )
+
+        select 'main' as round, image_id, label, rater_id, answer
+        from of_raters
+        union all
+        select 'golden' as round, o.image_id, o.label, o.rater_id, o.answer
+        from of_raters as o
+        semi join golden as g on o.image_id = g.image_id and o.label = g.label
+        union all
+        select
+            'expert' as round,
+            g.image_id,
+            g.label,
+            cast((select count(*) from campaign_raters) + e.expert as integer) as rater_id,
+            g.answer
+        from golden as g
+        cross join (select unnest(range(5)) as expert) as e
+        """
+    )
+    con.execute("create table raters as select rater_id, false as is_expert from campaign_raters")
+    con.execute(
+        """
+        create table labels as
+        select distinct
+            image_id,
+            label,
+            cast(0 as smallint) as position
+        from stored_assessments
+        where label_set = $1 and verdict = 'correct'
+        """,
+        [name],
+    )
+
+
 _VOTES = """
     select
         'main' as round,
         image_id,
         label,
-        cast(dense_rank() over (order by rater) - 1 as smallint) as rater_id,
+        cast(dense_rank() over (order by rater) - 1 as integer) as rater_id,
         answer
     from campaign_votes
     where not is_golden

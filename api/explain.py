@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,30 @@ class Choice(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class Assessment(Shown):
+    """What a stored label set says of a label: a verdict, or several, and its score and votes.
+
+    `votes` maps a rater to the answer; golden answers are among them.
+    """
+
+    label_set: str
+    label: int
+    name: str | None
+    verdict: str
+    score: float | None
+    votes: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Flag(Shown):
+    """What a stored label set says of the image beside its labels."""
+
+    label_set: str
+    flag: str
+    value: str | None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Explanation(Shown):
     """All that is known of an image's labels; `labels` are in real.json's order."""
 
@@ -85,6 +110,8 @@ class Explanation(Shown):
     threshold: float
     questions: tuple[Question, ...]
     models: tuple[Choice, ...]
+    assessments: tuple[Assessment, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as nested dicts and tuples of plain values, ready for JSON."""
@@ -102,7 +129,8 @@ def explain(
     """Return how the labels of one image came about, and what each model says.
 
     `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
-    `predictions`, or without any the stored ones. Questions come with the highest score first.
+    `predictions`, or without any the stored ones. Questions come with the highest score first. The
+    verdicts and flags are those of the stored label sets.
     Raises UsageError where `image` names none.
     """
     image_id = _image_id(image)
@@ -128,6 +156,8 @@ def explain(
         labels=tuple(label for (label,) in labels),
         threshold=session.row(catalog.RULES)["threshold"],
         questions=tuple(_questions(con, opened, image_id, names)),
+        assessments=tuple(_assessments(con, image_id, names)),
+        flags=tuple(_flags(con, image_id)),
         models=tuple(
             Choice(
                 model=model,
@@ -208,6 +238,54 @@ def _image_id(image: int | str) -> int:
             "ILSVRC2012_val_00000293.JPEG",
         )
     return image_id
+
+
+def _assessments(
+    con: duckdb.DuckDBPyConnection, image_id: int, names: dict[int | None, str | None]
+) -> Iterator[Assessment]:
+    """Yield the verdicts of the stored label sets on the image."""
+    votes: dict[tuple[str, int], dict[str, str]] = {}
+    for label_set, label, rater, answer in con.execute(
+        """
+        select label_set, label, rater, answer
+        from campaign_votes
+        where image_id = $1
+        order by label_set, label, rater
+        """,
+        [image_id],
+    ).fetchall():
+        votes.setdefault((label_set, label), {})[rater] = answer
+    for label_set, label, verdict, score in con.execute(
+        """
+        select label_set, label, verdict, score
+        from stored_assessments
+        where image_id = $1
+        order by label_set, verdict, label
+        """,
+        [image_id],
+    ).fetchall():
+        yield Assessment(
+            label_set=label_set,
+            label=label,
+            name=names.get(label),
+            verdict=verdict,
+            score=score,
+            votes=votes.get((label_set, label), {}),
+        )
+
+
+def _flags(con: duckdb.DuckDBPyConnection, image_id: int) -> Iterator[Flag]:
+    """Yield the flags that stored label sets have for the image."""
+    for label_set, flag, value in con.execute(
+        """
+        select label_set, flag, value
+        from image_flags
+        where image_id = $1
+        order by label_set, flag
+        """,
+        [image_id],
+    ).fetchall():
+        yield Flag(label_set=label_set, flag=flag, value=value)
 
 
 def _names(con: duckdb.DuckDBPyConnection, opened: Store) -> dict[int | None, str | None]:

@@ -22,9 +22,10 @@ from .session import Session
 if TYPE_CHECKING:
     import duckdb
 
+    from ..ingest.known import SourceFile
     from ..ingest.label_sets import Release
+    from ..ingest.label_sets.content import Content
     from ..ingest.progress import Progress
-    from ..store.store import Store
 
 AGGREGATES: tuple[str, ...] = get_args(choices.Aggregate)
 # What a connection needs to read image names and class names.
@@ -71,6 +72,7 @@ def add_labels(
     another checksum.
     """
     from ..ingest.label_sets import locate
+    from ..ingest.progress import silent
 
     path = what if str(what) in _release_names() else user_path(what)
     release, found = locate.find(path)
@@ -107,16 +109,39 @@ def add_labels(
     stored.require_name(name)
     opened = open_store(store, offline, progress)
     about = {"title": title, "licence": licence, "citation": citation}
+    # One thread: these are small tables, and each thread has buffers of its own.
+    con = opened.connect(_READ_BY)
+    con.execute("set threads = 1")
     if release is None:
         assert found is not None
-        con = opened.connect(_READ_BY)
         _read_own(con, found, name, **options)
         _describe(con, name, about, source=str(found), sha256=checksum(found))
-        done = [(con, name, stored.put(opened.root, con, name, replace=replace))]
-    else:
-        is_off = is_offline(offline)
-        done = _add_release(opened, release, found, name, about, is_off, progress, replace=replace)
-    return _relation([_row(con, each, status) for con, each, status in done])
+        return _relation([_put(opened.root, con, name, replace=replace)])
+    own = {key: value for key, value in about.items() if value is not None}
+    rows: list[object] = []
+    with locate.located(
+        release, found, offline=is_offline(offline), progress=progress or silent
+    ) as files:
+        contents = _read(release, files, con)
+        only = next(iter(files.values())) if len(files) == 1 else None
+        origins = ", ".join(dict.fromkeys(file.origin for file in files.values()))
+        published = {"licence": release.licence, "citation": release.citation}
+        # All are checked before one is stored.
+        for verb in (stored.require_free, _put):
+            for content in contents:
+                each = content.name or name
+                for table in LABEL_SET_TABLES:
+                    con.execute(f"delete from {table}")  # noqa: S608, a constant
+                content.insert(con, each)
+                _describe(
+                    con,
+                    each,
+                    {"title": content.title or release.title} | published | own,
+                    source=origins,
+                    sha256=only.sha256 if only else None,
+                )
+                rows.append(verb(opened.root, con, each, replace=replace))
+    return _relation([row for row in rows if isinstance(row, dict)])
 
 
 def notices(rows: duckdb.DuckDBPyRelation) -> list[str]:
@@ -153,47 +178,16 @@ def _release_names() -> Iterable[str]:
     return releases()
 
 
-def _add_release(
-    opened: Store,
-    release: Release,
-    found: Path | None,
-    name: str,
-    about: Mapping[str, str | None],
-    is_offline: bool,
-    progress: Progress | None,
-    *,
-    replace: bool,
-) -> list[tuple[duckdb.DuckDBPyConnection, str, str]]:
-    """Store a release and its subsets; return a connection with the rows, name and status."""
+def _read(
+    release: Release, files: Mapping[str, SourceFile], con: duckdb.DuckDBPyConnection
+) -> list[Content]:
+    """Read the files of a release; warn of those that are not the published ones."""
     from ..ingest import sources
-    from ..ingest.label_sets import locate
     from ..ingest.label_sets.content import Known
-    from ..ingest.progress import silent
 
-    done = []
-    located = locate.located(release, found, offline=is_offline, progress=progress or silent)
-    with located as files:
-        if progress:
-            progress(f"reading {release.name}", 0, 1)
-        contents = release.read(files, Known(opened.connect(["images", "classes"])))
-        sources.tell_others(files.values(), release.files)
-        only = next(iter(files.values())) if len(files) == 1 else None
-        origins = ", ".join(dict.fromkeys(file.origin for file in files.values()))
-        for content in contents:
-            con = opened.connect(_READ_BY)
-            each = content.name or name
-            content.insert(con, each)
-            own = {key: value for key, value in about.items() if value is not None}
-            published = {
-                "title": content.title or release.title,
-                "licence": release.licence,
-                "citation": release.citation,
-            }
-            _describe(
-                con, each, published | own, source=origins, sha256=only.sha256 if only else None
-            )
-            done.append((con, each, stored.put(opened.root, con, each, replace=replace)))
-    return done
+    contents = release.read(files, Known(con))
+    sources.tell_others(files.values(), release.files)
+    return contents
 
 
 def _read_own(
@@ -288,8 +282,9 @@ def _describe(
     )
 
 
-def _row(con: duckdb.DuckDBPyConnection, name: str, status: str) -> dict[str, Any]:
-    """Return what was stored, as a row."""
+def _put(root: Path, con: duckdb.DuckDBPyConnection, name: str, *, replace: bool) -> dict[str, Any]:
+    """Store the rows of `con`; return what was stored, as a row."""
+    status = stored.put(root, con, name, replace=replace)
     found = con.execute(
         """
         select
@@ -313,11 +308,13 @@ def _row(con: duckdb.DuckDBPyConnection, name: str, status: str) -> dict[str, An
 
 
 def _relation(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyRelation:
+    """Return the rows as a relation, without pyarrow, whose import takes 50 MB."""
     import duckdb
-    import pyarrow as pa
 
     texts = ("label_set", "status", "licence", "citation")
-    schema = pa.schema(
-        {column: pa.string() if column in texts else pa.int64() for column in rows[0]}
+    columns = ", ".join(
+        f"unnest(${column}::{'varchar' if column in texts else 'bigint'}[]) as {column}"
+        for column in rows[0]
     )
-    return duckdb.connect().from_arrow(pa.Table.from_pylist(rows, schema=schema))
+    values = {column: [row[column] for row in rows] for column in rows[0]}
+    return duckdb.connect().sql(f"select {columns}", params=values)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import QueryError, RealdbWarning, StoreError
 from ..queries import catalog
 from ..schema import quoting
-from ..schema.tables import header_of
-from ..store import prediction_sets
+from ..schema.tables import LABEL_SET_TABLES, header_of
+from ..store import label_sets, prediction_sets
 from ..store import store as stores
 from ..store.files import checksum
 from . import rescore
@@ -49,8 +49,9 @@ def verify(*, store: str | Path | None = None, progress: Progress | None = None)
         left_out = "left out, because a file is damaged"
         checks += [Check(check="keys, labels, scores", is_passed=None, found=left_out)]
         return ShownList(checks)
-    con = Session(opened, tables=None).con
-    steps = (_keys, _sources, _threshold, _recomputation, _predictions)
+    # Without the label sets: a damaged one does not keep the rest from being checked.
+    con = Session(opened, tables=opened.tables).con
+    steps = (_keys, _sources, _threshold, _recomputation, _predictions, _label_sets)
     for place, step in enumerate(steps):
         if progress:
             progress("checking", place, len(steps))
@@ -206,3 +207,40 @@ def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]
         is_passed=rows == keys,
         found=f"{len(files):,} files, {rows:,} rows, {keys:,} keys{written}",
     )
+
+
+def _label_sets(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Ask whether every label set and grouping is what was stored, each key once."""
+    for kind in label_sets.KINDS:
+        folders = label_sets.folders(opened.root, kind)
+        if not folders:
+            continue
+        damaged = label_sets.damage(opened.root, kind)
+        first = f": {damaged[0].message}" if damaged else ""
+        yield Check(
+            check=f"stored {kind.word}s",
+            is_passed=not damaged,
+            found=f"{len(damaged):,} of {len(folders):,} folders are damaged{first}"
+            if damaged
+            else f"{len(folders):,} folders, {_size(folders):,} bytes",
+        )
+        if damaged:
+            return
+    try:
+        con = Session(opened, tables=LABEL_SET_TABLES).con
+        for table in LABEL_SET_TABLES:
+            key = ", ".join(map(quoting.identifier, header_of(table).key))
+            rows = con.table(table).count("*").fetchall()[0][0]
+            distinct = con.table(table).project(key).distinct().count("*").fetchall()[0][0]
+            if rows:
+                yield Check(
+                    check=f"key of {table}",
+                    is_passed=distinct == rows,
+                    found=f"{distinct:,} distinct values of {', '.join(header_of(table).key)}",
+                )
+    except StoreError as error:
+        yield Check(check="stored label sets", is_passed=False, found=str(error))
+
+
+def _size(folders: list[Path]) -> int:
+    return sum(path.stat().st_size for folder in folders for path in folder.iterdir())

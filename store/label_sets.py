@@ -109,24 +109,12 @@ def put(
     import duckdb
 
     target = folder_of(root, name, kind)
-    tables = [table for table in LABEL_SET_TABLES if con.table(table).limit(1).fetchall()]
+    tables = _filled(con)
     temporary.sweep(root / kind.folder)
     with kept.locked(root / kind.folder, f"{kind.command} add or remove"):
-        status = "added"
-        if target.exists():
-            if _holds(con, target, tables, but="added_at"):
-                return "unchanged"
-            if not replace:
-                raise DataError(
-                    f"the store has a {kind.word} {name!r} with other rows",
-                    column=kind.word,
-                    value=name,
-                    parameter="replace",
-                    remedy='To keep both, choose another name with `name="NAME"`; to keep the new '
-                    "one, pass `replace=True`",
-                )
-            status = "replaced"
-        _refuse_groupings(root, con, target)
+        status = require_free(root, con, name, kind, replace=replace)
+        if status == "unchanged":
+            return status
         with replacing(target) as aside:
             aside.mkdir()
             try:
@@ -148,6 +136,41 @@ def put(
                 )
             sync_tree(aside)
     return status
+
+
+def require_free(
+    root: Path,
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    kind: Kind = LABEL_SETS,
+    *,
+    replace: bool = False,
+) -> str:
+    """Return what would become of the rows of `con`: added, unchanged or replaced.
+
+    Raises DataError as `put` does.
+    """
+    target = folder_of(root, name, kind)
+    status = "added"
+    if target.exists():
+        if _holds(con, target, _filled(con), but="added_at"):
+            return "unchanged"
+        if not replace:
+            raise DataError(
+                f"the store has a {kind.word} {name!r} with other rows",
+                column=kind.word,
+                value=name,
+                parameter="replace",
+                remedy='To keep both, choose another name with `name="NAME"`; to keep the new '
+                "one, pass `replace=True`",
+            )
+        status = "replaced"
+    _refuse_groupings(root, con, target)
+    return status
+
+
+def _filled(con: duckdb.DuckDBPyConnection) -> list[str]:
+    return [table for table in LABEL_SET_TABLES if con.table(table).limit(1).fetchall()]
 
 
 def remove(root: Path, removed: Collection[str], kind: Kind = LABEL_SETS) -> None:

@@ -7,9 +7,11 @@ where a parser that makes values of them takes 6 to 40 s.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from ...errors import DataError
 
@@ -54,6 +56,39 @@ def members(
                 break
             begin = end + 1
     return found
+
+
+def pairs(content: bytes, refuse: Callable[..., DataError]) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of a JSON object one by one, so that they need little memory.
+
+    Raises what `refuse` makes where the text is no object, or a name is there twice.
+    """
+    decoder, seen = json.JSONDecoder(), set()
+    try:
+        text = content.decode("utf-8")
+        place, end = _expect(text, 0, "{"), ","
+        if text[_expect(text, place, "") :].startswith("}"):
+            return
+        while end == ",":
+            name, place = decoder.raw_decode(text, _expect(text, place, ""))
+            value, place = decoder.raw_decode(text, _expect(text, _expect(text, place, ":"), ""))
+            if not isinstance(name, str) or name in seen:
+                raise refuse(f"an object has {name!r} more than once", value=name, count=2)
+            seen.add(name)
+            yield name, value
+            place = _expect(text, place, ",}")
+            end = text[place - 1]
+    except (ValueError, RecursionError) as error:
+        raise refuse(f"it is no JSON, or cut short: {error}") from None
+
+
+def _expect(text: str, place: int, signs: str) -> int:
+    """Return the place after blanks and one of `signs`; ValueError where another is there."""
+    while text[place : place + 1].isspace():
+        place += 1
+    if signs and text[place : place + 1] not in tuple(signs):
+        raise ValueError(f"expected {' or '.join(signs)} at character {place}")
+    return place + bool(signs)
 
 
 def _borders(path: Path, refuse: Callable[..., DataError]) -> Iterator[int]:

@@ -13,19 +13,20 @@ are kept, as readers of the file see both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ...errors import DataError
 from ..known import SourceFile
 from .content import VERDICTS, Content, Known, Offenders, image_id
 from .files import decoded, refusing
-from .large_json import members
+from .large_json import members, pairs
 
 SUBSET = "imagenet-m"
 _TITLE = "ImageNet-M: 68 images on which most mistakes of good models are major"
 _VALIDATION = "ILSVRC2012_val_"
-_KEYS = {"initial_annots": dict, "problematic_images": dict, "imagenet_m": list}
+# What each begins with.
+_KEYS = {"initial_annots": b"{", "problematic_images": b"{", "imagenet_m": b"["}
 
 
 def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
@@ -36,7 +37,7 @@ def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
     classes = known.classes()
     content, major = Content(), Content(name=SUBSET, title=_TITLE)
     wrong = Offenders()
-    for name, verdicts in annotations.items():
+    for name, verdicts in annotations:
         if not name.startswith(_VALIDATION):
             continue
         number = image_id(name)
@@ -90,21 +91,22 @@ def _add(
 
 def _lists(
     file: SourceFile, refuse: Callable[..., DataError]
-) -> tuple[dict[str, Any], list[str], list[str]]:
-    """Return initial_annots, the names in problematic_images, and those in imagenet_m."""
-    found = {key: decoded(text, refuse) for key, text in members(file.path, _KEYS, refuse).items()}
-    for key, kind in _KEYS.items():
-        if not isinstance(found.get(key), kind) or not found[key]:
-            word = "object" if kind is dict else "list"
-            raise refuse(f"it has no {word} {key}, or an empty one", column=key, count=0)
-    annotations, problematic, subset = (found[key] for key in _KEYS)
-    subset = [*map(str, subset)]
-    repeated = [name for name, times in Counter(subset).items() if times > 1]
-    if repeated:
+) -> tuple[Iterator[tuple[str, Any]], list[str], list[str]]:
+    """Return the members of initial_annots, the names in problematic_images and in imagenet_m."""
+    texts = members(file.path, _KEYS, refuse)
+    for key, sign in _KEYS.items():
+        if not texts.get(key, b"").strip().startswith(sign):
+            word = "object" if sign == b"{" else "list"
+            raise refuse(f"it has no {word} {key}", column=key, count=0)
+    annotations, problematic, subset = (texts[key] for key in _KEYS)
+    images = [*map(str, decoded(subset, refuse))]
+    repeated = [name for name, times in Counter(images).items() if times > 1]
+    if repeated or not images:
         raise refuse(
-            f"imagenet_m has {len(repeated):,} names more than once, such as {repeated[0]!r}",
+            f"imagenet_m has {len(repeated):,} names more than once"
+            + (f", such as {repeated[0]!r}" if repeated else ", and is empty"),
             column="imagenet_m",
-            value=repeated[0],
+            value=repeated[0] if repeated else None,
             count=len(repeated),
         )
-    return annotations, [*problematic], subset
+    return pairs(annotations, refuse), [name for name, _ in pairs(problematic, refuse)], images
