@@ -13,16 +13,18 @@ from typer.core import TyperCommand, TyperGroup
 
 from . import terminal
 from .api.choices import (
-    AccuracyBy,
     Aggregate,
     AgreementBy,
+    Average,
     Dialect,
     Empty,
     MaybeAs,
     Method,
     OriginalLabelFor,
     OutputFormat,
+    Problematic,
     Ranks,
+    Unclear,
 )
 from .errors import UsageError
 
@@ -134,6 +136,24 @@ def _names_of_label_sets(context: typer.Context) -> list[str]:
     return complete.label_sets(context.params.get("store"))
 
 
+def _names_of_label_sets_that_judge(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.judging_labels(context.params.get("store"))
+
+
+def _names_of_class_groupings(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.class_groupings(context.params.get("store"))
+
+
+def _names_of_breakdowns(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.breakdowns(context.params.get("store"))
+
+
 FormOption = Annotated[
     OutputFormat | None, typer.Option("--format", help="A table on a terminal, csv into a pipe.")
 ]
@@ -154,6 +174,35 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(
         help="The lowest score that makes a label. [0.8, or what the file of --scores records]"
+    ),
+]
+JudgingLabelsOption = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="The labels that judge: real, a label set, real@0.5, consensus:2:A,B,…, any:A,B or "
+        "all:A,B.",
+        autocompletion=_names_of_label_sets_that_judge,
+    ),
+]
+UnclearOption = Annotated[
+    Unclear | None,
+    typer.Option(
+        help="What unclear labels of a label set count as; skip leaves out their images. [right; "
+        "wrong where several sets judge]"
+    ),
+]
+ProblematicOption = Annotated[
+    Problematic, typer.Option(help="Leave out or keep the images that a label set calls so.")
+]
+AverageOption = Annotated[
+    Average, typer.Option(help="The share of the images, or the mean of the classes' shares.")
+]
+MatchOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A grouping of classes: right if prediction and label share a group.",
+        autocompletion=_names_of_class_groupings,
     ),
 ]
 InputFormatOption = Annotated[
@@ -202,6 +251,13 @@ EngineOption = Annotated[
         help="Ask Spark, at spark://HOST:PORT, sc://HOST:PORT or local[N]: see docs/scale.md."
     ),
 ]
+
+
+# What a table shows of an accuracy where not all columns fit.
+_MEASURES = (
+    *("group_name", "label_set", "accuracy", "real_accuracy", "scored_images"),
+    *("original_accuracy", "error_ratio"),
+)
 
 
 @app.command()
@@ -270,7 +326,14 @@ def accuracy(
             "5), confidence, model. Or an array, a folder, a pattern, a URL; - is standard input."
         ),
     ],
-    by: Annotated[AccuracyBy | None, typer.Option(help="Break the accuracy down.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Break the accuracy down: class, label-count, animal, or a grouping, such as "
+            "factor.",
+            autocompletion=_names_of_breakdowns,
+        ),
+    ] = None,
     threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     require_complete: Annotated[
@@ -284,17 +347,34 @@ def accuracy(
     ranks: RanksOption = None,
     drop_repeats: DropRepeatsOption = False,
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    average: AverageOption = "micro",
+    match: MatchOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Give each model's ReaL accuracy, beside its original accuracy.
+    """Give each model's ReaL accuracy, or that by other labels, beside its original accuracy.
 
     Example: realdb accuracy ViT.csv ResNet50.csv
-    """
-    from .api import judge
 
+    Example: realdb accuracy ViT.csv --labels multilabel-v3
+    """
+    from .api import judge, rules
+
+    rule = rules.stated_rule(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
     with terminal.progress() as progress:
         rows = judge.accuracy_table(
             *files,
@@ -310,13 +390,20 @@ def accuracy(
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            average=average,
+            match=match,
             store=store,
             offline=offline,
             progress=progress,
             engine=engine,
         )
-    keep = ("model", "label", "name", "real_accuracy", "scored_images", "original_accuracy")
-    terminal.emit(rows, form, keep=keep if by == "class" else ())
+    is_wide = rule is not None or by not in (None, "label-count", "animal")
+    terminal.emit(rows, form, keep=("model", "label", "name", *_MEASURES) if is_wide else ())
+    if rule is not None:
+        terminal.say(rule)
 
 
 @app.command()
@@ -478,6 +565,11 @@ def leaderboard(
     threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    average: AverageOption = "micro",
+    match: MatchOption = None,
     allow_ground_truth: GroundTruthOption = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -491,7 +583,18 @@ def leaderboard(
     Example: realdb leaderboard --format markdown
     """
     from .api import leaderboard as ranking
+    from .api import rules
 
+    rule = rules.stated_rule(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
     with terminal.progress() as progress:
         rows = ranking.leaderboard(
             *(files or []),
@@ -499,12 +602,19 @@ def leaderboard(
             threshold=threshold,
             empty=empty,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            average=average,
+            match=match,
             allow_ground_truth=allow_ground_truth,
             store=store,
             offline=offline,
             progress=progress,
         )
-    terminal.emit(rows, form)
+    terminal.emit(rows, form, keep=() if rule is None else ("rank", "model", *_MEASURES))
+    if rule is not None:
+        terminal.say(rule)
 
 
 @app.command()
@@ -561,6 +671,9 @@ def sql(
     with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
     tables: TablesOption = None,
     unsafe: Annotated[
         bool,
@@ -575,8 +688,15 @@ def sql(
 
     Example: realdb sql "select * from accuracy_by_animal" ViT.csv
     """
-    from .api import ask
+    from .api import ask, rules
 
+    rule = rules.stated_rule(
+        threshold=threshold,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+    )
     with terminal.progress() as progress:
         text = sys.stdin.read() if query == "-" else query
         again = partial(
@@ -585,6 +705,9 @@ def sql(
             *(files or []),
             threshold=threshold,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
             store=store,
             offline=offline,
             progress=progress,
@@ -595,6 +718,8 @@ def sql(
         )
         rows = again()
     terminal.emit(rows, form, again)
+    if rule is not None:
+        terminal.say(f"labels, and real_ in the views, are {rule}")
 
 
 @app.command()

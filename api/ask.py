@@ -54,6 +54,9 @@ def query(
     predictions: Mapping[str, object] | Iterable[str | Path] | str | Path | None = None,
     threshold: float | None = None,
     scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -72,9 +75,11 @@ def query(
 
     >>> realdb.query("from accuracy", predictions={"vit": logits}).df()  # doctest: +SKIP
 
-    With `threshold` or `scores` (as in `accuracy_table`) the labels are those that these make, in
-    every view. With `engine` (see `api.spark`) the query is translated and runs there, over the
-    files, flat Parquet that it can see, or where none is given over the stored models.
+    With `threshold`, `scores` or `labels` (as in `accuracy_table`, with `unclear` and
+    `problematic`) the table `labels` holds the labels that these make, and every view follows it:
+    a column `real_accuracy` is then the accuracy by them. Views that have a meaning for the ReaL
+    labels alone are refused. With `engine` (see `api.spark`) the query is translated and runs
+    there, over the files, flat Parquet that it can see, or without files over the stored models.
 
     A query only reads: the tables and views of the store, predictions, and `tables`, a dict of
     names to files (csv, json, Parquet) or frames of your own. It runs on a connection that reads no
@@ -89,7 +94,13 @@ def query(
     """
     import duckdb
 
-    rules = Rules(threshold=threshold, scores=scores)
+    rules = Rules(
+        threshold=threshold,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+    )
     if engine is not None:
         from . import spark
 
@@ -131,6 +142,8 @@ def query(
         try:
             return con.sql(sql)
         except duckdb.CatalogException:
+            if rules.is_stated:  # the views that are there are not those of the catalogue
+                raise
             # A name that was put together, or none: DuckDB looks for the nearest among them all.
             catalog.install(con, opened.names)
             return con.sql(sql)

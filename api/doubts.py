@@ -68,13 +68,14 @@ def warn(
     has_rated: bool = True,
     require_complete: bool = False,
     allow_ground_truth: bool = True,
+    labels: str = "real",
     stacklevel: int = 3,
 ) -> None:
     """Warn of what the reader of these figures should know.
 
     `read_from` says what each model was read from; `has_rated` whether the store knows which images
-    were rated. Raises DataError where a model does not cover all images although
-    `require_complete`, or is the ground truth and that is not allowed.
+    were rated, and `labels` what judges. Raises DataError where a model does not cover all images
+    although `require_complete`, or is the ground truth and that is not allowed.
     """
     for result in accuracies:
         for doubt in _doubts(
@@ -84,6 +85,7 @@ def warn(
             has_rated=has_rated,
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
+            labels=labels,
         ):
             warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
 
@@ -115,11 +117,14 @@ def _doubts(
     has_rated: bool,
     require_complete: bool,
     allow_ground_truth: bool,
+    labels: str,
 ) -> Iterable[str]:
+    is_real = labels == "real"
     if result.predicted_images < IMAGES:
         text = (
             f"{result.model} covers {result.predicted_images:,} of the {IMAGES:,} images; it "
-            f"is scored on the {result.scored_images:,} of them that have ReaL labels"
+            f"is scored on the {result.scored_images:,} of them that have "
+            + ("ReaL labels" if is_real else f"labels by {labels}")
         )
         if require_complete:
             raise DataError(
@@ -143,7 +148,8 @@ def _doubts(
             "ids may not be 0-999 in the order of the sorted WordNet ids. To find out, run: "
             + _doctor_of(source)
         )
-    elif is_low(result.real_accuracy_high):
+    # A label set may judge the hardest images alone.
+    elif is_real and is_low(result.real_accuracy_high):
         yield (
             f"{result.model} is right on {result.real_accuracy:.1%} of the images, far fewer than "
             "any published model. Its class ids may be shifted, or part of its images in another "

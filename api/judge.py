@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, get_args, overload
 
-from ..errors import DataError
+from ..errors import DataError, UsageError, did_you_mean
+from ..schema import quoting
 from . import choices, doubts
 from .build import open_store, root_of
-from .results import Accuracy, accuracies
-from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
+from .results import Accuracy, AccuracyByLabels, accuracies, accuracies_by_labels, stated
+from .rules import PUBLISHED_THRESHOLD, Rules
 from .session import Session
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
+# The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
+_PLAIN = ("real", None, "skip", "micro", None)
 # Those that ask for the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
 
 
+@overload
 def accuracy(
     predictions: object,
     *,
@@ -58,13 +62,59 @@ def accuracy(
     scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
-) -> Accuracy:
+) -> Accuracy: ...
+@overload
+def accuracy(
+    predictions: object,
+    *,
+    model: str | None = None,
+    threshold: float | None = None,
+    empty: str = "skip",
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
+    require_complete: bool = False,
+    allow_ground_truth: bool = True,
+    scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+) -> Accuracy | AccuracyByLabels: ...
+def accuracy(
+    predictions: object,
+    *,
+    model: str | None = None,
+    threshold: float | None = None,
+    empty: str = "skip",
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
+    require_complete: bool = False,
+    allow_ground_truth: bool = True,
+    scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+) -> Accuracy | AccuracyByLabels:
     """Return the ReaL accuracy of one model, with what is needed to trust it.
 
     `predictions` is a path, an Arrow table, a pandas or Polars frame, a DuckDB relation, a
     datasets.Dataset, a dict of file name to class id, or a NumPy array in file-name order (or
     another `order`): 50,000 class ids, (50000, k) class ids by rank, or (50000, 1000) logits. See
-    `accuracy_table` for the rest, and for several models.
+    `accuracy_table` for the rest, and for several models. Where another label set or rule judges
+    (`labels`, `average`, `match`), an `AccuracyByLabels` says which.
 
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
@@ -72,6 +122,7 @@ def accuracy(
     options = (empty, columns, input_format, order, ranks, drop_repeats, scores)
     is_published = options == ("skip", None, None, None, None, False, None)
     is_published &= threshold in (None, PUBLISHED_THRESHOLD)
+    is_published &= (labels, unclear, problematic, average, match) == _PLAIN
     numpy = sys.modules.get("numpy")  # where it was never imported, there is no array
     if is_published and numpy and type(predictions) is numpy.ndarray:
         from . import warm
@@ -101,10 +152,18 @@ def accuracy(
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
         scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
         store=store,
         offline=offline,
     )
-    found = accuracies(rows)
+    is_stated = "label_set" in rows.columns
+    found: Sequence[Accuracy | AccuracyByLabels] = (
+        accuracies_by_labels(rows) if is_stated else accuracies(rows)
+    )
     if len(found) != 1:
         names = ", ".join(each.model for each in found[:5])
         raise DataError(
@@ -131,6 +190,11 @@ def accuracy_table(
     require_complete: bool = False,
     allow_ground_truth: bool = True,
     scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -141,7 +205,19 @@ def accuracy_table(
     `predictions` are one or more, or lists of them, each as in `realdb.accuracy`. A column
     `unasked_images` is added, as in `Accuracy`.
 
-    `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
+    `labels` names the labels that judge: another label set (realdb.label_sets lists them),
+    real@0.5 (ReaL at another threshold), consensus:2:real,multilabel-v3,… (labels that at least two
+    of the sets call correct), any:A,B or all:A,B (a label of either or of both, on images where
+    both have one). `unclear` is what an unclear label of a set counts as: right (the default where
+    one set judges), wrong (the default where several do), or skip, which leaves out the images that
+    have one. `problematic` is skip or keep, for the images that a
+    set calls problematic. `average` is micro, the share of the images, or class, the mean of the
+    classes' shares. `match` is a grouping of classes: a prediction is right if it shares a group
+    with a label. With any of `labels`, `average` and `match` the columns `label_set` and `rule` say
+    so, and no column has `real_` in its name.
+
+    `by` asks for one of its breakdowns instead: class, label-count, animal, or a grouping of
+    classes or images, such as factor (view `accuracy_by_group`). `threshold` judges by
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
     it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
@@ -156,10 +232,20 @@ def accuracy_table(
     rated images) unless `allow_ground_truth`. Warns of the latter where it is allowed, of
     predictions that cover only part, and where a figure looks like a mistake.
     """
-    rules = Rules(threshold=threshold, empty=empty, scores=scores)
-    if by is not None:
-        require_choice("by", by, tuple(BY))
-    views = ["accuracy", *([BY[by]] if by else [])]
+    rules = Rules(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
+    grouping = by if by is not None and by not in BY else None
+    parts_view = BY.get(by or "", "accuracy_by_group")
+    _require_by(by, rules)
+    views = ["accuracy", *([parts_view] if by else [])]
     if engine is not None:
         from ..ingest.locate import flat
         from . import spark
@@ -178,6 +264,7 @@ def accuracy_table(
     select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
     bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
     original_for = f"by {by}" if by in _BY_ORIGINAL else None
+    of_group = "" if grouping is None else f"grouping = {quoting.literal(grouping)}"
     if engine is not None:
         with spark.judging(
             engine,
@@ -189,7 +276,12 @@ def accuracy_table(
             original_for=original_for,
         ) as there:
             answer = there.query(select, bound)
-            parts = there.table(BY[by]) if by else answer
+            if by is None:
+                parts = answer
+            elif grouping is None:
+                parts = there.table(parts_view)
+            else:
+                parts = there.query(f"select * from {parts_view} where {of_group}")  # noqa: S608
             agreeing = there.table(doubts.VIEW).fetchall()
         doubts.warn(
             accuracies(answer),
@@ -197,9 +289,12 @@ def accuracy_table(
             {},
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
+            labels=rules.labels,
         )
-        return parts.order("all")
+        return stated(parts.order("all"), rules)
     session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
+    if grouping is not None:
+        _require_grouping(session.con, grouping)
     read_from = session.add(
         predictions,
         model=model,
@@ -223,6 +318,46 @@ def accuracy_table(
         has_rated=doubts.knows_rated(session.store),
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
+        labels=rules.labels,
     )
     doubts.warn_of_parts(session, accuracies(answer))
-    return session.view(BY[by]).order("all") if by else answer
+    if by is None:
+        return stated(answer, rules)
+    parts = session.view(parts_view)
+    return stated((parts.filter(of_group) if grouping else parts).order("all"), rules)
+
+
+def _require_by(by: str | None, rules: Rules) -> None:
+    """Raise UsageError where a breakdown has no meaning by the rules."""
+    if by is not None and rules.average == "class":
+        raise UsageError(
+            "`average` is class, the mean over all classes; a breakdown has only shares of images",
+            parameter="average",
+            value=rules.average,
+            remedy="Leave `by` or `average` out",
+        )
+    if by == "label-count" and rules.match is not None:
+        raise UsageError(
+            "with `match` every class of a group counts as a label, so an image has no number of "
+            "labels",
+            parameter="by",
+            value=by,
+            remedy="Leave `by` or `match` out",
+        )
+
+
+def _require_grouping(con: duckdb.DuckDBPyConnection, grouping: str) -> None:
+    """Raise UsageError where there is neither a breakdown nor a grouping of this name."""
+    found = con.execute(
+        "select grouping from class_groups union select grouping from image_groups order by 1"
+    ).fetchall()
+    groupings = [name for (name,) in found]
+    if grouping not in groupings:
+        choices = ", ".join([*BY, *groupings])
+        adding = "realdb groups add FILE adds a grouping, realdb labels add imagenet-x adds factor"
+        raise UsageError(
+            f"`by` is {grouping!r}; it is one of {choices}",
+            parameter="by",
+            value=grouping,
+            remedy=did_you_mean(grouping, [*BY, *groupings], adding),
+        )

@@ -75,7 +75,8 @@ class Session:
         self._views: list[str] = []
         # What a locked connection may read beside the tables.
         self._files: list[Path] = []
-        self.require(self.rules.views)
+        self.rules.require_stored(self.store.root)
+        self._install(self.rules.views)
         self.require(views)
         needed = None if tables is None else {*catalog.tables_of(*self._views), *tables, *_ALWAYS}
         self.con = self.store.connect(needed)
@@ -101,9 +102,14 @@ class Session:
         """Have `prepare` create these views too; None means all that the store allows.
 
         They may read no other tables than those the session was opened with. Raises QueryError
-        where a view needs a table that the store does not have.
+        where a view needs a table that the store does not have, or has no meaning by the rules.
         """
         views = catalog.allowed(self.store.names) if views is None else [*views]
+        for name in views:
+            self.rules.require_view(name)
+        self._install(views)
+
+    def _install(self, views: Iterable[str]) -> None:
         for name in views:
             catalog.require(name, self.store.names)
         self._views += views

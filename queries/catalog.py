@@ -31,6 +31,8 @@ RULES = "pipeline_rules"
 # The view, with a parameter for each, that takes the place of the rules; NULL leaves one as it is.
 OTHER_RULES = "rules_with"
 _PUBLISHED = "published_rules"
+# What is about the ReaL labels, or compares them with others.
+_OF_REAL = ("questions", "votes", "scores", "stored_assessments", "stored_label_sets")
 _FOLDER = Path(__file__).parent
 
 
@@ -148,6 +150,16 @@ def is_under_rules(name: str) -> bool:
     return name != OTHER_RULES and (
         RULES in reads or any(is_under_rules(read) for read in reads if read not in TABLES)
     )
+
+
+def is_of_real(name: str) -> bool:
+    """Say whether the view `name` has a meaning for the ReaL labels alone.
+
+    It reads them beside what they were made of, the questions, votes or scores, or beside other
+    label sets.
+    """
+    read = tables_of(name)
+    return "labels" in read and not read.isdisjoint(_OF_REAL)
 
 
 def definition_if(name: str) -> str:

@@ -3,13 +3,14 @@
 `given_<name>.csv` holds the rows of a table that the view reads, itself or through other views, or
 of a view that it reads, which they then stand in for. `expected.csv` holds the view's own rows;
 where it has parameters, their values stand in the name: `expected_threshold=0.5.csv`, with commas
-between them; one that is left out is NULL. An empty cell is NULL. A line that begins with # is a
-remark: why the rows below it are what is expected.
+between them and in a list; one that is left out is NULL. An empty cell is NULL. A line that begins
+with # is a remark: why the rows below it are what is expected.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from realdb.queries import catalog
 
 FOLDER = Path(__file__).parent
 EXPECTED = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.glob("*/expected*.csv"))]
+# What stands between two parameters; a comma within a list has no name behind it.
+_PARAMETER = re.compile(r",(?=[a-z_]+=)")
 
 Database = Callable[..., duckdb.DuckDBPyConnection]
 
@@ -60,7 +63,7 @@ def test_view(database: Database, file: str) -> None:
         }
     )
     named = path.stem.removeprefix("expected").removeprefix("_")
-    parameters = dict(part.split("=") for part in named.split(",")) if named else {}
+    parameters = dict(part.split("=") for part in _PARAMETER.split(named)) if named else {}
     assert set(parameters) <= set(view.about.parameters)
     arguments = ", ".join(f"{parameter} := '{value}'" for parameter, value in parameters.items())
     source = f"{view.name}({arguments})" if parameters else view.name
