@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .api.rescore import scores as scores
     from .api.rescore import verify_scores as verify_scores
     from .api.results import Accuracy as Accuracy
+    from .api.results import AccuracyByLabels as AccuracyByLabels
     from .api.show import demo as demo
     from .api.verify import Check as Check
     from .api.verify import verify as verify
@@ -57,6 +58,7 @@ else:
 # Where each public name stands.
 _MODULES = {
     "Accuracy": "api.results",
+    "AccuracyByLabels": "api.results",
     "Check": "api.verify",
     "Diagnoses": "api.doctor",
     "Diagnosis": "api.doctor",
