@@ -194,6 +194,179 @@ def test_match_by_group(real: Store, tmp_path: Path) -> None:
         realdb.accuracy_table("ViT", store=real.root, match="thirds")
 
 
+# The views that compare label sets ----------------------------------------------------------------
+
+
+def rows_of(store: Store, sql: str, *files: str | Path) -> list[tuple[Any, ...]]:
+    return realdb.query(sql, *files, store=store.root).fetchall()
+
+
+def test_real_against_multilabel(real: Store) -> None:
+    ((*found, jaccard),) = rows_of(
+        real,
+        f"""
+        select
+            labelled_images, equal_images, larger_images, smaller_images, disjoint_images,
+            only_other_images, correct_labels, wrong_labels, unclear_labels, unjudged_labels,
+            jaccard
+        from label_set_agreement
+        where label_set = 'real' and other_set = '{MULTILABEL}'
+        """,  # noqa: S608, a constant
+    )
+    assert found[:6] == [18_457, 13_956, 1_360, 1_720, 941, 1_092]
+    assert found[6:] == [19_257, 1_891, 121, 1_966]
+    assert round(jaccard, 4) == 0.7254
+
+
+def test_the_original_label_on_disjoint_images(real: Store) -> None:
+    """Of 751 disjoint images the original label is multilabel-v3's on 750."""
+    assert rows_of(
+        real,
+        f"""
+        with m as (
+            select image_id, list(label) as labels from assessments
+            where label_set = '{MULTILABEL}' and verdict = 'correct' and image_id not in (
+                select image_id from image_flags where flag = 'problematic'
+            )
+            group by image_id
+        ),
+        r as (select image_id, list(label) as labels from labels group by image_id)
+        select count(*), count_if(list_contains(m.labels, i.original_label))
+        from m join r using (image_id) join images as i using (image_id)
+        where not list_has_any(m.labels, r.labels)
+        """,  # noqa: S608, a constant
+    ) == [(751, 750)]
+
+
+def test_label_set_agreement_is_symmetric(real: Store) -> None:
+    assert rows_of(
+        real,
+        """
+        select count(*) from label_set_agreement as a
+        join label_set_agreement as b on a.label_set = b.other_set and a.other_set = b.label_set
+        where (a.jaccard, a.equal_images, a.larger_images, a.only_images)
+            is distinct from (b.jaccard, b.equal_images, b.smaller_images, b.only_other_images)
+        """,
+    ) == [(0,)]
+
+
+def test_score_calibration(real: Store) -> None:
+    found = rows_of(
+        real,
+        f"""
+        select score_from, round(correct_share, 3), questions, round(auc, 4)
+        from score_calibration where label_set = '{MULTILABEL}' order by score_from
+        """,  # noqa: S608, a constant
+    )
+    shares = {score: share for score, share, _, _ in found}
+    expected = {0.8: 0.603, 0.9: 0.628, 0.97: 0.762, 0.999: 0.924, 0.0: 0.086}
+    assert {score: shares[score] for score in expected} == expected
+    assert sum(questions for _, _, questions, _ in found) == 40_517
+    assert {auc for *_, auc in found} == {0.9083}
+
+
+def test_label_choice(real: Store) -> None:
+    found = rows_of(
+        real,
+        "select model, round(original_share, 4), chance from label_choice "
+        "where label_count <= 5 order by label_count",
+    )
+    shares = {model: [share for name, share, _ in found if name == model] for model in MODELS}
+    assert shares == {
+        "ViT": [0.7104, 0.5876, 0.5127, 0.4434],
+        "ResNet50": [0.6663, 0.5643, 0.4921, 0.4479],
+    }
+    assert [chance for name, _, chance in found if name == "ViT"] == [1 / 2, 1 / 3, 1 / 4, 1 / 5]
+
+
+def test_mistake_categories(real: Store) -> None:
+    assert rows_of(
+        real,
+        "select label_set, sum(mistakes), sum(real_mistakes) from mistake_categories "
+        "group by label_set order by label_set",
+    ) == [("greedy-soups-mistakes", 249, 67), ("vit3b-mistakes", 378, 85)]
+
+
+def test_biodiversity(real: Store) -> None:
+    """How many original labels of each verdict are ReaL labels."""
+    rows = rows_of(
+        real,
+        """
+        select a.verdict, count(*), count(l.label),
+            count(*) filter (a.score = 0), count(l.label) filter (a.score = 0)
+        from stored_assessments as a
+        left join labels as l on a.image_id = l.image_id and a.label = l.label
+        where a.label_set = 'biodiversity'
+        group by a.verdict
+        """,
+    )
+    found = {verdict: counts for verdict, *counts in rows}
+    assert found["correct"][:2] == [11_348, 10_486]
+    assert found["unclear"][0] == 454
+    assert found["wrong"][:2] == [1_648, 823]
+    _, _, worst, kept = found["wrong"]
+    assert (worst, round(kept / worst, 3)) == (1_173, 0.442)
+
+
+def test_cleanlab(real: Store) -> None:
+    rows = rows_of(
+        real,
+        """
+        select labels, count(*) from (
+            select count(*) filter (verdict = 'correct') as labels
+            from stored_assessments where label_set = 'cleanlab-mturk' group by image_id
+        ) group by labels order by labels
+        """,
+    )
+    assert rows == [(0, 464), (1, 5_440 - 464 - 829), (2, 829)]
+
+
+def test_ranks_by_label_set_are_those_of_accuracy(real: Store) -> None:
+    rows = rows_of(
+        real,
+        "select label_set, model, accuracy, correct_images, scored_images, "
+        "label_set_rank from ranks_by_label_set",
+    )
+    assert {row[0] for row in rows} >= {"original", MULTILABEL, "cleanlab-mturk", "biodiversity"}
+    for label_set, model, accuracy, correct, images, rank in rows:
+        if label_set != "real":
+            board = realdb.leaderboard(store=real.root, labels=label_set)
+            expected = board.filter(f"model = '{model}'").project("accuracy, scored_images, rank")
+            assert expected.fetchall() == [(accuracy, images, rank)]
+            assert accuracy == pytest.approx(correct / images)
+
+
+def test_confusions_add_up_to_the_errors(real: Store) -> None:
+    rows = rows_of(real, "select model, sum(weight) from confusions group by model")
+    assert {model: round(errors, 6) for model, errors in rows} == {"ViT": 7_500, "ResNet50": 7_982}
+
+
+def test_consensus_labels(real: Store) -> None:
+    """ReaL and the original label agree on the unrated images, at the least."""
+    ((two, three, unrated),) = rows_of(
+        real,
+        "select (select count(*) from consensus_labels(2)), (select count(*) from "
+        "consensus_labels(3)), (select count(*) from consensus_labels(2) where image_id in "
+        "(select image_id from unrated))",
+    )
+    assert two > three > 0
+    assert unrated >= 25_111
+
+
+def test_label_conflicts_have_two_sides(real: Store) -> None:
+    assert rows_of(
+        real,
+        """
+        select count(*) from (
+            select count(distinct label_set) filter (verdict = 'correct') as supporting,
+                count(distinct label_set) filter (verdict = 'wrong') as rejecting,
+                count(distinct label_set) as sets
+            from label_conflicts group by image_id, label
+        ) where supporting = 0 or rejecting = 0 or sets < 2
+        """,
+    ) == [(0,)]
+
+
 # ImageNet-X ---------------------------------------------------------------------------------------
 
 
