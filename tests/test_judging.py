@@ -211,7 +211,7 @@ def test_real_against_multilabel(real: Store) -> None:
             jaccard
         from label_set_agreement
         where label_set = 'real' and other_set = '{MULTILABEL}'
-        """,  # noqa: S608, a constant
+        """,
     )
     assert found[:6] == [18_457, 13_956, 1_360, 1_720, 941, 1_092]
     assert found[6:] == [19_257, 1_891, 121, 1_966]
@@ -234,7 +234,7 @@ def test_the_original_label_on_disjoint_images(real: Store) -> None:
         select count(*), count_if(list_contains(m.labels, i.original_label))
         from m join r using (image_id) join images as i using (image_id)
         where not list_has_any(m.labels, r.labels)
-        """,  # noqa: S608, a constant
+        """,
     ) == [(751, 750)]
 
 
@@ -256,7 +256,7 @@ def test_score_calibration(real: Store) -> None:
         f"""
         select score_from, round(correct_share, 3), questions, round(auc, 4)
         from score_calibration where label_set = '{MULTILABEL}' order by score_from
-        """,  # noqa: S608, a constant
+        """,
     )
     shares = {score: share for score, share, _, _ in found}
     expected = {0.8: 0.603, 0.9: 0.628, 0.97: 0.762, 0.999: 0.924, 0.0: 0.086}
