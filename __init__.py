@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .api.judge import accuracy as accuracy
     from .api.judge import accuracy_table as accuracy_table
     from .api.label_sets import add_labels as add_labels
+    from .api.label_sets import compare_labels as compare_labels
     from .api.label_sets import label_sets as label_sets
     from .api.label_sets import remove_labels as remove_labels
     from .api.labels import real_labels as real_labels
@@ -77,6 +78,7 @@ _MODULES = {
     "add_groups": "api.groups",
     "add_labels": "api.label_sets",
     "agreement": "api.agree",
+    "compare_labels": "api.label_sets",
     "connect": "api.ask",
     "demo": "api.show",
     "doctor": "api.doctor",

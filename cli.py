@@ -100,9 +100,15 @@ app = _App(
 )
 scores_app = _App()
 app.add_typer(scores_app, name="scores")
-labels_app = _App(no_args_is_help=True, help="Other label sets than ReaL: add, list, remove.")
+labels_app = _App(
+    no_args_is_help=True,
+    help="Keep other label sets in the store.\n\nExample: realdb labels add multilabel-v3",
+)
 app.add_typer(labels_app, name="labels")
-groups_app = _App(no_args_is_help=True, help="Groups of classes or images: add, list, remove.")
+groups_app = _App(
+    no_args_is_help=True,
+    help="Keep groups of classes or of images in the store.\n\nExample: realdb groups add FILE",
+)
 app.add_typer(groups_app, name="groups")
 
 
@@ -957,6 +963,28 @@ def remove_labels(
     terminal.say(f"removed {', '.join(names)}")
 
 
+@labels_app.command("compare")
+def compare_labels(
+    label_set: Annotated[
+        str,
+        typer.Argument(help="A label set, real or original.", autocompletion=_names_of_label_sets),
+    ],
+    other_label_set: Annotated[
+        str, typer.Argument(help="Another one.", autocompletion=_names_of_label_sets)
+    ],
+    store: StoreOption = None,
+    form: FormOption = None,
+) -> None:
+    """Compare two label sets: on how many images they agree, and what the second says of the first.
+
+    Example: realdb labels compare real multilabel-v3
+    """
+    from .api import label_sets
+
+    rows = label_sets.compare_labels(label_set, other_label_set, store=store)
+    terminal.emit(rows, form)
+
+
 @groups_app.command("add")
 def add_groups(
     file: Annotated[
@@ -1101,6 +1129,14 @@ def export(
     with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
     scores: ScoresOption = None,
+    label_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="The labels of this label set, in place of the ReaL labels.",
+            autocompletion=_names_of_label_sets,
+        ),
+    ] = None,
     tables: TablesOption = None,
     partition_by: Annotated[
         str | None,
@@ -1109,7 +1145,7 @@ def export(
     images: Annotated[
         Path | None, typer.Option(help="imagefolder: where the images are, in folders or not.")
     ] = None,
-    labels: Annotated[
+    per_image: Annotated[
         str | None, typer.Option(help="imagefolder: an image's first label (the default) or all.")
     ] = None,
     copy: Annotated[
@@ -1153,10 +1189,11 @@ def export(
             offline=offline,
             progress=progress,
             scores=scores,
+            label_set=label_set,
             tables=_tables(tables),
             partition_by=partition_by,
             images=images,
-            labels=labels,
+            per_image=per_image,
             copy=copy,
             by=by,
         )

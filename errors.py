@@ -20,7 +20,11 @@ READING = ("columns", "drop_repeats", "input_format", "model", "order", "ranks")
 # A parameter in a message: `name`, or `name=value`.
 PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 # Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
-COMMAND = re.compile(r"(realdb[ .][a-z]+(?: [A-Z]+)*) with ((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)")
+# A command may be of a group, and name what it takes: realdb labels add imagenet-x with `source=X`.
+COMMAND = re.compile(
+    r"(realdb[ .][a-z]+(?: [a-z0-9-]+){0,2}(?: [A-Z]+)*) with "
+    r"((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)"
+)
 # Where a remedy can be cut: it names several things to do.
 _CLAUSE = re.compile(r"(?<=[.;?]) ")
 # What takes all parameters of reading: of a file, and of what is in memory.

@@ -15,7 +15,7 @@ from ..errors import DataError, QueryError, UsageError, did_you_mean
 from ..exports import registry
 from ..queries import catalog, statements
 from ..schema import header
-from ..schema.tables import TABLES, header_of
+from ..schema.tables import LABEL_SET_TABLES, TABLES, header_of
 from ..store import kept, prediction_sets
 from ..store.files import checksum, user_path
 from ..version import __version__
@@ -68,6 +68,7 @@ def export(
     with_stored: bool = False,
     threshold: float | None = None,
     scores: str | Path | None = None,
+    label_set: str | None = None,
     tables: Mapping[str, object] | None = None,
     force: bool = False,
     store: str | Path | None = None,
@@ -84,7 +85,8 @@ def export(
     refused. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
     text with commas between). The table `predictions` holds the `predictions` (files, stored models
     or a dict, as in `realdb.query`), or without any the stored models; `with_stored` adds these to
-    the others. `threshold` and `scores` make the labels, as in `accuracy_table`;
+    the others. `threshold` and `scores` make the labels, as in `accuracy_table`; `label_set` is a
+    stored label set, or `original`, whose correct labels take the place of the ReaL labels;
     `tables` are files and frames of your own for a SELECT, as in `realdb.query`. `options` are the
     format's own: partition_by="label" for Parquet.
 
@@ -109,7 +111,7 @@ def export(
     name = registry.choose(what, target, format, is_partitioned=is_partitioned)
     form = registry.find(name)
     is_folder = form.is_folder or is_partitioned
-    _check_options(name, chosen, where=where, columns=columns, rules=rules)
+    _check_options(name, chosen, where=where, columns=columns, rules=rules, label_set=label_set)
     if where is None and not _reads_predictions(what):
         _refuse_predictions(what, predictions=predictions, with_stored=with_stored)
     if target is not None:
@@ -121,12 +123,19 @@ def export(
             parameter="out",
             value="-",
         )
+    if label_set is not None and (threshold is not None or scores is not None):
+        raise UsageError(
+            "`label_set` cannot be combined with `threshold` or `scores`, which make ReaL labels",
+            parameter="label_set",
+            value=label_set,
+        )
     if tables and not _is_query(what) and where is None:
         raise UsageError(
             f"`tables` are for a SELECT or a condition, and {what} needs none", parameter="tables"
         )
     session = Session(store, tables=None, rules=rules, offline=offline, progress=progress)
     opened, con = session.store, session.con
+    use_labels(con, label_set)
     try:
         _require_tables(opened, form.reads)
         session.require(read for read in form.reads if read not in TABLES)
@@ -139,6 +148,7 @@ def export(
             asking = session
             if _is_query(relation) or where is not None:
                 asking = Session(opened, tables=None, rules=rules)
+                use_labels(asking.con, label_set)
             asking.require(_views_of(asking, relation, condition=where))
             models = add_sources(asking, sources, with_stored=with_stored, stored=stored)
             if asking is not session:
@@ -158,7 +168,7 @@ def export(
             rows = None if registry.is_whole(what) else con.table(registry.EXPORTED)
         else:
             session.prepare(stored=True, only=stored)
-        notice = _notice(con, opened, what, where, columns, session.rules)
+        notice = _notice(con, opened, what, where, columns, session.rules, label_set)
         if sources:
             notice["realdb_predictions"] = json.dumps(_files_of(sources, with_stored=with_stored))
         placed = (
@@ -192,8 +202,53 @@ def export(
     return Exported(out=target, format=name, count=written, counts=form.counts)
 
 
+def use_labels(con: duckdb.DuckDBPyConnection, name: str | None) -> None:
+    """Put the correct labels of a label set where the table labels stood, unless `name` is None.
+
+    An image's labels come with the highest score first. Raises DataError, with the nearest names,
+    where the label set is unknown.
+    """
+    if name is None or name == "real":
+        return
+    query = """
+        select image_id, original_label as label, cast(0 as smallint) as position
+        from images
+        where original_label is not null
+    """
+    if name != "original":
+        known = con.execute("select label_set from stored_label_sets order by label_set").fetchall()
+        names = [one for (one,) in known]
+        if name not in names:
+            raise DataError(
+                f"the store has no label set {name!r}",
+                value=name,
+                count=len(names),
+                parameter="label_set",
+                remedy=did_you_mean(name, names, "List them with: realdb labels list"),
+            )
+        query = """
+            select
+                image_id,
+                label,
+                cast(
+                    row_number() over (partition by image_id order by score desc, label) - 1
+                    as smallint
+                ) as position
+            from stored_assessments
+            where label_set = $name and verdict = 'correct'
+        """
+    parameters = None if name == "original" else {"name": name}
+    catalog.replace(con, "labels", con.sql(query, params=parameters))
+
+
 def _check_options(
-    name: str, chosen: dict[str, object], *, where: str | None, columns: object, rules: Rules
+    name: str,
+    chosen: dict[str, object],
+    *,
+    where: str | None,
+    columns: object,
+    rules: Rules,
+    label_set: str | None,
 ) -> None:
     """Raise UsageError where an option is set that the format does not use."""
     form = registry.find(name)
@@ -203,6 +258,7 @@ def _check_options(
     if not form.has_threshold:
         unknown += ["threshold"] if rules.threshold not in (None, PUBLISHED_THRESHOLD) else []
         unknown += ["scores"] if rules.scores is not None else []
+        unknown += ["label_set"] if label_set is not None else []
     if unknown:
         own = ", ".join(f"`{key}`" for key in form.options) or "none"
         raise UsageError(
@@ -386,6 +442,7 @@ def _notice(
     where: str | None,
     columns: Sequence[str] | str | None,
     rules: Rules,
+    label_set: str | None,
 ) -> dict[str, str]:
     """Return the metadata of an exported file."""
     sums = con.execute("select file_name, sha256 from sources order by file_name").fetchall()
@@ -394,12 +451,40 @@ def _notice(
         query["threshold"] = rules.threshold
     if rules.scores is not None:
         query["scores"] = {"file": str(rules.scores), "sha256": checksum(user_path(rules.scores))}
+    if label_set is not None:
+        query["label_set"] = label_set
+    licences, citations = _of_label_sets(con, what, label_set)
     return {
         "realdb_version": __version__,
         "realdb_build": opened.build_id,
         "realdb_sources": json.dumps(dict(sums)),
         "realdb_query": json.dumps({key: it for key, it in query.items() if it is not None}),
         "license": "The data of Are we done with ImageNet? are licensed under Apache-2.0"
-        + _CLIP_LICENCE * ("class_names" in opened.names),
-        "citation": "Lucas Beyer et al., Are we done with ImageNet?, arXiv 2006.07159 (2020)",
+        + _CLIP_LICENCE * ("class_names" in opened.names)
+        + "".join(licences),
+        "citation": "Lucas Beyer et al., Are we done with ImageNet?, arXiv 2006.07159 (2020)"
+        + "".join(citations),
     }
+
+
+def _of_label_sets(
+    con: duckdb.DuckDBPyConnection, what: str, label_set: str | None
+) -> tuple[list[str], list[str]]:
+    """Return the licences and the citations of the label sets that an exported file may hold."""
+    if what in TABLES:
+        reads = {what}
+    elif what in catalog.all_names():
+        reads = catalog.tables_of(what)
+    else:
+        reads = {*LABEL_SET_TABLES} if what == "store" or _is_query(what) else set()
+    rows = con.execute(
+        """
+        select label_set, licence, citation
+        from stored_label_sets
+        where label_set = $1 or $2
+        order by label_set
+        """,
+        [label_set, bool(reads & {*LABEL_SET_TABLES})],
+    ).fetchall()
+    licences = [f"; those of {name} under {licence}" for name, licence, _ in rows if licence]
+    return licences, [f"; {name}: {citation}" for name, _, citation in rows if citation]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError, did_you_mean
 from ..schema.tables import LABEL_SET_TABLES
 from ..store import kept
 from ..store import label_sets as stored
@@ -97,7 +97,7 @@ def add_labels(
                 "label set",
                 parameter=unused[0],
                 value=release.name,
-                remedy=f"Leave `{unused[0]}` out",
+                remedy="Leave it out",
             )
         if source is not None:
             found = user_path(source)
@@ -172,6 +172,49 @@ def remove_labels(*names: str, store: str | Path | None = None) -> None:
     stored.remove(stores.resolve(root_of(store)).root, names)
 
 
+@kept.reading_again
+def compare_labels(
+    label_set: str, other_label_set: str, *, store: str | Path | None = None
+) -> duckdb.DuckDBPyRelation:
+    """Compare two label sets, of which one may be `real` or `original`; return one row.
+
+    The columns are the two names and those of the view `label_sets_compared`: on how many images
+    the labels are equal, larger, smaller, overlapping or disjoint, and what the second says of the
+    labels of the first. Raises DataError, with the nearest names, where a label set is unknown.
+    """
+    view = "label_sets_compared"
+    session = Session(stores.resolve(root_of(store)), views=[view], tables=["stored_label_sets"])
+    session.prepare()
+    rows = session.con.execute("select label_set from stored_label_sets order by label_set")
+    known = [*stored.OWN, *(name for (name,) in rows.fetchall())]
+    for name, parameter in ((label_set, "label_set"), (other_label_set, "other_label_set")):
+        if name not in known:
+            raise DataError(
+                f"the store has no label set {name!r}",
+                value=name,
+                count=len(known),
+                parameter=parameter,
+                remedy=did_you_mean(name, known, "List them with: realdb labels list"),
+            )
+    if label_set == other_label_set:
+        raise UsageError(
+            f"{label_set!r} is compared with itself",
+            parameter="other_label_set",
+            value=label_set,
+            remedy="Name two label sets",
+        )
+    return session.con.sql(
+        """
+        select
+            $label_set as label_set,
+            $other_label_set as other_label_set,
+            *
+        from label_sets_compared($label_set, $other_label_set)
+        """,
+        params={"label_set": label_set, "other_label_set": other_label_set},
+    )
+
+
 def _release_names() -> Iterable[str]:
     from ..ingest.label_sets import releases
 
@@ -223,7 +266,7 @@ def _read_own(
             f"`{unused}` is for votes, and {path} has no columns rater and answer",
             parameter=unused,
             value=aggregate or next(iter(golden)),
-            remedy=f"Leave `{unused}` out",
+            remedy="Leave it out",
         )
     reading.check_assessments(con, str(path), own)
     has_verdict = "verdict" in own.roles

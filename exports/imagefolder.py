@@ -5,8 +5,8 @@ WordNet id, so that the folders' order is the class ids' also where a class has 
 (ImageFolder then wants allow_empty=True). In it are symbolic links to the images in a folder of the
 user's, or copies.
 
-labels="first": each image once, under the first label in real.json's list
-labels="all": under each of its labels
+per_image="first": each image once, under the first label in real.json's list
+per_image="all": under each of its labels
 
 An image without labels is in no folder. The user's folder may be flat or have folders in it; an
 image's name decides, by its eight digits.
@@ -34,12 +34,12 @@ def write(export: Export) -> int:
     Raises UsageError where an option is missing or another, and DataError where an image is not in
     the folder, or is there twice.
     """
-    which = export.options.get("labels", "first")
+    which = export.options.get("per_image", "first")
     if which not in ("first", "all"):
         raise UsageError(
-            f"`labels` is {which!r}",
+            f"`per_image` is {which!r}",
             value=which,
-            parameter="labels",
+            parameter="per_image",
             remedy="It is one of first, all",
         )
     if "images" not in export.options:

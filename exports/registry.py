@@ -244,7 +244,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         module="imagefolder",
         takes="images",
         reads=("images", "labels", "classes"),
-        options=("images", "copy", "labels"),
+        options=("images", "copy", "per_image"),
         is_folder=True,
         counts="files",
     ),

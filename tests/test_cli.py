@@ -28,7 +28,7 @@ SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" 
 REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
 COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 # What a command is called in the library, where that is another name.
-TWINS = {"sql": "query"}
+TWINS = {"labels": "label_sets", "sql": "query"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -89,6 +89,8 @@ def test_every_call_is_a_command_or_says_more() -> None:
     assert calls - twins == {
         *("accuracy_table", "connect", "real_labels", "view_sql"),
         "verify_scores",  # realdb scores verify
+        # realdb labels add, compare, remove; realdb groups add, remove
+        *("add_labels", "compare_labels", "remove_labels", "add_groups", "remove_groups"),
     }
 
 

@@ -56,6 +56,8 @@ def folder(
         shutil.copy(real_data / "predictions" / name, tmp_path)
     _write_from_one(tmp_path)
     (tmp_path / "notes.csv").write_text(NOTES, encoding="utf-8")
+    _write_campaign(tmp_path, real_store)
+    shutil.copy(real_data / "assessments" / "vit3b_mistakes.json", tmp_path)
     # A copy: the README keeps models in it.
     root = shutil.copytree(real_store.root, tmp_path / "store")
     monkeypatch.setenv("REALDB_HOME", str(root))
@@ -70,6 +72,28 @@ def _write_from_one(folder: Path) -> None:
     rows = [line.split(",") for line in lines]
     shifted = [f"{name},{int(label) + 1},{probability}" for name, label, probability in rows]
     (folder / "from_one.csv").write_text("\n".join([header, *shifted, ""]), encoding="utf-8")
+
+
+def _write_campaign(folder: Path, store: Store) -> None:
+    """Write colleagues.csv: votes of three raters on 300 original labels, and of Dana on 40."""
+    rows = store.connect(["images", "labels", "classes"]).execute(
+        """
+        select i.image_id, i.file_name, c.wordnet_id, l.label is not null as is_real
+        from images as i
+        inner join classes as c on i.original_label = c.label
+        left join labels as l on i.image_id = l.image_id and i.original_label = l.label
+        where i.image_id <= 300
+        order by i.image_id
+        """
+    )
+    lines = ["image,label,rater,answer"]
+    for image_id, file_name, wordnet_id, is_real in rows.fetchall():
+        # Each is wrong on every nth image; Dana, who judges 40 of them, never is.
+        raters = {"Ada": 29, "Ben": 11, "Chloe": 4} | ({"Dana": 1000} if image_id <= 40 else {})
+        for rater, nth in raters.items():
+            answer = "yes" if is_real != (image_id % nth == 0) else "no"
+            lines.append(f"{file_name},{wordnet_id},{rater},{answer}")
+    (folder / "colleagues.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def printed(command: str, upstream: Path) -> str:

@@ -23,7 +23,15 @@ from realdb.store.store import Store
 
 GROUP: Any = typer.main.get_command(cli.app)
 OPTIONS = {
-    name: terminal._options(cli.app, name.split()) for name in [*GROUP.commands, "scores verify"]
+    name: terminal._options(cli.app, name.split())
+    for name in [
+        *GROUP.commands,
+        *(
+            f"{group} {name}"
+            for group, command in GROUP.commands.items()
+            for name in getattr(command, "commands", ())
+        ),
+    ]
 }
 OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+")
 # What other tools are told to do: timm's inference.py.
@@ -55,7 +63,8 @@ def require_possible(text: str, command: str) -> None:
         own, *others = re.split(rf"realdb (?=(?:{'|'.join(GROUP.commands)})\b)", part)
         assert {*OPTION.findall(own)} <= known | OF_OTHERS, text
         for other in others:
-            (name,) = re.findall(r"^[a-z]+", other)
+            words = re.findall(r"^[a-z]+(?: [a-z]+)?", other)[0]
+            name = words if words in OPTIONS else words.split()[0]
             assert {*OPTION.findall(other)} <= {"--help", *OPTIONS[name].values()}, text
     assert "`" not in text
     assert "={" not in text, "a parameter is left as Python takes it"
@@ -173,9 +182,9 @@ def require_own(error: RealdbError, call: str) -> None:
     text = str(error)
     assert {name for name, _ in PARAMETER.findall(COMMAND.sub("", text))} <= own, (call, text)
     for command, words in COMMAND.findall(text):
-        assert {name for name, _ in PARAMETER.findall(words)} <= parameters(
-            re.split("[ .]", command)[1]
-        )
+        _, verb, *rest = re.split("[ .]", command)
+        named = f"{rest[0]}_{verb}" if verb in ("labels", "groups") else verb
+        assert {name for name, _ in PARAMETER.findall(words)} <= parameters(named)
 
 
 # The public functions, but for the doctor, which has its own tests, and the demo, which takes none.
@@ -326,6 +335,30 @@ def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
     yield "agreement", (), {**here, "by": "nope"}
     yield "agreement", (), {**here, "level": 2}
     yield "agreement", (), {**here, "bootstrap": -1}
+    yield "agreement", (), {**here, "labels": "nope"}
+    yield "export", ("labels", out), {**here, "label_set": "nope"}
+    yield "export", ("labels", out), {**here, "label_set": "original", "threshold": 0.5}
+    yield "add_labels", ("nope",), here
+    yield "add_labels", (folder,), here
+    yield "add_labels", (folder / "x.csv",), here
+    yield "add_labels", ("imagenet-x",), {**here, "source": small}
+    yield "add_labels", ("imagenet-x",), {**here, "source": folder / "empty"}
+    yield "add_labels", ("vit3b-mistakes",), {**here, "golden": ["Ada"]}
+    yield "add_labels", ("vit3b-mistakes",), {**here, "source": small}
+    yield "add_labels", (small,), {**here, "name": "real"}
+    yield "add_labels", (small,), {**here, "aggregate": "majority"}
+    yield "add_labels", (small,), {**here, "threshold": 0.5}
+    yield "add_labels", (small,), {**here, "columns": {"label": "nope"}}
+    yield "add_labels", (small,), {**here, "columns": {"nope": "label"}}
+    yield "add_groups", (small,), here
+    yield "add_groups", (small,), {**here, "name": "factor"}
+    yield "add_groups", (folder / "none.csv",), here
+    yield "remove_labels", ("nope",), here
+    yield "remove_groups", ("nope",), here
+    yield "compare_labels", ("real", "nope"), here
+    yield "compare_labels", ("real", "real"), here
+    for call in ("label_sets", "groups"):
+        yield call, (), nowhere
     for call in ("scores", "agreement", "leaderboard", "verify_scores"):
         yield call, (), {"store": bare}
     for call in ("models", "info", "verify"):

@@ -134,7 +134,11 @@ def _open(
 
     if path.suffix.lower() == ".json" and _open_fifty_one(con, path):
         return _TURNED, {"image": "image", "label": "label"}
-    tables.show(con, _FILE, path)
+    try:
+        tables.show(con, _FILE, path)
+    except DataError as error:
+        error.parameter = None  # it is an argument of its own here
+        raise
     try:
         names = list(con.table(_FILE).columns)
     except duckdb.Error as error:

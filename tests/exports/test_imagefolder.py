@@ -72,7 +72,7 @@ def test_each_image_is_in_the_folders_of_its_labels(
     which: str | None,
     copy: bool | None,
 ) -> None:
-    path = export("images", "tree", images=images, labels=which, copy=copy, **SOME)
+    path = export("images", "tree", images=images, per_image=which, copy=copy, **SOME)
     kept = lists if which == "all" else [labels[:1] for labels in lists]
     assert read(path) == expected(synthetic_store, kept)
     files = [file for folder in path.iterdir() if folder.is_dir() for file in folder.iterdir()]
@@ -122,8 +122,8 @@ def test_missing_images_are_named_and_counted(
 def test_refusals(export: Export, images: Path, tmp_path: Path) -> None:
     with refused(UsageError, parameter="images"):
         export("imagefolder", "tree")
-    with refused(UsageError, "first, all", parameter="labels", value="last"):
-        export("imagefolder", "tree", images=images, labels="last")
+    with refused(UsageError, "first, all", parameter="per_image", value="last"):
+        export("imagefolder", "tree", images=images, per_image="last")
     with refused(DataError, parameter="images"):
         export("imagefolder", "tree", images=tmp_path / "nowhere")
     (images / f"{name(1)}.png").write_text("1", encoding="ascii")
@@ -148,7 +148,12 @@ def test_real_data(export: Export, real_store: Store, tmp_path: Path) -> None:
     for image in range(1, 201):
         (folder / f"{name(image)}.JPEG").write_text(str(image), encoding="ascii")
     path = export(
-        "imagefolder", "t", images=folder, labels="all", store=real_store, where="image_id <= 200"
+        "imagefolder",
+        "t",
+        images=folder,
+        per_image="all",
+        store=real_store,
+        where="image_id <= 200",
     )
     with real_store.connect() as con:
         rows = con.execute(

@@ -13,7 +13,7 @@ import pytest
 import realdb
 from realdb.errors import UsageError
 from realdb.queries import catalog
-from realdb.schema.tables import TABLES, header_of
+from realdb.schema.tables import LABEL_SET_TABLES, TABLES, header_of
 from realdb.store.build import NOTES
 from realdb.store.store import Store
 from refusals import refused
@@ -115,6 +115,13 @@ def keys(con: duckdb.DuckDBPyConnection, kind: str, columns: str) -> set[tuple[A
     return {tuple(tuple(it) if isinstance(it, list) else it for it in row) for row in rows}
 
 
+OF_LABEL_SETS = {
+    (table, columns, other)
+    for table in LABEL_SET_TABLES
+    for columns, other in header_of(table).references
+}
+
+
 def test_keys(export: Callable[..., Path], real_modelled_store: Store) -> None:
     path = export("store", "all.duckdb", real_modelled_store)
     with duckdb.connect(str(path), read_only=True) as con:
@@ -124,7 +131,7 @@ def test_keys(export: Callable[..., Path], real_modelled_store: Store) -> None:
         assert found == {
             (name, ("model",) if name == "models" else header_of(name).key) for name in declared
         }
-        assert keys(con, "FOREIGN KEY", f"{columns}, referenced_table") == {
+        assert keys(con, "FOREIGN KEY", f"{columns}, referenced_table") == OF_LABEL_SETS | {
             ("images", ("original_label",), "classes"),
             ("labels", ("image_id",), "images"),
             ("labels", ("label",), "classes"),
@@ -176,7 +183,10 @@ def test_a_store_without_models_and_votes(export: Callable[..., Path], bare_stor
             (bare_store.tables["labels"],)
         ]
         assert con.execute("from leaderboard").fetchall() == []
-        assert keys(con, "FOREIGN KEY", "constraint_column_names") == {("labels", ("image_id",))}
+        of_label_sets = {one[:2] for one in OF_LABEL_SETS if one[2] != "classes"}
+        assert keys(con, "FOREIGN KEY", "constraint_column_names") == of_label_sets | {
+            ("labels", ("image_id",))
+        }
 
 
 def test_rows_are_counted(modelled_store: Store, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ VIEWS = list(catalog.views())
 # What a view with parameters is asked for where any value will do.
 ARGUMENTS: dict[str, object] = {
     "threshold": 0.5,
+    "first_set": "real",
+    "second_set": "original",
     "empty": "wrong",
     "golden_majority": 2,
     "original_majority": 3,

@@ -13,8 +13,9 @@ import label_files
 import pytest
 
 import realdb
-from realdb.errors import RealdbWarning
+from realdb.errors import DataError, RealdbWarning, UsageError
 from realdb.store.store import Store, resolve
+from refusals import refused
 
 FILES = {
     "biodiversity": "Biodiversity_ImageNet_Image_data.csv",
@@ -243,3 +244,26 @@ def test_the_other_keys_of_multilabel_are_passed_over(
     seconds, megabytes = map(float, done.stdout.split())
     assert seconds < 5
     assert megabytes < 100
+
+
+def test_real_compared_with_multilabel(store: Store) -> None:
+    rows = realdb.compare_labels("real", "multilabel-v3", store=store.root)
+    found = dict(zip(rows.columns, rows.fetchall()[0], strict=True))
+    expected = {
+        "images": 18_457,
+        "equal_images": 13_956,
+        "larger_images": 1_360,
+        "smaller_images": 1_720,
+        "disjoint_images": 941,
+        "only_second_images": 1_092,
+        "correct_labels": 19_257,
+        "unclear_labels": 121,
+        "wrong_labels": 1_891,
+        "not_judged_labels": 1_966,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert found["jaccard"] == pytest.approx(0.7254, abs=5e-5)
+    with refused(DataError, "multilabel-v3", value="multilabel", parameter="other_label_set"):
+        realdb.compare_labels("real", "multilabel", store=store.root)
+    with refused(UsageError, value="real"):
+        realdb.compare_labels("real", "real", store=store.root)
