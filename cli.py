@@ -261,7 +261,15 @@ EngineOption = Annotated[
 
 # What a table shows of an accuracy where not all columns fit.
 _MEASURES = (
-    *("group_name", "label_set", "accuracy", "real_accuracy", "scored_images"),
+    *(
+        "label_count",
+        "is_animal",
+        "group_name",
+        "label_set",
+        "accuracy",
+        "real_accuracy",
+        "scored_images",
+    ),
     *("original_accuracy", "error_ratio"),
 )
 

@@ -72,7 +72,8 @@ class Rules:
             self._require_label_set()
         if self.labels != REAL:
             self._require_no_other()
-            object.__setattr__(self, "threshold", self.chosen.threshold)
+            if self.chosen.is_real:
+                object.__setattr__(self, "threshold", self.chosen.threshold)
             if self.unclear is None and not self.chosen.is_real:
                 default = "right" if len(self.chosen.members) == 1 else "wrong"
                 object.__setattr__(self, "unclear", default)
@@ -125,7 +126,7 @@ class Rules:
     def is_by_score(self) -> bool:
         """ReaL labels at another operating point judge, alone or with other label sets."""
         if self.labels != REAL:
-            return self.threshold is not None
+            return self.chosen.threshold is not None
         return self.threshold != PUBLISHED_THRESHOLD or self.scores is not None
 
     @property
@@ -205,7 +206,9 @@ class Rules:
         if self.scores is not None:
             _use_scores(con, user_path(self.scores))
         if self.is_by_score:
-            threshold = self.resolved(con).threshold
+            threshold = self.chosen.threshold
+            if threshold is None:
+                threshold = self.resolved(con).threshold
             catalog.substitute(con, "labels", "labels_at", {"threshold": threshold})
         if self.unclear is not None:
             self.chosen.judge(con, unclear=self.unclear, problematic=self.problematic)

@@ -227,7 +227,9 @@ def keep(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _put_substitute(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    con.execute(f"drop view {quoting.identifier(name)}")
+    # What was substituted before is a table.
+    found = con.execute("select 1 from duckdb_tables() where table_name = $1", [name]).fetchall()
+    con.execute(f"drop {'table' if found else 'view'} {quoting.identifier(name)}")
     con.execute(f"alter table substitute rename to {quoting.identifier(name)}")
 
 

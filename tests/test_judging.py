@@ -47,6 +47,7 @@ def judged(store: Store, **rules: Any) -> dict[str, realdb.AccuracyByLabels]:
         ({"labels": f"any:real,{MULTILABEL}"}, 17_751, (16_001, 15_715)),
         ({"labels": "cleanlab-mturk"}, 4_976, (3_127, 2_940)),
         ({"labels": "real@0.5"}, 48_070, (40_521, 40_007)),
+        ({"labels": "any:real@0.5,original"}, 48_070, (42_079, 41_409)),
         ({"labels": "original"}, 50_000, (39_003, 38_065)),
     ],
 )
