@@ -371,7 +371,7 @@ def accuracy(
     engine: EngineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Give each model's ReaL accuracy, or that by other labels, beside its original accuracy.
+    """Give each model's ReaL accuracy, beside its original accuracy.
 
     Example: realdb accuracy ViT.csv ResNet50.csv
 

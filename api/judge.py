@@ -39,6 +39,17 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
+# The groupings, and whether each one groups classes, by their original labels.
+_GROUPINGS = """
+    select g.grouping, bool_or(g.is_of_classes) as is_of_classes
+    from (
+        select c.grouping, true as is_of_classes from class_groups as c
+        union all
+        select i.grouping, false as is_of_classes from image_groups as i
+    ) as g
+    group by g.grouping
+    order by g.grouping
+"""
 # The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
 _PLAIN = ("real", None, "skip", "micro", None)
 # Those that ask for the class of an image, which is its original label.
@@ -275,6 +286,8 @@ def accuracy_table(
             progress=progress,
             original_for=original_for,
         ) as there:
+            if grouping is not None:
+                _original_for_grouping(grouping, dict(there.query(_GROUPINGS).fetchall()))
             answer = there.query(select, bound)
             if by is None:
                 parts = answer
@@ -294,7 +307,8 @@ def accuracy_table(
         return stated(parts.order("all"), rules)
     session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
     if grouping is not None:
-        _require_grouping(session.con, grouping)
+        found = session.con.sql(_GROUPINGS).fetchall()
+        original_for = _original_for_grouping(grouping, dict(found))
     read_from = session.add(
         predictions,
         model=model,
@@ -346,12 +360,12 @@ def _require_by(by: str | None, rules: Rules) -> None:
         )
 
 
-def _require_grouping(con: duckdb.DuckDBPyConnection, grouping: str) -> None:
-    """Raise UsageError where there is neither a breakdown nor a grouping of this name."""
-    found = con.execute(
-        "select grouping from class_groups union select grouping from image_groups order by 1"
-    ).fetchall()
-    groupings = [name for (name,) in found]
+def _original_for_grouping(grouping: str, groupings: Mapping[str, bool]) -> str | None:
+    """Return what needs the original labels, if the breakdown by a grouping does.
+
+    `groupings` says of each one that the store has whether it groups classes. Raises UsageError
+    where there is neither a breakdown nor a grouping of this name.
+    """
     if grouping not in groupings:
         choices = ", ".join([*BY, *groupings])
         adding = "realdb groups add FILE adds a grouping, realdb labels add imagenet-x adds factor"
@@ -361,3 +375,4 @@ def _require_grouping(con: duckdb.DuckDBPyConnection, grouping: str) -> None:
             value=grouping,
             remedy=did_you_mean(grouping, [*BY, *groupings], adding),
         )
+    return f"by {grouping}" if groupings[grouping] else None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,6 +221,32 @@ def test_real_against_multilabel(real: Store) -> None:
     assert found[:6] == [18_457, 13_956, 1_360, 1_720, 941, 1_092]
     assert found[6:] == [19_257, 1_891, 121, 1_966]
     assert round(jaccard, 4) == 0.7254
+
+
+def test_label_set_agreement_is_the_comparison_of_two_sets(real: Store) -> None:
+    """`realdb labels compare` counts the same."""
+    for first, second in (("real", MULTILABEL), ("cleanlab-mturk", "real"), ("original", "real")):
+        ((*found, jaccard),) = rows_of(
+            real,
+            f"""
+            select labelled_images, equal_images, larger_images, smaller_images, disjoint_images,
+                only_images, only_other_images, correct_labels, unclear_labels, wrong_labels,
+                unjudged_labels, jaccard
+            from label_set_agreement
+            where label_set = '{first}' and other_set = '{second}'
+            """,
+        )
+        ((*expected, other_jaccard),) = rows_of(
+            real,
+            f"""
+            select images, equal_images, larger_images, smaller_images, disjoint_images,
+                only_first_images, only_second_images, correct_labels, unclear_labels,
+                wrong_labels, not_judged_labels, jaccard
+            from label_sets_compared('{first}', '{second}')
+            """,
+        )
+        assert found == expected
+        assert jaccard == pytest.approx(other_jaccard, abs=1e-12)
 
 
 def test_the_original_label_on_disjoint_images(real: Store) -> None:
@@ -515,8 +545,26 @@ def test_a_breakdown_that_is_not_there(synthetic: Path, synthetic_store: Store) 
     predictions = next((synthetic / "predictions").glob("*.csv"))
     with refused(UsageError, "class", "label-count", "animal", parameter="by", value="factor"):
         realdb.accuracy_table(predictions, store=synthetic_store.root, by="factor")
-    with refused(UsageError, parameter="average"):
+    with refused(UsageError, parameter="average", value="class"):
         realdb.accuracy_table(predictions, store=synthetic_store.root, by="class", average="class")
+
+
+def test_groups_of_classes_need_the_original_labels(bare_store: Store, tmp_path: Path) -> None:
+    root = shutil.copytree(bare_store.root, tmp_path / "bare")
+    for name, what in {"kinds": "label", "places": "image"}.items():
+        file = tmp_path / f"{name}.csv"
+        file.write_text(f"{what},group\n1,a\n2,b\n")
+        realdb.add_groups(file, store=root)
+    predictions = {f"ILSVRC2012_val_{image:08d}.JPEG": 1 for image in range(1, 9)}
+    with refused(QueryError, parameter="by"):
+        realdb.accuracy_table(predictions, store=root, by="kinds")
+    with refused(QueryError, parameter="average"):
+        realdb.accuracy_table(predictions, store=root, average="class")
+    with refused(QueryError, parameter="labels"):
+        realdb.accuracy_table(predictions, store=root, labels="original")
+    with pytest.warns(realdb.RealdbWarning):
+        found = realdb.accuracy_table(predictions, store=root, by="places")
+    assert [row[0] for row in found.project("group_name").fetchall()] == ["a", "b"]
 
 
 def test_the_rule_is_stated() -> None:
@@ -529,3 +577,62 @@ def test_the_rule_is_stated() -> None:
     assert Rules(labels="a", empty="wrong").text != one.text
     assert Rules(labels="all:a,b").text != several.text
     assert "metaclass" in Rules(match="metaclass").text
+
+
+# The command line ---------------------------------------------------------------------------------
+
+
+def command(*words: str | Path) -> tuple[str, str, int]:
+    """Return what a command prints on stdout and stderr, and its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "realdb", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout, done.stderr, done.returncode
+
+
+def test_the_command_line_states_the_rule(synthetic: Path, synthetic_store: Store) -> None:
+    predictions = next((synthetic / "predictions").glob("*.csv"))
+    store = ("--store", synthetic_store.root)
+    rules = ("--labels", "original", "--empty", "wrong")
+    out, err, code = command("accuracy", predictions, *store, *rules)
+    (row,) = csv.DictReader(out.splitlines())
+    rule = Rules(labels="original", empty="wrong").text
+    assert (row["label_set"], row["rule"], code) == ("original", rule, 0)
+    assert rule in err
+    assert row["accuracy"] == row["original_accuracy"]
+    out, err, code = command("leaderboard", predictions, *store, *rules)
+    assert next(csv.DictReader(out.splitlines()))["rule"] == rule
+    assert (rule in err, code) == (True, 0)
+    query = "select correct_images from accuracy"
+    out, err, code = command("sql", query, predictions, *store, "--labels", "original")
+    assert (out.split()[-1], code) == (row["correct_images"], 0)
+    assert Rules(labels="original").text in err
+    _, err, _ = command("accuracy", predictions, *store)
+    assert "label" not in err
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter", "code"),
+    [
+        (("--labels", "original", "--threshold", "0.5"), "--threshold", 2),
+        (("--labels", "nothing"), "realdb labels add", 1),
+        (("--labels", "all:real"), "--labels", 2),
+        (("--by", "nothing"), "--by", 2),
+        (("--match", "nothing"), "realdb groups add", 1),
+        (("--unclear", "wrong"), "--unclear", 2),
+    ],
+)
+def test_the_command_line_refuses(
+    synthetic: Path,
+    synthetic_store: Store,
+    options: tuple[str, ...],
+    parameter: str,
+    code: int,
+) -> None:
+    predictions = next((synthetic / "predictions").glob("*.csv"))
+    out, err, found = command("accuracy", predictions, "--store", synthetic_store.root, *options)
+    assert (out, found) == ("", code)
+    assert parameter in err
