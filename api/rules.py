@@ -104,7 +104,7 @@ class Rules:
                     "one of them can judge",
                     parameter=rule,
                     value=value,
-                    remedy=f'Leave `{rule}` out; `labels="real@0.5"` is ReaL at the threshold 0.5',
+                    remedy='Leave it out; `labels="real@0.5"` is ReaL at the threshold 0.5',
                 )
 
     @cached_property
