@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .api.rescore import scores as scores
     from .api.rescore import verify_scores as verify_scores
     from .api.results import Accuracy as Accuracy
+    from .api.results import AccuracyByLabels as AccuracyByLabels
     from .api.show import demo as demo
     from .api.verify import Check as Check
     from .api.verify import verify as verify
@@ -59,6 +60,7 @@ else:
 # The module of each public name.
 _MODULES = {
     "Accuracy": "api.results",
+    "AccuracyByLabels": "api.results",
     "Check": "api.verify",
     "Diagnoses": "api.doctor",
     "Diagnosis": "api.doctor",

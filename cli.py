@@ -13,16 +13,18 @@ from typer.core import TyperCommand, TyperGroup
 
 from . import terminal
 from .api.choices import (
-    AccuracyBy,
     Aggregate,
     AgreementBy,
+    Average,
     Dialect,
     Empty,
     MaybeAs,
     Method,
     OriginalLabelFor,
     OutputFormat,
+    Problematic,
     Ranks,
+    Unclear,
 )
 from .errors import UsageError, counted
 
@@ -140,6 +142,24 @@ def _names_of_label_sets(context: typer.Context) -> list[str]:
     return complete.label_sets(context.params.get("store"))
 
 
+def _names_of_label_sets_that_judge(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.judging_labels(context.params.get("store"))
+
+
+def _names_of_class_groupings(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.class_groupings(context.params.get("store"))
+
+
+def _names_of_breakdowns(context: typer.Context) -> list[str]:
+    from .api import complete
+
+    return complete.breakdowns(context.params.get("store"))
+
+
 FormOption = Annotated[
     OutputFormat | None,
     typer.Option("--format", help="The output format. [table on a terminal, csv in a pipe]"),
@@ -163,6 +183,35 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(
         help="The lowest score that makes a label. [the threshold in the --scores file, else 0.8]"
+    ),
+]
+JudgingLabelsOption = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="The labels that judge: real, a label set, real@0.5, consensus:2:A,B,…, any:A,B or "
+        "all:A,B.",
+        autocompletion=_names_of_label_sets_that_judge,
+    ),
+]
+UnclearOption = Annotated[
+    Unclear | None,
+    typer.Option(
+        help="What unclear labels of a label set count as; skip leaves out their images. [right; "
+        "wrong where several sets judge]"
+    ),
+]
+ProblematicOption = Annotated[
+    Problematic, typer.Option(help="Leave out or keep the images that a label set calls so.")
+]
+AverageOption = Annotated[
+    Average, typer.Option(help="The share of the images, or the mean of the classes' shares.")
+]
+MatchOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A grouping of classes: right if prediction and label share a group.",
+        autocompletion=_names_of_class_groupings,
     ),
 ]
 InputFormatOption = Annotated[
@@ -212,6 +261,21 @@ EngineOption = Annotated[
         help="Run on Spark: spark://HOST:PORT, sc://HOST:PORT or local[N]. See docs/scale.md."
     ),
 ]
+
+
+# What a table shows of an accuracy where not all columns fit.
+_MEASURES = (
+    *(
+        "label_count",
+        "is_animal",
+        "group_name",
+        "label_set",
+        "accuracy",
+        "real_accuracy",
+        "scored_images",
+    ),
+    *("original_accuracy", "error_ratio"),
+)
 
 
 @app.command()
@@ -280,7 +344,13 @@ def accuracy(
             "confidence and model. Or an array, a folder, a pattern or a URL; - is standard input."
         ),
     ],
-    by: Annotated[AccuracyBy | None, typer.Option(help="Group the accuracy by this.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Group the accuracy by class, label-count, animal, or a grouping such as factor.",
+            autocompletion=_names_of_breakdowns,
+        ),
+    ] = None,
     threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
     require_complete: Annotated[
@@ -294,6 +364,11 @@ def accuracy(
     ranks: RanksOption = None,
     drop_repeats: DropRepeatsOption = False,
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    average: AverageOption = "micro",
+    match: MatchOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
@@ -302,9 +377,21 @@ def accuracy(
     """Print the ReaL accuracy and the original accuracy of each model.
 
     Example: realdb accuracy ViT.csv ResNet50.csv
-    """
-    from .api import judge
 
+    Example: realdb accuracy ViT.csv --labels multilabel-v3
+    """
+    from .api import judge, rules
+
+    rule = rules.stated_rule(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
     with terminal.progress() as progress:
         rows = judge.accuracy_table(
             *files,
@@ -320,13 +407,20 @@ def accuracy(
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            average=average,
+            match=match,
             store=store,
             offline=offline,
             progress=progress,
             engine=engine,
         )
-    keep = ("model", "label", "name", "real_accuracy", "scored_images", "original_accuracy")
-    terminal.emit(rows, form, keep=keep if by == "class" else ())
+    is_wide = rule is not None or by not in (None, "label-count", "animal")
+    terminal.emit(rows, form, keep=("model", "label", "name", *_MEASURES) if is_wide else ())
+    if rule is not None:
+        terminal.say(rule)
 
 
 @app.command()
@@ -490,6 +584,11 @@ def leaderboard(
     threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    average: AverageOption = "micro",
+    match: MatchOption = None,
     allow_ground_truth: GroundTruthOption = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -503,7 +602,18 @@ def leaderboard(
     Example: realdb leaderboard --format markdown
     """
     from .api import leaderboard as ranking
+    from .api import rules
 
+    rule = rules.stated_rule(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
     with terminal.progress() as progress:
         rows = ranking.leaderboard(
             *(files or []),
@@ -511,12 +621,19 @@ def leaderboard(
             threshold=threshold,
             empty=empty,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            average=average,
+            match=match,
             allow_ground_truth=allow_ground_truth,
             store=store,
             offline=offline,
             progress=progress,
         )
-    terminal.emit(rows, form)
+    terminal.emit(rows, form, keep=() if rule is None else ("rank", "model", *_MEASURES))
+    if rule is not None:
+        terminal.say(rule)
 
 
 @app.command()
@@ -573,6 +690,9 @@ def sql(
     with_stored: WithStoredOption = False,
     threshold: ThresholdOption = None,
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
     tables: TablesOption = None,
     unsafe: Annotated[
         bool,
@@ -587,8 +707,15 @@ def sql(
 
     Example: realdb sql "select * from accuracy_by_animal" ViT.csv
     """
-    from .api import ask
+    from .api import ask, rules
 
+    rule = rules.stated_rule(
+        threshold=threshold,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+    )
     with terminal.progress() as progress:
         text = sys.stdin.read() if query == "-" else query
         again = partial(
@@ -597,6 +724,9 @@ def sql(
             *(files or []),
             threshold=threshold,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
             store=store,
             offline=offline,
             progress=progress,
@@ -607,6 +737,8 @@ def sql(
         )
         rows = again()
     terminal.emit(rows, form, again)
+    if rule is not None:
+        terminal.say(f"labels, and real_ in the views, are {rule}")
 
 
 @app.command()

@@ -54,6 +54,9 @@ def query(
     predictions: Mapping[str, object] | Iterable[str | Path] | str | Path | None = None,
     threshold: float | None = None,
     scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -72,9 +75,11 @@ def query(
 
     >>> realdb.query("from accuracy", predictions={"vit": logits}).df()  # doctest: +SKIP
 
-    `threshold` and `scores` (as in `accuracy_table`) set the labels of all views. With `engine`
-    (see `api.spark`) the query is translated and runs there. The files must then be flat Parquet
-    that the engine can read; without files the query uses the stored models.
+    `threshold`, `scores` and `labels` (as in `accuracy_table`, with `unclear` and `problematic`)
+    set the labels of all views. A column `real_accuracy` is then the accuracy by these labels.
+    Views that are only defined for the ReaL labels are refused. With `engine` (see `api.spark`) the
+    query is translated and runs there. The files must then be flat Parquet that the engine can
+    read; without files the query uses the stored models.
 
     A query can only read the tables and views of the store, predictions, and `tables`: a dict of
     names to files (CSV, JSON, Parquet) or frames. Its connection can access no other file, so the
@@ -89,7 +94,13 @@ def query(
     """
     import duckdb
 
-    rules = Rules(threshold=threshold, scores=scores)
+    rules = Rules(
+        threshold=threshold,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+    )
     if engine is not None:
         from . import spark
 
@@ -131,6 +142,8 @@ def query(
         try:
             return con.sql(sql)
         except duckdb.CatalogException:
+            if rules.is_stated:  # other labels replace some views of the catalogue
+                raise
             # An unknown or a computed name. Install all views: DuckDB suggests similar names.
             catalog.install(con, opened.names)
             return con.sql(sql)

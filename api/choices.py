@@ -9,6 +9,11 @@ from typing import Literal
 
 # What becomes of an image that has no ReaL label.
 Empty = Literal["skip", "wrong", "original"]
+# What an unclear label of a label set counts as, and what becomes of problematic images.
+Unclear = Literal["right", "wrong", "skip"]
+Problematic = Literal["skip", "keep"]
+# The mean over the images, or over the classes.
+Average = Literal["micro", "class"]
 # The breakdowns of the accuracy, and of the raters' agreement.
 AccuracyBy = Literal["class", "label-count", "animal"]
 AgreementBy = Literal["class", "animal", "rater"]

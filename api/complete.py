@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import get_args
 
 from ..errors import RealdbError
 from ..exports import registry
 from ..queries import catalog
+from ..schema import quoting
 from ..schema.tables import TABLES
 from ..store import label_sets as stored_label_sets
 from ..store import prediction_sets
+from . import choices
 from .build import root_of
 
 # Names that are safe in a shell. A shell evaluates its completions, and a model's name is data.
@@ -38,6 +41,33 @@ def models(store: str | Path | None = None) -> list[str]:
     with contextlib.suppress(OSError, RealdbError):
         return list(filter(_PLAIN.fullmatch, prediction_sets.names(root_of(store))))
     return []
+
+
+def judging_labels(store: str | Path | None = None) -> list[str]:
+    """Return the names of label sets that may judge, likewise."""
+    return [*stored_label_sets.OWN, *label_sets(store)]
+
+
+def breakdowns(store: str | Path | None = None) -> list[str]:
+    """Return the breakdowns of the accuracy: those of the views, and the stored groupings."""
+    return [*get_args(choices.AccuracyBy), *_groupings(store, "class_groups", "image_groups")]
+
+
+def class_groupings(store: str | Path | None = None) -> list[str]:
+    """Return the stored groupings of classes."""
+    return _groupings(store, "class_groups")
+
+
+def _groupings(store: str | Path | None, *tables: str) -> list[str]:
+    import duckdb
+
+    found: set[str] = set()
+    with contextlib.suppress(OSError, RealdbError, duckdb.Error):
+        root = root_of(store)
+        for file in (each for table in tables for each in stored_label_sets.files(root, table)):
+            rows = duckdb.read_parquet(quoting.one_file(file)).project("grouping").distinct()
+            found |= {name for (name,) in rows.fetchall()}
+    return sorted(filter(_PLAIN.fullmatch, found))
 
 
 def label_sets(store: str | Path | None = None) -> list[str]:

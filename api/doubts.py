@@ -68,13 +68,15 @@ def warn(
     has_rated: bool = True,
     require_complete: bool = False,
     allow_ground_truth: bool = True,
+    labels: str = "real",
     stacklevel: int = 3,
 ) -> None:
     """Warn of what the reader of these figures should know.
 
     `read_from` maps each model to its source. `has_rated` is whether the store knows which images
-    were rated. Raises DataError if images are missing and `require_complete` is set, or if a model
-    is the ground truth and `allow_ground_truth` is not set.
+    were rated, and `labels` is the label set. Raises DataError if images are missing and
+    `require_complete` is set, or if a model is the ground truth and `allow_ground_truth` is not
+    set.
     """
     for result in accuracies:
         for doubt in _doubts(
@@ -84,6 +86,7 @@ def warn(
             has_rated=has_rated,
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
+            labels=labels,
         ):
             warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
 
@@ -115,11 +118,14 @@ def _doubts(
     has_rated: bool,
     require_complete: bool,
     allow_ground_truth: bool,
+    labels: str,
 ) -> Iterable[str]:
+    is_real = labels == "real"
     if result.predicted_images < IMAGES:
         text = (
             f"{result.model} covers only {result.predicted_images:,} of the {IMAGES:,} images. "
-            f"It is scored on the {result.scored_images:,} of them with ReaL labels"
+            f"It is scored on the {result.scored_images:,} of them with "
+            + ("ReaL labels" if is_real else f"labels of {labels}")
         )
         if require_complete:
             raise DataError(
@@ -143,7 +149,8 @@ def _doubts(
             "or its class ids may not be 0-999 in the order of the sorted WordNet ids. To find "
             f"the cause, run: {_doctor_of(source)}"
         )
-    elif is_low(result.real_accuracy_high):
+    # A label set may judge the hardest images alone.
+    elif is_real and is_low(result.real_accuracy_high):
         yield (
             f"the accuracy of {result.model} is {result.real_accuracy:.1%}, far below any "
             "published model. Its class ids may be shifted, or part of its images may be in "

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, get_args, overload
 
-from ..errors import DataError, counted
+from ..errors import DataError, UsageError, counted, did_you_mean
+from ..schema import quoting
 from . import choices, doubts
 from .build import open_store, root_of
-from .results import Accuracy, accuracies
-from .rules import PUBLISHED_THRESHOLD, Rules, require_choice
+from .results import Accuracy, AccuracyByLabels, accuracies, accuracies_by_labels, stated
+from .rules import PUBLISHED_THRESHOLD, Rules
 from .session import Session
 
 if TYPE_CHECKING:
@@ -38,10 +39,24 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
+# The groupings, and whether each one groups classes, by their original labels.
+_GROUPINGS = """
+    select g.grouping, bool_or(g.is_of_classes) as is_of_classes
+    from (
+        select c.grouping, true as is_of_classes from class_groups as c
+        union all
+        select i.grouping, false as is_of_classes from image_groups as i
+    ) as g
+    group by g.grouping
+    order by g.grouping
+"""
+# The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
+_PLAIN = ("real", None, "skip", "micro", None)
 # The values of `by` that need the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
 
 
+@overload
 def accuracy(
     predictions: object,
     *,
@@ -58,13 +73,59 @@ def accuracy(
     scores: str | Path | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
-) -> Accuracy:
+) -> Accuracy: ...
+@overload
+def accuracy(
+    predictions: object,
+    *,
+    model: str | None = None,
+    threshold: float | None = None,
+    empty: str = "skip",
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
+    require_complete: bool = False,
+    allow_ground_truth: bool = True,
+    scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+) -> Accuracy | AccuracyByLabels: ...
+def accuracy(
+    predictions: object,
+    *,
+    model: str | None = None,
+    threshold: float | None = None,
+    empty: str = "skip",
+    columns: Mapping[str, str] | None = None,
+    input_format: str | None = None,
+    order: str | Path | None = None,
+    ranks: str | None = None,
+    drop_repeats: bool = False,
+    require_complete: bool = False,
+    allow_ground_truth: bool = True,
+    scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
+    store: str | Path | None = None,
+    offline: bool | None = None,
+) -> Accuracy | AccuracyByLabels:
     """Return the ReaL accuracy of one model, with its interval and the number of images.
 
     `predictions` is a path, an Arrow table, a pandas or Polars frame, a DuckDB relation, a
     datasets.Dataset, a dict of file name to class id, or a NumPy array in file-name order (or
     another `order`): 50,000 class ids, (50000, k) class ids by rank, or (50000, 1000) logits.
-    `accuracy_table` describes the other arguments, and scores several models.
+    `accuracy_table` describes the other arguments, and scores several models. If `labels`,
+    `average` or `match` is set, the result is an `AccuracyByLabels`, which has the rule.
 
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
@@ -72,6 +133,7 @@ def accuracy(
     options = (empty, columns, input_format, order, ranks, drop_repeats, scores)
     is_published = options == ("skip", None, None, None, None, False, None)
     is_published &= threshold in (None, PUBLISHED_THRESHOLD)
+    is_published &= (labels, unclear, problematic, average, match) == _PLAIN
     numpy = sys.modules.get("numpy")  # an array exists only if NumPy was imported
     if is_published and numpy and type(predictions) is numpy.ndarray:
         from . import warm
@@ -101,10 +163,18 @@ def accuracy(
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
         scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
         store=store,
         offline=offline,
     )
-    found = accuracies(rows)
+    is_stated = "label_set" in rows.columns
+    found: Sequence[Accuracy | AccuracyByLabels] = (
+        accuracies_by_labels(rows) if is_stated else accuracies(rows)
+    )
     if len(found) != 1:
         names = ", ".join(each.model for each in found[:5])
         raise DataError(
@@ -131,6 +201,11 @@ def accuracy_table(
     require_complete: bool = False,
     allow_ground_truth: bool = True,
     scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -141,24 +216,45 @@ def accuracy_table(
     Each of `predictions` has a form of `realdb.accuracy`, or is a list of them. The result has the
     additional column `unasked_images`, as in `Accuracy`.
 
-    `by` returns a breakdown instead: class, label-count or animal. `threshold` selects the labels
-    of another operating point (view `labels_at`). `empty` is the rule for images without labels:
-    skip ignores them (as in the paper), wrong counts them as wrong, original uses the original
-    label. `scores` is a file of other scores for the labels (see `realdb.scores`). The threshold is
-    then `threshold`, else the one in the file. `model`, `columns`, `input_format`, `order`, `ranks`
-    and `drop_repeats` are as in `ingest.predictions.add`. A folder or a pattern stands for its
-    files. With `model` they are the parts of one model. With `engine` (see `api.spark`) the views
-    run there, on flat Parquet files that the engine can read.
+    `labels` chooses the labels: a label set (see `realdb.label_sets`), real@0.5 (ReaL at another
+    threshold), consensus:2:real,multilabel-v3,… (labels that at least two of the sets call
+    correct), any:A,B (labels of either) or all:A,B (labels of both), on images that both label.
+    `unclear` is the rule for labels that a set calls unclear: right, wrong, or skip, which ignores
+    these images. The default is right for one set and wrong for several. `problematic` is skip or
+    keep, for images that a set calls problematic. `average` is micro, the share of the images, or
+    class, the mean of the shares of the classes. `match` is a grouping of classes: a prediction is
+    right if it shares a group with a label. With `labels`, `average` or `match` the rows have the
+    columns `label_set` and `rule`, and no column has `real_` in its name.
+
+    `by` returns a breakdown instead: class, label-count, animal, or a grouping of classes or images
+    such as factor (view `accuracy_by_group`). `threshold` selects the labels of another operating
+    point (view `labels_at`). `empty` is the rule for images without labels: skip ignores them (as
+    in the paper), wrong counts them as wrong, original uses the original label. `scores` is a file
+    of other scores for the labels (see `realdb.scores`). The threshold is then `threshold`, else
+    the one in the file. `model`, `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are
+    as in `ingest.predictions.add`. A folder or a pattern stands for its files. With `model` they
+    are the parts of one model. With `engine` (see `api.spark`) the views run there, on flat Parquet
+    files that the engine can read.
 
     Raises DataError for invalid predictions, for missing images if `require_complete` is set, and
     for the original labels unless `allow_ground_truth` is set. (Predictions are the original labels
     if they agree on 95 % of at least 500 rated images.) Warns of allowed ground truth, of missing
     images, and of figures that look like a mistake.
     """
-    rules = Rules(threshold=threshold, empty=empty, scores=scores)
-    if by is not None:
-        require_choice("by", by, tuple(BY))
-    views = ["accuracy", *([BY[by]] if by else [])]
+    rules = Rules(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
+    grouping = by if by is not None and by not in BY else None
+    parts_view = BY.get(by or "", "accuracy_by_group")
+    _require_by(by, rules)
+    views = ["accuracy", *([parts_view] if by else [])]
     if engine is not None:
         from ..ingest.locate import flat
         from . import spark
@@ -177,6 +273,7 @@ def accuracy_table(
     select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
     bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
     original_for = f"by {by}" if by in _BY_ORIGINAL else None
+    of_group = "" if grouping is None else f"grouping = {quoting.literal(grouping)}"
     if engine is not None:
         with spark.judging(
             engine,
@@ -187,8 +284,15 @@ def accuracy_table(
             progress=progress,
             original_for=original_for,
         ) as there:
+            if grouping is not None:
+                _original_for_grouping(grouping, dict(there.query(_GROUPINGS).fetchall()))
             answer = there.query(select, bound)
-            parts = there.table(BY[by]) if by else answer
+            if by is None:
+                parts = answer
+            elif grouping is None:
+                parts = there.table(parts_view)
+            else:
+                parts = there.query(f"select * from {parts_view} where {of_group}")  # noqa: S608
             agreeing = there.table(doubts.VIEW).fetchall()
         doubts.warn(
             accuracies(answer),
@@ -196,9 +300,13 @@ def accuracy_table(
             {},
             require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
+            labels=rules.labels,
         )
-        return parts.order("all")
+        return stated(parts.order("all"), rules)
     session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
+    if grouping is not None:
+        found = session.con.sql(_GROUPINGS).fetchall()
+        original_for = _original_for_grouping(grouping, dict(found))
     read_from = session.add(
         predictions,
         model=model,
@@ -222,6 +330,47 @@ def accuracy_table(
         has_rated=doubts.knows_rated(session.store),
         require_complete=require_complete,
         allow_ground_truth=allow_ground_truth,
+        labels=rules.labels,
     )
     doubts.warn_of_parts(session, accuracies(answer))
-    return session.view(BY[by]).order("all") if by else answer
+    if by is None:
+        return stated(answer, rules)
+    parts = session.view(parts_view)
+    return stated((parts.filter(of_group) if grouping else parts).order("all"), rules)
+
+
+def _require_by(by: str | None, rules: Rules) -> None:
+    """Raise UsageError where a breakdown has no meaning by the rules."""
+    if by is not None and rules.average == "class":
+        raise UsageError(
+            "`average` is class, the mean over all classes; a breakdown has only shares of images",
+            parameter="average",
+            value=rules.average,
+            remedy="Leave `by` or `average` out",
+        )
+    if by == "label-count" and rules.match is not None:
+        raise UsageError(
+            "with `match` every class of a group counts as a label, so an image has no number of "
+            "labels",
+            parameter="by",
+            value=by,
+            remedy="Leave `by` or `match` out",
+        )
+
+
+def _original_for_grouping(grouping: str, groupings: Mapping[str, bool]) -> str | None:
+    """Return what needs the original labels, if the breakdown by a grouping does.
+
+    `groupings` says of each one that the store has whether it groups classes. Raises UsageError
+    where there is neither a breakdown nor a grouping of this name.
+    """
+    if grouping not in groupings:
+        choices = ", ".join([*BY, *groupings])
+        adding = "realdb groups add FILE adds a grouping, realdb labels add imagenet-x adds factor"
+        raise UsageError(
+            f"`by` is {grouping!r}; it is one of {choices}",
+            parameter="by",
+            value=grouping,
+            remedy=did_you_mean(grouping, [*BY, *groupings], adding),
+        )
+    return f"by {grouping}" if groupings[grouping] else None

@@ -10,7 +10,7 @@ from ..errors import DataError, RealdbWarning, counted, reading_with
 from ..queries import catalog
 from ..store import kept, prediction_sets
 from . import doubts
-from .results import accuracies
+from .results import accuracies, stated
 from .rules import Rules
 from .session import Session
 
@@ -34,6 +34,11 @@ def leaderboard(
     threshold: float | None = None,
     empty: str = "skip",
     scores: str | Path | None = None,
+    labels: str = "real",
+    unclear: str | None = None,
+    problematic: str = "skip",
+    average: str = "micro",
+    match: str | None = None,
     allow_ground_truth: bool = True,
     store: str | Path | None = None,
     offline: bool | None = None,
@@ -42,14 +47,23 @@ def leaderboard(
     """Return the view `leaderboard`: the models by ReaL accuracy, the best first.
 
     The models are those of `predictions`. The default is all stored models. `threshold`, `empty`,
-    `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`. The column
-    `is_ground_truth` marks models that are the original labels. A stored one is not an error.
-    Raises DataError if there are no models. Warns if the models were not scored on the same number
-    of images.
+    `scores`, `engine`, `allow_ground_truth`, and `labels` to `match` are as in `accuracy_table`,
+    and so are the names of the columns. The column `is_ground_truth` marks models that are the
+    original labels. A stored one is not an error. Raises DataError if there are no models. Warns if
+    the models were not scored on the same number of images.
     """
     import duckdb
 
-    rules = Rules(threshold=threshold, empty=empty, scores=scores)
+    rules = Rules(
+        threshold=threshold,
+        empty=empty,
+        scores=scores,
+        labels=labels,
+        unclear=unclear,
+        problematic=problematic,
+        average=average,
+        match=match,
+    )
     if engine is not None:
         from . import spark
 
@@ -65,7 +79,7 @@ def leaderboard(
             con = duckdb.connect()
             con.from_arrow(there.table("leaderboard").to_arrow_table()).create("leaderboard")
             agreements = [doubts.Agreement(*row) for row in there.table(doubts.VIEW).fetchall()]
-        return _answer(con, [each.model for each in agreements if each.is_ground_truth])
+        return _answer(con, [each.model for each in agreements if each.is_ground_truth], rules)
     session = Session(store, views=["leaderboard"], rules=rules, offline=offline, progress=progress)
     opened = session.store
     if predictions:
@@ -81,8 +95,10 @@ def leaderboard(
                 read_from,
                 has_rated=doubts.knows_rated(opened),
                 allow_ground_truth=allow_ground_truth,
+                labels=labels,
             )
-        return _answer(session.con, [name for name, each in found.items() if each.is_ground_truth])
+        truths = [name for name, each in found.items() if each.is_ground_truth]
+        return _answer(session.con, truths, rules)
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(
@@ -92,7 +108,7 @@ def leaderboard(
         )
     batch = _BATCH if empty == "skip" else _BATCH_KEPT
     rows: list[tuple[Any, ...]] = []
-    truths: list[str] = []
+    truths = []
     try:
         for begin in range(0, len(files), batch):
             if progress:
@@ -113,7 +129,7 @@ def leaderboard(
         )
     catalog.install(session.con, opened.names, ["leaderboard"])
     catalog.stand_in(session.con, "accuracy", rows)
-    return _answer(session.con, truths)
+    return _answer(session.con, truths, rules)
 
 
 def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]:
@@ -130,7 +146,9 @@ def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]
     return sorted(row[0] for row in rows if doubts.Agreement(*row).is_ground_truth)
 
 
-def _answer(con: duckdb.DuckDBPyConnection, truths: list[str]) -> duckdb.DuckDBPyRelation:
+def _answer(
+    con: duckdb.DuckDBPyConnection, truths: list[str], rules: Rules
+) -> duckdb.DuckDBPyRelation:
     """Return the rows of the view `leaderboard` with the column `is_ground_truth`."""
     con.execute(
         f"""
@@ -143,7 +161,7 @@ def _answer(con: duckdb.DuckDBPyConnection, truths: list[str]) -> duckdb.DuckDBP
         """,  # noqa: S608, a constant
         [truths],
     )
-    return _same_images(con.table("answer"))
+    return stated(_same_images(con.table("answer")), rules)
 
 
 def _same_images(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

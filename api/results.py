@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..schema import quoting
 from .shown import Shown
 
 if TYPE_CHECKING:
     import duckdb
+
+    from .rules import Rules
 
 # Guessing is right on about one image in a thousand; the worst real models on about half.
 NEAR_CHANCE = 0.02
@@ -43,6 +46,55 @@ class Accuracy(Shown):
     original_top5_accuracy: float | None
     predicted_images: int
     unasked_images: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AccuracyByLabels(Shown):
+    """How often a model is right by another label set or rule than the published ReaL accuracy.
+
+    `label_set` is what `labels` named, and `rule` says how it judges. The other fields are those of
+    `Accuracy`, without `real_` in their names. The interval is None where `accuracy` is a mean of
+    classes.
+    """
+
+    model: str
+    label_set: str
+    rule: str
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    correct_images: int
+    scored_images: int
+    original_accuracy: float | None
+    top5_accuracy: float | None
+    original_top5_accuracy: float | None
+    predicted_images: int
+
+
+def stated(rows: duckdb.DuckDBPyRelation, rules: Rules) -> duckdb.DuckDBPyRelation:
+    """Return rows that say which labels judge, and how, where it is not plain ReaL accuracy.
+
+    Behind the column model come `label_set` and `rule`, and no other column has `real_` in its
+    name. What raters were asked about says nothing of other labels: `unasked_images` is left out.
+    """
+    if not rules.is_stated:
+        return rows
+    columns = [
+        f"{quoting.identifier(name)} as {quoting.identifier(name.removeprefix('real_'))}"
+        for name in rows.columns
+        if name not in ("model", "unasked_images")
+    ]
+    about = [
+        f"{quoting.literal(rules.labels)} as label_set",
+        f"{quoting.literal(rules.text)} as rule",
+    ]
+    return rows.project(", ".join(["model", *about, *columns]))
+
+
+def accuracies_by_labels(rows: duckdb.DuckDBPyRelation) -> list[AccuracyByLabels]:
+    """Return the rows of the view `accuracy`, as `stated` returns them."""
+    columns = rows.columns
+    return [AccuracyByLabels(**dict(zip(columns, row, strict=True))) for row in rows.fetchall()]
 
 
 def accuracies(rows: duckdb.DuckDBPyRelation) -> list[Accuracy]:

@@ -74,7 +74,8 @@ class Session:
         self._views: list[str] = []
         # The files that a locked connection can read besides the tables.
         self._files: list[Path] = []
-        self.require(self.rules.views)
+        self.rules.require_stored(self.store.root)
+        self._install(self.rules.views)
         self.require(views)
         needed = None if tables is None else {*catalog.tables_of(*self._views), *tables, *_ALWAYS}
         self.con = self.store.connect(needed)
@@ -100,9 +101,14 @@ class Session:
         """Make `prepare` create these views too. None means all views that the store allows.
 
         The views can read only the tables that the session was opened with. Raises QueryError if a
-        view needs a table that the store does not have.
+        view needs a table that the store does not have, or is not defined for the rules.
         """
         views = catalog.allowed(self.store.names) if views is None else [*views]
+        for name in views:
+            self.rules.require_view(name)
+        self._install(views)
+
+    def _install(self, views: Iterable[str]) -> None:
         for name in views:
             catalog.require(name, self.store.names)
         self._views += views

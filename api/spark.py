@@ -258,23 +258,31 @@ def judging(
     """
     needed = {*catalog.tables_of(*views), *tables}
     # The engine applies the rule for images without labels, because it has the predictions.
-    here = replace(rules, empty="skip")
+    here = replace(rules, empty="skip", average="micro")
+    is_other = rules.empty != "skip"
     session = Session(store, tables=needed, rules=here, offline=offline, progress=progress)
+    for name in views:
+        rules.require_view(name)
     order = catalog.in_order(views, session.store.names)
+    session.require(["judged_images"] if is_other else [])
     paths = _paths(files, session.store.root) if "predictions" in needed else []
     with session, connect(engine) as there:
         session.prepare(original_for=original_for or rules.original_for)
         for table in sorted(needed - {"predictions"}):
             there.put(table, session.view(table).to_arrow_table())
+        if is_other:
+            there.put("judged_images", session.view("judged_images").to_arrow_table())
         broadcast = _ONE_ROW_A_MODEL
         if paths:
             there.read_predictions(paths)
             if there.check_predictions() == 1:
                 broadcast |= _OF_LATER_RANKS
         for view in order:
-            if not view.about.parameters:
-                there.put_view(view.name, view.select, broadcast=broadcast)
-            if view.name == "scored_predictions" and rules.empty != "skip":
+            is_mean = view.name == "accuracy" and rules.average == "class"
+            select = catalog.find("accuracy_class_average").select if is_mean else view.select
+            if not view.about.parameters and not (is_other and view.name == "judged_images"):
+                there.put_view(view.name, select, broadcast=broadcast)
+            if view.name == "scored_predictions" and is_other:
                 instead = catalog.find("scored_with_unlabeled_rule").select
                 there.put_view(view.name, instead, {"empty": rules.empty})
         yield there

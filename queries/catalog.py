@@ -31,6 +31,8 @@ RULES = "pipeline_rules"
 # The view that replaces the rules: a parameter for each; NULL keeps the published value.
 OTHER_RULES = "rules_with"
 _PUBLISHED = "published_rules"
+# What is about the ReaL labels, or compares them with others.
+_OF_REAL = ("questions", "votes", "scores", "stored_assessments", "stored_label_sets")
 _FOLDER = Path(__file__).parent
 
 
@@ -152,6 +154,16 @@ def is_under_rules(name: str) -> bool:
     )
 
 
+def is_of_real(name: str) -> bool:
+    """Say whether the view `name` has a meaning for the ReaL labels alone.
+
+    It reads them beside what they were made of, the questions, votes or scores, or beside other
+    label sets.
+    """
+    read = tables_of(name)
+    return "labels" in read and not read.isdisjoint(_OF_REAL)
+
+
 def definition_if(name: str) -> str:
     """Return the statement that creates the macro `NAME_if`: the view under other rules."""
     return _macro(f"{name}_if", find(OTHER_RULES), select_if(name))
@@ -217,7 +229,9 @@ def keep(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _put_substitute(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    con.execute(f"drop view {quoting.identifier(name)}")
+    # What was substituted before is a table.
+    found = con.execute("select 1 from duckdb_tables() where table_name = $1", [name]).fetchall()
+    con.execute(f"drop {'table' if found else 'view'} {quoting.identifier(name)}")
     con.execute(f"alter table substitute rename to {quoting.identifier(name)}")
 
 

@@ -370,7 +370,7 @@ def test_a_mistake_gives_one_line(
         ([], "Commands:"),
         (["acuracy"], "No such command 'acuracy'"),
         (["accuracy"], "Missing argument"),
-        (["accuracy", "one.csv", "--by", "rank"], "'class', 'label-count', 'animal'"),
+        (["accuracy", "one.csv", "--by", "rank"], "class, label-count, animal"),
         (["accuracy", "one.csv", "--empty", "no"], "'skip', 'wrong', 'original'"),
         (["accuracy", "one.csv", "--threshold", "high"], "not a valid float"),
         (["accuracy", "one.csv", "--format", "xml"], "'table', 'json', 'csv', 'markdown'"),

@@ -66,6 +66,8 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
         ("realdb export contest", ["contested", "contested_images"]),
         ("realdb export images x --format jso", ["json", "jsonl"]),
         ("realdb accuracy --by ", ["class", "label-count", "animal"]),
+        ("realdb accuracy --labels ", ["real", "original"]),
+        ("realdb accuracy --match ", []),
         ("realdb accuracy --require", ["--require-complete"]),
         ("realdb sql ", []),
         ('realdb sql "select', []),

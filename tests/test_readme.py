@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import label_files
 import pytest
 
 import screenshot
@@ -58,6 +59,13 @@ def folder(
     (tmp_path / "notes.csv").write_text(NOTES, encoding="utf-8")
     _write_campaign(tmp_path, real_store)
     shutil.copy(real_data / "assessments" / "vit3b_mistakes.json", tmp_path)
+    shutil.copy(real_data / "assessments" / "imagenet_mturk.json", tmp_path)
+    label_files.write_multilabel(real_data, tmp_path / label_files.NAME)
+    (tmp_path / "kinds.csv").write_text(
+        "label,group\n"
+        + "".join(f"{label},{'animal' if label < 398 else 'object'}\n" for label in range(1000)),
+        encoding="utf-8",
+    )
     # A copy: the README keeps models in it.
     root = shutil.copytree(real_store.root, tmp_path / "store")
     monkeypatch.setenv("REALDB_HOME", str(root))

@@ -86,6 +86,49 @@ def test_accuracy_at_a_threshold(
     )
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"labels": "original"},
+        {"labels": "real@0.5"},
+        {"labels": "consensus:2:real@0.5,original", "empty": "wrong"},
+        {"labels": "any:real,original", "average": "class"},
+        {"average": "class", "empty": "wrong"},
+        {"match": "kinds", "empty": "original"},
+        {"labels": "original", "by": "class"},
+        {"labels": "original", "by": "kinds"},
+        {"by": "kinds", "empty": "wrong"},
+    ],
+    ids=str,
+)
+def test_accuracy_by_other_labels(
+    stored: Path, models: list[Path], sail_address: str, tmp_path: Path, rules: dict[str, str]
+) -> None:
+    groups = tmp_path / "kinds.csv"
+    groups.write_text("label,group\n" + "".join(f"{n},{n % 7}\n" for n in range(1000)))
+    realdb.add_groups(groups, store=stored)
+    same(
+        realdb.accuracy_table(*models, engine=sail_address, store=stored, **rules),
+        realdb.accuracy_table(*models, store=stored, **rules),
+    )
+    if "by" not in rules:
+        same(
+            realdb.leaderboard(*models, engine=sail_address, store=stored, **rules),
+            realdb.leaderboard(*models, store=stored, **rules),
+        )
+
+
+def test_queries_by_other_labels(stored: Path, models: list[Path], sail_address: str) -> None:
+    query = "select model, correct_images, scored_images from accuracy"
+    asked: dict[str, str | Path] = {"labels": "original", "store": stored}
+    same(
+        realdb.query(query, *models, engine=sail_address, **asked),
+        realdb.query(query, *models, **asked),
+    )
+    with refused(QueryError, parameter="labels", value="unasked_counts"):
+        realdb.query("from unasked_counts", *models, engine=sail_address, **asked)
+
+
 def test_accuracy_by_other_scores(
     stored: Path, models: list[Path], sail_address: str, tmp_path: Path
 ) -> None:

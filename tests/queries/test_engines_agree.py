@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +37,18 @@ OTHER_RULES: dict[str, object] = {
     "left_out_raters": [102, 115],
     "threshold": 0.5,
 }
-ARGUMENTS = {**OTHER_RULES, "empty": "wrong"}
+ARGUMENTS = {
+    **OTHER_RULES,
+    "empty": "wrong",
+    "label_sets": ["real", "original", "first", "second"],
+    "votes": 2,
+    "judges": 2,
+    "needs_labels": False,
+    "unclear": "right",
+    "problematic": "skip",
+    "grouping": "kind",
+    "k": 2,
+}
 # Of two doubles that the same numbers give in another order of summing up.
 DIGITS = 9
 # Spark is asked of few rows alone: what takes it time is to begin. Without rows it is Sail that
@@ -208,6 +220,39 @@ def fill(con: duckdb.DuckDBPyConnection) -> None:
         for image in images
         for rank, label in enumerate(rng.choice(labels, int(rng.choice([1, 4, 5, 6])), False), 1)
         if rng.random() < 0.9 or rank > 1
+    ]
+    rows["stored_label_sets"] = [
+        (name, None, None, None, "a file", None, 50, datetime(2026, 1, 1))
+        for name in ("first", "second")
+    ]
+    rows["stored_assessments"] = [
+        (name, image, int(label), str(rng.choice(["correct", "unclear", "wrong"])), None)
+        for name in ("first", "second")
+        for image in images
+        if rng.random() < 0.8
+        for label in rng.choice(labels, rng.integers(1, 5), replace=False)
+    ]
+    rows["image_flags"] = [
+        ("first", image, flag, value)
+        for image in images
+        for flag, value in (
+            *(("problematic", None), ("annotated", None), ("prototype", None)),
+            *(("category", "fine"), ("severity", "minor")),
+        )
+        if rng.random() < 0.3
+    ]
+    rows["class_groups"] = [
+        ("kind", label, group)
+        for label in labels
+        for group in ("x", "y", "z")
+        if rng.random() < 0.5
+    ]
+    rows["image_groups"] = [
+        (grouping, image, group)
+        for grouping in ("factor", "mine")
+        for image in images
+        for group in ("pose", "color")
+        if rng.random() < 0.4
     ]
     without = set(images) - {image for image, *_ in rows["labels"]}
     first = [row for row in said if row[1] == 1]

@@ -36,6 +36,14 @@ ARGUMENTS: dict[str, object] = {
     "original_label_for": "all",
     "maybe_as": "yes",
     "left_out_raters": [1],
+    "label_sets": ["real", "original"],
+    "votes": 2,
+    "judges": 2,
+    "needs_labels": True,
+    "unclear": "right",
+    "problematic": "skip",
+    "grouping": "metaclass",
+    "k": 2,
 }
 
 each_view = pytest.mark.parametrize("name", VIEWS)

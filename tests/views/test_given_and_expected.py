@@ -10,6 +10,7 @@ that begins with # is a remark: the reason for the rows below it.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from realdb.queries import catalog
 
 FOLDER = Path(__file__).parent
 EXPECTED = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.glob("*/expected*.csv"))]
+# What stands between two parameters; a comma within a list has no name behind it.
+_PARAMETER = re.compile(r",(?=[a-z_]+=)")
 
 Database = Callable[..., duckdb.DuckDBPyConnection]
 
@@ -60,7 +63,7 @@ def test_view(database: Database, file: str) -> None:
         }
     )
     named = path.stem.removeprefix("expected").removeprefix("_")
-    parameters = dict(part.split("=") for part in named.split(",")) if named else {}
+    parameters = dict(part.split("=") for part in _PARAMETER.split(named)) if named else {}
     assert set(parameters) <= set(view.about.parameters)
     arguments = ", ".join(f"{parameter} := '{value}'" for parameter, value in parameters.items())
     source = f"{view.name}({arguments})" if parameters else view.name
