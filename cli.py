@@ -102,12 +102,12 @@ scores_app = _App()
 app.add_typer(scores_app, name="scores")
 labels_app = _App(
     no_args_is_help=True,
-    help="Keep other label sets in the store.\n\nExample: realdb labels add multilabel-v3",
+    help="Add, list, compare and remove label sets.\n\nExample: realdb labels add multilabel-v3",
 )
 app.add_typer(labels_app, name="labels")
 groups_app = _App(
     no_args_is_help=True,
-    help="Keep groups of classes or of images in the store.\n\nExample: realdb groups add FILE",
+    help="Add, list and remove groups of classes or of images.\n\nExample: realdb groups add FILE",
 )
 app.add_typer(groups_app, name="groups")
 
@@ -641,7 +641,7 @@ def agreement(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="A label set that was made from votes. [the raters of ReaL]",
+            help="Use the raters of this label set, which needs votes. [the raters of ReaL]",
             autocompletion=_names_of_label_sets,
         ),
     ] = None,
@@ -889,12 +889,16 @@ def add_labels(
         str,
         typer.Argument(
             help="multilabel-v3, biodiversity, cleanlab-mturk, vit3b-mistakes, "
-            "greedy-soups-mistakes or imagenet-x; or a csv, json or Parquet file of your own with "
-            "image and label, and if there are: verdict, score; or rater and answer."
+            "greedy-soups-mistakes or imagenet-x. Or your own CSV, JSON or Parquet file with the "
+            "columns image and label. Optional columns are verdict and score, or, for votes, rater "
+            "and answer."
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="The label set's name. [the published one, or the stem]")
+        str | None,
+        typer.Option(
+            help="The label set's name. [the published name, or the file name without suffix]"
+        ),
     ] = None,
     source: Annotated[
         Path | None,
@@ -902,29 +906,29 @@ def add_labels(
     ] = None,
     columns: ColumnsOption = None,
     aggregate: Annotated[
-        Aggregate | None, typer.Option(help="How votes become labels. [majority]")
+        Aggregate | None, typer.Option(help="The method that makes labels from votes. [majority]")
     ] = None,
     golden: Annotated[
         list[str] | None,
-        typer.Option(help="A rater whose answers are the truth; may be repeated."),
+        typer.Option(help="A rater whose answers are the truth. Can be repeated."),
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(
-            help="The lowest score that makes a label correct. [above 0.5; unclear at 0.5]"
-        ),
+        typer.Option(help="The lowest score of a correct label. [above 0.5; unclear at 0.5]"),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="What it is, in one line.")] = None,
+    title: Annotated[str | None, typer.Option(help="A description in one line.")] = None,
     licence: Annotated[str | None, typer.Option(help="Its licence.")] = None,
-    citation: Annotated[str | None, typer.Option(help="What describes it.")] = None,
+    citation: Annotated[
+        str | None, typer.Option(help="The paper or page that describes it.")
+    ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take it in place of what is stored under the name.")
+        bool, typer.Option("--replace", help="Replace the stored label set of this name.")
     ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
 ) -> None:
-    """Add a label set to the store: a published one, which is downloaded, or your own.
+    """Add a label set to the store: download a published one, or read your own file.
 
     Example: realdb labels add multilabel-v3
 
@@ -956,7 +960,7 @@ def add_labels(
 
 @labels_app.command("list")
 def list_labels(store: StoreOption = None, form: FormOption = None) -> None:
-    """List the label sets: those that were added, real and original.
+    """List the label sets: the added ones, real and original.
 
     Example: realdb labels list --format json
     """
@@ -971,7 +975,8 @@ def remove_labels(
     names: Annotated[
         list[str],
         typer.Argument(
-            help="Label sets, as realdb labels list has them.", autocompletion=_names_of_label_sets
+            help="Names of label sets, as in: realdb labels list.",
+            autocompletion=_names_of_label_sets,
         ),
     ],
     store: StoreOption = None,
@@ -993,12 +998,13 @@ def compare_labels(
         typer.Argument(help="A label set, real or original.", autocompletion=_names_of_label_sets),
     ],
     other_label_set: Annotated[
-        str, typer.Argument(help="Another one.", autocompletion=_names_of_label_sets)
+        str,
+        typer.Argument(help="The label set to compare with.", autocompletion=_names_of_label_sets),
     ],
     store: StoreOption = None,
     form: FormOption = None,
 ) -> None:
-    """Compare two label sets: on how many images they agree, and what the second says of the first.
+    """Compare two label sets: their labels by image, and the verdicts of the second on the first.
 
     Example: realdb labels compare real multilabel-v3
     """
@@ -1012,12 +1018,16 @@ def compare_labels(
 def add_groups(
     file: Annotated[
         Path,
-        typer.Argument(help="A csv, json or Parquet file with group, and label or image."),
+        typer.Argument(
+            help="A CSV, JSON or Parquet file with the columns group, and label or image."
+        ),
     ],
-    name: Annotated[str | None, typer.Option(help="The grouping's name. [the stem]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The grouping's name. [the file name without suffix]")
+    ] = None,
     columns: ColumnsOption = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take it in place of what is stored under the name.")
+        bool, typer.Option("--replace", help="Replace the stored grouping of this name.")
     ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
@@ -1044,7 +1054,7 @@ def add_groups(
 
 @groups_app.command("list")
 def list_groups(store: StoreOption = None, form: FormOption = None) -> None:
-    """List the groupings: your own, and those of label sets.
+    """List your own groupings, and those of label sets.
 
     Example: realdb groups list
     """
@@ -1058,7 +1068,9 @@ def list_groups(store: StoreOption = None, form: FormOption = None) -> None:
 
 @groups_app.command("remove")
 def remove_groups(
-    names: Annotated[list[str], typer.Argument(help="Groupings that realdb groups add stored.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Names of your own groupings, as in: realdb groups list.")
+    ],
     store: StoreOption = None,
 ) -> None:
     """Remove groupings from the store.
@@ -1158,7 +1170,7 @@ def export(
         str | None,
         typer.Option(
             "--set",
-            help="The labels of this label set, in place of the ReaL labels.",
+            help="Use the labels of this label set instead of the ReaL labels.",
             autocompletion=_names_of_label_sets,
         ),
     ] = None,

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 READING = ("columns", "drop_repeats", "input_format", "model", "order", "ranks")
 # A parameter in a message: `name`, or `name=value`.
 PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
-# Such parameters behind the command that takes them: realdb ingest FOLDER with `original=FILE`.
-# A command may be of a group, and name what it takes: realdb labels add imagenet-x with `source=X`.
+# Parameters of another command: realdb ingest FOLDER with `original=FILE`. The command may be in a
+# group and have an argument: realdb labels add imagenet-x with `source=X`.
 COMMAND = re.compile(
     r"(realdb[ .][a-z]+(?: [a-z0-9-]+){0,2}(?: [A-Z]+)*) with "
     r"((?:`[a-z_]+(?:=[^`]*)?`(?: and )?)+)"
 )
-# Where a remedy can be cut: it names several things to do.
+# A remedy with several suggestions is split here.
 _CLAUSE = re.compile(r"(?<=[.;?]) ")
 # The calls that have all parameters of reading, for files and for objects in memory.
 _ADD_FILE = "the file first: realdb add FILE"

@@ -1,4 +1,4 @@
-"""Make labels of the votes of a campaign, and put a campaign where the store's own votes are."""
+"""Make labels from the votes of a campaign, and use a campaign as the votes of the store."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SHOWN = 3
 
 
 def verdict_of(score: str, threshold: float | None) -> str:
-    """Return the SQL of the verdict that a score makes.
+    """Return the SQL expression of the verdict for a score.
 
-    Without a threshold a label is correct above one half, unclear at one half, wrong below; with
-    one it is correct from there on. Both are rounded to 12 decimals, so that a score equal to the
-    threshold counts whatever its last digits.
+    Without a threshold, a label is correct above 0.5, unclear at 0.5, and wrong below. With a
+    threshold, it is correct if the score is at least the threshold, else wrong. Scores are rounded
+    to 12 decimals: rounding errors do not matter.
     """
     if threshold is not None:
         return (
@@ -35,7 +35,7 @@ def verdict_of(score: str, threshold: float | None) -> str:
 def require_golden(
     con: duckdb.DuckDBPyConnection, golden: Collection[str], where: str | Path
 ) -> None:
-    """Raise where a golden rater is unknown, says maybe, or contradicts another; or all are."""
+    """Raise if a golden rater is unknown, answers maybe or contradicts another, or if all are."""
     raters = [
         rater for (rater,) in con.execute("select distinct rater from campaign_votes").fetchall()
     ]
@@ -50,10 +50,10 @@ def require_golden(
         )
     if golden and {*golden} == {*raters}:
         raise UsageError(
-            "all raters are golden, so there is no vote",
+            "all raters are golden, so there are no votes",
             parameter="golden",
             count=len(raters),
-            remedy="Leave out `golden`, or the raters who vote",
+            remedy="Remove `golden`, or remove the voters from it",
         )
     unclear = con.execute(
         """
@@ -71,20 +71,20 @@ def require_golden(
             for image_id, label, answers in unclear[:_SHOWN]
         )
         raise DataError(
-            f"{where}: {len(unclear):,} golden questions have no one answer yes or no: {named}"
+            f"{where}: {len(unclear):,} golden questions do not have one answer, yes or no: {named}"
             f"{', …' if len(unclear) > _SHOWN else ''}",
             file=where,
             column="answer",
             value=unclear[0][1],
             count=len(unclear),
-            remedy="Correct those answers, or leave them out",
+            remedy="Correct these answers, or remove them",
         )
 
 
 def assess(con: duckdb.DuckDBPyConnection, name: str, method: str, threshold: float | None) -> None:
-    """Make stored_assessments of the campaign_votes of `con`, all of which are of `name`.
+    """Fill stored_assessments from the campaign_votes of `con`, which are all of `name`.
 
-    A golden question has the golden answer, with the score 1 or 0.
+    The golden answer decides a golden question, with the score 1 or 0.
     """
     import numpy as np
 
@@ -134,11 +134,11 @@ def assess(con: duckdb.DuckDBPyConnection, name: str, method: str, threshold: fl
 
 
 def use_campaign(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Make the tables votes, raters and labels of a campaign on `con`, which has none of them.
+    """Create the tables votes, raters and labels from a campaign, on `con` without these tables.
 
-    The table campaign_raters maps rater_id to rater. A golden answer counts as that of all experts,
-    and a rater's votes on golden questions are those of the golden round as well. The labels are
-    those that the label set calls correct.
+    The table campaign_raters maps rater_id to rater. A golden answer counts as the answer of all
+    experts. A rater's votes on golden questions are also votes of the golden round. The labels are
+    the correct labels of the label set.
     """
     con.execute(
         """

@@ -35,18 +35,21 @@ def agreement(
 ) -> duckdb.DuckDBPyRelation:
     """Return the agreement of the raters on all questions: one row, with intervals.
 
-    The raters are those of raters.npz; with `labels` those of a label set that was made from votes.
-    `by` asks for a row for animals and one for objects ('animal'), or for one for each class
-    ('class'), or for one for each rater ('rater'): those of the view `rater_quality`, without
-    intervals, and with `labels` the rater's name and `label_agreement`, the share of the votes that
-    the label set's labels confirm. Else the columns are those of the views `agreement` or
-    `agreement_by_class`: the observed agreement, Krippendorff's nominal and ordinal alpha, Fleiss'
-    kappa; each is followed by its `_low` and `_high`, the ends of the percentile interval at
-    `level` from `bootstrap` samples of the images (stats/agreement.py). `bootstrap=0` leaves the
-    intervals empty. The same `seed` gives the same intervals.
+    The default raters are those of raters.npz. `labels` is a label set that was made from votes,
+    and uses the raters of these votes.
 
-    Raises UsageError where an argument is none of these, QueryError where the store, or the label
-    set, has no votes.
+    `by="animal"` returns a row for animals and one for objects, `by="class"` a row for each class.
+    The columns are those of the views `agreement` or `agreement_by_class`: the observed agreement,
+    Krippendorff's nominal and ordinal alpha, Fleiss' kappa. The columns `_low` and `_high` follow
+    each. They are the ends of the percentile interval at `level` from `bootstrap` samples of the
+    images (stats/agreement.py). `bootstrap=0` leaves them empty. The same `seed` gives the same
+    intervals.
+
+    `by="rater"` returns a row for each rater, without intervals. The columns are those of the view
+    `rater_quality`. With `labels`, the column `rater` has the rater's name instead of an id, and
+    `label_agreement` is the share of the rater's votes that agree with the labels of the label set.
+
+    Raises UsageError for an invalid argument, QueryError if the store or label set has no votes.
 
     >>> rows = realdb.agreement(by="animal")  # doctest: +SKIP
     >>> rows.project("is_animal, ordinal_alpha").fetchall()  # doctest: +SKIP
@@ -109,7 +112,7 @@ def _of_campaign(
     offline: bool | None,
     progress: Progress | None,
 ) -> Session:
-    """Return a session with a view of a campaign's votes; QueryError where there are none."""
+    """Return a session with a view of a campaign's votes; QueryError if there are none."""
     session = Session(
         store,
         tables=["campaign_votes", "stored_assessments"],
@@ -121,13 +124,13 @@ def _of_campaign(
     campaigns = sorted(name for (name,) in found.fetchall())
     if labels not in campaigns:
         raise QueryError(
-            f"the store has no votes of a label set {labels!r}",
+            f"the store has no label set {labels!r} with votes",
             value=labels,
             count=len(campaigns),
             remedy=did_you_mean(
                 labels,
                 campaigns,
-                f"Label sets with votes are {', '.join(campaigns)}"
+                f"The label sets with votes are {', '.join(campaigns)}"
                 if campaigns
                 else "Add votes with: realdb labels add FILE",
             ),
@@ -139,7 +142,7 @@ def _of_campaign(
 
 
 def _by_rater(session: Session, *, is_own: bool) -> duckdb.DuckDBPyRelation:
-    """Return the rows of rater_quality; of a campaign with the names of its raters."""
+    """Return the rows of rater_quality. For a campaign, use the names of its raters."""
     if not is_own:
         return session.view("rater_quality").order("rater_id")
     return session.con.sql(

@@ -138,7 +138,7 @@ def root_of(store: str | Path | None) -> Path:
 
 
 def is_offline(offline: bool | None) -> bool:
-    """Say whether nothing may be downloaded: as the call says, else REALDB_OFFLINE."""
+    """Return whether downloads are off: `offline`, or REALDB_OFFLINE if it is None."""
     if offline is not None:
         return offline
     return os.environ.get("REALDB_OFFLINE", "").lower() not in ("", "0", "false", "no")

@@ -71,7 +71,7 @@ def _groupings(store: str | Path | None, *tables: str) -> list[str]:
 
 
 def label_sets(store: str | Path | None = None) -> list[str]:
-    """Return the names of the stored label sets, likewise."""
+    """Return the names of the stored label sets, except names that a shell would evaluate."""
     with contextlib.suppress(OSError, RealdbError):
         return list(filter(_PLAIN.fullmatch, stored_label_sets.names(root_of(store))))
     return []

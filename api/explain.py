@@ -75,9 +75,10 @@ class Choice(Shown):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Assessment(Shown):
-    """What a stored label set says of a label: a verdict, or several, and its score and votes.
+    """The verdict of a stored label set on a label, with the score and the votes.
 
-    `votes` maps a rater to the answer; golden answers are among them.
+    A label with several verdicts has several assessments. `votes` maps each rater to the answer,
+    and has the golden answers too.
     """
 
     label_set: str
@@ -90,7 +91,7 @@ class Assessment(Shown):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Flag(Shown):
-    """What a stored label set says of the image beside its labels."""
+    """A flag of a stored label set on the image, with its value if it has one."""
 
     label_set: str
     flag: str
@@ -128,10 +129,10 @@ def explain(
 ) -> Explanation:
     """Return the labels of one image with the votes behind them, and each model's first choice.
 
-    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of the
-    `predictions`, or without any the stored ones. Questions come with the highest score first. The
-    verdicts and flags are those of the stored label sets.
-    Raises UsageError where `image` names none.
+    `image` is a number from 1 to 50,000, or a file name in any form. The models are those of
+    `predictions`. The default is all stored models. Questions are ordered by score, the highest
+    first. `assessments` and `flags` are those of the stored label sets. Raises UsageError if
+    `image` is invalid.
     """
     image_id = _image_id(image)
     opened = open_store(store, offline, progress)
@@ -275,7 +276,7 @@ def _assessments(
 
 
 def _flags(con: duckdb.DuckDBPyConnection, image_id: int) -> Iterator[Flag]:
-    """Yield the flags that stored label sets have for the image."""
+    """Yield the flags of the stored label sets on the image."""
     for label_set, flag, value in con.execute(
         """
         select label_set, flag, value

@@ -78,17 +78,17 @@ def export(
 ) -> Exported:
     """Write a table, a view, a subset of the images, the result of a query, or the whole store.
 
-    `what` is the name of a table or view, one SELECT, `store` for all tables, views and stored
-    models as one database (DuckDB or SQLite), or a format of its own such as real-json. `out` is
-    the file or folder; "-" is standard output. Without `format` the suffix of `out` decides;
-    standard output is csv, and a folder of partitions Parquet. A suffix of another format is
-    refused. `where` is a condition in SQL; `columns` are those to keep, in their order (a list, or
-    text with commas between). The table `predictions` holds the `predictions` (files, stored models
-    or a dict, as in `realdb.query`), or without any the stored models; `with_stored` adds these to
-    the others. `threshold` and `scores` make the labels, as in `accuracy_table`; `label_set` is a
-    stored label set, or `original`, whose correct labels take the place of the ReaL labels;
-    `tables` are files and frames of your own for a SELECT, as in `realdb.query`. `options` are the
-    format's own: partition_by="label" for Parquet.
+    `what` is the name of a table or view, one SELECT, `store` for a database of all tables, views
+    and stored models (DuckDB or SQLite), or an own format such as real-json. `out` is the file or
+    folder; "-" is standard output. The default `format` is that of the suffix of `out`; for
+    standard output it is csv, and for a folder of partitions Parquet. A suffix of another format is
+    refused. `where` is a condition in SQL. `columns` are the columns to write, in their order (a
+    list, or text with commas). The table `predictions` holds `predictions` (files, stored models or
+    a dict, as in `realdb.query`). Without them it holds the stored models; `with_stored` adds these
+    to `predictions`. `threshold` and `scores` set the labels, as in `accuracy_table`. `label_set`
+    is a stored label set or `original`, and its correct labels replace the ReaL labels. `tables`
+    are files and frames for a SELECT, as in `realdb.query`. `options` are those of the format, such
+    as partition_by="label" for Parquet.
 
     The write is atomic, and replaces a file only with `force`. Rows are ordered by the key of the
     table or view, if there is one. Integers of 128 bits are cast to 64 bits.
@@ -205,10 +205,10 @@ def export(
 
 
 def use_labels(con: duckdb.DuckDBPyConnection, name: str | None) -> None:
-    """Put the correct labels of a label set where the table labels stood, unless `name` is None.
+    """Replace the table labels by the correct labels of a label set. None keeps the ReaL labels.
 
-    An image's labels come with the highest score first. Raises DataError, with the nearest names,
-    where the label set is unknown.
+    An image's labels are ordered by score, the highest first. Raises DataError, with the nearest
+    names, if the label set is unknown.
     """
     if name is None or name == "real":
         return
@@ -473,7 +473,7 @@ def _notice(
 def _of_label_sets(
     con: duckdb.DuckDBPyConnection, what: str, label_set: str | None
 ) -> tuple[list[str], list[str]]:
-    """Return the licences and the citations of the label sets that an exported file may hold."""
+    """Return the licences and citations of the label sets that may be in an exported file."""
     if what in TABLES:
         reads = {what}
     elif what in catalog.all_names():

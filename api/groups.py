@@ -1,4 +1,4 @@
-"""Groups of classes or of images: the user's own, beside those that label sets bring."""
+"""Add, list and remove the user's own groups of classes or of images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..ingest.progress import Progress
 
-# What breakdowns and label sets call theirs.
+# The names of the breakdowns, and of the groupings of label sets.
 _RESERVED = (*get_args(choices.AccuracyBy), "factor", "top_factor", "metaclass")
 
 
@@ -35,15 +35,16 @@ def add_groups(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Add a grouping of classes or of images to the store; return a row for it.
+    """Add a grouping of classes or of images to the store. Return a row for it.
 
-    `file` is a csv, json or Parquet file with the columns label and group, or image and group; a
-    class or an image may be in several groups. `name` is the grouping's, else the file's stem.
-    `columns` maps image, label or group to a column's name. The columns are grouping, status
-    (added, unchanged or replaced), of (classes or images), groups and rows.
+    `file` is a CSV, JSON or Parquet file with the columns label and group, or image and group. A
+    class or an image may be in several groups. `name` is the name of the grouping. The default is
+    the file name without suffix. `columns` maps image, label or group to a column's name. The
+    returned columns are grouping, status (added, unchanged or replaced), of (classes or images),
+    groups and rows.
 
-    Raises UsageError for a name that is reserved, DataError where the file is refused, or another
-    grouping is stored under the name and `replace` is not set.
+    Raises UsageError if the name is reserved. Raises DataError if the file is invalid, or if
+    another grouping is stored under the name and `replace` is not set.
     """
     from ..ingest.label_sets import own as reading
 
@@ -52,10 +53,10 @@ def add_groups(
     stored.require_name(name, stored.GROUPS)
     if name.lower() in _RESERVED:
         raise UsageError(
-            f"{name!r} cannot be the name of a grouping of your own, because realdb has one",
+            f"{name!r} cannot be the name of your grouping, because realdb uses this name",
             parameter="name",
             value=name,
-            remedy='Choose another with `name="NAME"`',
+            remedy='Choose another name with `name="NAME"`',
         )
     opened = open_store(store, offline, progress)
     con = opened.connect(["images", "classes", "class_names", *LABEL_SET_TABLES])
@@ -65,15 +66,15 @@ def add_groups(
         raise DataError(
             f"{path} has "
             + ("both an image and a label" if of else "neither an image nor a label")
-            + " column; groups are of images or of classes",
+            + " column. A grouping is of images or of classes",
             file=path,
             column="image",
             count=len(of),
             parameter="columns",
-            remedy="Leave one of the columns in the file, beside the group",
+            remedy="Use a file with one of these columns, and the group",
         )
     reading.refuse(
-        con, str(path), "group", "coalesce(group_name, '') = ''", "group_name", "Name the group"
+        con, str(path), "group", "coalesce(group_name, '') = ''", "group_name", "Add the group"
     )
     key, table = ("image_id", "image_groups") if of == ["image"] else ("label", "class_groups")
     reading.refuse_repeated_groups(con, str(path), key)
@@ -102,7 +103,7 @@ def add_groups(
 
 @kept.reading_again
 def groups(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
-    """Return a row for each grouping: its name, what it groups, how many groups and rows it has."""
+    """Return a row for each grouping: grouping, of (classes or images), groups and rows."""
     session = Session(stores.resolve(root_of(store)), tables=["class_groups", "image_groups"])
     return session.con.sql(
         """
@@ -127,8 +128,8 @@ def groups(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 
 
 def remove_groups(*names: str, store: str | Path | None = None) -> None:
-    """Remove groupings of the user's own; those of a label set go with it.
+    """Remove the user's own groupings. Those of a label set are removed with the label set.
 
-    Raises DataError, with the nearest names, where one is not stored; then none is removed.
+    If one is not stored, raises DataError with the nearest names, and removes none.
     """
     stored.remove(stores.resolve(root_of(store)).root, names, stored.GROUPS)

@@ -1,4 +1,4 @@
-"""Add label sets to the store: published ones, and the user's own assessments or votes."""
+"""Add, list, compare and remove label sets: published ones, and the user's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
 
 AGGREGATES: tuple[str, ...] = get_args(choices.Aggregate)
-# What a connection needs to read image names and class names.
+# The tables that a connection needs to read image names and class names.
 _READ_BY = ("images", "classes", "class_names", *LABEL_SET_TABLES)
 
 
@@ -49,27 +49,32 @@ def add_labels(
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Add a label set to the store; return a row for it, and one for each of its subsets.
+    """Add a label set to the store. Return a row for it, and a row for each of its subsets.
 
-    `what` is a published label set: multilabel-v3 (with its subset imagenet-m), biodiversity,
-    cleanlab-mturk, vit3b-mistakes, greedy-soups-mistakes or imagenet-x. It is downloaded, checked
-    by its SHA-256, or read from `source`: a file, folder, zip or wheel.
+    `what` is the name of a published label set: multilabel-v3 (with its subset imagenet-m),
+    biodiversity, cleanlab-mturk, vit3b-mistakes, greedy-soups-mistakes or imagenet-x. It is
+    downloaded, and checked by its SHA-256. Or it is read from `source`: a file, folder, zip or
+    wheel.
 
-    Otherwise `what` is a csv, json or Parquet file. With the columns image and label it holds
-    assessments; verdict (correct, unclear, wrong; correct if there is none) and score (0 to 1) may
-    come with them. With image, label, rater and answer (no, maybe, yes) it holds votes, of which
-    `aggregate` makes scores: majority (the share of yes, a maybe counting half), dawid-skene or
-    one-coin. `golden` are raters whose answers are the truth and no votes. `columns` maps image,
-    label, verdict, score, rater or answer to a column's name. Where there are scores and no
-    verdicts, a label is correct above one half, unclear at one half and wrong below; with
-    `threshold` it is correct from there on, else wrong.
+    `what` can also be your own CSV, JSON or Parquet file, of assessments or of votes. `columns`
+    maps image, label, verdict, score, rater or answer to a column's name.
+
+    - Assessments have the columns image and label. The columns verdict (correct, unclear, wrong)
+      and score (0 to 1) are optional. Without both, each label is correct.
+    - Votes have the columns image, label, rater and answer (no, maybe, yes). `aggregate` makes the
+      scores: majority (the share of yes; a maybe counts half), dawid-skene or one-coin. The answers
+      of the raters in `golden` are the truth, and not votes.
+
+    Scores without verdicts make verdicts: a label is correct if its score is above 0.5, unclear at
+    0.5, and wrong below. With `threshold` it is correct if its score is at least `threshold`, else
+    wrong.
 
     The columns are label_set, status (added, unchanged or replaced), images, correct, unclear,
-    wrong, votes, flags, groups, licence and citation. A new ingest keeps what is stored.
+    wrong, votes, flags, groups, licence and citation. A new ingest keeps the label sets.
 
-    Raises UsageError where the arguments do not fit, DataError where a file is refused, or another
-    label set is stored under the name and `replace` is not set. Warns where a published file has
-    another checksum.
+    Raises UsageError if the arguments do not fit together. Raises DataError if a file is invalid,
+    or if another label set is stored under the name and `replace` is not set. Warns if a published
+    file has another checksum.
     """
     from ..ingest.label_sets import locate
     from ..ingest.progress import silent
@@ -84,20 +89,20 @@ def add_labels(
     }
     if release is None and source is not None:
         raise UsageError(
-            "`source` is for a published label set, and this is a file of your own",
+            "`source` can be used only with a published label set, but this is your own file",
             parameter="source",
             value=source,
-            remedy="Leave `source` out",
+            remedy="Remove `source`",
         )
     if release is not None:
         unused = [each for each, value in options.items() if value]
         if unused:
             raise UsageError(
-                f"`{unused[0]}` is for a file of your own, and {release.name} is a published "
-                "label set",
+                f"`{unused[0]}` can be used only with your own file, but {release.name} is a "
+                "published label set",
                 parameter=unused[0],
                 value=release.name,
-                remedy="Leave it out",
+                remedy="Remove it",
             )
         if source is not None:
             found = user_path(source)
@@ -109,7 +114,7 @@ def add_labels(
     stored.require_name(name)
     opened = open_store(store, offline, progress)
     about = {"title": title, "licence": licence, "citation": citation}
-    # One thread: these are small tables, and each thread has buffers of its own.
+    # The tables are small, and each thread needs its own buffers.
     con = opened.connect(_READ_BY)
     con.execute("set threads = 1")
     if release is None:
@@ -126,7 +131,7 @@ def add_labels(
         only = next(iter(files.values())) if len(files) == 1 else None
         origins = ", ".join(dict.fromkeys(file.origin for file in files.values()))
         published = {"licence": release.licence, "citation": release.citation}
-        # All are checked before one is stored.
+        # Check all label sets before the first is stored.
         for verb in (stored.require_free, _put):
             for content in contents:
                 each = content.name or name
@@ -145,7 +150,7 @@ def add_labels(
 
 
 def notices(rows: duckdb.DuckDBPyRelation) -> list[str]:
-    """Return the licence and the citation of what `add_labels` returned, a line each."""
+    """Return a line with licence and citation for each row that `add_labels` returned."""
     found = rows.filter("licence is not null or citation is not null")
     return [
         f"{name}: {'licence ' + licence if licence else 'no licence'}"
@@ -156,7 +161,7 @@ def notices(rows: duckdb.DuckDBPyRelation) -> list[str]:
 
 @kept.reading_again
 def label_sets(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
-    """Return a row for each label set: those that were added, `real` and `original`.
+    """Return a row for each label set: the added ones, `real` and `original`.
 
     The columns are those of the view `label_sets`.
     """
@@ -167,7 +172,7 @@ def label_sets(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
 def remove_labels(*names: str, store: str | Path | None = None) -> None:
     """Remove label sets from the store.
 
-    Raises DataError, with the nearest names, where one is not stored; then none is removed.
+    If one is not stored, raises DataError with the nearest names, and removes none.
     """
     stored.remove(stores.resolve(root_of(store)).root, names)
 
@@ -176,11 +181,11 @@ def remove_labels(*names: str, store: str | Path | None = None) -> None:
 def compare_labels(
     label_set: str, other_label_set: str, *, store: str | Path | None = None
 ) -> duckdb.DuckDBPyRelation:
-    """Compare two label sets, of which one may be `real` or `original`; return one row.
+    """Compare two label sets, which can be `real` and `original` too. Return one row.
 
-    The columns are the two names and those of the view `label_sets_compared`: on how many images
-    the labels are equal, larger, smaller, overlapping or disjoint, and what the second says of the
-    labels of the first. Raises DataError, with the nearest names, where a label set is unknown.
+    The columns are the two names and those of the view `label_sets_compared`: the numbers of images
+    whose labels are equal, larger, smaller, overlapping or disjoint, and the verdicts of the second
+    on the labels of the first. Raises DataError, with the nearest names, if a label set is unknown.
     """
     view = "label_sets_compared"
     session = Session(stores.resolve(root_of(store)), views=[view], tables=["stored_label_sets"])
@@ -198,10 +203,10 @@ def compare_labels(
             )
     if label_set == other_label_set:
         raise UsageError(
-            f"{label_set!r} is compared with itself",
+            f"{label_set!r} cannot be compared with itself",
             parameter="other_label_set",
             value=label_set,
-            remedy="Name two label sets",
+            remedy="Use two different label sets",
         )
     return session.con.sql(
         """
@@ -224,7 +229,7 @@ def _release_names() -> Iterable[str]:
 def _read(
     release: Release, files: Mapping[str, SourceFile], con: duckdb.DuckDBPyConnection
 ) -> list[Content]:
-    """Read the files of a release; warn of those that are not the published ones."""
+    """Read the files of a release. Warn about files that differ from the published ones."""
     from ..ingest import sources
     from ..ingest.label_sets.content import Known
 
@@ -263,20 +268,20 @@ def _read_own(
     if aggregate is not None or golden:
         unused = "aggregate" if aggregate is not None else "golden"
         raise UsageError(
-            f"`{unused}` is for votes, and {path} has no columns rater and answer",
+            f"`{unused}` can be used only with votes, but {path} has no columns rater and answer",
             parameter=unused,
             value=aggregate or next(iter(golden)),
-            remedy="Leave it out",
+            remedy="Remove it",
         )
     reading.check_assessments(con, str(path), own)
     has_verdict = "verdict" in own.roles
     if threshold is not None and (has_verdict or "score" not in own.roles):
         raise UsageError(
-            f"`threshold` is for scores without verdicts, and {path} has "
+            f"`threshold` can be used only with scores without verdicts, but {path} has "
             + ("verdicts" if has_verdict else "no scores"),
             parameter="threshold",
             value=threshold,
-            remedy="Leave `threshold` out",
+            remedy="Remove `threshold`",
         )
     verdict = aggregating.verdict_of("score", threshold) if "score" in own.roles else "'correct'"
     con.execute(
@@ -297,7 +302,7 @@ def _describe(
     source: str,
     sha256: str | None,
 ) -> None:
-    """Put the row of the label set into stored_label_sets."""
+    """Insert the row of the label set into stored_label_sets."""
     con.execute(
         """
         insert into stored_label_sets
@@ -326,7 +331,7 @@ def _describe(
 
 
 def _put(root: Path, con: duckdb.DuckDBPyConnection, name: str, *, replace: bool) -> dict[str, Any]:
-    """Store the rows of `con`; return what was stored, as a row."""
+    """Store the rows of `con`. Return the row of the result."""
     status = stored.put(root, con, name, replace=replace)
     found = con.execute(
         """
@@ -351,7 +356,7 @@ def _put(root: Path, con: duckdb.DuckDBPyConnection, name: str, *, replace: bool
 
 
 def _relation(rows: list[dict[str, Any]]) -> duckdb.DuckDBPyRelation:
-    """Return the rows as a relation, without pyarrow, whose import takes 50 MB."""
+    """Return the rows as a relation, without pyarrow: its import takes 50 MB."""
     import duckdb
 
     texts = ("label_set", "status", "licence", "citation")

@@ -49,7 +49,7 @@ def verify(*, store: str | Path | None = None, progress: Progress | None = None)
         left_out = "not checked, because a file is damaged"
         checks += [Check(check="keys, labels, scores", is_passed=None, found=left_out)]
         return ShownList(checks)
-    # Without the label sets: a damaged one does not keep the rest from being checked.
+    # Leave out the label sets, because a damaged one would prevent all other checks.
     con = Session(opened, tables=opened.tables).con
     steps = (_keys, _sources, _threshold, _recomputation, _predictions, _label_sets)
     for place, step in enumerate(steps):
@@ -216,7 +216,7 @@ def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]
 
 
 def _label_sets(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Ask whether every label set and grouping is what was stored, each key once."""
+    """Check that each stored label set and grouping is unchanged, with each key once."""
     for kind in label_sets.KINDS:
         folders = label_sets.folders(opened.root, kind)
         if not folders:

@@ -5,8 +5,8 @@ id. The order of the folders is that of the class ids. A class without images ha
 for which ImageFolder needs allow_empty=True. The files are symbolic links to the images in the
 user's folder, or copies.
 
-per_image="first": each image once, under the first label in real.json's list
-per_image="all": under each of its labels
+per_image="first": each image once, with its first label
+per_image="all": each image once for each of its labels
 
 An image without labels is in no folder. The user's folder may have subfolders. The eight digits in
 its name identify an image.
@@ -37,10 +37,9 @@ def write(export: Export) -> int:
     which = export.options.get("per_image", "first")
     if which not in ("first", "all"):
         raise UsageError(
-            f"`per_image` is {which!r}",
+            f"`per_image` is {which!r}. It must be one of first, all",
             value=which,
             parameter="per_image",
-            remedy="It is one of first, all",
         )
     if "images" not in export.options:
         raise UsageError(

@@ -107,9 +107,9 @@ def fetch(
     offline: bool,
     progress: Progress,
 ) -> tuple[dict[str, SourceFile], dict[str, list[str]]]:
-    """Return the files that the cache or their places have, and why each place does not.
+    """Return the files from the cache or a download, and the reasons of failed downloads by file.
 
-    The arguments are those of `download`. Raises DataError where the cache cannot be used.
+    The arguments are those of `download`. Raises DataError if the cache cannot be used.
     """
     run = _Run(
         cache=_default_cache() if cache is None else cache,

@@ -67,20 +67,20 @@ def tell(source: Path, files: Mapping[str, SourceFile]) -> None:
 
 
 def tell_others(files: Iterable[SourceFile], known: Mapping[str, KnownFile]) -> None:
-    """Warn of files that are not the published ones."""
+    """Warn about files that differ from the published ones."""
     for file in files:
         pinned = known[file.name].sha256
         if pinned and not file.is_published:
             warnings.warn(
-                f"{file.origin} is not the published {file.name} (sha256 {file.sha256[:12]}, not "
-                f"{pinned[:12]}); it is well formed, and was taken",
+                f"{file.origin} differs from the published {file.name} (sha256 {file.sha256[:12]}, "
+                f"not {pinned[:12]}). Its format is valid, and realdb uses it",
                 RealdbWarning,
                 stacklevel=3,
             )
 
 
 def in_folder(folder: Path, wanted: Mapping[str, KnownFile]) -> dict[str, SourceFile]:
-    """Find the files `wanted`, by their names, in a folder; DataError where none is there."""
+    """Find the files `wanted` in a folder by name; DataError if it has none of them."""
     try:
         paths = [(known, folder / name) for name, known in _names(wanted).items()]
         found = [source_file(known, path, str(path)) for known, path in paths if path.is_file()]
@@ -97,14 +97,14 @@ def _names(wanted: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
 
 
 def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
-    """Extract the known files of `archive`, each into a folder of its own in `folder`."""
+    """Extract the known files of `archive`, each into its own folder in `folder`."""
     if not archive.is_file():
         raise DataError(
             f"{archive} does not exist: there is no file and no folder of this name",
             file=archive,
             parameter="source",
         )
-    # By its name, since an npz is a zip by its content.
+    # Checked by name, because an npz is also a zip.
     if archive.name in _names(known_files()) or archive.suffix.lower() in _SINGLE:
         raise DataError(
             f"{archive} is a single file",
@@ -119,9 +119,9 @@ def _in_archive(archive: Path, folder: Path) -> dict[str, SourceFile]:
 def in_archive(
     archive: Path, folder: Path, wanted: Mapping[str, KnownFile]
 ) -> dict[str, SourceFile]:
-    """Extract the files `wanted` from `archive`, each into a folder of its own in `folder`.
+    """Extract the files `wanted` from `archive`, each into its own folder in `folder`.
 
-    DataError where none is there, or the archive cannot be read.
+    Raises DataError if the archive has none of them or cannot be read.
     """
     import shutil
 
@@ -181,12 +181,12 @@ def _members(archive: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
 def _choose(
     found: list[SourceFile], where: Path, seen: list[str], wanted: Mapping[str, KnownFile]
 ) -> dict[str, SourceFile]:
-    """Take one file for each name; refuse none, and two with different bytes."""
+    """Return one file for each name. Refuse no files, and two files with different bytes."""
     if not found:
         there = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
         raise DataError(
-            f"{where} contains none of the files that realdb knows: looked for"
-            f" {', '.join(_names(wanted))}; found {there or 'nothing'}",
+            f"{where} contains none of the files that realdb looks for"
+            f" ({', '.join(_names(wanted))}). It contains {there or 'nothing'}",
             file=where,
             count=0,
             parameter="source",

@@ -7,9 +7,9 @@
 -- label_set: the label set
 -- image_id: the image
 -- label: the class id that the question is about
--- rater: who answered
+-- rater: the name of the rater
 -- answer: no, maybe or yes
--- is_golden: the answer is the truth, which an expert gave; it is no vote
+-- is_golden: the answer is the truth, from an expert, and not a vote
 create table campaign_votes (
     label_set varchar not null,
     image_id integer not null check (image_id between 1 and 50000),

@@ -7,7 +7,7 @@
 --   realdb groups add write
 -- grouping: the grouping's name, such as metaclass
 -- label: the class id
--- group_name: the group that the class is in
+-- group_name: the class's group
 create table class_groups (
     grouping varchar not null,
     label smallint not null check (label between 0 and 999),

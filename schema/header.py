@@ -1,9 +1,9 @@
 """The comment at the top of every .sql file, read as data.
 
 Tables and views begin with the same form: a summary, an empty comment line, then one `name: text`
-line for each thing there is to say. `grain`, `key`, `references`, `reads`, `rule` and `source` are
-about the whole and come first; `$name` is a parameter; every other name is a column, and so is one
-of these six where it comes again. A line indented further continues the one before it. The `key`
+line for each entry. `grain`, `key`, `references`, `reads`, `rule` and `source` are about the whole
+and come first; `$name` is a parameter; every other name is a column. If one of these six names is
+repeated, the second is a column. A line indented further continues the one before it. The `key`
 line is required; `key: none` means that there is one row. `references` are a table's foreign keys:
 columns, `->`, and the table whose key they are, with `;` between them.
 """

@@ -1,4 +1,4 @@
--- Facts about images that are no labels: problematic, blurry, a prototype, a mistake's category.
+-- Flags of images, which are not labels: problematic, blurry, prototype, and others.
 --
 -- grain: one row per label set, image and flag; an image without the flag has no row
 -- key: label_set, image_id, flag
@@ -8,8 +8,8 @@
 -- image_id: the image
 -- flag: the flag's name: problematic and imagenet-m (multilabel-v3); category and severity
 --   (vit3b-mistakes, greedy-soups-mistakes); annotated and prototype (imagenet-x); blurry, humans,
---   other_animals, not_real and collage (biodiversity, where the experts' mean is above 0)
--- value: the flag's value; NULL where the flag has none
+--   other_animals, not_real and collage (biodiversity, if the experts' mean is above 0)
+-- value: the flag's value; NULL if the flag has none
 create table image_flags (
     label_set varchar not null,
     image_id integer not null check (image_id between 1 and 50000),

@@ -1,17 +1,16 @@
--- The label sets that were added to the store, and where they came from.
+-- The label sets that were added to the store, and their sources.
 --
 -- grain: one row per stored label set
 -- key: label_set
 -- source: the files in the store's folder label_sets, which realdb labels add writes
 -- label_set: the label set's name
--- title: what it is, in one line; NULL where its file does not say
--- licence: the licence of its file; NULL where that is unknown
--- citation: the paper or page that describes it; NULL where there is none
--- source: the file that it was read from, with its address where it was downloaded
--- sha256: the checksum of that file, 64 hexadecimal digits; NULL where it came from several files,
---   or from none
--- images: how many images it judges or describes
--- added_at: when it was stored, in UTC
+-- title: a description in one line; NULL if it is unknown
+-- licence: the licence of its file; NULL if it is unknown
+-- citation: the paper or page that describes it; NULL if it is unknown
+-- source: the file or the URL that it was read from; several are separated by commas
+-- sha256: the file's checksum, 64 hexadecimal digits; NULL for several files
+-- images: the number of images that it judges or describes
+-- added_at: the time when it was stored, in UTC
 create table stored_label_sets (
     label_set varchar not null,
     title varchar,

@@ -39,7 +39,7 @@ TABLES = (
     "sources",
     "build",
 )
-# Those that the store keeps beside its builds: a new ingest leaves them as they are.
+# The tables that are kept beside the builds. A new ingest does not change them.
 LABEL_SET_TABLES = (
     "stored_label_sets",
     "stored_assessments",

@@ -26,15 +26,15 @@ from .store import BEHIND, BUILD_ID, DATABASE, Store, new_connection, resolve, w
 if TYPE_CHECKING:
     import duckdb
 
-# What the comments of a build's realdb.duckdb say of the tables that the store keeps beside its
-# builds, and of the views that read them.
+# Notes in the comments of a build's realdb.duckdb, on the tables that the store keeps beside its
+# builds. The comments of views that read these tables have them too.
 NOTES = {
     "predictions": "The table predictions is empty in this file: the stored models are in the "
     "folder predictions of the store, one Parquet file for each. realdb export store OUT.duckdb "
     "writes a database with them.",
     **dict.fromkeys(
         LABEL_SET_TABLES,
-        "The label sets that were added are not in this file: they are in the folders label_sets "
+        "The added label sets and groups are not in this file. They are in the folders label_sets "
         "and groups of the store. realdb export store OUT.duckdb writes a database with them.",
     ),
 }

@@ -1,7 +1,7 @@
-"""What a store keeps beside its builds: names of files, checksums, the lock, readers.
+"""Shared functions for the files beside the builds: file names, checksums, locks, second reads.
 
-A new ingest leaves these files as they are: the stored predictions (prediction_sets.py) and the
-stored label sets and groups (label_sets.py).
+These files are the stored predictions (prediction_sets.py), and the stored label sets and groups
+(label_sets.py). A new ingest does not change them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ PREDICTIONS = "predictions"
 LABEL_SETS = "label_sets"
 GROUPS = "groups"
 _LOCK_SECONDS = 600
-# What Windows keeps for itself, whatever follows the first dot.
+# Reserved file names on Windows, with any suffix.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 _LONGEST = 150
 _Verb = TypeVar("_Verb", bound=Callable[..., Any])
 
 
 class RemovedError(StoreError):
-    """A stored file is not there any more."""
+    """A stored file was removed."""
 
 
 class Checksums(NamedTuple):
-    """What a file is: its size in bytes, and its CRC-32 and SHA-256 in hexadecimal digits."""
+    """A file's size in bytes, and its CRC-32 and SHA-256 in hexadecimal digits."""
 
     bytes: int
     crc32: str
@@ -40,7 +40,7 @@ class Checksums(NamedTuple):
 
 
 def is_that_of(sums: Checksums, content: bytes) -> bool:
-    """Say whether `content` has a size and CRC-32, which takes half the time of SHA-256."""
+    """Return whether `content` has this size and CRC-32, which takes half the time of SHA-256."""
     return (sums.bytes, sums.crc32) == (len(content), _crc32(content))
 
 
@@ -55,14 +55,14 @@ def _crc32(content: bytes) -> str:
 
 
 def stem(name: str) -> str:
-    """Return what the file or folder of something called `name` is called.
+    """Return the name of the file or folder, without suffix, for a model, label set or grouping.
 
-    It is the name, percent-encoded. A name with capital letters, or a long one, ends in a part of
-    its SHA-256, so that `ViT` and `vit` are two files on every file system.
+    It is `name`, percent-encoded. A name with capital letters, or a long one, ends in a part of its
+    SHA-256: `ViT` and `vit` are two files on every file system.
     """
     from urllib.parse import quote
 
-    # A ~ is left to what is appended here; a first dot would hide the file.
+    # The ~ separates the part of the SHA-256. A leading dot would hide the file.
     encoded = re.sub(r"^\.", "%2E", quote(name, safe="").replace("~", "%7E"))
     if _RESERVED.match(encoded):
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
@@ -72,7 +72,7 @@ def stem(name: str) -> str:
 
 
 def name_of(stem: str) -> str:
-    """Return the name of something stored, as far as the name of its file or folder tells it."""
+    """Return the name for the name of a file or folder. A long name is cut."""
     from urllib.parse import unquote
 
     return unquote(stem.partition("~")[0])
@@ -80,9 +80,9 @@ def name_of(stem: str) -> str:
 
 @contextlib.contextmanager
 def locked(folder: Path, commands: str) -> Iterator[None]:
-    """Hold the lock of a folder in the store: one process at a time changes what is in it.
+    """Hold the lock of a folder in the store. Only one process at a time changes its files.
 
-    `commands` are those that do, for the message.
+    `commands` are the commands that take the lock, for the message.
     """
     import filelock
 
@@ -94,7 +94,7 @@ def locked(folder: Path, commands: str) -> Iterator[None]:
         raise StoreError(
             f"another {commands} has locked {folder} for {_LOCK_SECONDS} seconds",
             file=folder,
-            remedy="Try again when it has ended",
+            remedy="Try again after it has ended",
         ) from None
     except OSError as error:
         raise StoreError(
@@ -103,7 +103,7 @@ def locked(folder: Path, commands: str) -> Iterator[None]:
 
 
 def reading_again(verb: _Verb) -> _Verb:
-    """Have a function run a second time where a stored file was removed while it was read."""
+    """Run a function a second time if a stored file was removed while it read the files."""
 
     @functools.wraps(verb)
     def ask(*arguments: Any, **options: Any) -> Any:
@@ -118,11 +118,11 @@ def reading_again(verb: _Verb) -> _Verb:
 
 
 def is_removal(error: Exception) -> bool:
-    """Say whether an error is that a stored file is not there any more."""
+    """Return whether an error means that a stored file was removed."""
     if isinstance(error, RemovedError):
         return True
-    text = str(error)  # DuckDB has no other sign of it
-    # Where a file is gone, DuckDB looks for a folder, which a locked connection refuses.
+    text = str(error)  # DuckDB has no specific error
+    # If a file is missing, DuckDB looks for a folder, which a locked connection refuses.
     signs = ("No such file", "No files found", ".parquet/**/")
     folders = (PREDICTIONS, LABEL_SETS, GROUPS)
     return any(f"/{folder}/" in text for folder in folders) and any(sign in text for sign in signs)

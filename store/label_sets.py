@@ -1,14 +1,13 @@
-"""The stored label sets and groupings: a folder for each, whatever build is current.
+"""The stored label sets and groupings: one folder for each, independent of builds.
 
 label_sets/<name>/<table>.parquet     the rows of each table of schema.tables.LABEL_SET_TABLES that
                                       the label set has, sorted by the table's key
-label_sets/<name>/checksums.json      what each file is: its size, CRC-32 and SHA-256
-groups/<name>/                        likewise, for a grouping that was added by itself
-label_sets/.lock, groups/.lock        held while something is put or removed
+label_sets/<name>/checksums.json      each file's size, CRC-32 and SHA-256
+groups/<name>/                        the same files, for a grouping of realdb groups add
+label_sets/.lock, groups/.lock        held while a label set or grouping is stored or removed
 
-A folder is written aside, compared with the rows it should hold, synced, and moved into place. Each
-file that is read is compared with its CRC-32 first. A build knows nothing of these folders, so a
-new ingest keeps them.
+A folder is written aside, compared with its rows, synced, and moved into place. A file is read only
+if its CRC-32 matches. Builds do not use these folders, so a new ingest keeps them.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ from .files import replacing, sync, sync_tree
 if TYPE_CHECKING:
     import duckdb
 
-# The label sets that every store has, in the views assessments and label_sets.
+# The label sets of every store. They are in the views assessments and label_sets.
 OWN = ("real", "original")
 _SIDECAR = "checksums.json"
-# What `labels` of the calls that judge gives a meaning.
+# Characters with a meaning in the parameter `labels`.
 _SYNTAX = ":,@"
 _LONGEST = 100
 
 
 class Kind(NamedTuple):
-    """What is stored: in which folder, what one is called, and which command adds it."""
+    """Label sets or groupings: their folder, their word in messages, and their command group."""
 
     folder: str
     word: str
@@ -50,13 +49,13 @@ KINDS = (LABEL_SETS, GROUPS)
 
 
 def require_name(name: str, kind: Kind = LABEL_SETS) -> None:
-    """Raise UsageError where `name` is none that a label set or grouping may have."""
+    """Raise UsageError if `name` is not a valid name for a label set or grouping."""
     if not name or name != name.strip() or len(name) > _LONGEST:
-        why = f"it has between 1 and {_LONGEST} characters, and no blanks around it"
+        why = f"a name has 1 to {_LONGEST} characters, without blanks at its ends"
     elif not name.isprintable():
-        why = "it has no control characters"
+        why = "a name has no control characters"
     elif set(name) & {*_SYNTAX}:
-        why = f"it has none of the characters {' '.join(_SYNTAX)}"
+        why = f"a name has none of the characters {' '.join(_SYNTAX)}"
     elif name.lower() in OWN and kind is LABEL_SETS:
         why = f"{' and '.join(OWN)} are the names of the store's own label sets"
     else:
@@ -65,26 +64,26 @@ def require_name(name: str, kind: Kind = LABEL_SETS) -> None:
         f"{name[: _LONGEST + 1]!r} cannot be the name of a {kind.word}: {why}",
         parameter="name",
         value=name[: _LONGEST + 1],
-        remedy='Choose another with `name="NAME"`',
+        remedy='Choose another name with `name="NAME"`',
     )
 
 
 def folder_of(root: Path, name: str, kind: Kind = LABEL_SETS) -> Path:
-    """Return the folder of a label set or grouping, stored or not."""
+    """Return the folder of a label set or grouping, which need not exist."""
     return root / kind.folder / kept.stem(name)
 
 
 def folders(root: Path, kind: Kind = LABEL_SETS) -> list[Path]:
     """Return the folders of the stored label sets or groupings."""
-    # The folders of what is half written begin with a dot, which no name does.
+    # The folders of unfinished writes begin with a dot. Other folders do not.
     there = (root / kind.folder).glob("[!.]*")
     return sorted(path for path in there if path.is_dir())
 
 
 def names(root: Path, kind: Kind = LABEL_SETS) -> list[str]:
-    """Return the names of what is stored, by the names of the folders, of which none is read.
+    """Return the names of the stored label sets or groupings, without reading their files.
 
-    A name that is too long for the name of a folder is left out.
+    Names that are too long for a folder name are left out.
     """
     named = [(kept.name_of(folder.name), folder) for folder in folders(root, kind)]
     return [name for name, folder in named if folder_of(root, name, kind) == folder]
@@ -100,11 +99,11 @@ def put(
 ) -> str:
     """Store the rows of the tables LABEL_SET_TABLES of `con` as `name`.
 
-    Tables without rows are left out. Returns what became of it: added, unchanged or replaced. The
-    same rows change nothing; the time of adding does not count.
+    Tables without rows are left out. Returns the status: added, unchanged or replaced. If the same
+    rows are stored, nothing changes. The column added_at is not compared.
 
-    Raises DataError where other rows are stored under the name and `replace` is not set, or a
-    grouping of these rows is stored elsewhere; StoreError where the store cannot be written.
+    Raises DataError if other rows are stored under the name and `replace` is not set, or if a
+    grouping of these rows is stored elsewhere. Raises StoreError if the store cannot be written.
     """
     import duckdb
 
@@ -129,7 +128,7 @@ def put(
             (aside / _SIDECAR).write_text(text, encoding="utf-8")
             if not _holds(con, aside, tables):
                 raise StoreError(
-                    f"{target} does not hold the rows that realdb wrote to it",
+                    f"{target} does not have the rows that realdb wrote to it",
                     file=target,
                     value=name,
                     remedy="Check the disk",
@@ -146,9 +145,9 @@ def require_free(
     *,
     replace: bool = False,
 ) -> str:
-    """Return what would become of the rows of `con`: added, unchanged or replaced.
+    """Return the status that `put` would return for the rows of `con`.
 
-    Raises DataError as `put` does.
+    Raises the same DataError as `put`.
     """
     target = folder_of(root, name, kind)
     status = "added"
@@ -157,12 +156,12 @@ def require_free(
             return "unchanged"
         if not replace:
             raise DataError(
-                f"the store has a {kind.word} {name!r} with other rows",
+                f"the store already has a {kind.word} {name!r} with other rows",
                 column=kind.word,
                 value=name,
                 parameter="replace",
-                remedy='To keep both, choose another name with `name="NAME"`; to keep the new '
-                "one, pass `replace=True`",
+                remedy='To keep both, choose another name with `name="NAME"`. To replace the '
+                "stored one, pass `replace=True`",
             )
         status = "replaced"
     _refuse_groupings(root, con, target)
@@ -174,9 +173,9 @@ def _filled(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def remove(root: Path, removed: Collection[str], kind: Kind = LABEL_SETS) -> None:
-    """Remove label sets or groupings; DataError, with the nearest names, where one is unknown.
+    """Remove label sets or groupings.
 
-    Then none is removed.
+    If one is not stored, raises DataError with the nearest names, and removes none.
     """
     import shutil
 
@@ -185,19 +184,19 @@ def remove(root: Path, removed: Collection[str], kind: Kind = LABEL_SETS) -> Non
             require_stored(root, name, kind)
         for name in removed:
             with temporary.beside(root / kind.folder) as aside, contextlib.suppress(OSError):
-                # In one step, so that nobody reads half of it; it may be named twice.
+                # One step: a reader never sees a part of it. A name may be repeated in `removed`.
                 folder_of(root, name, kind).replace(aside / "removed")
                 shutil.rmtree(aside / "removed", ignore_errors=True)
         sync(root / kind.folder)
 
 
 def require_stored(root: Path, name: str, kind: Kind = LABEL_SETS) -> None:
-    """Raise DataError, with the nearest names, where nothing is stored under `name`."""
+    """Raise DataError, with the nearest names, if `name` is not stored."""
     if folder_of(root, name, kind).is_dir():
         return
     known = names(root, kind)
     if kind is LABEL_SETS and name in OWN:
-        remedy = f"{' and '.join(OWN)} belong to the store, and are no stored label sets"
+        remedy = f"{' and '.join(OWN)} are part of every store, and cannot be removed"
     else:
         remedy = did_you_mean(
             name,
@@ -216,9 +215,9 @@ def require_stored(root: Path, name: str, kind: Kind = LABEL_SETS) -> None:
 
 
 def show(con: duckdb.DuckDBPyConnection, root: Path, tables: Iterable[str]) -> list[Path]:
-    """Have each of `tables` on `con`, which is empty, show what all stored label sets have.
+    """Replace the empty `tables` of `con` by views over the files of all stored label sets.
 
-    Returns the files that it goes on reading. Raises StoreError where one of them is damaged.
+    Returns these files, which the views read later. Raises StoreError if one is damaged.
     """
     shown: list[Path] = []
     for table in tables:
@@ -237,7 +236,7 @@ def show(con: duckdb.DuckDBPyConnection, root: Path, tables: Iterable[str]) -> l
 
 
 def files(root: Path, table: str) -> list[Path]:
-    """Return the files that hold rows of `table`; StoreError where checksums are damaged."""
+    """Return the files with rows of `table`; StoreError if checksums are damaged."""
     found = []
     for kind in KINDS:
         for folder in folders(root, kind):
@@ -248,9 +247,9 @@ def files(root: Path, table: str) -> list[Path]:
 
 
 def require_whole(shown: Collection[Path]) -> None:
-    """Raise StoreError where a stored file is not the one that realdb wrote."""
+    """Raise StoreError if a stored file is damaged."""
     for file in shown:
-        # Another process may have replaced the folder between the two looks.
+        # Another process may replace the folder between the two reads. Then try again.
         for is_last in (False, True):
             try:
                 expected = _sums(file.parent).get(file.name)
@@ -264,7 +263,7 @@ def require_whole(shown: Collection[Path]) -> None:
 
 
 def damage(root: Path, kind: Kind = LABEL_SETS) -> list[StoreError]:
-    """Return what is wrong with each damaged folder, by the SHA-256 of its files."""
+    """Return an error for each damaged folder. Compare the SHA-256 of its files."""
     errors = []
     for folder in folders(root, kind):
         try:
@@ -295,7 +294,7 @@ def _removed(folder: Path) -> kept.RemovedError:
 def _damaged(file: Path) -> StoreError:
     kind = next(kind for kind in KINDS if kind.folder == file.parent.parent.name)
     return StoreError(
-        f"{_called(file.parent)} is damaged: {file} is not the file that realdb wrote",
+        f"{_called(file.parent)} is damaged: {file} differs from the file that realdb wrote",
         file=file,
         value=kept.name_of(file.parent.name),
         remedy=f"Store it again with: {kind.command} add FILE with `replace=True`",
@@ -320,7 +319,7 @@ def _sums(folder: Path) -> dict[str, kept.Checksums]:
 
 
 def _refuse_groupings(root: Path, con: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Raise DataError where a grouping of the rows of `con` is stored in another folder."""
+    """Raise DataError if a grouping of the rows of `con` is stored in another folder."""
     for table in ("class_groups", "image_groups"):
         ours = con.table(table).project("grouping").distinct().fetchall()
         for file in files(root, table):
@@ -334,7 +333,7 @@ def _refuse_groupings(root: Path, con: duckdb.DuckDBPyConnection, target: Path) 
             both = sorted({*ours} & {*theirs})
             if both:
                 raise DataError(
-                    f"the grouping {both[0][0]!r} is stored already, by {_called(file.parent)}",
+                    f"the grouping {both[0][0]!r} already exists in {_called(file.parent)}",
                     column="grouping",
                     value=both[0][0],
                     count=len(both),
@@ -356,7 +355,7 @@ def _write(con: duckdb.DuckDBPyConnection, table: str, target: Path) -> None:
 def _holds(
     con: duckdb.DuckDBPyConnection, folder: Path, tables: Collection[str], but: str = ""
 ) -> bool:
-    """Say whether a folder can be read and holds just the rows of `con`, a column left out."""
+    """Return whether a folder is whole and has exactly the rows of `con`, without column `but`."""
     import duckdb
 
     try:

@@ -59,7 +59,7 @@ class _Rows(NamedTuple):
 
 
 def path(root: Path, model: str) -> Path:
-    """Return the path of the rows of `model`, stored or not."""
+    """Return the path of the file of `model`, which need not exist."""
     return _folder(root) / f"{kept.stem(model)}.parquet"
 
 
@@ -418,12 +418,12 @@ def _not_whole(file: Path) -> StoreError:
 
 
 def _model_of(file: Path) -> str:
-    """Return the name of a stored model, as far as the name of its file tells it."""
+    """Return the name of a stored model from its file name. A long name is cut."""
     return kept.name_of(file.stem)
 
 
 def _checksums_before(file: Path) -> list[kept.Checksums]:
-    """Return the checksums of the file that `file` will replace, if it is whole."""
+    """Return the checksums of an existing file that will be replaced."""
     try:
         known = _read_checksums(file)
     except StoreError:
@@ -447,7 +447,7 @@ def _write_checksums(file: Path, *known: kept.Checksums) -> None:
 
 
 def _read_checksums(file: Path) -> list[kept.Checksums] | None:
-    """Return the checksums of a stored file; None where an older realdb stored it without any."""
+    """Return the checksums of a stored file; None for a file of an older realdb without any."""
     path = _checksums_of(file)
     try:
         text = path.read_bytes()

@@ -76,7 +76,7 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """What a view may read here: the tables it holds, and those that the store keeps."""
+        """The tables that a view may read: those of the build, and those kept beside builds."""
         return [*self.tables, *KEPT_TABLES]
 
     def parquet(self, table: str) -> Path:
@@ -108,9 +108,9 @@ class Store:
     def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
         """Return an in-memory connection with the tables and an empty table `predictions`.
 
-        The tables, or just those named, are views over the Parquet files: nothing done on the
-        connection changes them. The tables that the store keeps beside its builds are empty.
-        Raises StoreError where a file is gone or damaged.
+        All tables, or only `tables`, are views over the Parquet files. Statements on the connection
+        do not change the files. The tables that are kept beside builds are empty. Raises StoreError
+        if a file is missing or damaged.
         """
         import duckdb
 

@@ -28,7 +28,7 @@ Add = Callable[..., duckdb.DuckDBPyRelation]
 
 @pytest.fixture
 def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Return a store of the test's own, which is found without being named."""
+    """Return a copy of the synthetic store, as the default store of the test."""
     root = Path(shutil.copytree(synthetic_store.root, tmp_path / "own"))
     monkeypatch.setenv("REALDB_HOME", str(root))
     monkeypatch.setenv("REALDB_OFFLINE", "1")
@@ -67,7 +67,7 @@ VOTES = """image,label,rater,answer
 """
 
 
-# Files of the user's own.
+# The user's own files.
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_assessments(add: Add, text: str, rows: list[tuple[Any, ...]]) -> None:
     ]
 
 
-def test_words_are_classes(add: Add, store: Store) -> None:
+def test_class_names_and_wordnet_ids_are_labels(add: Add, store: Store) -> None:
     con = store.connect(["classes"])
     names = con.execute("select wordnet_id, name from classes where label in (3, 9)").fetchall()
     add("image,label\n" + "".join(f"{place},{words[0]}\n" for place, words in enumerate(names, 1)))
@@ -113,12 +113,12 @@ def test_words_are_classes(add: Add, store: Store) -> None:
     ]
 
 
-def test_a_threshold(add: Add) -> None:
+def test_threshold_makes_verdicts_from_scores(add: Add) -> None:
     add("image,label,score\n1,5,0.8\n1,6,0.79\n", threshold=0.8)
     assert [row[2] for row in stored()] == ["correct", "wrong"]
 
 
-def test_json_and_parquet(add: Add, tmp_path: Path) -> None:
+def test_json_and_parquet_files_are_read(add: Add, tmp_path: Path) -> None:
     rows = [{"image": 1, "label": 5, "verdict": "unclear"}]
     add(json.dumps(rows), "one.json")
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "two.parquet")
@@ -132,7 +132,7 @@ def test_json_and_parquet(add: Add, tmp_path: Path) -> None:
     ]
 
 
-def test_majority(add: Add) -> None:
+def test_majority_makes_labels_from_votes(add: Add) -> None:
     found = add(VOTES, golden=["Gold"])
     assert stored() == [
         # The golden answers decide.
@@ -211,7 +211,7 @@ def test_crowd_kit_cleanlab_and_fiftyone_are_read_back(tmp_path: Path) -> None:
         ("image,label,rater,answer\n1,5,Ada,yes\n1,5,Ada,yes\n", {"column": "rater", "count": 1}),
     ],
 )
-def test_a_file_of_another_form_is_refused(
+def test_an_invalid_file_is_refused(
     add: Add, store: Store, text: str, fields: dict[str, Any]
 ) -> None:
     with refused(DataError, "mine.csv", **fields):
@@ -254,7 +254,7 @@ def test_golden_answers_that_contradict_each_other_are_refused(add: Add) -> None
 @pytest.mark.parametrize(
     "name", ["real", "Original", "a:b", "a,b", "real@0.5", "", " a", "a\nb", "\u202ea", "x" * 101]
 )
-def test_a_name_that_cannot_be_is_refused(add: Add, name: str) -> None:
+def test_an_invalid_name_is_refused(add: Add, name: str) -> None:
     if name:
         with refused(UsageError, parameter="name", value=name):
             add("image,label\n1,5\n", name=name)
@@ -265,7 +265,7 @@ def test_a_name_that_cannot_be_is_refused(add: Add, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["../up", ".hidden", "a/b", "con", "it's", "Größe ünd", "A", "%41"]
 )
-def test_names_are_data(add: Add, store: Store, name: str) -> None:
+def test_names_with_special_characters_are_stored(add: Add, store: Store, name: str) -> None:
     add("image,label\n1,5\n", name=name)
     assert ask("select label_set from stored_label_sets") == [(name,)]
     (folder,) = label_sets.folders(store.root)
@@ -277,7 +277,7 @@ def test_names_are_data(add: Add, store: Store, name: str) -> None:
 # Adding, replacing and removing.
 
 
-def test_the_same_rows_change_nothing(add: Add) -> None:
+def test_adding_the_same_rows_again_changes_nothing(add: Add) -> None:
     text = "image,label\n1,5\n"
     status = [add(text).project("status").fetchall()[0][0] for _ in range(2)]
     assert status == ["added", "unchanged"]
@@ -289,14 +289,14 @@ def test_the_same_rows_change_nothing(add: Add) -> None:
     assert stored() == [(1, 6, "correct", None)]
 
 
-def test_a_new_ingest_keeps_them(add: Add, store: Store, synthetic: Path) -> None:
+def test_a_new_ingest_keeps_label_sets(add: Add, store: Store, synthetic: Path) -> None:
     add("image,label\n1,5\n")
     with pytest.warns(RealdbWarning):
         realdb.ingest(synthetic, store=store.root, parquet_only=True)
     assert stored() == [(1, 5, "correct", None)]
 
 
-def test_what_is_not_stored_cannot_be_removed(add: Add) -> None:
+def test_removing_an_unknown_label_set_is_refused(add: Add) -> None:
     add("image,label\n1,5\n")
     with refused(DataError, "mine", value="mini", parameter="names"):
         realdb.remove_labels("mine", "mini")
@@ -312,7 +312,9 @@ def test_label_sets_are_listed(add: Add) -> None:
     assert found[0] == ("mine", "Ours", 3)
 
 
-def test_releases_are_refused_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_published_label_sets_are_refused_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("REALDB_CACHE", str(tmp_path / "cache"))
     with refused(DataError, "human_accuracy_v3.0.0.json", "brain-car-datasets", count=1):
         realdb.add_labels("multilabel-v3")
@@ -324,7 +326,7 @@ def test_releases_are_refused_offline(monkeypatch: pytest.MonkeyPatch, tmp_path:
         realdb.add_labels("multilabel-v3", golden=["Ada"])
 
 
-def test_a_file_in_the_cache_is_taken(
+def test_a_file_in_the_cache_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, real_data: Path
 ) -> None:
     file = real_data / "assessments" / "vit3b_mistakes.json"
@@ -336,7 +338,7 @@ def test_a_file_in_the_cache_is_taken(
     assert found.project("images, licence").fetchall() == [(378, "Apache-2.0")]
 
 
-def test_another_checksum_is_warned_of(tmp_path: Path) -> None:
+def test_another_checksum_warns(tmp_path: Path) -> None:
     mistake = {"top_prediction": 4, "failure category": "Fine", "failure severity": "Major"}
     path = tmp_path / "vit3b_mistakes.json"
     path.write_text(json.dumps({"ILSVRC2012_val_00000001.JPEG": mistake}))
@@ -350,7 +352,7 @@ def test_another_checksum_is_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["stored_assessments.parquet", "checksums.json"])
 @pytest.mark.parametrize("how", ["change", "remove", "empty"])
-def test_damage_is_found(add: Add, store: Store, file: str, how: str) -> None:
+def test_a_damaged_file_is_detected(add: Add, store: Store, file: str, how: str) -> None:
     add("image,label\n1,5\n")
     path = store.root / "label_sets" / "mine" / file
     if how == "remove":
@@ -363,11 +365,11 @@ def test_damage_is_found(add: Add, store: Store, file: str, how: str) -> None:
     failed = [check for check in realdb.verify() if check.is_passed is False]
     assert [check.check for check in failed] == ["stored label sets"]
     assert "mine" in failed[0].found
-    # What reads no label set goes on.
+    # Calls that do not read label sets still work.
     assert realdb.real_labels()
 
 
-def test_a_sound_store_is_verified(add: Add) -> None:
+def test_verify_passes_for_an_undamaged_store(add: Add) -> None:
     add(VOTES, golden=["Gold"])
     checks = {check.check: check.is_passed for check in realdb.verify()}
     assert checks["stored label sets"]
@@ -397,7 +399,7 @@ def test_agreement_and_quality_of_a_campaign(add: Add) -> None:
         realdb.agreement(labels="mini")
 
 
-def test_a_campaign_needs_no_votes_of_real(bare_store: Store, tmp_path: Path) -> None:
+def test_a_campaign_works_in_a_store_without_votes(bare_store: Store, tmp_path: Path) -> None:
     root = Path(shutil.copytree(bare_store.root, tmp_path / "bare"))
     (tmp_path / "mine.csv").write_text(VOTES)
     realdb.add_labels(tmp_path / "mine.csv", golden=["Gold"], store=root)
@@ -405,7 +407,7 @@ def test_a_campaign_needs_no_votes_of_real(bare_store: Store, tmp_path: Path) ->
     assert found.project("questions, votes").fetchall() == [(3, 7)]
 
 
-def test_explain_has_the_verdicts_and_votes(add: Add) -> None:
+def test_explain_returns_verdicts_and_votes(add: Add) -> None:
     add(VOTES, golden=["Gold"])
     found = realdb.explain(1).assessments
     assert [(one.label_set, one.label, one.verdict) for one in found] == [("mine", 5, "wrong")]
@@ -416,7 +418,7 @@ def test_explain_has_the_verdicts_and_votes(add: Add) -> None:
 # Groups.
 
 
-def test_groups(tmp_path: Path) -> None:
+def test_groups_are_added_listed_and_removed(tmp_path: Path) -> None:
     (tmp_path / "habitat.csv").write_text("label,group\n1,water\n2,land\n2,water\n")
     (tmp_path / "slices.csv").write_text("image,slice\n1,dark\n2,dark\n")
     found = realdb.add_groups(tmp_path / "habitat.csv").fetchall()
@@ -445,9 +447,7 @@ def test_groups(tmp_path: Path) -> None:
         ("label,group\n1000,a\n", {"column": "label", "value": "1000"}),
     ],
 )
-def test_groups_of_another_form_are_refused(
-    tmp_path: Path, text: str, fields: dict[str, Any]
-) -> None:
+def test_invalid_groups_are_refused(tmp_path: Path, text: str, fields: dict[str, Any]) -> None:
     (tmp_path / "mine.csv").write_text(text)
     with refused(DataError, "mine.csv", **fields):
         realdb.add_groups(tmp_path / "mine.csv")
@@ -463,7 +463,9 @@ def test_reserved_names_of_groupings_are_refused(tmp_path: Path, name: str) -> N
 # The commands.
 
 
-def test_commands(store: Store, tmp_path: Path, run: Callable[..., Any]) -> None:
+def test_commands_print_the_results_of_the_calls(
+    store: Store, tmp_path: Path, run: Callable[..., Any]
+) -> None:
     (tmp_path / "mine.csv").write_text(VOTES)
     done = run("labels", "add", tmp_path / "mine.csv", "--golden", "Gold", "--licence", "MIT")
     assert done.exit_code == 0

@@ -1,4 +1,4 @@
-"""Published label sets: what releases.toml says of them, and the reader of each."""
+"""The published label sets: their metadata in releases.toml, and a reader for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .content import Content, Known
 
 _Reader = Callable[[Mapping[str, "SourceFile"], "Known"], "list[Content]"]
-# The module that reads a release.
+# The module that reads each release.
 _READERS = {
     "multilabel-v3": "multilabel",
     "biodiversity": "biodiversity",
@@ -29,7 +29,7 @@ _READERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A table of releases.toml, with the files that it needs."""
+    """A published label set, as in releases.toml, with its files."""
 
     name: str
     title: str
@@ -38,9 +38,9 @@ class Release:
     files: Mapping[str, KnownFile]
 
     def read(self, files: Mapping[str, SourceFile], known: Known) -> list[Content]:
-        """Read the files; the label set itself comes first, then its subsets.
+        """Read the files. Return the label set itself first, then its subsets.
 
-        Raises DataError where a file has another form than the published one.
+        Raises DataError if a file does not have the published form.
         """
         reader: _Reader = import_module(f".{_READERS[self.name]}", __name__).read
         return reader(files, known)
@@ -64,6 +64,6 @@ def releases() -> dict[str, Release]:
 
 
 def release_of(file_name: str) -> str | None:
-    """Return the release that has a file of this name; None where there is none."""
+    """Return the name of the release that has a file of this name; None if there is none."""
     found = [name for name, release in releases().items() if file_name in release.files]
     return found[0] if found else None

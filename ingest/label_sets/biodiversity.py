@@ -1,9 +1,10 @@
 """biodiversity: experts' verdicts on the original labels of images of wild animals.
 
-The file has a row for each image. `Correct ID` is the mean of the experts' verdicts, 1 for correct
-and -1 for wrong: above 0 the original label is correct, at 0 unclear, below wrong. Its score is the
-mean, mapped to 0-1. The other means become flags where they are above 0. `Label` is the class's
-name, which is cut short in 50 cases; it must begin the name of the original label.
+The file has a row for each image. `Correct ID` is the mean of the experts' verdicts, which are 1
+for correct and -1 for wrong. The original label is correct if the mean is above 0, unclear at 0,
+and wrong below 0. Its score is the mean, mapped to 0-1. Each other mean is a flag if it is above 0.
+`Label` is the name of the class. It is cut short in 50 rows, so the name of the original label must
+only begin with it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _COLUMNS = ("Image Number", "Category", "Label", "Correct ID", *_FLAGS)
 
 
 def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
-    """Return the label set; QueryError where the store has no original labels."""
+    """Return the label set; QueryError if the store lacks original labels."""
     (file,) = files.values()
     refuse = refusing(file)
     original, names = known.require_original_labels(), known.names()
@@ -39,11 +40,11 @@ def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
         if number is None:
             wrong.add("image numbers are not from 1 to 50,000", cells["Image Number"])
         elif unread:
-            wrong.add("means are not from -1 to 1", f"{cells[unread[0]]} in row {row}")
+            wrong.add("means are not between -1 and 1", f"{cells[unread[0]]} in row {row}")
         elif not names.get(label := int(original[number]), cells["Label"]).startswith(
             cells["Label"].strip()
         ):
-            wrong.add("labels are not the original one", f"{cells['Label']} in row {row}")
+            wrong.add("labels differ from the original label", f"{cells['Label']} in row {row}")
         else:
             mean = means["Correct ID"] or 0.0
             verdict = "correct" if mean > 0 else "wrong" if mean < 0 else "unclear"

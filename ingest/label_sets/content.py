@@ -1,4 +1,4 @@
-"""What a reader of label sets returns, and the checks that all of them share."""
+"""The content of a label set, as its reader returns it, and the checks of all readers."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 VERDICTS = ("correct", "unclear", "wrong")
-# How many offenders a message names.
+# The number of values that a message shows.
 _SHOWN = 3
 
 
 @dataclass(kw_only=True)
 class Content:
-    """The rows of a label set, in any order; `name` is None for that of the release.
+    """The rows of a label set, in any order. If `name` is None, the name is that of the release.
 
-    image_id, label, verdict (its place in VERDICTS) and score are the columns of the assessments;
-    score is NaN where there is none. flags are (image_id, flag, value); class_groups are (grouping,
-    label, group), image_groups (grouping, image_id, group).
+    image_id, label, verdict (its index in VERDICTS) and score are the columns of the assessments.
+    score is NaN if it is missing. flags are (image_id, flag, value), class_groups (grouping, label,
+    group), and image_groups (grouping, image_id, group).
     """
 
     name: str | None = None
@@ -49,7 +49,7 @@ class Content:
         self.score.append(score)
 
     def check(self, refuse: Callable[..., DataError]) -> None:
-        """Raise what `refuse` makes where a label of an image is judged twice.
+        """Raise the error that `refuse` returns if a label of an image is judged more than once.
 
         `refuse` takes a text and the fields of a RealdbError.
         """
@@ -66,15 +66,15 @@ class Content:
         }
         named = image_names.file_name(self.image_id[place])
         raise refuse(
-            f"{len(repeated):,} labels are judged more than once, such as label "
-            f"{self.label[place]} of {named}: {' and '.join(sorted(verdicts))}",
+            f"{len(repeated):,} labels are judged more than once (first: label "
+            f"{self.label[place]} of {named}, {' and '.join(sorted(verdicts))})",
             column="label",
             value=self.label[place],
             count=len(repeated),
         )
 
     def insert(self, con: duckdb.DuckDBPyConnection, label_set: str) -> None:
-        """Put the rows into the tables of `con`, as those of `label_set`."""
+        """Insert the rows into the tables of `con`, under the name `label_set`."""
         import numpy as np
 
         columns = {
@@ -104,7 +104,7 @@ class Content:
 
     @property
     def images(self) -> int:
-        """How many images the label set judges or describes."""
+        """The number of images that the label set judges or describes."""
         described = {image_id for image_id, _, _ in self.flags}
         described.update(image_id for _, image_id, _ in self.image_groups)
         return len(described.union(self.image_id))
@@ -120,17 +120,17 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[
 
 
 class Known:
-    """What the store knows of images and classes, which readers compare with."""
+    """The images and classes of the store, which the readers compare with a file."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
 
     def classes(self) -> dict[str, int]:
-        """Return the class id of each WordNet id; QueryError where the store has none."""
+        """Return the class id of each WordNet id; QueryError if the store has no WordNet ids."""
         rows = self._rows("select wordnet_id, label from classes where wordnet_id is not null")
         if len(rows) != CLASSES:
             raise QueryError(
-                "this label set names classes by their WordNet ids, which this store does not have",
+                "this label set has WordNet ids for classes, but the store has no WordNet ids",
                 file="labels.txt",
                 count=len(rows),
                 remedy="Build the store again with labels.txt: realdb ingest FOLDER",
@@ -138,11 +138,11 @@ class Known:
         return dict(rows)
 
     def names(self) -> dict[int, str]:
-        """Return the names of each class; none where the store has no names."""
+        """Return the name of each class; an empty dict if the store has no names."""
         return dict(self._rows("select label, name from classes where name is not null"))
 
     def original_labels(self) -> npt.NDArray[np.int16]:
-        """Return the original label of each image, by its number; -1 where there is none."""
+        """Return the original label at the index of each image number; -1 if it is missing."""
         import numpy as np
 
         rows = self._rows(
@@ -154,11 +154,11 @@ class Known:
         return labels
 
     def require_original_labels(self) -> npt.NDArray[np.int16]:
-        """Return them; QueryError where the store does not have those of all images."""
+        """Return the original labels; QueryError if any are missing from the store."""
         labels = self.original_labels()
         if (labels[1:] < 0).any():
             raise QueryError(
-                "this label set judges the original labels, which this store does not have",
+                "this label set judges the original labels, but the store does not have them",
                 file="validation_labels.txt",
                 count=int((labels[1:] >= 0).sum()),
                 remedy="Build the store again with a file of original labels: realdb ingest FOLDER",
@@ -175,17 +175,17 @@ class Known:
 
 
 class Offenders:
-    """Counts what is wrong by its kind, and remembers the first of each."""
+    """The invalid values of a file, by the kind of problem."""
 
     def __init__(self) -> None:
         self.found: dict[str, list[str]] = {}
 
     def add(self, kind: str, value: object) -> None:
-        """Note that `value` is wrong in the way that `kind` says."""
+        """Add an invalid `value`. `kind` describes the problem, after a count."""
         self.found.setdefault(kind, []).append(str(value))
 
     def refuse(self, refuse: Callable[..., DataError], column: str | None = None) -> None:
-        """Raise what `refuse` makes of all that is wrong, where anything is."""
+        """Raise the error that `refuse` returns if there are invalid values."""
         if not self.found:
             return
         texts = [f"{len(values):,} {kind}: {shown(values)}" for kind, values in self.found.items()]
@@ -200,12 +200,12 @@ def shown(values: Iterable[object]) -> str:
 
 
 def image_id(name: object) -> int | None:
-    """Return the number of the image that a file name or a number means; None where none."""
+    """Return the image number for a file name or a number; None if it is invalid."""
     number = image_names.number(name) if isinstance(name, str | int) else None
     return number if number is not None and 1 <= number <= IMAGES else None
 
 
 def class_id(value: object) -> int | None:
-    """Return `value` if it is a class id; None where not."""
+    """Return `value` if it is a class id, else None."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return value if is_number and 0 <= value < CLASSES else None  # type: ignore[operator, return-value]

@@ -1,11 +1,11 @@
-"""imagenet-x: factors of images, prototypes, and metaclasses; it judges no labels.
+"""imagenet-x: factors of images, prototypes, and metaclasses. It does not judge labels.
 
 Each line of the two files of factors is an object: `file_name`, `class` (the original label) and 16
-factors, 0 or 1. Their images have the flag `annotated`; two of them have no factor. The grouping
-`factor` has all factors of an image, `top_factor` the main one. The images in
+factors, 0 or 1. Their images have the flag `annotated`. Two of these images have no factor. The
+grouping `factor` has all factors of an image, `top_factor` only the main one. The images in
 prototypical_paths.csv have the flag `prototype`. The grouping `metaclass` has the 16 metaclasses
-that imagenet_x uses, and `other`; the row's number in the file is the class id, as the WordNet id
-beside it is wrong.
+that imagenet_x uses, and `other`. The class id is the row number in the file, from 0, because the
+WordNet ids in the file are wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FACTORS = (
     *("texture", "larger", "darker", "object_blocking", "person_blocking", "style", "brighter"),
     "multiple_objects",
 )
-# Those of imagenet_x/utils.py; the others are small.
+# The metaclasses in imagenet_x/utils.py. The others have few classes.
 METACLASSES = {
     *("device", "dog", "commodity", "bird", "structure", "covering", "wheeled_vehicle", "food"),
     *("equipment", "insect", "vehicle", "furniture", "primate", "vessel", "snake"),
@@ -44,7 +44,7 @@ def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
     if annotated["factor"] != annotated["top_factor"]:
         differing = sorted(annotated["factor"] ^ annotated["top_factor"])
         raise refusing(files[_GROUPINGS["top_factor"]])(
-            f"it has other images than {_GROUPINGS['factor']}",
+            f"its images differ from those in {_GROUPINGS['factor']}",
             column="image",
             value=differing[0],
             count=len(differing),
@@ -63,13 +63,13 @@ def _read_factors(content: Content, grouping: str, file: SourceFile, known: Know
         number = image_id(found.get("file_name"))
         values = [found.get(factor) for factor in FACTORS]
         if number is None:
-            wrong.add("names are those of no validation image", found.get("file_name"))
+            wrong.add("names are not names of validation images", found.get("file_name"))
         elif number in seen:
-            wrong.add("images are there twice", found.get("file_name"))
+            wrong.add("images are repeated", found.get("file_name"))
         elif not all(type(value) is int and value in (0, 1) for value in values):
             wrong.add("lines do not have 0 or 1 for each of the 16 factors", f"line {row}")
         elif original[number] not in (-1, class_id(found.get("class"))):
-            wrong.add("images have another class than their original label", number)
+            wrong.add("images have a class that differs from their original label", number)
         else:
             seen.add(number)
             content.image_groups += [
@@ -88,7 +88,7 @@ def _read_prototypes(content: Content, file: SourceFile) -> None:
     for row, cells in read_csv(file, ["file_name"]):
         number = image_id(cells["file_name"])
         if number is None or number in seen:
-            wrong.add("rows name no validation image, or one again", f"row {row}")
+            wrong.add("rows have no name of a validation image, or repeat one", f"row {row}")
         else:
             seen.add(number)
             content.flags.append((number, "prototype", None))
@@ -99,7 +99,8 @@ def _read_metaclasses(content: Content, file: SourceFile) -> None:
     names = [cells["name"] for _, cells in read_csv(file, ["name"])]
     if len(names) != CLASSES or not {*names} >= METACLASSES:
         raise refusing(file)(
-            f"it has {len(names):,} rows, or not all metaclasses; the row's number is the class id",
+            f"it has {len(names):,} rows, or lacks a metaclass. It must have a row for each of the "
+            f"{CLASSES:,} classes",
             count=len(names),
         )
     content.class_groups += [

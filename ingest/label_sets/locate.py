@@ -1,4 +1,4 @@
-"""Where the files of a published label set come from: a file, a folder, an archive, its home."""
+"""Find the files of a published label set: a file, a folder, an archive, or a download."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _ARCHIVES = (".zip", ".whl", ".tar", ".gz", ".tgz", ".xz", ".bz2")
 
 
 def find(what: str | Path) -> tuple[Release | None, Path | None]:
-    """Return the release that `what` names or is, and the file or folder that it is.
+    """Return the release for `what`, and its path. `what` is a name or a path.
 
-    A file that belongs to no release has none. Raises DataError where a folder or an archive holds
-    no release or several, UsageError where `what` is neither a release nor there.
+    The release is None for the user's own file, and the path is None for a name. Raises DataError
+    if a folder or an archive has no release or several. Raises UsageError if `what` is neither a
+    release nor an existing path.
     """
     known = releases()
     if str(what) in known:
@@ -33,10 +34,12 @@ def find(what: str | Path) -> tuple[Release | None, Path | None]:
         return release, path.parent if release and len(release.files) > 1 else path
     if not path.exists():
         raise UsageError(
-            f"{str(what)!r} is neither a file nor a label set that realdb knows",
+            f"{str(what)!r} is neither an existing file nor a published label set",
             parameter="what",
             value=what,
-            remedy=did_you_mean(str(what), known, f"Those are {', '.join(known)}"),
+            remedy=did_you_mean(
+                str(what), known, f"The published label sets are {', '.join(known)}"
+            ),
         )
     with scratch() as folder:
         every = {name: file for each in known.values() for name, file in each.files.items()}
@@ -45,11 +48,11 @@ def find(what: str | Path) -> tuple[Release | None, Path | None]:
     if len(held) != 1:
         names = ", ".join(release.name for release in held)
         raise DataError(
-            f"{path} holds {f'several label sets: {names}' if held else 'no whole label set'}",
+            f"{path} has {f'several label sets: {names}' if held else 'no complete label set'}",
             file=path,
             count=len(held),
             parameter="source",
-            remedy=f"Name one: realdb labels add NAME with `source={path}`",
+            remedy=f"Choose one by name: realdb labels add NAME with `source={path}`",
         )
     return held[0], path
 
@@ -63,10 +66,10 @@ def located(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> Iterator[dict[str, SourceFile]]:
-    """Yield the files of a release by name: from `source`, else from the cache or their places.
+    """Yield the files of a release by name: from `source`, else from the cache or a download.
 
-    `source` is a file, if the release has one, or a folder or archive. Raises DataError where a
-    file cannot be had.
+    `source` is a folder or an archive, or a file if the release has only one. Raises DataError if a
+    file is missing or cannot be downloaded.
     """
     with scratch() as folder:
         if source is None:
@@ -87,7 +90,7 @@ def located(
 
 
 def _look(source: Path, folder: Path, wanted: Mapping[str, KnownFile]) -> dict[str, SourceFile]:
-    """Return those of the files `wanted` that a file, folder or archive has."""
+    """Return the files `wanted` that exist in a file, folder or archive."""
     if source.is_dir():
         return sources.in_folder(source, wanted)
     if not source.exists():
@@ -100,11 +103,11 @@ def _look(source: Path, folder: Path, wanted: Mapping[str, KnownFile]) -> dict[s
         ((name, known),) = wanted.items()
         return {name: source_file(known, source, str(source))}
     raise DataError(
-        f"{source} is one file, and this label set has several: {', '.join(wanted)}",
+        f"{source} is a single file, but this label set needs several: {', '.join(wanted)}",
         file=source,
         count=len(wanted),
         parameter="source",
-        remedy="Name the folder that contains them",
+        remedy="Pass the folder that contains them",
     )
 
 
@@ -118,7 +121,7 @@ def _download(
     if missing:
         why = "; ".join(dict.fromkeys(reason for name in missing for reason in reasons[name]))
         raise DataError(
-            f"{', '.join(missing)} of {release.name} could not be downloaded; why: {why}",
+            f"{', '.join(missing)} of {release.name} could not be downloaded: {why}",
             file=missing[0],
             count=len(missing),
             parameter="offline" if offline else None,
@@ -128,13 +131,13 @@ def _download(
 
 
 def _by_hand(release: Release) -> str:
-    """Return how to have the files all the same."""
+    """Return the advice to download the files by hand."""
     places = [known.places[0] for known in release.files.values()]
     homes = dict.fromkeys(
         place["url"] if "url" in place else f"the wheel {place['wheel']} of PyPI"
         for place in places
     )
     return (
-        f"Download {' and '.join(homes)}, and name the file or folder: realdb labels add "
+        f"Download {' and '.join(homes)}, and pass the file or folder: realdb labels add "
         f"{release.name} with `source=PATH`"
     )

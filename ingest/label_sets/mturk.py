@@ -1,9 +1,9 @@
-"""cleanlab-mturk: five workers' votes on the original label and on one that a model guessed.
+"""cleanlab-mturk: five workers' votes on the original label and on a model's guess.
 
 The file is a list of objects: `id` is the image's number, `given_original_label` and
 `our_guessed_label` are class ids, and `mturk` counts the workers who chose `given`, `guessed`,
-`both` or `neither`. A label is correct if at least 3 of the 5 chose it, alone or as one of both;
-the share that did is its score.
+`both` or `neither`. A label is correct if at least 3 of the 5 workers chose it or both labels. Its
+score is the share of these workers.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
     refuse = refusing(file)
     rows = read_json(file)
     if not isinstance(rows, list) or not rows:
-        raise refuse("it is no list of images", value=type(rows).__name__)
+        raise refuse("it is not a list of images", value=type(rows).__name__)
     original = known.original_labels()
     content, wrong = Content(), Offenders()
     for row, found in enumerate(rows, 1):
         if not isinstance(found, dict):
-            wrong.add("entries are no objects", f"entry {row}")
+            wrong.add("entries are not objects", f"entry {row}")
             continue
         number = image_id(found.get("id")) if isinstance(found.get("id"), int) else None
         labels = [class_id(found.get(key)) for key in ("given_original_label", "our_guessed_label")]
         votes = _votes(found.get("mturk"))
         if number is None:
-            wrong.add("ids are those of no image from 1 to 50,000", found.get("id"))
+            wrong.add("ids are not image numbers from 1 to 50,000", found.get("id"))
         elif None in labels:
-            wrong.add("images have a label that is no class id from 0 to 999", number)
+            wrong.add("images have a label that is not a class id from 0 to 999", number)
         elif votes is None:
             wrong.add(f"images do not have {_WORKERS} votes for {', '.join(_CHOICES)}", number)
         elif original[number] not in (-1, labels[0]):
-            wrong.add("images have another given label than their original one", number)
+            wrong.add("images have a given_original_label that differs from the store's", number)
         else:
             for label, choice in zip(labels, _CHOICES, strict=False):
                 chosen = votes[choice] + votes["both"]

@@ -1,13 +1,12 @@
 """multilabel-v3: human_accuracy_v3.0.0.json, with its subset imagenet-m.
 
 The file is an object. `initial_annots` maps a file name to an object with the lists `correct`,
-`unclear` and `wrong` of WordNet ids, each of which may be missing; `problematic_images` is an
-object whose keys are file names; `imagenet_m` is a list of file names. Names of other images than
-those of the validation set are left out. Other keys make up most of the 200 MB, and are passed
-over.
+`unclear` and `wrong` of WordNet ids. Each list may be missing. `problematic_images` is an object
+whose keys are file names. `imagenet_m` is a list of file names. Images outside the validation set
+are left out. The other keys have most of the 200 MB, and are skipped.
 
-As published, 442 labels are in two of an image's lists, and one is twice in a list: both verdicts
-are kept, as readers of the file see both.
+In the published file, 442 labels are in two lists of an image, and one label is twice in a list.
+Both verdicts are kept, as in the file.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .large_json import members, pairs
 SUBSET = "imagenet-m"
 _TITLE = "ImageNet-M: 68 images on which most mistakes of good models are major"
 _VALIDATION = "ILSVRC2012_val_"
-# What each begins with.
+# The keys that are read, and the first character of each value.
 _KEYS = {"initial_annots": b"{", "problematic_images": b"{", "imagenet_m": b"["}
 
 
@@ -42,7 +41,7 @@ def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
             continue
         number = image_id(name)
         if number is None:
-            wrong.add("names are those of no validation image", name)
+            wrong.add("names are not names of validation images", name)
         elif not isinstance(verdicts, dict):
             wrong.add("images have no object of verdicts", name)
         else:
@@ -53,14 +52,14 @@ def read(files: Mapping[str, SourceFile], known: Known) -> list[Content]:
     for name, flag in flags:
         number = image_id(name)
         if number is None:
-            wrong.add(f"names in {flag} are those of no validation image", name)
+            wrong.add(f"names in {flag} are not names of validation images", name)
         else:
             content.flags.append((number, flag, None))
             if flag == SUBSET:
                 chosen.add(number)
     wrong.refuse(refuse)
     if not content.image_id:
-        raise refuse("initial_annots judges no label of a validation image", count=0)
+        raise refuse("initial_annots has no verdict on a label of a validation image", count=0)
     columns = (content.image_id, content.label, content.verdict)
     for number, label, verdict in zip(*columns, strict=True):
         if number in chosen:
@@ -86,7 +85,7 @@ def _add(
                 if label in classes:
                     content.add(number, classes[label], verdict)
                 else:
-                    wrong.add("labels are no WordNet ids of the 1,000 classes", label)
+                    wrong.add("labels are not WordNet ids of the 1,000 classes", label)
 
 
 def _lists(
@@ -103,8 +102,9 @@ def _lists(
     repeated = [name for name, times in Counter(images).items() if times > 1]
     if repeated or not images:
         raise refuse(
-            f"imagenet_m has {len(repeated):,} names more than once"
-            + (f", such as {repeated[0]!r}" if repeated else ", and is empty"),
+            f"imagenet_m repeats {len(repeated):,} names (first: {repeated[0]!r})"
+            if repeated
+            else "imagenet_m is empty",
             column="imagenet_m",
             value=repeated[0] if repeated else None,
             count=len(repeated),

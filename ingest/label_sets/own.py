@@ -1,9 +1,9 @@
-"""A label set of the user's own: a csv, json or Parquet file of assessments or of votes.
+"""Read the user's own label set: a CSV, JSON or Parquet file of assessments or of votes.
 
-Assessments have the columns image and label, and may have verdict (correct, unclear or wrong) and
-score. Votes have image, label, rater and answer (no, maybe or yes). The files that `realdb export`
-writes for crowd-kit, cleanlab and FiftyOne are read as well. Image names and class names are read
-as those of predictions are.
+Assessments have the columns image and label. The columns verdict (correct, unclear or wrong) and
+score are optional. Votes have image, label, rater and answer (no, maybe or yes). The files that
+`realdb export` writes for crowd-kit, cleanlab and FiftyOne can be read too. Image names and class
+names have the same forms as in predictions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ANSWERS = ("no", "maybe", "yes")
-# What `columns` may map.
+# The keys of `columns`.
 ROLES = ("image", "label", "verdict", "score", "rater", "answer", "group")
 _NAMES = {
     "verdict": ("verdict", "assessment"),
@@ -40,10 +40,10 @@ ROWS = "own_rows"
 
 
 class Own(NamedTuple):
-    """What a file holds: which of ROLES it has, and the number of its rows, now in the table ROWS.
+    """The columns that a file has, of ROLES, and the number of its rows in the table ROWS.
 
     The columns of ROWS are row, image_id, label, and as text verdict, score, rater, answer and
-    group_name, NULL where the file has none.
+    group_name. A column is NULL if the file does not have it.
     """
 
     roles: tuple[str, ...]
@@ -51,7 +51,7 @@ class Own(NamedTuple):
 
     @property
     def is_votes(self) -> bool:
-        """Say whether the file holds votes."""
+        """Whether the file has votes."""
         return "answer" in self.roles
 
 
@@ -64,42 +64,42 @@ def read(
 ) -> Own:
     """Read a file into the table ROWS of `con`, which has the tables images and classes.
 
-    `columns` maps some of ROLES to the names of columns; `required` are those that the file must
-    have. Raises DataError, with the count and the first row, where an image or a label cannot be
-    read, or columns are missing.
+    `columns` maps some of ROLES to the names of columns. The file must have the roles `required`.
+    Raises DataError, with the count and the first row, if an image or a label is invalid or a
+    column is missing.
     """
     where = str(path)
     unknown = sorted({*(columns or {})} - {*ROLES})
     if unknown:
         raise UsageError(
-            f"`columns` has the key {unknown[0]!r}",
+            f"`columns` has the unknown key {unknown[0]!r}",
             parameter="columns",
             value=unknown[0],
             count=len(unknown),
-            remedy=f"Its keys are {', '.join(ROLES)}",
+            remedy=f"The keys are {', '.join(ROLES)}",
         )
     table, chosen = _open(con, path, columns or {})
     missing = [role for role in required if role not in chosen]
     if missing:
         names = con.table(table).columns
         raise DataError(
-            f"{where} has no column for the {missing[0]}; its columns are "
+            f"{where} has no column for the {missing[0]}. Its columns are "
             f"{', '.join(map(repr, names[:20]))}",
             file=where,
             column=missing[0],
             count=len(missing),
             parameter="columns",
-            remedy=f'Name it with `columns={{"{missing[0]}": "NAME"}}`',
+            remedy=f'Set it with `columns={{"{missing[0]}": "NAME"}}`',
         )
     if ("rater" in chosen) != ("answer" in chosen):
         lacking = "answer" if "rater" in chosen else "rater"
         raise DataError(
-            f"{where} has a column {chosen['rater' if lacking == 'answer' else 'answer']}, and no "
-            f"column for the {lacking}: votes need both",
+            f"{where} has a column {chosen['rater' if lacking == 'answer' else 'answer']}, but no "
+            f"column for the {lacking}. Votes need both",
             file=where,
             column=lacking,
             parameter="columns",
-            remedy=f'Name it with `columns={{"{lacking}": "NAME"}}`, or remove the other column',
+            remedy=f'Set it with `columns={{"{lacking}": "NAME"}}`, or remove the other column',
         )
     texts = [
         f"cast({quoting.identifier(chosen[role])} as varchar)" if role in chosen else "null"
@@ -129,7 +129,7 @@ def read(
 def _open(
     con: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, str]
 ) -> tuple[str, dict[str, str]]:
-    """Have a table of `con` show the file; return its name, and the column of each role."""
+    """Make the file a table of `con`. Return the table's name, and the column of each role."""
     import duckdb
 
     if path.suffix.lower() == ".json" and _open_fifty_one(con, path):
@@ -137,7 +137,7 @@ def _open(
     try:
         tables.show(con, _FILE, path)
     except DataError as error:
-        error.parameter = None  # it is an argument of its own here
+        error.parameter = None  # `tables.show` names a parameter that is missing here
         raise
     try:
         names = list(con.table(_FILE).columns)
@@ -176,23 +176,23 @@ def _open(
 
 
 def _open_fifty_one(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Have _TURNED hold the labels of a file for FiftyOne; return whether it is one."""
+    """Read a file for FiftyOne into the table _TURNED. Return whether it is such a file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
-        return False  # whoever reads it as a table says what is wrong
+        return False  # the reader of tables reports the problem
     if not isinstance(content, dict) or not {*content} >= _FIFTY_ONE:
         return False
     classes, labels = content["classes"], content["labels"]
     if not isinstance(classes, list) or not isinstance(labels, dict):
-        raise DataError(f"{path} has no list of classes, or no object of labels", file=path)
+        raise DataError(f"{path} has no list of classes or no object of labels", file=path)
     rows = []
     for image, found in labels.items():
         for place in found if isinstance(found, list) else [found]:
             if type(place) is not int or not 0 <= place < len(classes):
                 raise DataError(
-                    f"{path} has the label {place!r} for {image!r}; it is a place in the list of "
-                    f"{len(classes):,} classes, from 0",
+                    f"{path} has the invalid label {place!r} for {image!r}. It must be an index, "
+                    f"from 0, into the list of {len(classes):,} classes",
                     file=path,
                     column="label",
                     value=place,
@@ -209,12 +209,12 @@ def _open_fifty_one(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
 
 
 def _roles(names: list[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Return the column of each role; DataError where a choice is none, or two could be meant."""
+    """Return the column of each role; DataError if a column is missing or ambiguous."""
     chosen: dict[str, str] = {}
     for role, name in columns.items():
         if name not in names:
             raise DataError(
-                f"{path} has no column {name!r}; its columns are "
+                f"{path} has no column {name!r}. Its columns are "
                 f"{', '.join(map(repr, names[:20]))}",
                 file=path,
                 column=role,
@@ -249,7 +249,7 @@ def _roles(names: list[str], columns: Mapping[str, str], path: Path) -> dict[str
 
 
 def _number(con: duckdb.DuckDBPyConnection, where: str, wanted: list[str]) -> None:
-    """Make ROWS of _RAW: image names and class names become numbers."""
+    """Make the table ROWS from _RAW, with numbers for image names and class names."""
     statement = Path(tables.__file__).with_name("values.sql").read_text(encoding="utf-8")
     parameters = {"model": "", "image_name": image_names.PATTERN}
     con.execute(
@@ -295,9 +295,8 @@ def _number(con: duckdb.DuckDBPyConnection, where: str, wanted: list[str]) -> No
     )
     column = {"image": "image_id", "label": "label"}
     expected = {
-        "image": "An image is a file name such as ILSVRC2012_val_00000293.JPEG, or its number from "
-        "1 to 50,000",
-        "label": "A label is a class id from 0 to 999, a WordNet id, or a name of the class",
+        "image": "Use file names such as ILSVRC2012_val_00000293.JPEG, or numbers from 1 to 50,000",
+        "label": "Use class ids from 0 to 999, WordNet ids, or class names",
     }
     for role in wanted:
         refuse(con, where, role, f"{column[role]} is null", f"{role}_text", expected[role])
@@ -311,7 +310,7 @@ def refuse(
     value: str,
     remedy: str,
 ) -> None:
-    """Raise DataError where rows of ROWS fulfil a condition; `value` is what they have there."""
+    """Raise DataError if rows of ROWS meet `condition`. `value` is the column to show."""
     found = con.execute(
         f"select row, {value} from {ROWS} where {condition} order by row"  # noqa: S608, ours
     ).fetchall()
@@ -320,8 +319,8 @@ def refuse(
     row, text = found[0]
     texts = ["nothing" if each is None else each for _, each in found]
     raise DataError(
-        f"{where}: {len(found):,} rows have no usable {role}: {shown(texts)} (the first in row "
-        f"{row}; row 1 is the first row of data)",
+        f"{where}: {len(found):,} rows have no valid {role}: {shown(texts)} (first: row {row}; row "
+        "1 is the first row of data)",
         file=where,
         row=row,
         column=role,
@@ -332,7 +331,7 @@ def refuse(
 
 
 def check_assessments(con: duckdb.DuckDBPyConnection, where: str, own: Own) -> None:
-    """Raise DataError where a verdict or a score is unknown, or a label is judged twice."""
+    """Raise DataError if a verdict or a score is invalid, or a label is judged twice."""
     if "verdict" in own.roles:
         known = ", ".join(f"'{verdict}'" for verdict in VERDICTS)
         refuse(
@@ -341,7 +340,7 @@ def check_assessments(con: duckdb.DuckDBPyConnection, where: str, own: Own) -> N
             "verdict",
             f"coalesce(verdict not in ({known}), true)",
             "verdict",
-            f"A verdict is one of {', '.join(VERDICTS)}",
+            f"The verdicts are {', '.join(VERDICTS)}",
         )
     if "score" in own.roles:
         score = "try_cast(score as double)"
@@ -352,7 +351,7 @@ def check_assessments(con: duckdb.DuckDBPyConnection, where: str, own: Own) -> N
             f"coalesce(not ({score} between 0 and 1), score is not null)"
             + ("" if "verdict" in own.roles else " or score is null"),
             "score",
-            "A score is a number from 0 to 1",
+            "Use numbers from 0 to 1",
         )
     _refuse_repeats(
         con,
@@ -365,7 +364,7 @@ def check_assessments(con: duckdb.DuckDBPyConnection, where: str, own: Own) -> N
 
 
 def check_votes(con: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Raise DataError where an answer or a rater is unknown, or a rater answers twice."""
+    """Raise DataError if an answer is invalid, a rater is missing, or a rater answers twice."""
     known = ", ".join(f"'{answer}'" for answer in ANSWERS)
     refuse(
         con,
@@ -373,9 +372,9 @@ def check_votes(con: duckdb.DuckDBPyConnection, where: str) -> None:
         "answer",
         f"coalesce(answer not in ({known}), true)",
         "answer",
-        f"An answer is one of {', '.join(ANSWERS)}",
+        f"The answers are {', '.join(ANSWERS)}",
     )
-    refuse(con, where, "rater", "coalesce(rater, '') = ''", "rater", "Name the rater in each row")
+    refuse(con, where, "rater", "coalesce(rater, '') = ''", "rater", "Add the rater to each row")
     _refuse_repeats(
         con,
         where,
@@ -387,7 +386,7 @@ def check_votes(con: duckdb.DuckDBPyConnection, where: str) -> None:
 
 
 def refuse_repeated_groups(con: duckdb.DuckDBPyConnection, where: str, key: str) -> None:
-    """Raise DataError where a class or an image (`key`) is in a group twice."""
+    """Raise DataError if a class or an image (the column `key`) is in a group twice."""
     _refuse_repeats(
         con, where, (key, "group_name"), "group_name", "rows repeat an earlier row", "group_name"
     )

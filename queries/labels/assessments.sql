@@ -1,17 +1,17 @@
--- Verdicts on labels of images, of every label set: those in the store, `real` and `original`.
+-- The verdicts of all label sets on labels of images: the added ones, `real` and `original`.
 --
--- grain: one row per label set, image, label and verdict; multilabel-v3 has two verdicts on 442
---   labels, and no other label set has
+-- grain: one row per label set, image, label and verdict; only multilabel-v3 has two verdicts on a
+--   label, for 442 labels
 -- key: label_set, image_id, label, verdict
 -- reads: stored_assessments, labels, images, scores
--- rule: the label set real has the ReaL labels, each correct, with its score where the image was
---   rated; the label set original has the original labels, each correct
--- source: real.json, scores.npz, the original labels, and the label sets that were added
+-- rule: the label set real has the ReaL labels, and original has the original labels; all of these
+--   are correct; the ReaL labels of rated images have a score
+-- source: real.json, scores.npz, the original labels, and the added label sets
 -- label_set: the label set
 -- image_id: the image
--- label: the class id that is judged
+-- label: the judged class id
 -- verdict: correct, unclear or wrong
--- score: how likely the label is correct, between 0 and 1; NULL where the set has none
+-- score: how likely the label is correct, between 0 and 1; NULL if the label set has none
 select
     a.label_set,
     a.image_id,

@@ -1,19 +1,19 @@
--- The label sets: those in the store, `real` and `original`.
+-- The label sets: the added ones, `real` and `original`.
 --
 -- grain: one row per label set
 -- key: label_set
 -- reads: stored_label_sets, labels, images, sources, build
--- rule: images counts the images that the set judges: for real those with a ReaL label, for
---   original those with an original label
--- source: real.json, the original labels, and the label sets that were added
+-- rule: for real, images counts the images with a ReaL label; for original, those with an original
+--   label
+-- source: real.json, the original labels, and the added label sets
 -- label_set: the label set's name
--- title: what it is, in one line; NULL where that is unknown
--- licence: the licence of its file; NULL where that is unknown
--- citation: the paper or page that describes it; NULL where there is none
--- source: the file that it was read from
--- sha256: the checksum of that file; NULL where it came from several files, or from none
--- images: how many images it judges or describes
--- added_at: when it was stored, in UTC
+-- title: a description in one line; NULL if it is unknown
+-- licence: the licence of its file; NULL if it is unknown
+-- citation: the paper or page that describes it; NULL if it is unknown
+-- source: the file or the URL that it was read from; empty if it is unknown
+-- sha256: the file's checksum; NULL for several files or none
+-- images: the number of images that it judges or describes
+-- added_at: the time when it was stored, in UTC
 with own as (
     select
         'real' as label_set,

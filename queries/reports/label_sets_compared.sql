@@ -1,30 +1,29 @@
--- Two label sets compared: on the images that both label, and what the second says of the labels
--- of the first.
+-- Two label sets compared: their labels on the images that both label, and the verdicts of the
+-- second on the labels of the first.
 --
 -- grain: one row
 -- key: none
 -- reads: assessments
--- rule: an image's labels by a set are those that it calls correct; the images are those for which
---   both have a label, and equal, larger, smaller, overlapping and disjoint images add up to them.
---   A label with two verdicts counts under both
+-- rule: an image's labels in a set are those with the verdict correct; images counts the images for
+--   which both sets have a label; it is the sum of equal, larger, smaller, overlapping and disjoint
+--   images; a label with two verdicts counts for both
 -- source: ours
 -- $first_set: the first label set
--- $second_set: the second
+-- $second_set: the second label set
 -- images: images for which both have a label
 -- equal_images: both have the same labels
--- larger_images: the first has the labels of the second, and more
--- smaller_images: the second has the labels of the first, and more
--- overlapping_images: they share labels, and each has one that the other does not have
+-- larger_images: the first has all labels of the second, and more
+-- smaller_images: the second has all labels of the first, and more
+-- overlapping_images: they share labels, and each also has a label that the other does not have
 -- disjoint_images: they share no label
--- jaccard: labels that both have / labels that either has, on these images; NULL without any
--- only_first_images: images that both judge and only the first has a label for; real judges every
---   image
--- only_second_images: likewise, only the second
+-- jaccard: labels in both sets / labels in either set, on these images; NULL if there are none
+-- only_first_images: images that both judge, but only the first has a label; real judges all images
+-- only_second_images: the same, but only the second has a label
 -- labels: labels of the first on images that the second judges
--- correct_labels: those of them that the second calls correct
--- unclear_labels: those that it calls unclear
--- wrong_labels: those that it calls wrong
--- not_judged_labels: those that it does not judge
+-- correct_labels: those of them with the verdict correct in the second
+-- unclear_labels: those with the verdict unclear
+-- wrong_labels: those with the verdict wrong
+-- not_judged_labels: those without a verdict
 with firsts as (
     select distinct
         a.image_id,

@@ -78,7 +78,7 @@ def test_the_toml_names_every_file_and_what_is_fetched() -> None:
 
 def test_names_and_aliases_are_distinct() -> None:
     each = known_files().values()
-    assert len(sources._names()) == sum(1 + len(file.aliases) for file in each)
+    assert len(sources._names(known_files())) == sum(1 + len(file.aliases) for file in each)
 
 
 @pytest.mark.parametrize("name", FETCHED)
@@ -183,7 +183,7 @@ def test_a_folder_without_known_files_is_refused(tmp_path: Path) -> None:
         (tmp_path / f"photo{number}.jpg").touch()
     with pytest.raises(DataError) as caught, locate(tmp_path):
         pass
-    assert all(name in str(caught.value) for name in sources._names())
+    assert all(name in str(caught.value) for name in sources._names(known_files()))
     assert (caught.value.file, caught.value.count) == (str(tmp_path), 0)
     assert " photo0.jpg, photo1.jpg, photo2.jpg, photo3.jpg, photo4.jpg, …" in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Files of published label sets for tests: multilabel-v3 as JSON, and where imagenet-x is."""
+"""Files of published label sets for tests: multilabel-v3 as JSON, and the imagenet-x wheel."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _VERDICTS = {
 def write_multilabel(data: Path, out: Path, *, before: int = 0) -> Path:
     """Write `multilabel_v3.csv` in the form of human_accuracy_v3.0.0.json.
 
-    `before` is how many bytes of other keys come before those that are read. Which 68 images are
-    ImageNet-M the csv does not say: the first ones stand for them.
+    `before` is the number of bytes of other keys before the keys that are read. The CSV does not
+    have the 68 images of ImageNet-M, so the first 68 images replace them.
     """
     wordnet_ids = (data / "upstream" / "labels.txt").read_text().split()
     annotations, problematic = {}, {}

@@ -31,7 +31,7 @@ def refuse(text: str, **fields: Any) -> DataError:
     chunk=st.integers(1, 40),
     cut=st.floats(0, 1, exclude_max=True),
 )
-def test_members_are_those_of_json(
+def test_members_equal_those_of_the_json_module(
     tmp_path_factory: pytest.TempPathFactory,
     content: dict[str, Any],
     indent: int | None,

@@ -1,4 +1,4 @@
-"""Small files in the form of the published ones, and files that are damaged or another's."""
+"""Small files in the published formats, and damaged or wrong files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def known(synthetic_store: Store) -> Known:
 
 @pytest.fixture
 def read(known: Known, tmp_path: Path) -> Read:
-    """Return a function: the texts of a release's files, in order, to its content."""
+    """Return a function that reads the texts of a release's files, in their order."""
 
     def read(release: str, *texts: str | bytes) -> Content:
         found = releases()[release]
@@ -57,7 +57,7 @@ def wordnet(known: Known) -> dict[int, str]:
 
 @pytest.fixture
 def multilabel(wordnet: dict[int, str]) -> Callable[..., str]:
-    """Return a function that writes a small human_accuracy file; None leaves a key out."""
+    """Return a function that makes a small human_accuracy file. None leaves a key out."""
 
     def multilabel(**changed: Any) -> str:
         content = {
@@ -102,7 +102,7 @@ def test_multilabel(read: Read, multilabel: Callable[..., str]) -> None:
         ({"initial_annots": {name(1): {"wrong": [None]}}}, ["None"], {"count": 1}),
     ],
 )
-def test_another_form_of_multilabel_is_refused(
+def test_an_invalid_multilabel_file_is_refused(
     read: Read,
     multilabel: Callable[..., str],
     changed: dict[str, Any],
@@ -117,7 +117,7 @@ def test_another_form_of_multilabel_is_refused(
 @pytest.mark.parametrize(
     "text", ["", "[", "{", "nothing", "[]", "{}", "[1]", '{"a": 1}', b"\xff\xfe{"]
 )
-def test_what_is_no_such_file_is_refused(read: Read, release: str, text: str | bytes) -> None:
+def test_a_file_in_another_format_is_refused(read: Read, release: str, text: str | bytes) -> None:
     with pytest.raises(DataError) as caught:
         read(release, *[text] * len(releases()[release].files))
     assert type(caught.value) is DataError
@@ -134,7 +134,7 @@ def test_a_multilabel_file_that_is_cut_short_is_refused(
         assert type(caught.value) is DataError
 
 
-def test_a_key_that_is_there_twice_is_refused(read: Read, multilabel: Callable[..., str]) -> None:
+def test_a_repeated_key_is_refused(read: Read, multilabel: Callable[..., str]) -> None:
     text = multilabel()
     twice = text[:-1] + ', "imagenet_m": []}'
     with refused(DataError, "imagenet_m", column="imagenet_m", count=2):
@@ -161,11 +161,11 @@ def test_mistakes(read: Read) -> None:
         ({name(1): MISTAKE | {"top_prediction": "4"}}, 1),
         ({name(1): MISTAKE | {"top_prediction": True}}, 1),
         ({name(1): {"top_prediction": 4}, name(2): []}, 2),
-        # One image in two spellings.
+        # The same image in two spellings.
         ({name(1): MISTAKE, "val/" + name(1): MISTAKE}, 1),
     ],
 )
-def test_another_form_of_mistakes_is_refused(
+def test_an_invalid_mistakes_file_is_refused(
     read: Read, mistakes: dict[str, Any], count: int
 ) -> None:
     with refused(DataError, "vit3b_mistakes.json", count=count):
@@ -204,7 +204,7 @@ def test_mturk(read: Read, known: Known) -> None:
         {"mturk": [5, 0, 0, 0]},
     ],
 )
-def test_another_form_of_mturk_is_refused(
+def test_an_invalid_mturk_file_is_refused(
     read: Read, known: Known, changed: dict[str, Any]
 ) -> None:
     with refused(DataError, "imagenet_mturk.json", count=1):
@@ -253,7 +253,7 @@ def test_biodiversity(read: Read, known: Known) -> None:
         "1,Bird,{0},1,1,1,1,1,1\n1,Bird,{0},-1,1,1,1,1,1",
     ],
 )
-def test_another_form_of_biodiversity_is_refused(read: Read, known: Known, row: str) -> None:
+def test_an_invalid_biodiversity_file_is_refused(read: Read, known: Known, row: str) -> None:
     label = known.names()[int(known.original_labels()[1])]
     with refused(DataError, "Biodiversity_ImageNet_Image_data.csv"):
         read("biodiversity", HEADER + row.replace("{0}", f'"{label}"') + "\n")
@@ -306,7 +306,7 @@ def test_imagenet_x(read: Read, known: Known) -> None:
         (3, METACLASS.replace("name", "what")),
     ],
 )
-def test_another_form_of_imagenet_x_is_refused(
+def test_invalid_imagenet_x_files_are_refused(
     read: Read, known: Known, place: int, text: str
 ) -> None:
     both = factors(known, 1, pose=1) + factors(known, 2)

@@ -1,4 +1,4 @@
-"""The published label sets: every figure is that of FACTS."""
+"""The real published label sets, compared with known figures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def store(real_store: Store, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Return a store of the real files, with every label set but imagenet-x."""
+    """Return a store of the real files, with all label sets except imagenet-x."""
     import shutil
 
     root = tmp_path_factory.mktemp("labels") / "store"
@@ -72,7 +72,7 @@ def test_multilabel(ask: Ask) -> None:
     assert two_verdicts == 442
 
 
-def test_multilabel_calls_real_s_labels(ask: Ask) -> None:
+def test_multilabel_verdicts_on_the_real_labels(ask: Ask) -> None:
     verdicts = ask(
         """
         select a.verdict, count(*)
@@ -191,7 +191,7 @@ def test_imagenet_x(real_store: Store, tmp_path: Path) -> None:
     assert con.execute(
         "select grouping, count(distinct group_name) from groups group by all order by all"
     ).fetchall() == [("factor", 16), ("top_factor", 16)]
-    # The averages over the annotated images that are no prototypes; without labels is wrong.
+    # The averages over annotated images without prototypes. Images without labels count as wrong.
     for model, share in (("ViT", 0.77525), ("ResNet50", 0.76428)):
         file = _predictions(model)
         ((images, right),) = realdb.query(
@@ -219,7 +219,7 @@ MEASURED = """
 import resource, sys, time, warnings
 import realdb
 warnings.simplefilter("ignore")
-# What every command takes: the imports, and a store that is open.
+# The resources that every command needs: the imports, and an open store.
 realdb.label_sets(store=sys.argv[1]).fetchall()
 before = resource.getrusage(resource.RUSAGE_SELF)
 realdb.add_labels("multilabel-v3", source=sys.argv[2], store=sys.argv[1])
@@ -231,7 +231,7 @@ print((after.ru_maxrss - before.ru_maxrss) / 1024)
 
 @pytest.mark.large
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit elsewhere")
-def test_the_other_keys_of_multilabel_are_passed_over(
+def test_the_other_keys_of_multilabel_are_skipped(
     real_store: Store, real_data: Path, tmp_path: Path
 ) -> None:
     import shutil
