@@ -967,7 +967,7 @@ def list_labels(store: StoreOption = None, form: FormOption = None) -> None:
     from .api import label_sets
 
     rows = label_sets.label_sets(store=store)
-    terminal.emit(rows, form, keep=("label_set", "images", "licence", "source", "added_at"))
+    terminal.emit(rows, form, keep=("label_set", "images", "licence", "added_at"))
 
 
 @labels_app.command("remove")
