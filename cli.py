@@ -201,6 +201,10 @@ UnclearOption = Annotated[
         "wrong where several sets judge]"
     ),
 ]
+EmptyOption = Annotated[
+    Empty | None,
+    typer.Option(help="How images without labels count. [skip; wrong for a consensus]"),
+]
 ProblematicOption = Annotated[
     Problematic, typer.Option(help="Leave out or keep the images that a label set calls so.")
 ]
@@ -352,7 +356,7 @@ def accuracy(
         ),
     ] = None,
     threshold: ThresholdOption = None,
-    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
+    empty: EmptyOption = None,
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Refuse a file with missing images.")
     ] = False,
@@ -582,7 +586,7 @@ def leaderboard(
         ),
     ] = None,
     threshold: ThresholdOption = None,
-    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
+    empty: EmptyOption = None,
     scores: ScoresOption = None,
     labels: JudgingLabelsOption = "real",
     unclear: UnclearOption = None,

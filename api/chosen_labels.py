@@ -54,6 +54,11 @@ class ChosenLabels:
         return self.members == (REAL,)
 
     @property
+    def is_consensus(self) -> bool:
+        """Whether several sets decide, on all images that enough of them judge."""
+        return len(self.members) > 1 and not self.needs_labels
+
+    @property
     def rule(self) -> str:
         """Which labels count, in words, where several sets judge; empty for one."""
         if len(self.members) == 1:

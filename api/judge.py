@@ -62,7 +62,7 @@ def accuracy(
     *,
     model: str | None = None,
     threshold: float | None = None,
-    empty: str = "skip",
+    empty: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
@@ -80,7 +80,7 @@ def accuracy(
     *,
     model: str | None = None,
     threshold: float | None = None,
-    empty: str = "skip",
+    empty: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
@@ -102,7 +102,7 @@ def accuracy(
     *,
     model: str | None = None,
     threshold: float | None = None,
-    empty: str = "skip",
+    empty: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
@@ -130,8 +130,9 @@ def accuracy(
     >>> realdb.accuracy("ViT.csv").real_accuracy  # doctest: +SKIP
     0.8398701880991524
     """
-    options = (empty, columns, input_format, order, ranks, drop_repeats, scores)
-    is_published = options == ("skip", None, None, None, None, False, None)
+    options = (columns, input_format, order, ranks, drop_repeats, scores)
+    is_published = empty in (None, "skip")
+    is_published &= options == (None, None, None, None, False, None)
     is_published &= threshold in (None, PUBLISHED_THRESHOLD)
     is_published &= (labels, unclear, problematic, average, match) == _PLAIN
     numpy = sys.modules.get("numpy")  # an array exists only if NumPy was imported
@@ -192,7 +193,7 @@ def accuracy_table(
     by: str | None = None,
     model: str | None = None,
     threshold: float | None = None,
-    empty: str = "skip",
+    empty: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,

@@ -32,7 +32,7 @@ def leaderboard(
     *predictions: str | Path,
     engine: str | None = None,
     threshold: float | None = None,
-    empty: str = "skip",
+    empty: str | None = None,
     scores: str | Path | None = None,
     labels: str = "real",
     unclear: str | None = None,
@@ -106,7 +106,7 @@ def leaderboard(
             file=opened.root,
             remedy="Store a model with: realdb add FILE",
         )
-    batch = _BATCH if empty == "skip" else _BATCH_KEPT
+    batch = _BATCH if rules.empty == "skip" else _BATCH_KEPT
     rows: list[tuple[Any, ...]] = []
     truths = []
     try:

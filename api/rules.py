@@ -34,7 +34,8 @@ class Rules:
         in the file `scores`, else the published one. `resolved` sets it. Other labels than ReaL
         have no threshold
     empty: the rule for an image without labels (view `scored_with_unlabeled_rule`): skip ignores it
-        (as in the paper), wrong counts it as wrong, original uses its original label
+        (as in the paper), wrong counts it as wrong, original uses its original label. The default
+        is wrong for a consensus, whose images are all that enough sets judge, and skip otherwise
     scores: a Parquet file of scores that replaces the published ones (see `realdb.scores`)
     labels: the labels: real, another label set, real@THRESHOLD, consensus:K:A,B,…, any:A,B,… or
         all:A,B,… (view `labels_by`)
@@ -52,7 +53,7 @@ class Rules:
     """
 
     threshold: float | None = None
-    empty: str = "skip"
+    empty: str | None = None
     scores: str | Path | None = None
     labels: str = REAL
     unclear: str | None = None
@@ -61,7 +62,9 @@ class Rules:
     match: str | None = None
 
     def __post_init__(self) -> None:
-        require_choice("empty", self.empty, EMPTY_RULES)
+        require_choice("empty", self.empty, (None, *EMPTY_RULES))
+        if self.empty is None:
+            object.__setattr__(self, "empty", "wrong" if self.chosen.is_consensus else "skip")
         require_choice("unclear", self.unclear, (None, *UNCLEAR_RULES))
         require_choice("problematic", self.problematic, PROBLEMATIC_RULES)
         require_choice("average", self.average, AVERAGES)
@@ -163,7 +166,7 @@ class Rules:
                 "skip": "images without a label are left out",
                 "wrong": "images without a label count as wrong",
                 "original": "images without a label are judged by their original label",
-            }[self.empty]
+            }[str(self.empty)]
         )
         if self.match is not None:
             parts.append(f"right within the same group of {self.match}")
