@@ -124,7 +124,7 @@ def _sources(_: Store, con: duckdb.DuckDBPyConnection) -> Iterator[Check]:
         # Other files are not a fault, but their figures are not the published ones.
         is_passed=None if others else True,
         found=f"{count - len(others)} of {counted(count, 'file')} with a published checksum"
-        + (f". Not published: {names}" if others else ""),
+        + (f"; without: {names}" if others else ""),
     )
 
 

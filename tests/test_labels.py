@@ -84,7 +84,7 @@ def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     find: Any = importlib.util.find_spec
     without = lambda name, *rest: None if name == "torch" else find(name, *rest)  # noqa: E731
     monkeypatch.setattr(importlib.util, "find_spec", without)
-    with refused(UsageError, " matrix ", parameter="form", value="torch"):
+    with refused(UsageError, "matrix", parameter="form", value="torch"):
         realdb.real_labels("torch")
 
 
