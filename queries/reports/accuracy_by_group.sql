@@ -195,7 +195,7 @@ select
     original_accuracy,
     predicted_images,
     error_ratio,
-    error_ratio / exp(z * deviation) as error_ratio_low,
+    error_ratio / nullif(exp(z * deviation), 0) as error_ratio_low,
     error_ratio * exp(z * deviation) as error_ratio_high,
     grouping_accuracy,
     grouping_images

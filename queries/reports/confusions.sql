@@ -16,7 +16,7 @@ select
     l.label,
     s.label as predicted_label,
     count(*) as images,
-    sum(1e0 / s.label_count) as weight
+    sum(1e0 / nullif(s.label_count, 0)) as weight
 from scored_predictions as s
 inner join labels as l on s.image_id = l.image_id
 where not s.is_real_correct

@@ -36,8 +36,8 @@ counted as (
 select
     model,
     label_count,
-    cast(original_images as double) / images as original_share,
-    1e0 / label_count as chance,
+    cast(original_images as double) / nullif(images, 0) as original_share,
+    1e0 / nullif(label_count, 0) as chance,
     original_images,
     images
 from counted

@@ -59,7 +59,7 @@ shares as (
         model,
         correct_images,
         scored_images,
-        cast(correct_images as double) / scored_images as accuracy
+        cast(correct_images as double) / nullif(scored_images, 0) as accuracy
     from counted
 ),
 

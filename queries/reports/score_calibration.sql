@@ -103,7 +103,7 @@ shares as (
         c.questions,
         cast(c.questions as double) as n,
         1.959963984540054e0 as z,
-        cast(c.correct_questions as double) / c.questions as p,
+        cast(c.correct_questions as double) / nullif(c.questions, 0) as p,
         a.auc
     from counted as c
     inner join areas as a on c.label_set = a.label_set

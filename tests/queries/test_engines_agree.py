@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +48,8 @@ ARGUMENTS = {
     "problematic": "skip",
     "grouping": "kind",
     "k": 2,
+    "first_set": "first",
+    "second_set": "second",
 }
 # Of two doubles that the same numbers give in another order of summing up.
 DIGITS = 9
@@ -153,12 +155,21 @@ def in_order(rows: duckdb.DuckDBPyRelation, key: Sequence[str]) -> list[tuple[An
 def is_same(mine: object, theirs: object) -> bool:
     if isinstance(mine, float) and isinstance(theirs, float):
         return math.isclose(mine, theirs, rel_tol=10**-DIGITS, abs_tol=1e-12)
+    if isinstance(mine, datetime) and isinstance(theirs, datetime):
+        return in_utc(mine) == in_utc(theirs)
     return mine == theirs
 
 
+def in_utc(time: datetime) -> datetime:
+    """Return a time in UTC. A time without a zone is one."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def kind(of: object) -> str:
-    """Return what a type holds: engines count in integers of their own widths."""
-    return "a whole number" if str(of) in ("SMALLINT", "INTEGER", "BIGINT", "HUGEINT") else str(of)
+    """Return what a type holds: engines differ in the width of integers, and add time zones."""
+    if str(of) in ("SMALLINT", "INTEGER", "BIGINT", "HUGEINT"):
+        return "a whole number"
+    return str(of).removesuffix(" WITH TIME ZONE")
 
 
 def fill(con: duckdb.DuckDBPyConnection) -> None:

@@ -271,7 +271,7 @@ def test_stored_checksum_is_that_of_the_remote_file(
     ]
 
 
-@pytest.mark.filterwarnings("ignore:ViT is near chance:realdb.RealdbWarning")
+@pytest.mark.filterwarnings("ignore:the accuracy of ViT is near chance:realdb.RealdbWarning")
 def test_library_reads_remote_files(place: str, files: Path, synthetic_store: Store) -> None:
     root = synthetic_store.root
     expected = realdb.accuracy(files / "ViT.csv", store=root)
