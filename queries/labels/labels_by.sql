@@ -7,8 +7,8 @@
 -- rule: an image has a label if at least `votes` of the label sets call it correct. It is judged if
 --   at least `judges` of them judge it; with `needs_labels`, if at least so many have a label for
 --   it. ReaL judges every image, the original labels those that have one, and any other set those
---   that it has a verdict on. What `unclear` and `problematic` leave out of a set, that set does
---   not judge
+--   that it has a verdict on. A set does not judge the images that `unclear` or `problematic`
+--   leave out
 -- source: the label sets (view assessments)
 -- $label_sets: the names of the label sets, a list
 -- $votes: how many of them must call a label correct
