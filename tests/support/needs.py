@@ -21,7 +21,12 @@ import pytest
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 # Modules that are called otherwise than the package that has them.
-PACKAGES = {"boto3": "moto", "crowdkit": "crowd-kit", "importlinter": "import-linter"}
+PACKAGES = {
+    "boto3": "moto",
+    "crowdkit": "crowd-kit",
+    "importlinter": "import-linter",
+    "sklearn": "scikit-learn",
+}
 
 
 @functools.cache
