@@ -132,7 +132,7 @@ def query(
             return con.sql(sql)
         except duckdb.CatalogException:
             # A name that was put together, or none: DuckDB looks for the nearest among them all.
-            catalog.install(con, opened.names)
+            session.install(None)
             return con.sql(sql)
     except duckdb.Error as error:
         raise explained(error, opened) from None

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..schema import quoting
-from ..schema.tables import SCHEMA_VERSION, create_table
+from ..schema.tables import COMPUTED, SCHEMA_VERSION, create_table
 from . import temporary
 from .files import checksum, user_path
 
@@ -50,6 +50,8 @@ DISABLED_OPTIMIZERS = "common_subplan,partial_aggregate_pushdown"
 _UNCHECKED = {
     *("build_id", "schema_version", "realdb_version", "built_at", "tables", "checksums"),
 }
+# The tables that a session fills.
+_OF_SESSIONS = ("predictions", *COMPUTED)
 # What open_ahead has begun: the thread, and what it makes.
 _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 
@@ -76,8 +78,8 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """What a view may read here: the tables it holds, and `predictions`."""
-        return [*self.tables, "predictions"]
+        """What a view may read in a session: the tables it holds, and those of the session."""
+        return [*self.tables, *_OF_SESSIONS]
 
     def parquet(self, table: str) -> Path:
         """Return the path of a table's Parquet file."""
@@ -106,7 +108,7 @@ class Store:
             )
 
     def connect(self, tables: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
-        """Return an in-memory connection that sees the tables, and an empty `predictions`.
+        """Return an in-memory connection that sees the tables, and the empty ones of a session.
 
         The tables, or just those named, are views over the Parquet files: nothing done on the
         connection changes them.
@@ -136,7 +138,8 @@ class Store:
                     value=table,
                     remedy=_REBUILD,
                 ) from None
-        create_table(con, "predictions")
+        for table in _OF_SESSIONS:
+            create_table(con, table)
         return con
 
 

@@ -62,9 +62,9 @@ def references(con: sqlite3.Connection) -> set[tuple[Any, ...]]:
 
 
 def test_the_tables_are_those_of_the_store(con: sqlite3.Connection, modelled_store: Store) -> None:
-    assert tables(con) == {*modelled_store.names, *OWN}
+    assert tables(con) == {*modelled_store.tables, "predictions", *OWN}
     stored = realdb.connect(store=modelled_store.root)
-    for table in {*modelled_store.names} - {"sources", "build"}:  # these have times
+    for table in {*modelled_store.tables, "predictions"} - {"sources", "build"}:  # these have times
         key = ", ".join(header_of(table).key)
         rows = con.execute(f"select * from {table} order by {key}").fetchall()
         is_same = rows == stored.execute(f"from {table} order by {key}").fetchall()
@@ -124,7 +124,7 @@ def test_it_says_what_it_is(con: sqlite3.Connection, modelled_store: Store) -> N
 
 def test_a_store_without_models_and_classes(export: Callable[..., Path], bare_store: Store) -> None:
     with closing(sqlite3.connect(export("store", "all.sqlite", bare_store))) as con:
-        assert tables(con) == {*bare_store.names, *OWN}
+        assert tables(con) == {*bare_store.tables, "predictions", *OWN}
         assert con.execute("pragma foreign_key_check").fetchall() == []
         assert references(con) == {
             ("labels", ("image_id",), "images"),

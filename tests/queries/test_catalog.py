@@ -155,9 +155,8 @@ def test_a_table_that_a_store_lacks_is_named(bare_store: Store) -> None:
 
 
 def test_what_a_store_has_can_be_required(synthetic_store: Store) -> None:
-    held = [*synthetic_store.tables, "predictions"]
     for name in catalog.views():
-        assert catalog.require(name, held) == catalog.find(name)
+        assert catalog.require(name, synthetic_store.names) == catalog.find(name)
 
 
 def test_definition() -> None:
