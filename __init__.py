@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .api.collect import add as add
     from .api.collect import models as models
     from .api.collect import remove as remove
+    from .api.compare import Comparison as Comparison
+    from .api.compare import compare as compare
     from .api.describe import info as info
     from .api.describe import view_sql as view_sql
     from .api.describe import views as views
@@ -52,6 +54,7 @@ else:
 _MODULES = {
     "Accuracy": "api.results",
     "Check": "api.verify",
+    "Comparison": "api.compare",
     "Diagnoses": "api.doctor",
     "Diagnosis": "api.doctor",
     "Explanation": "api.explain",
@@ -67,6 +70,7 @@ _MODULES = {
     "accuracy_table": "api.judge",
     "add": "api.collect",
     "agreement": "api.agree",
+    "compare": "api.compare",
     "connect": "api.ask",
     "demo": "api.show",
     "doctor": "api.doctor",

@@ -15,6 +15,7 @@ from . import terminal
 from .api.choices import (
     AccuracyBy,
     AgreementBy,
+    CompareBy,
     Dialect,
     Empty,
     MaybeAs,
@@ -22,6 +23,7 @@ from .api.choices import (
     OriginalLabelFor,
     OutputFormat,
     Ranks,
+    StandardError,
 )
 from .errors import UsageError
 
@@ -260,6 +262,12 @@ def accuracy(
         ),
     ],
     by: Annotated[AccuracyBy | None, typer.Option(help="Break the accuracy down.")] = None,
+    label_uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--label-uncertainty", help="Count each label by its score, with standard errors."
+        ),
+    ] = False,
     threshold: ThresholdOption = None,
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     require_complete: Annotated[
@@ -288,6 +296,7 @@ def accuracy(
         rows = judge.accuracy_table(
             *files,
             by=by,
+            label_uncertainty=label_uncertainty,
             model=model,
             threshold=threshold,
             empty=empty,
@@ -306,6 +315,8 @@ def accuracy(
         )
     keep = ("model", "label", "name", "real_accuracy", "scored_images", "original_accuracy")
     terminal.emit(rows, form, keep=keep if by == "class" else ())
+    if label_uncertainty:
+        terminal.say(judge.OVERCONFIDENT)
 
 
 @app.command()
@@ -468,6 +479,9 @@ def leaderboard(
     empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
     scores: ScoresOption = None,
     allow_ground_truth: GroundTruthOption = False,
+    rank_intervals: Annotated[
+        bool, typer.Option("--ranks", help="Rank intervals of more than 50 models, too.")
+    ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
@@ -475,7 +489,8 @@ def leaderboard(
 ) -> None:
     """Rank models by their ReaL accuracy: those of files, or those kept in the store.
 
-    rank_change is how many places a model wins by being judged with the ReaL labels.
+    rank_change is how many places a model wins by being judged with the ReaL labels. rank_low and
+    rank_high are the ranks that the tests allow; they support a change if it begins outside.
 
     Example: realdb leaderboard --format markdown
     """
@@ -489,11 +504,13 @@ def leaderboard(
             empty=empty,
             scores=scores,
             allow_ground_truth=allow_ground_truth,
+            rank_intervals=rank_intervals,
             store=store,
             offline=offline,
             progress=progress,
         )
-    terminal.emit(rows, form)
+    keep = ("model", "real_rank", "rank_low", "rank_high", "real_accuracy", "original_rank")
+    terminal.emit(rows, form, keep=(*keep, "rank_change", "is_change_supported"))
 
 
 @app.command()
@@ -525,6 +542,83 @@ def agreement(
             progress=progress,
         )
     terminal.emit(rows, form)
+
+
+@app.command()
+def compare(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Two or more prediction files or stored models, in place of all stored models."
+        ),
+    ] = None,
+    by: Annotated[
+        CompareBy | None, typer.Option(help="Compare within groups of images, to see where.")
+    ] = None,
+    se: Annotated[
+        StandardError,
+        typer.Option("--se", help="What the standard error resamples; the tests count images."),
+    ] = "images",
+    images: Annotated[
+        bool, typer.Option("--images", help="List the images that only one of two gets right.")
+    ] = False,
+    along: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare each with the one before: natural (epoch10 follows epoch9), or a file "
+            "with a model a line."
+        ),
+    ] = None,
+    threshold: ThresholdOption = None,
+    empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
+    allow_ground_truth: GroundTruthOption = False,
+    model: ModelOption = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
+    scores: ScoresOption = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Compare models on the same images: which is better, and how sure that is.
+
+    Example: realdb compare ViT.csv ResNet50.csv
+
+    Example: realdb compare ViT.csv ResNet50.csv --by animal
+    """
+    from .api import compare as comparing
+
+    with terminal.progress() as progress:
+        found = comparing.compare(
+            *(files or []),
+            by=by,
+            se=se,
+            images=images,
+            along=along,
+            model=model,
+            threshold=threshold,
+            empty=empty,
+            columns=_pairs(columns),
+            input_format=input_format,
+            order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
+            allow_ground_truth=allow_ground_truth,
+            scores=scores,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    if found.has_ranks and terminal.chosen(form) == "table":
+        terminal.emit(found.models, form)
+    of_rows = ("class", "label_count", "animal", "image_id", "right_model", "model")
+    keep = (*of_rows, "real_accuracy", "model_a", "model_b", "difference", "holm_p")
+    terminal.emit(found.rows, form, keep=keep)
+    if str(found):
+        terminal.say(str(found))
 
 
 @app.command()

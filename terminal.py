@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from .ingest.progress import Progress
 
 # The commands that ask the store whatever their options are: most of their time is the start.
-ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
+ASKING = (
+    *("accuracy", "agreement", "compare", "demo", "doctor", "explain", "leaderboard", "scores"),
+    "sql",
+)
 _HELP = {"-h", "--help"}
 _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
 
@@ -317,7 +320,7 @@ def emit(
     import duckdb
 
     _kept.append(rows)
-    form = form or ("table" if sys.stdout.isatty() else "csv")
+    form = chosen(form)
     own: dict[str, Callable[[duckdb.DuckDBPyRelation], None]] = {
         "table": partial(_table, fold=fold, keep=keep),
         "markdown": _markdown,
@@ -336,6 +339,11 @@ def emit(
             write(again())
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
+
+
+def chosen(form: str | None) -> str:
+    """Return the format that is set, else the default: a table on a terminal, csv into a pipe."""
+    return form or ("table" if sys.stdout.isatty() else "csv")
 
 
 # What was printed: to take its connection down takes 5 ms, and the process ends anyway.

@@ -12,6 +12,9 @@ Empty = Literal["skip", "wrong", "original"]
 # The breakdowns of the accuracy, and of the raters' agreement.
 AccuracyBy = Literal["class", "label-count", "animal"]
 AgreementBy = Literal["class", "animal"]
+# The groups within which models are compared; what the standard error of a difference resamples.
+CompareBy = Literal["class", "label-count", "animal"]
+StandardError = Literal["images", "within-classes", "classes"]
 # How votes become scores.
 Method = Literal["pipeline", "majority", "weighted", "dawid-skene", "one-coin"]
 # The questions on which the original label counts as a rater.

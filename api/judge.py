@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from . import choices, doubts
 from .build import open_store, root_of
 from .results import Accuracy, accuracies
@@ -38,6 +38,11 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
+# What the reader of the view expected_accuracy must know.
+OVERCONFIDENT = (
+    "the scores are overconfident: of labels with a score from 0.97 to 0.999, independent raters "
+    "confirm 76 % (Shankar et al. 2020), so that error_from_labels is too small"
+)
 # Those that ask for the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
 
@@ -120,6 +125,7 @@ def accuracy(
 def accuracy_table(
     *predictions: object,
     by: str | None = None,
+    label_uncertainty: bool = False,
     model: str | None = None,
     threshold: float | None = None,
     empty: str = "skip",
@@ -141,7 +147,8 @@ def accuracy_table(
     `predictions` are one or more, or lists of them, each as in `realdb.accuracy`. A column
     `unasked_images` is added, as in `Accuracy`.
 
-    `by` asks for one of its breakdowns instead: class, label-count or animal. `threshold` judges by
+    `by` asks for one of its breakdowns instead: class, label-count or animal; `label_uncertainty`
+    for the view `expected_accuracy`, in which each label counts by its score. `threshold` judges by
     the labels of another operating point (view `labels_at`). `empty` says what becomes of an image
     without labels: skip leaves it out, as the paper does, wrong counts it as wrong, original judges
     it by its original label. `scores` is a file of other scores (see `realdb.scores`) that make the
@@ -159,7 +166,11 @@ def accuracy_table(
     rules = Rules(threshold=threshold, empty=empty, scores=scores)
     if by is not None:
         require_choice("by", by, tuple(BY))
-    views = ["accuracy", *([BY[by]] if by else [])]
+    instead = BY[by] if by else None
+    if label_uncertainty:
+        instead = "expected_accuracy"
+        _require_scores_alone(by=by, threshold=threshold, empty=None if empty == "skip" else empty)
+    views = ["accuracy", *([instead] if instead else [])]
     if engine is not None:
         from ..ingest.locate import flat
         from . import spark
@@ -173,7 +184,7 @@ def accuracy_table(
             drop_repeats=drop_repeats or None,
         )
     opened = open_store(store, offline, progress)
-    counts_unasked = by is None and rules.is_published and "questions" in opened.names
+    counts_unasked = instead is None and rules.is_published and "questions" in opened.names
     views += ["unasked_predictions"] if counts_unasked else []
     select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
     bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
@@ -189,7 +200,7 @@ def accuracy_table(
             original_for=original_for,
         ) as there:
             answer = there.query(select, bound)
-            parts = there.table(BY[by]) if by else answer
+            parts = there.table(instead) if instead else answer
             agreeing = there.table(doubts.VIEW).fetchall()
         doubts.warn(
             accuracies(answer),
@@ -225,4 +236,15 @@ def accuracy_table(
         allow_ground_truth=allow_ground_truth,
     )
     doubts.warn_of_parts(session, accuracies(answer))
-    return session.view(BY[by]).order("all") if by else answer
+    return session.view(instead).order("all") if instead else answer
+
+
+def _require_scores_alone(**options: object) -> None:
+    """Raise UsageError where an option is set that says which labels count: here all do."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"`{name}` cannot be used with `label_uncertainty`: each label counts by its score",
+                parameter=name,
+                value=value,
+            )

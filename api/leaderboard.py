@@ -10,7 +10,8 @@ from ..errors import DataError, RealdbWarning, reading_with
 from ..queries import catalog
 from ..store import prediction_sets
 from . import doubts
-from .results import accuracies
+from .compare import settle
+from .results import Accuracy, accuracies
 from .rules import Rules
 from .session import Session
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _BATCH = 1_000
 _BATCH_KEPT = 100
 _MAY_BE_GROUND_TRUTH = 0.9
-_BY_RANK = "real_rank nulls last, model"
+_BY_RANK = "l.real_rank nulls last, l.model"
+# The rank intervals of more models are computed on demand: their pairs grow with the square.
+MOST_RANKED = 50
 
 
 @prediction_sets.reading_again
@@ -35,6 +38,7 @@ def leaderboard(
     empty: str = "skip",
     scores: str | Path | None = None,
     allow_ground_truth: bool = True,
+    rank_intervals: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -42,8 +46,15 @@ def leaderboard(
     """Return the view `leaderboard`: the models by ReaL accuracy, the best first.
 
     The models are those of `predictions`, or without any the stored ones. `threshold`, `empty`,
-    `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`. A column
-    `is_ground_truth` marks models that are the original labels; one that is stored is no error.
+    `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`.
+
+    Three columns of the view `rank_intervals` are added: `rank_low` and `rank_high`, the ranks that
+    a model may have as far as the tests tell the models apart, and `is_change_supported`, which
+    says of a `rank_change` whether the original rank is outside of them. They are computed for up
+    to 50 models, and for more with `rank_intervals`; a warning says where they are left out. A
+    column `is_ground_truth` marks models that are the original labels; one that is stored is no
+    error.
+
     Raises DataError where there are no models. Warns where the models were not scored on the same
     number of images.
     """
@@ -56,7 +67,7 @@ def leaderboard(
         with spark.judging(
             engine,
             predictions,
-            ["leaderboard", doubts.VIEW],
+            ["leaderboard", "rank_intervals", doubts.VIEW],
             rules=rules,
             store=store,
             offline=offline,
@@ -65,12 +76,16 @@ def leaderboard(
             con = duckdb.connect()
             con.from_arrow(there.table("leaderboard").to_arrow_table()).create("leaderboard")
             agreements = [doubts.Agreement(*row) for row in there.table(doubts.VIEW).fetchall()]
-        return _answer(con, [each.model for each in agreements if each.is_ground_truth])
+            if _is_ranked(len(agreements), rank_intervals):
+                intervals = there.table("rank_intervals").fetchall()
+            else:
+                intervals = []
+        return _answer(con, [each.model for each in agreements if each.is_ground_truth], intervals)
     session = Session(store, views=["leaderboard"], rules=rules, offline=offline, progress=progress)
     opened = session.store
     if predictions:
         read_from = session.add(predictions)
-        session.require([doubts.VIEW])
+        session.require([doubts.VIEW, "rank_intervals"])
         session.prepare()
         judged = accuracies(session.view("accuracy"))
         found = doubts.agreements(session)
@@ -82,7 +97,8 @@ def leaderboard(
                 has_rated=doubts.knows_rated(opened),
                 allow_ground_truth=allow_ground_truth,
             )
-        return _answer(session.con, [name for name, each in found.items() if each.is_ground_truth])
+        are_truths = [name for name, each in found.items() if each.is_ground_truth]
+        return _answer(session.con, are_truths, _intervals(session, judged, rank_intervals))
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(
@@ -113,7 +129,32 @@ def leaderboard(
         )
     catalog.install(session.con, opened.names, ["leaderboard"])
     catalog.stand_in(session.con, "accuracy", rows)
-    return _answer(session.con, truths)
+    judged = accuracies(session.view("accuracy"))
+    with Session(opened, views=["rank_intervals"], rules=rules) as whole:
+        whole.prepare(stored=True)
+        intervals = _intervals(whole, judged, rank_intervals)
+    return _answer(session.con, truths, intervals)
+
+
+def _is_ranked(models: int, wanted: bool) -> bool:
+    """Say whether so many models get rank intervals; warn where they do not."""
+    if models > MOST_RANKED and not wanted:
+        warnings.warn(
+            f"the rank intervals of {models:,} models are left out: they compare each model with "
+            f"each other. Of more than {MOST_RANKED} models `rank_intervals=True` computes them",
+            RealdbWarning,
+            stacklevel=4,
+        )
+    return models <= MOST_RANKED or wanted
+
+
+def _intervals(session: Session, judged: list[Accuracy], wanted: bool) -> list[tuple[Any, ...]]:
+    """Return the rows of the view `rank_intervals`; none where there are too many models."""
+    models = [each.model for each in judged if each.scored_images]
+    if not _is_ranked(len(models), wanted):
+        return []
+    settle(session, models)
+    return session.view("rank_intervals").fetchall()
 
 
 def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]:
@@ -130,18 +171,43 @@ def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]
     return sorted(row[0] for row in rows if doubts.Agreement(*row).is_ground_truth)
 
 
-def _answer(con: duckdb.DuckDBPyConnection, truths: list[str]) -> duckdb.DuckDBPyRelation:
-    """Return the rows of the view `leaderboard`, with those that are no predictions marked."""
+def _answer(
+    con: duckdb.DuckDBPyConnection, truths: list[str], intervals: list[tuple[Any, ...]]
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of the view `leaderboard`, with the rows of `rank_intervals` beside them.
+
+    `truths` are the models that are no predictions.
+    """
+    # A row is: label set, model, …, the best rank and the worst.
+    real = [(row[1], row[-2], row[-1]) for row in intervals if row[0] == "real"]
     con.execute(
         f"""
         create table answer as
+        with ranks as (
+            select
+                unnest($models::varchar[]) as model,
+                unnest($low::bigint[]) as rank_low,
+                unnest($high::bigint[]) as rank_high
+        )
+
         select
-            *,
-            list_contains($1::varchar[], model) as is_ground_truth
-        from leaderboard
+            l.*,
+            r.rank_low,
+            r.rank_high,
+            case
+                when l.rank_change <> 0 then l.original_rank not between r.rank_low and r.rank_high
+            end as is_change_supported,
+            list_contains($truths::varchar[], l.model) as is_ground_truth
+        from leaderboard as l
+        left join ranks as r on l.model = r.model
         order by {_BY_RANK}
         """,  # noqa: S608, a constant
-        [truths],
+        {
+            "truths": truths,
+            "models": [model for model, _, _ in real],
+            "low": [low for _, low, _ in real],
+            "high": [high for _, _, high in real],
+        },
     )
     return _same_images(con.table("answer"))
 

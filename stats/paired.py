@@ -77,11 +77,10 @@ def mcnemar(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> McNemar:
     Where they are so equally often, exact_p is 1, and mid_p is 1 less half the probability of the
     outcome, as Fagerland et al. define it. Without any such image both are 1.
     """
-    low, high = np.broadcast_arrays(
-        np.minimum(only_a, only_b).astype(np.float64), np.maximum(only_a, only_b)
-    )
-    shape = low.shape
-    low, total = low.ravel(), (low + high).ravel()
+    b: Any = np.asarray(only_a, np.float64)
+    c: Any = np.asarray(only_b, np.float64)
+    low: _Floats = np.minimum(b, c).ravel()
+    total: _Floats = (b + c).ravel()
     log_outcome = _log_binomial(low, total)
     ratio = _tail_ratio(low, total)
     log_exact = np.minimum(math.log(2) + log_outcome + np.log(ratio), 0)
@@ -92,10 +91,10 @@ def mcnemar(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> McNemar:
     log_mid[is_tie] = np.log1p(-np.exp(log_outcome[is_tie]) / 2)
     log_mid[total == 0] = 0
     return McNemar(
-        np.exp(log_mid).reshape(shape),
-        np.exp(log_exact).reshape(shape),
-        (log_mid / _LN10).reshape(shape),
-        (log_exact / _LN10).reshape(shape),
+        np.exp(log_mid).reshape(b.shape),
+        np.exp(log_exact).reshape(b.shape),
+        (log_mid / _LN10).reshape(b.shape),
+        (log_exact / _LN10).reshape(b.shape),
     )
 
 
@@ -117,7 +116,8 @@ def _tail_ratio(k: _Floats, n: _Floats) -> _Floats:
             np.maximum(above, 0, out=above)
         ratio[left] = found
         kept = term > _LEAST * found
-        left, above, below, term, found = (each[kept] for each in (left, above, below, term, found))
+        left = left[kept]
+        above, below, term, found = (each[kept] for each in (above, below, term, found))
     return ratio
 
 
@@ -349,10 +349,5 @@ def create_function(con: duckdb.DuckDBPyConnection) -> None:
         return pa.StructArray.from_arrays(arrays, list(COLUMNS))
 
     fields = ", ".join(f"{name} DOUBLE" for name in COLUMNS)
-    con.create_function(
-        "paired_statistics",
-        statistics,
-        ["BIGINT"] * 4,
-        f"STRUCT({fields})",
-        type="arrow",  # type: ignore[arg-type]
-    )
+    register: Any = con.create_function  # its annotations know no "arrow"
+    register("paired_statistics", statistics, ["BIGINT"] * 4, f"STRUCT({fields})", type="arrow")
