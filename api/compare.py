@@ -405,8 +405,8 @@ def settle(
 
         found = _read(session, models)
         tables = judged.tables(found, pairs)
-        for name, rows in zip(("paired_counts", "paired_tests"), tables, strict=True):
-            catalog.replace(con, name, con.from_arrow(rows))
+        for name in ("paired_counts", "paired_tests"):
+            catalog.replace(con, name, con.from_arrow(tables.pop(0)))
         return found
     catalog.keep(con, "paired_counts")
     if pairs is not None:
@@ -431,7 +431,9 @@ def _read(session: Session, models: Sequence[str]) -> Judged:
     """Judge the models by the rules of the session, as an array."""
     from ..stats import judged
 
+    choices = judged.choices(session.con)
     with Session(session.store, views=["scored_predictions"], rules=session.rules) as probe:
+        judged.insert_probes(probe.con, choices)
         cells = judged.cells(probe.prepare().con, IMAGES, CLASSES)
     return judged.read(session.con, models, cells)
 

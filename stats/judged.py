@@ -26,19 +26,19 @@ _BITS = {"real": (1, 2), "original": (4, 8)}
 _BLOCK = 5_000
 _ROWS = 1 << 20
 _COUNTS = ("images", "both_right", "only_a_right", "only_b_right", "both_wrong")
-# One model for each label of an image that may be right, and one whose label is none of them.
+# The labels of an image that may be right.
+_CHOICES = """
+    select image_id, label
+    from labels
+    union
+    select image_id, original_label
+    from images
+    where original_label is not null
+"""
+# One model for each of them, and one whose label is none of them.
 _PROBES = """
     insert into predictions
-    with choices as (
-        select image_id, label
-        from labels
-        union
-        select image_id, original_label
-        from images
-        where original_label is not null
-    ),
-
-    numbered as (
+    with numbered as (
         select
             image_id,
             label,
@@ -91,18 +91,25 @@ class Judged(NamedTuple):
         return (self.cells & _BITS[label_set][1]) > 0
 
 
-def cells(con: duckdb.DuckDBPyConnection, images: int, classes: int) -> _Cells:
-    """Return the cell of each image and label, (images, classes), by the rules of the views.
+def choices(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return the labels of each image that may be right, by the table `labels` of `con`."""
+    return con.sql(_CHOICES).to_arrow_table()
 
-    `con` has the view `scored_predictions`, and `predictions` must be an empty table.
-    """
+
+def insert_probes(con: duckdb.DuckDBPyConnection, choices: pa.Table) -> None:
+    """Put predictions of all `choices`, and of another label, into `predictions`, for `cells`."""
+    con.register("choices", choices)
     con.execute(_PROBES)
+    con.unregister("choices")
+
+
+def cells(con: duckdb.DuckDBPyConnection, images: int, classes: int) -> _Cells:
+    """Return the cell of each image and label, (images, classes), by the view of the probes."""
     found = con.execute(_CELLS).fetchnumpy()
     is_other = found["is_other"]
     table = np.zeros((images, classes), np.uint8)
     table[found["image"][is_other]] = found["cell"][is_other, None]
     table[found["image"][~is_other], found["label"][~is_other]] = found["cell"][~is_other]
-    con.execute("delete from predictions")
     return table
 
 
