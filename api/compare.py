@@ -404,6 +404,8 @@ def settle(
         from ..stats import judged
 
         found = _read(session, models)
+        # A pair for each two models: what is above the limit DuckDB writes to temporary files.
+        con.execute("set memory_limit = '500MB'")
         tables = judged.tables(found, pairs)
         for name in ("paired_counts", "paired_tests"):
             catalog.replace(con, name, con.from_arrow(tables.pop(0)))

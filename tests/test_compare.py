@@ -165,6 +165,59 @@ def test_calibration_against_scikit_learn(real_store: Store, files: list[Path]) 
     assert [images for (images,) in bins] == number[number > 0].tolist()
 
 
+def test_the_standard_errors_of_one_model(real_store: Store, files: list[Path]) -> None:
+    """By the view accuracy_by_class: of images, within classes and of classes; and its mean."""
+    found = realdb.query(
+        """
+        with of_classes as (
+            select
+                c.model,
+                c.scored_images as n,
+                c.correct_images as k,
+                c.real_accuracy as share,
+                a.real_accuracy as whole,
+                a.scored_images as images
+            from accuracy_by_class as c
+            join accuracy as a on c.model = a.model
+        )
+
+        select
+            model,
+            sqrt(any_value(whole * (1 - whole) / images)),
+            sqrt(sum(n * n * share * (1 - share) / (n - 1))) / any_value(images),
+            sqrt(sum((k - n * whole) ** 2)) / any_value(images),
+            avg(share)
+        from of_classes
+        group by model
+        """,
+        *files,
+        store=real_store.root,
+    )
+    assert {model: figures for model, *figures in found.fetchall()} == {
+        "ViT": pytest.approx([0.001695, 0.001634, 0.003432, 0.836450], abs=5.1e-7),
+        "ResNet50": pytest.approx([0.001737, 0.001671, 0.003618, 0.825903], abs=5.1e-7),
+    }
+
+
+def test_the_original_label_among_several(real_store: Store, files: list[Path]) -> None:
+    """On images where it is a ReaL label, and the model right: how often it is the one chosen."""
+    found = realdb.query(
+        """
+        select s.model, s.label_count, avg(case when s.is_original_correct then 1 else 0 end)
+        from scored_predictions as s
+        join image_labels as i on s.image_id = i.image_id
+        where s.is_real_correct and i.is_original_real and s.label_count between 2 and 5
+        group by all
+        order by all
+        """,
+        *files,
+        store=real_store.root,
+    ).fetchall()
+    shares = [share for *_, share in found]
+    resnet, vit = [0.6663, 0.5643, 0.4921, 0.4479], [0.7104, 0.5876, 0.5127, 0.4434]
+    assert shares == pytest.approx([*resnet, *vit], abs=5.1e-5)
+
+
 def test_the_mistakes(real_store: Store, files: list[Path]) -> None:
     found = realdb.query(
         "select model, category, count(*) from mistakes group by all", *files, store=real_store.root
