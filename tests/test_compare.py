@@ -714,3 +714,11 @@ def test_every_view_of_pairs_names_them_in_one_order(
         query = f"select distinct model_a, model_b from {name}"
         found = set(realdb.query(query, *made_up, store=synthetic_store.root).fetchall())
         assert found == set(combinations(sorted(file.stem for file in made_up), 2)), name
+
+
+def test_on_another_engine(stored: Path, sail_address: str) -> None:
+    """The counts come from the engine, and the tests are computed here."""
+    for sql in ("from rank_intervals", "from paired_tests"):
+        there = realdb.query(f"{sql} order by 1, 2", store=stored, engine=sail_address).fetchall()
+        here = realdb.query(f"{sql} order by 1, 2", store=stored).fetchall()
+        assert sorted(map(repr, there)) == sorted(map(repr, here)) != []
