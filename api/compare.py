@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..stats.judged import Judged
     from ..stats.paired import CochranQ
 
-# Holm's p value below which two models are told apart, as in the view rank_intervals.
+# Holm's p value below which two models are distinguished, as in the view rank_intervals.
 LEVEL = 0.05
 # Of more models the counts come from an array (stats/judged.py), and labels are not compared.
 MANY = 100
@@ -127,9 +127,9 @@ class Comparison(Shown):
     """What `compare` found.
 
     models: a row for each model, the best first: accuracy, rank, rank interval, and the groups of
-        models that it cannot be told apart from (neither of the two with `along`)
+        models that it cannot be distinguished from (neither of the two with `along`)
     pairs: a row for each pair of models: counts, difference, tests; the same by the original labels
-    groups: the longest runs of models, the best first, of which no two are told apart
+    groups: the longest runs of models, the best first, of which no two can be distinguished
     cochran_q: the test that all models are equally good, on `common_images`; None for two models,
         or without an image that all were scored on
     groups_of_images: with `by`, a row for each pair and group
@@ -149,8 +149,8 @@ class Comparison(Shown):
     @property
     def rows(self) -> duckdb.DuckDBPyRelation:
         """The rows that the question is about."""
-        asked = (self.groups_of_images, self.images, self.steps)
-        return next((rows for rows in asked if rows is not None), self.pairs)
+        others = (self.groups_of_images, self.images, self.steps)
+        return next((rows for rows in others if rows is not None), self.pairs)
 
     @property
     def has_ranks(self) -> bool:
@@ -166,7 +166,7 @@ class Comparison(Shown):
         together = "; ".join(", ".join(group) for group in self.groups if len(group) > 1)
         return (
             f"Cochran's Q = {q.statistic:.2f} with {q.degrees_of_freedom} degrees of freedom on "
-            f"{self.common_images:,} images, p = {_p(q.p, q.log10_p)}. Not told apart: "
+            f"{self.common_images:,} images, p = {_p(q.p, q.log10_p)}. Not distinguished: "
             f"{together or 'none'}"
         )
 
@@ -175,7 +175,7 @@ def _sentence(pair: Mapping[str, Any]) -> str:
     """Return what a row of `pairs` says of two models."""
     names = ("difference", "difference_low", "difference_high")
     points, low, high = (f"{100 * pair[name]:+.2f}" for name in names)
-    apart = "differ" if pair["holm_p"] < LEVEL else "cannot be told apart"
+    apart = "differ" if pair["holm_p"] < LEVEL else "cannot be distinguished"
     return (
         f"{pair['model_a']} and {pair['model_b']} {apart}: {points} percentage points on "
         f"{pair['images']:,} images (95 % interval {low} to {high}), McNemar's mid-p = "

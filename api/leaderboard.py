@@ -49,7 +49,7 @@ def leaderboard(
     `scores`, `engine` and `allow_ground_truth` are as in `accuracy_table`.
 
     Three columns of the view `rank_intervals` are added: `rank_low` and `rank_high`, the ranks that
-    a model may have as far as the tests tell the models apart, and `is_change_supported`, which
+    a model may have as far as the tests distinguish the models, and `is_change_supported`, which
     says of a `rank_change` whether the original rank is outside of them. They are computed for up
     to 50 models, and for more with `rank_intervals`; a warning says where they are left out. A
     column `is_ground_truth` marks models that are the original labels; one that is stored is no

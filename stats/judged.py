@@ -1,8 +1,8 @@
 """Which images each of many models gets right, as one array: `paired_counts` for 1,000 models.
 
 The view packs images into the bits of numbers, which takes SQL 40 s for 1,000 models; a matrix
-product takes 4. What is right for an image is asked of the view `scored_predictions` once, for each
-label that matters, and looked up for all models. Tests compare both ways.
+product takes 4. The view `scored_predictions` judges each label that matters for an image
+once, and all models look the result up. Tests compare both ways.
 """
 
 from __future__ import annotations

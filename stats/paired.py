@@ -1,4 +1,4 @@
-"""Compare models on the same images: tests, intervals, and what can be said of their order.
+"""Compare models on the same images: tests, intervals, and what the tests say about their order.
 
 Of two models A and B on n images: `both` are right on both sides, `only_a` and `only_b` on one,
 and `neither` on none. The view `paired_counts` counts them; all functions here take arrays of such
@@ -253,11 +253,11 @@ def rank_intervals(is_better: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.
 
 
 def groups(in_order: Sequence[str], is_apart: _Bools) -> Iterator[tuple[str, ...]]:
-    """Yield the longest runs of models in which no two can be told apart.
+    """Yield the longest runs of models in which no two can be distinguished.
 
     `in_order` are the models, the best first, and `is_apart`, bool (models, models), says which of
-    them a test tells apart. A model may be in several groups; one that is apart from its neighbours
-    is a group of its own.
+    them a test distinguishes. A model may be in several groups. One that differs from both
+    neighbours is a group of its own.
     """
     end = 0
     for start in range(len(in_order)):

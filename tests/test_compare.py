@@ -457,7 +457,7 @@ def test_along_the_natural_order(synthetic_store: Store, checkpoints: list[Path]
         assert after["gained_images"] - after["lost_images"] == pytest.approx(
             gain * after["common_images"]
         )
-    # Two tests, not three: only those that are asked for.
+    # Two tests, not three: only the successive ones.
     p = [row["log10_mid_p"] for row in found[1:]]
     assert [row["holm_p"] for row in found[1:]] == pytest.approx(paired.holm(p).tolist())
 

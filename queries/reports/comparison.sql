@@ -3,8 +3,8 @@
 -- grain: one row per label set and pair of models that have scored images in common
 -- key: label_set, model_a, model_b
 -- reads: paired_counts, paired_tests
--- rule: the accuracies are those on the images that both models were scored on. A pair is told
---   apart where holm_p is below 0.05: then its mid-p value is small enough for all pairs together
+-- rule: the accuracies are those on the images that both models were scored on. The two models
+--   are distinguished where holm_p is below 0.05, which corrects for all pairs
 -- source: the table paired_tests; R. Geirhos, K. Meding and F. A. Wichmann (2020) for the agreement
 --   of being right
 -- label_set: real for the ReaL labels, original for the ILSVRC 2012 labels

@@ -4,7 +4,7 @@
 -- key: model_a, model_b, image_id
 -- reads: scored_predictions, images, rated_questions
 -- rule: right is what the ReaL labels say; an image without them is not judged. The votes on a
---   choice are NULL where the raters were not asked about it
+--   choice are NULL where it was no question to the raters
 -- source: ours
 -- model_a: a model
 -- model_b: another, whose name is later in the order of the names
@@ -15,15 +15,15 @@
 -- right_model: which of the two models is right
 -- label_a: the first choice of model_a
 -- confidence_a: its confidence in it; NULL where the file has none
--- no_votes_a: how many raters said no to label_a
--- maybe_votes_a: how many said maybe
--- yes_votes_a: how many said yes
+-- no_votes_a: how many raters answered no for label_a
+-- maybe_votes_a: how many answered maybe
+-- yes_votes_a: how many answered yes
 -- score_a: the score of label_a; NULL where none is known
 -- label_b: the first choice of model_b
 -- confidence_b: its confidence in it; NULL where the file has none
--- no_votes_b: how many raters said no to label_b
--- maybe_votes_b: how many said maybe
--- yes_votes_b: how many said yes
+-- no_votes_b: how many raters answered no for label_b
+-- maybe_votes_b: how many answered maybe
+-- yes_votes_b: how many answered yes
 -- score_b: the score of label_b; NULL where none is known
 select
     a.model as model_a,

@@ -5,7 +5,7 @@
 -- reads: scored_predictions, unasked_predictions, rated_questions
 -- rule: the category is the first that applies: never asked (view unasked_predictions), original
 --   label (the choice is the image's original label, which the raters rejected), rejected (at least
---   3 raters said no), other
+--   3 raters answered no), other
 -- source: ours, after Section 5 of the paper
 -- model: the prediction set's name
 -- image_id: the image
@@ -14,9 +14,9 @@
 -- original_label: the image's ILSVRC 2012 label; NULL where the store has none
 -- label_count: how many ReaL labels the image has
 -- category: never asked, original label, rejected or other
--- no_votes: how many raters said no to the choice; NULL where they were not asked about it
--- maybe_votes: how many said maybe
--- yes_votes: how many said yes
+-- no_votes: how many raters answered no to the choice; NULL where it was no question
+-- maybe_votes: how many answered maybe
+-- yes_votes: how many answered yes
 -- score: the score of the choice; NULL where none is known
 select
     s.model,

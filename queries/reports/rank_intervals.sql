@@ -1,4 +1,4 @@
--- Which ranks each model may have, as far as the tests tell the models apart.
+-- Which ranks each model may have, as far as the tests distinguish the models.
 --
 -- grain: one row per label set and model that is compared with another
 -- key: label_set, model

@@ -1,6 +1,6 @@
 -- The scores as probabilities: that a first choice is right, and that its image has any label.
 --
--- grain: one row per model and predicted image that a rater was asked about, or that was not rated
+-- grain: one row per model and predicted image that has scores, or that was not rated
 -- key: model, image_id
 -- reads: predictions, images, labels, scores
 -- rule: a score is taken as the probability that its label is right, and the labels of an image as
