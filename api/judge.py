@@ -52,6 +52,11 @@ _GROUPINGS = """
 """
 # The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
 _PLAIN = ("real", None, "skip", "micro", None)
+# The caveat on the view expected_accuracy.
+OVERCONFIDENT = (
+    "the scores are overconfident: of labels with a score from 0.97 to 0.999, independent raters "
+    "confirm 76 % (Shankar et al. 2020), so that error_from_labels is too small"
+)
 # The values of `by` that need the class of an image, which is its original label.
 _BY_ORIGINAL = ("class", "animal")
 
@@ -190,6 +195,7 @@ def accuracy(
 def accuracy_table(
     *predictions: object,
     by: str | None = None,
+    label_uncertainty: bool = False,
     model: str | None = None,
     threshold: float | None = None,
     empty: str = "skip",
@@ -227,14 +233,15 @@ def accuracy_table(
     columns `label_set` and `rule`, and no column has `real_` in its name.
 
     `by` returns a breakdown instead: class, label-count, animal, or a grouping of classes or images
-    such as factor (view `accuracy_by_group`). `threshold` selects the labels of another operating
-    point (view `labels_at`). `empty` is the rule for images without labels: skip ignores them (as
-    in the paper), wrong counts them as wrong, original uses the original label. `scores` is a file
-    of other scores for the labels (see `realdb.scores`). The threshold is then `threshold`, else
-    the one in the file. `model`, `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are
-    as in `ingest.predictions.add`. A folder or a pattern stands for its files. With `model` they
-    are the parts of one model. With `engine` (see `api.spark`) the views run there, on flat Parquet
-    files that the engine can read.
+    such as factor (view `accuracy_by_group`). `label_uncertainty` returns the view
+    `expected_accuracy` instead, in which each label counts by its score. `threshold` selects the
+    labels of another operating point (view `labels_at`). `empty` is the rule for images without
+    labels: skip ignores them (as in the paper), wrong counts them as wrong, original uses the
+    original label. `scores` is a file of other scores for the labels (see `realdb.scores`). The
+    threshold is then `threshold`, else the one in the file. `model`, `columns`, `input_format`,
+    `order`, `ranks` and `drop_repeats` are as in `ingest.predictions.add`. A folder or a pattern
+    stands for its files. With `model` they are the parts of one model. With `engine` (see
+    `api.spark`) the views run there, on flat Parquet files that the engine can read.
 
     Raises DataError for invalid predictions, for missing images if `require_complete` is set, and
     for the original labels unless `allow_ground_truth` is set. (Predictions are the original labels
@@ -252,9 +259,19 @@ def accuracy_table(
         match=match,
     )
     grouping = by if by is not None and by not in BY else None
-    parts_view = BY.get(by or "", "accuracy_by_group")
+    parts_view = None if by is None else BY.get(by, "accuracy_by_group")
     _require_by(by, rules)
-    views = ["accuracy", *([parts_view] if by else [])]
+    if label_uncertainty:
+        parts_view = "expected_accuracy"
+        _require_scores_alone(
+            by=by,
+            threshold=threshold,
+            empty=None if empty == "skip" else empty,
+            labels=None if labels == "real" else labels,
+            average=None if average == "micro" else average,
+            match=match,
+        )
+    views = ["accuracy", *([parts_view] if parts_view else [])]
     if engine is not None:
         from ..ingest.locate import flat
         from . import spark
@@ -268,7 +285,7 @@ def accuracy_table(
             drop_repeats=drop_repeats or None,
         )
     opened = open_store(store, offline, progress)
-    counts_unasked = by is None and rules.is_published and "questions" in opened.names
+    counts_unasked = parts_view is None and rules.is_published and "questions" in opened.names
     views += ["unasked_predictions"] if counts_unasked else []
     select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
     bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
@@ -287,7 +304,7 @@ def accuracy_table(
             if grouping is not None:
                 _original_for_grouping(grouping, dict(there.query(_GROUPINGS).fetchall()))
             answer = there.query(select, bound)
-            if by is None:
+            if parts_view is None:
                 parts = answer
             elif grouping is None:
                 parts = there.table(parts_view)
@@ -333,7 +350,7 @@ def accuracy_table(
         labels=rules.labels,
     )
     doubts.warn_of_parts(session, accuracies(answer))
-    if by is None:
+    if parts_view is None:
         return stated(answer, rules)
     parts = session.view(parts_view)
     return stated((parts.filter(of_group) if grouping else parts).order("all"), rules)
@@ -374,3 +391,15 @@ def _original_for_grouping(grouping: str, groupings: Mapping[str, bool]) -> str 
             remedy=did_you_mean(grouping, [*BY, *groupings], adding),
         )
     return f"by {grouping}" if groupings[grouping] else None
+
+
+def _require_scores_alone(**options: object) -> None:
+    """Raise UsageError for an option that selects labels: with `label_uncertainty` all count."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"`{name}` cannot be used with `label_uncertainty`: each label counts by its score",
+                parameter=name,
+                value=value,
+                remedy=f"Leave `{name}` or `label_uncertainty` out",
+            )

@@ -29,7 +29,7 @@ EXPORT = Export(
 def test_referenced_tables_come_first(synthetic_store: Store) -> None:
     tables = whole_store.tables(replace(EXPORT, con=synthetic_store.connect()))
     names = [table.name for table in tables]
-    assert sorted(names) == sorted([*synthetic_store.names, "models"])
+    assert sorted(names) == sorted([*synthetic_store.tables, "predictions", "models"])
     for place, table in enumerate(tables):
         assert {one.table for one in table.references} <= {*names[:place]}
         assert table.rows == synthetic_store.tables.get(table.name, 0)

@@ -23,6 +23,7 @@ from realdb.queries import catalog
 from realdb.schema import tables
 from realdb.schema.header import Header
 from realdb.schema.tables import (
+    COMPUTED,
     SCHEMA_VERSION,
     TABLES,
     create_table,
@@ -625,4 +626,5 @@ def test_fingerprint_ignores_comments(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_every_table_has_its_file() -> None:
     files = {path.stem for path in sql_path("images").parent.glob("*.sql")}
-    assert set(TABLES) == files
+    assert set(TABLES) == files | {*COMPUTED}
+    assert all(sql_path(table).is_file() for table in COMPUTED)
