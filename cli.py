@@ -724,7 +724,7 @@ def compare(
         ),
     ] = None,
     threshold: ThresholdOption = None,
-    empty: Annotated[Empty, typer.Option(help="What images without labels count as.")] = "skip",
+    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
     allow_ground_truth: GroundTruthOption = False,
     model: ModelOption = None,
     columns: ColumnsOption = None,
@@ -733,6 +733,10 @@ def compare(
     ranks: RanksOption = None,
     drop_repeats: DropRepeatsOption = False,
     scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    match: MatchOption = None,
     store: StoreOption = None,
     offline: OfflineOption = None,
     form: FormOption = None,
@@ -762,14 +766,20 @@ def compare(
             drop_repeats=drop_repeats,
             allow_ground_truth=allow_ground_truth,
             scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            match=match,
             store=store,
             offline=offline,
             progress=progress,
         )
     if found.has_ranks and terminal.chosen(form) == "table":
         terminal.emit(found.models, form)
-    of_rows = ("class", "label_count", "animal", "image_id", "right_model", "model")
-    keep = (*of_rows, "real_accuracy", "model_a", "model_b", "difference", "holm_p")
+    keep = (
+        *("class", "label_count", "animal", "image_id", "right_model", "model", "label_set"),
+        *("accuracy", "real_accuracy", "model_a", "model_b", "difference", "holm_p"),
+    )
     terminal.emit(found.rows, form, keep=keep)
     if str(found):
         terminal.say(str(found))

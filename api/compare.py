@@ -16,8 +16,9 @@ from ..schema.tables import CLASSES, IMAGES
 from ..store import kept
 from ..store.files import user_path
 from . import choices, doubts
-from .results import accuracies
-from .rules import Rules, require_choice
+from .chosen_labels import REAL
+from .results import accuracies, stated
+from .rules import Rules, require_choice, stated_rule
 from .session import Session
 from .shown import Shown
 
@@ -135,6 +136,8 @@ class Comparison(Shown):
     groups_of_images: with `by`, a row for each pair and group
     images: with `images`, the images that only one of two models gets right
     steps: with `along`, a row for each model: its accuracy, and how it differs from the one before
+    rule: which labels judge, and how, in one line; None for the ReaL labels. The rows then have the
+        columns `label_set` and `rule`, and no column has `real_` in its name
     """
 
     models: duckdb.DuckDBPyRelation
@@ -145,6 +148,7 @@ class Comparison(Shown):
     groups_of_images: duckdb.DuckDBPyRelation | None = None
     images: duckdb.DuckDBPyRelation | None = None
     steps: duckdb.DuckDBPyRelation | None = None
+    rule: str | None = None
 
     @property
     def rows(self) -> duckdb.DuckDBPyRelation:
@@ -158,6 +162,10 @@ class Comparison(Shown):
         return self.rows is self.pairs and len(self.models) > 2
 
     def __str__(self) -> str:
+        return "; ".join(each for each in (self._summary(), self.rule) if each)
+
+    def _summary(self) -> str:
+        """Return the result in one line; nothing for several pairs without common images."""
         if self.cochran_q is None:
             rows = self.pairs.limit(2).fetchall()
             columns = self.pairs.columns
@@ -204,6 +212,10 @@ def compare(
     drop_repeats: bool = False,
     allow_ground_truth: bool = True,
     scores: str | Path | None = None,
+    labels: str = REAL,
+    unclear: str | None = None,
+    problematic: str = "skip",
+    match: str | None = None,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -223,20 +235,32 @@ def compare(
     each class (within-classes), or classes; other than for images, the interval is the difference
     plus and minus 1.96 standard errors. The tests always count images.
 
-    The labels follow `threshold`, `empty` and `scores`; the other options read the predictions, as
-    in `accuracy_table`. Raises DataError where there are fewer than two models, or two have no
-    scored image in common.
+    `threshold`, `empty`, `scores`, `labels`, `unclear`, `problematic` and `match` are as in
+    `accuracy_table`. With `labels` or `match` the rows have the columns `label_set` and
+    `rule`, and no column has `real_` in its name. `images` then has no votes, because the raters
+    voted for the ReaL labels. The other options read the predictions, as in `accuracy_table`.
+
+    Raises DataError if there are fewer than two models, or if two have no scored image in common.
 
     >>> realdb.compare("ViT.csv", "ResNet50.csv").pairs.fetchone()[7]  # doctest: +SKIP
     0.010291009244827808
     """
-    rules = Rules(threshold=threshold, empty=empty, scores=scores)
+    judging: dict[str, Any] = {
+        "threshold": threshold,
+        "empty": empty,
+        "scores": scores,
+        "labels": labels,
+        "unclear": unclear,
+        "problematic": problematic,
+        "match": match,
+    }
+    rules = Rules(**judging)
     options = _Options(by, se, images, along)
     _check(options)
     views = ["comparison", "rank_intervals", "accuracy", "leaderboard", doubts.VIEW]
     views += ["paired_counts_by_group"] if by else []
     views += ["paired_errors"] if se != "images" else []
-    views += ["flips"] if images else []
+    views += [_images_view(rules)] if images else []
     session = Session(store, views=views, rules=rules, offline=offline, progress=progress)
     read_from: dict[str, object] = {}
     if predictions:
@@ -261,6 +285,7 @@ def compare(
         read_from,
         has_rated=doubts.knows_rated(session.store),
         allow_ground_truth=allow_ground_truth,
+        labels=rules.labels,
         stacklevel=4,
     )
     models = list(read_from) or sorted(each.model for each in judged)
@@ -274,7 +299,16 @@ def compare(
         )
     if along is not None:
         models = _in_order(models, along)
-    return _compared(session, models, options)
+    return _compared(session, models, options, stated_rule(**judging))
+
+
+def _images_view(rules: Rules) -> str:
+    """Return the view of the images on which two models differ.
+
+    By other labels it has no votes, because the raters voted for the ReaL labels.
+    """
+    is_real = rules.chosen.is_real and rules.match is None
+    return "flips" if is_real else "flipped_images"
 
 
 def _check(options: _Options) -> None:
@@ -335,7 +369,9 @@ def _in_order(models: Sequence[str], along: str | Path) -> list[str]:
     return names
 
 
-def _compared(session: Session, models: list[str], options: _Options) -> Comparison:
+def _compared(
+    session: Session, models: list[str], options: _Options, rule: str | None
+) -> Comparison:
     """Compare the models of a prepared session, in this order."""
     con = session.con
     pairs = None if options.along is None else list(zip(models[1:], models, strict=False))
@@ -377,14 +413,17 @@ def _compared(session: Session, models: list[str], options: _Options) -> Compari
     )
     found: dict[str, Any] = {}
     if options.by is not None:
-        found["groups_of_images"] = _by(session, options.by)
+        rows = _by(session, options.by)
+        found["groups_of_images"] = stated(rows, session.rules, (rows.columns[0],))
     if options.images:
-        found["images"] = _flips(con)
+        rows = _flips(con, _images_view(session.rules))
+        found["images"] = stated(rows, session.rules, ("model_a", "model_b"))
     if pairs is not None:
-        found["steps"] = _steps(con)
+        found["steps"] = stated(_steps(con), session.rules)
     return Comparison(
-        models=con.table("models"),
-        pairs=con.table("pairs"),
+        models=stated(con.table("models"), session.rules),
+        pairs=stated(con.table("pairs"), session.rules, ("model_a", "model_b")),
+        rule=rule,
         groups=groups,
         cochran_q=q,
         common_images=common,
@@ -583,9 +622,9 @@ def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
     return rows if has_names else rows.select("* exclude (name)")
 
 
-def _flips(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+def _flips(con: duckdb.DuckDBPyConnection, view: str) -> duckdb.DuckDBPyRelation:
     """Return the images that only one of two models gets right, in the order of the models."""
-    columns = catalog.find("flips").about.columns
+    columns = catalog.find(view).about.columns
     sided = [name for name in columns if name.endswith(("_a", "_b"))]
     turned = ", ".join(
         f"case when a.place < b.place then f.{name} else f.{_other(name)} end as {name}"
@@ -595,7 +634,7 @@ def _flips(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         f"""
         create table images_of_one as
         select f.* replace ({turned})
-        from flips as f
+        from {view} as f
         inner join compared as a on f.model_a = a.model
         inner join compared as b on f.model_b = b.model
         order by least(a.place, b.place), greatest(a.place, b.place), f.image_id

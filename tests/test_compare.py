@@ -10,6 +10,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
+import assessments
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -722,3 +723,112 @@ def test_on_another_engine(stored: Path, sail_address: str) -> None:
         there = realdb.query(f"{sql} order by 1, 2", store=stored, engine=sail_address).fetchall()
         here = realdb.query(f"{sql} order by 1, 2", store=stored).fetchall()
         assert sorted(map(repr, there)) == sorted(map(repr, here)) != []
+
+
+# By other labels than ReaL's.
+
+
+@pytest.fixture(scope="module")
+def assessed(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of the real files with the other assessments."""
+    store = realdb.ingest(real_data / "upstream", store=tmp_path_factory.mktemp("assessed"))
+    assessments.add_all(store, tmp_path_factory.mktemp("files"))
+    return store.root
+
+
+OTHER_LABELS: list[dict[str, Any]] = [
+    {"labels": "multilabel-v3"},
+    {"labels": "multilabel-v3", "unclear": "skip", "problematic": "keep"},
+    {"labels": "cleanlab-mturk", "empty": "wrong"},
+    {"labels": "any:real,multilabel-v3"},
+    {"labels": "real@0.5"},
+]
+
+
+@pytest.mark.parametrize("rules", OTHER_LABELS)
+def test_counts_by_other_labels(assessed: Path, files: list[Path], rules: dict[str, Any]) -> None:
+    """They add up to the correct images of `accuracy`, and the original columns do not change."""
+    found = realdb.compare(*files, store=assessed, **rules)
+    (pair,) = rows(found.pairs)
+    judged = rows(realdb.accuracy_table(*files, store=assessed, **rules))
+    right = {row["model"]: row["correct_images"] for row in judged}
+    assert pair["images"] == judged[0]["scored_images"]
+    assert pair["both_right"] + pair["only_a_right"] == right["ViT"]
+    assert pair["both_right"] + pair["only_b_right"] == right["ResNet50"]
+    exact = contingency.mcnemar(
+        [[0, pair["only_a_right"]], [pair["only_b_right"], 0]], exact=True
+    ).pvalue
+    assert pair["exact_p"] == pytest.approx(exact, rel=1e-9)
+    assert (pair["original_only_a_right"], pair["original_only_b_right"]) == (4_340, 3_402)
+    models = {row["model"]: row for row in rows(found.models)}
+    for row in judged:
+        assert models[row["model"]]["accuracy"] == row["accuracy"]
+        assert models[row["model"]]["rule"] == row["rule"]
+
+
+def test_rows_state_the_labels(assessed: Path, files: list[Path]) -> None:
+    """No column is about ReaL, and the images have no votes."""
+    for options in ({}, {"by": "animal"}, {"images": True}, {"along": "natural"}):
+        found = realdb.compare(*files, store=assessed, labels="multilabel-v3", **options)
+        assert found.rule is not None
+        assert found.rule in str(found)
+        for relation in (found.models, found.pairs, found.rows):
+            stating = set(relation.project("label_set, rule").fetchall())
+            assert len(stating) == 1
+            ((label_set, rule),) = stating
+            assert label_set == "multilabel-v3"
+            assert rule in found.rule
+            assert not [name for name in relation.columns if "real_" in name or "votes" in name]
+    plain = realdb.compare(*files, store=assessed, images=True)
+    assert plain.rule is None
+    assert {"no_votes_a", "yes_votes_b"} <= {*plain.rows.columns}
+    assert "rule" not in plain.pairs.columns
+
+
+def test_images_by_other_labels(assessed: Path, files: list[Path]) -> None:
+    found = realdb.compare(*files, store=assessed, labels="multilabel-v3", images=True)
+    right = realdb.query(
+        "select a.image_id, a.is_real_correct from scored_predictions as a "
+        "join scored_predictions as b using (image_id) where a.model = 'ViT' "
+        "and b.model = 'ResNet50' and a.is_real_correct <> b.is_real_correct",
+        *files,
+        store=assessed,
+        labels="multilabel-v3",
+    ).fetchall()
+    assert {(row["image_id"], row["right_model"] == "ViT") for row in rows(found.rows)} == {*right}
+
+
+def test_many_models_by_other_labels(
+    assessed: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The array follows the rules as the views do."""
+    for rules in OTHER_LABELS:
+        monkeypatch.setattr(comparing, "MANY", 100)
+        few = rows(realdb.compare(*files, store=assessed, **rules).pairs)
+        monkeypatch.setattr(comparing, "MANY", 1)
+        many = rows(realdb.compare(*files, store=assessed, **rules).pairs)
+        left_out = ("same_label_share", "same_wrong_share")
+        for few_row, many_row in zip(few, many, strict=True):
+            for name in set(few_row) - {*left_out}:
+                assert many_row[name] == pytest.approx(few_row[name]), name
+
+
+def test_rank_intervals_by_other_labels(assessed: Path, files: list[Path]) -> None:
+    found = rows(realdb.leaderboard(*files, store=assessed, labels="multilabel-v3"))
+    assert [(row["model"], row["rank_low"], row["rank_high"]) for row in found] == [
+        ("ViT", 1, 1),
+        ("ResNet50", 2, 2),
+    ]
+    # The tests compare shares of the images, and not means of classes.
+    found = rows(realdb.leaderboard(*files, store=assessed, average="class"))
+    assert {row["rank_low"] for row in found} == {None}
+
+
+def test_the_command_by_other_labels(assessed: Path, files: list[Path]) -> None:
+    words = ("compare", *files, "--store", assessed, "--labels", "multilabel-v3")
+    (pair,) = printed(*words, "--unclear", "wrong", "--problematic", "keep")
+    assert pair["label_set"] == "multilabel-v3"
+    expected = realdb.compare(
+        *files, store=assessed, labels="multilabel-v3", unclear="wrong", problematic="keep"
+    )
+    assert int(pair["only_a_right"]) == rows(expected.pairs)[0]["only_a_right"]
