@@ -16,7 +16,6 @@ from .api.choices import (
     Aggregate,
     AgreementBy,
     Average,
-    CompareBy,
     Dialect,
     Empty,
     MaybeAs,
@@ -707,7 +706,12 @@ def compare(
         ),
     ] = None,
     by: Annotated[
-        CompareBy | None, typer.Option(help="Compare within groups of images, to see where.")
+        str | None,
+        typer.Option(
+            help="Compare within groups of images: class, label-count, animal, or a grouping such "
+            "as factor.",
+            autocompletion=_names_of_breakdowns,
+        ),
     ] = None,
     se: Annotated[
         StandardError,
@@ -777,7 +781,8 @@ def compare(
     if found.has_ranks and terminal.chosen(form) == "table":
         terminal.emit(found.models, form)
     keep = (
-        *("class", "label_count", "animal", "image_id", "right_model", "model", "label_set"),
+        *("class", "label_count", "animal", "group_name", "image_id", "right_model", "model"),
+        "label_set",
         *("accuracy", "real_accuracy", "model_a", "model_b", "difference", "holm_p"),
     )
     terminal.emit(found.rows, form, keep=keep)

@@ -17,8 +17,6 @@ Average = Literal["micro", "class"]
 # The breakdowns of the accuracy, and of the raters' agreement.
 AccuracyBy = Literal["class", "label-count", "animal"]
 AgreementBy = Literal["class", "animal", "rater"]
-# The groups in which models are compared.
-CompareBy = Literal["class", "label-count", "animal"]
 # What the standard error of a difference resamples.
 StandardError = Literal["images", "within-classes", "classes"]
 # How votes become scores.

@@ -15,7 +15,7 @@ from ..schema import quoting
 from ..schema.tables import CLASSES, IMAGES
 from ..store import kept
 from ..store.files import user_path
-from . import choices, doubts
+from . import breakdowns, choices, doubts
 from .chosen_labels import REAL
 from .results import accuracies, stated
 from .rules import Rules, require_choice, stated_rule
@@ -34,7 +34,6 @@ LEVEL = 0.05
 # Of more models the counts come from an array (stats/judged.py), and labels are not compared.
 MANY = 100
 NATURAL = "natural"
-_BY: tuple[str, ...] = get_args(choices.CompareBy)
 _ERRORS: dict[str, str] = dict(
     zip(
         get_args(choices.StandardError),
@@ -227,13 +226,15 @@ def compare(
     the difference with its 95 % interval (Newcombe's method 10), McNemar's test (mid-p, exact), and
     Holm's correction over all pairs; the same by the original labels.
 
-    `by` compares within groups of images: class, label-count or animal, corrected for the number of
-    groups as well. `images` lists the images that only one of two models gets right. `along` takes
-    the models as a series, such as the checkpoints of a training run: natural orders them by their
-    names, so that `epoch10` follows `epoch9`, and a text file lists them, one a line. Each is
-    compared with the one before. `se` says what the standard error resamples: images, images within
-    each class (within-classes), or classes; other than for images, the interval is the difference
-    plus and minus 1.96 standard errors. The tests always count images.
+    `by` compares within groups of images, and Holm's correction then covers the groups too. It is
+    class, label-count, animal, or a grouping of classes or images such as factor. `images` lists
+    the images that only one of two models gets right. `along` compares each model with the one
+    before, such as the checkpoints of a training run. `natural` orders them by their names, so that
+    `epoch10` follows `epoch9`. A text file lists them, one in each line.
+
+    `se` selects what the standard error resamples: images, images within each class
+    (within-classes), or classes. For the last two, the interval is the difference plus and minus
+    1.96 standard errors. The tests always count images.
 
     `threshold`, `empty`, `scores`, `labels`, `unclear`, `problematic` and `match` are as in
     `accuracy_table`. With `labels` or `match` the rows have the columns `label_set` and
@@ -256,12 +257,17 @@ def compare(
     }
     rules = Rules(**judging)
     options = _Options(by, se, images, along)
-    _check(options)
+    _check(options, rules)
+    grouping = breakdowns.grouping_of(by)
     views = ["comparison", "rank_intervals", "accuracy", "leaderboard", doubts.VIEW]
     views += ["paired_counts_by_group"] if by else []
     views += ["paired_errors"] if se != "images" else []
     views += [_images_view(rules)] if images else []
     session = Session(store, views=views, rules=rules, offline=offline, progress=progress)
+    of_class = f"by {by}" if by in breakdowns.BY_ORIGINAL else None
+    if grouping is not None:
+        of_class = breakdowns.original_for(grouping, breakdowns.groupings(session.con))
+    of_class = of_class or (f"se {se}" if se != "images" else None)
     read_from: dict[str, object] = {}
     if predictions:
         read_from = session.add(
@@ -273,8 +279,6 @@ def compare(
             ranks=ranks,
             drop_repeats=drop_repeats,
         )
-    of_class = next((f"by {by}" for by in (by,) if by in ("class", "animal")), None)
-    of_class = of_class or (f"se {se}" if se != "images" else None)
     session.require(["model_agreement"])
     session.prepare(stored=not predictions, original_for=of_class)
     catalog.keep(session.con, "accuracy")
@@ -311,9 +315,8 @@ def _images_view(rules: Rules) -> str:
     return "flips" if is_real else "flipped_images"
 
 
-def _check(options: _Options) -> None:
-    if options.by is not None:
-        require_choice("by", options.by, _BY)
+def _check(options: _Options, rules: Rules) -> None:
+    breakdowns.require_rules(options.by, rules)
     require_choice("se", options.se, tuple(_ERRORS))
     others = {"by": options.by, "images": options.images, "along": options.along}
     chosen = [name for name, value in others.items() if value]
@@ -414,7 +417,9 @@ def _compared(
     found: dict[str, Any] = {}
     if options.by is not None:
         rows = _by(session, options.by)
-        found["groups_of_images"] = stated(rows, session.rules, (rows.columns[0],))
+        is_stored = breakdowns.grouping_of(options.by) is not None
+        key = ("grouping", "group_name") if is_stored else (rows.columns[0],)
+        found["groups_of_images"] = stated(rows, session.rules, key)
     if options.images:
         rows = _flips(con, _images_view(session.rules))
         found["images"] = stated(rows, session.rules, ("model_a", "model_b"))
@@ -603,6 +608,9 @@ def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
         """  # noqa: S608, names of columns
     )
     turned = _TURNED.format(key="c.group_name", source="tested_groups")
+    columns = f"t.group_name as {quoting.identifier(by.replace('-', '_'))}"
+    if breakdowns.grouping_of(by):
+        columns = f"{quoting.literal(by)} as grouping, t.group_name"
     has_names = by == "class" and "classes" in session.store.tables
     name = "k.name" if has_names else "cast(null as varchar)"
     join = "left join classes as k on cast(k.label as varchar) = t.group_name" if has_names else ""
@@ -610,7 +618,7 @@ def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
         f"""
         create table groups_of_images as
         select
-            t.group_name as {quoting.identifier(by.replace("-", "_"))},
+            {columns},
             {name} as name,
             t.* exclude (group_name, place_a, place_b, exact_p, log10_exact_p)
         from ({turned}) as t

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, overload
 
-from ..errors import DataError, UsageError, counted, did_you_mean
+from ..errors import DataError, UsageError, counted
 from ..schema import quoting
-from . import choices, doubts
+from . import breakdowns, doubts
 from .build import open_store, root_of
 from .results import Accuracy, AccuracyByLabels, accuracies, accuracies_by_labels, stated
 from .rules import PUBLISHED_THRESHOLD, Rules
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
 
 # The view of each value of `by`.
-BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in get_args(choices.AccuracyBy)}
+BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in breakdowns.BY}
 # The view accuracy with the column unasked_images. Images without labels are scored too unless
 # `empty` is skip.
 _WITH_UNASKED = """
@@ -39,17 +39,6 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
-# The groupings, and whether each one groups classes, by their original labels.
-_GROUPINGS = """
-    select g.grouping, bool_or(g.is_of_classes) as is_of_classes
-    from (
-        select c.grouping, true as is_of_classes from class_groups as c
-        union all
-        select i.grouping, false as is_of_classes from image_groups as i
-    ) as g
-    group by g.grouping
-    order by g.grouping
-"""
 # The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
 _PLAIN = ("real", None, "skip", "micro", None)
 # The caveat on the view expected_accuracy.
@@ -57,8 +46,6 @@ OVERCONFIDENT = (
     "the scores are overconfident: of labels with a score from 0.97 to 0.999, independent raters "
     "confirm 76 % (Shankar et al. 2020), so that error_from_labels is too small"
 )
-# The values of `by` that need the class of an image, which is its original label.
-_BY_ORIGINAL = ("class", "animal")
 
 
 @overload
@@ -258,9 +245,9 @@ def accuracy_table(
         average=average,
         match=match,
     )
-    grouping = by if by is not None and by not in BY else None
+    grouping = breakdowns.grouping_of(by)
     parts_view = None if by is None else BY.get(by, "accuracy_by_group")
-    _require_by(by, rules)
+    breakdowns.require_rules(by, rules)
     if label_uncertainty:
         parts_view = "expected_accuracy"
         _require_scores_alone(
@@ -289,7 +276,7 @@ def accuracy_table(
     views += ["unasked_predictions"] if counts_unasked else []
     select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
     bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
-    original_for = f"by {by}" if by in _BY_ORIGINAL else None
+    original_for = f"by {by}" if by in breakdowns.BY_ORIGINAL else None
     of_group = "" if grouping is None else f"grouping = {quoting.literal(grouping)}"
     if engine is not None:
         with spark.judging(
@@ -302,7 +289,9 @@ def accuracy_table(
             original_for=original_for,
         ) as there:
             if grouping is not None:
-                _original_for_grouping(grouping, dict(there.query(_GROUPINGS).fetchall()))
+                breakdowns.original_for(
+                    grouping, dict(there.query(breakdowns.GROUPINGS).fetchall())
+                )
             answer = there.query(select, bound)
             if parts_view is None:
                 parts = answer
@@ -322,8 +311,7 @@ def accuracy_table(
         return stated(parts.order("all"), rules)
     session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
     if grouping is not None:
-        found = session.con.sql(_GROUPINGS).fetchall()
-        original_for = _original_for_grouping(grouping, dict(found))
+        original_for = breakdowns.original_for(grouping, breakdowns.groupings(session.con))
     read_from = session.add(
         predictions,
         model=model,
@@ -354,43 +342,6 @@ def accuracy_table(
         return stated(answer, rules)
     parts = session.view(parts_view)
     return stated((parts.filter(of_group) if grouping else parts).order("all"), rules)
-
-
-def _require_by(by: str | None, rules: Rules) -> None:
-    """Raise UsageError where a breakdown has no meaning by the rules."""
-    if by is not None and rules.average == "class":
-        raise UsageError(
-            "`average` is class, the mean over all classes; a breakdown has only shares of images",
-            parameter="average",
-            value=rules.average,
-            remedy="Leave `by` or `average` out",
-        )
-    if by == "label-count" and rules.match is not None:
-        raise UsageError(
-            "with `match` every class of a group counts as a label, so an image has no number of "
-            "labels",
-            parameter="by",
-            value=by,
-            remedy="Leave `by` or `match` out",
-        )
-
-
-def _original_for_grouping(grouping: str, groupings: Mapping[str, bool]) -> str | None:
-    """Return what needs the original labels, if the breakdown by a grouping does.
-
-    `groupings` says of each one that the store has whether it groups classes. Raises UsageError
-    where there is neither a breakdown nor a grouping of this name.
-    """
-    if grouping not in groupings:
-        choices = ", ".join([*BY, *groupings])
-        adding = "realdb groups add FILE adds a grouping, realdb labels add imagenet-x adds factor"
-        raise UsageError(
-            f"`by` is {grouping!r}; it is one of {choices}",
-            parameter="by",
-            value=grouping,
-            remedy=did_you_mean(grouping, [*BY, *groupings], adding),
-        )
-    return f"by {grouping}" if groupings[grouping] else None
 
 
 def _require_scores_alone(**options: object) -> None:

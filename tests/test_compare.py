@@ -732,8 +732,18 @@ def test_on_another_engine(stored: Path, sail_address: str) -> None:
 def assessed(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store of the real files with the other assessments."""
     store = realdb.ingest(real_data / "upstream", store=tmp_path_factory.mktemp("assessed"))
-    assessments.add_all(store, tmp_path_factory.mktemp("files"))
+    folder = tmp_path_factory.mktemp("files")
+    assessments.add_all(store, folder)
+    groups = folder / "sizes.csv"
+    lines = [f"{image},{name}" for image in range(1, 3_001) for name in _sizes(image)]
+    groups.write_text("\n".join(["image,group", *lines]), encoding="utf-8")
+    realdb.add_groups(groups, store=store.root)
     return store.root
+
+
+def _sizes(image: int) -> list[str]:
+    """Return the groups of an image: one, both, or none of two."""
+    return [name for name, of in {"small": 2, "wide": 3}.items() if image % of == 0]
 
 
 OTHER_LABELS: list[dict[str, Any]] = [
@@ -832,3 +842,38 @@ def test_the_command_by_other_labels(assessed: Path, files: list[Path]) -> None:
         *files, store=assessed, labels="multilabel-v3", unclear="wrong", problematic="keep"
     )
     assert int(pair["only_a_right"]) == rows(expected.pairs)[0]["only_a_right"]
+
+
+@pytest.mark.parametrize("rules", [{}, {"labels": "multilabel-v3"}])
+@pytest.mark.parametrize("grouping", ["sizes", "animal_group"])
+def test_by_a_grouping(
+    assessed: Path, files: list[Path], grouping: str, rules: dict[str, Any]
+) -> None:
+    """The groups, which may have images in common, are those of `accuracy`."""
+    found = rows(realdb.compare(*files, by=grouping, store=assessed, **rules).rows)
+    accuracies = {
+        (row["model"], row["group_name"]): (row["correct_images"], row["scored_images"])
+        for row in rows(realdb.accuracy_table(*files, by=grouping, store=assessed, **rules))
+    }
+    assert len(found) >= 2
+    for row in found:
+        assert row["grouping"] == grouping
+        both = row["both_right"]
+        for model, alone in (("ViT", "only_a_right"), ("ResNet50", "only_b_right")):
+            expected = accuracies.pop((model, row["group_name"]))
+            assert (both + row[alone], row["images"]) == expected
+    assert not [of for of in accuracies.values() if of[1]], "no group is missing"
+    np.testing.assert_allclose(
+        [row["holm_p"] for row in found], paired.holm([row["log10_mid_p"] for row in found])
+    )
+
+
+def test_an_unknown_grouping(assessed: Path, files: list[Path]) -> None:
+    with refused(UsageError, parameter="by", value="sizess") as caught:
+        realdb.compare(*files, by="sizess", store=assessed)
+    assert "sizes" in str(caught.value)
+    with refused(UsageError, parameter="by", value="label-count"):
+        realdb.compare(*files, by="label-count", match="animal_group", store=assessed)
+    (row,) = rows(realdb.compare(*files, match="animal_group", store=assessed).pairs)
+    assert row["label_set"] == "real"
+    assert "animal_group" in row["rule"]

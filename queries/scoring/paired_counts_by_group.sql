@@ -5,7 +5,7 @@
 -- reads: scored_predictions, grouped_images
 -- rule: only images of the group count that both models predict and that have labels
 -- source: the view paired_counts; the groups are those of the view grouped_images
--- grouping: class, animal or label-count
+-- grouping: class, animal, label-count, or the name of a stored grouping
 -- group_name: the group
 -- label_set: real for the ReaL labels, original for the ILSVRC 2012 labels
 -- model_a: a model
