@@ -182,7 +182,7 @@ class Session:
             views = catalog.allowed(self.store.names)
         order = [view.name for view in catalog.in_order(views, self.store.names)]
         catalog.install(self.con, self.store.names, order)
-        if COMPUTED["paired_tests"] in order:
+        if {*COMPUTED.values()} & {*order}:
             from ..stats import paired
 
             paired.show_tests(self.con)

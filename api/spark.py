@@ -287,8 +287,9 @@ def judging(
             if view.name == "scored_predictions" and is_other:
                 instead = catalog.find("scored_with_unlabeled_rule").select
                 there.put_view(view.name, instead, {"empty": rules.empty})
-            if view.name == COMPUTED["paired_tests"]:
-                there.put("paired_tests", _paired_tests(there))
+            for table, counts in COMPUTED.items():
+                if view.name == counts:
+                    there.put(table, _tests(there, table, counts))
         yield there
 
 
@@ -333,16 +334,16 @@ def ask(
         return there.query(sql, tables=names)
 
 
-def _paired_tests(there: SparkSession) -> pa.Table:
-    """Return the table `paired_tests`, computed here from the engine's `paired_counts`."""
+def _tests(there: SparkSession, table: str, counts: str) -> pa.Table:
+    """Return a computed table, computed here from the engine's view of counts."""
     from ..stats import paired
 
-    counts = there.table("paired_counts").to_arrow_table()
+    rows = there.table(counts).to_arrow_table()
     with new_connection() as here:
-        here.register("paired_counts", counts)
-        create_table(here, "paired_tests")
+        here.register(counts, rows)
+        create_table(here, table)
         paired.show_tests(here)
-        return here.table("paired_tests").to_arrow_table()
+        return here.table(table).to_arrow_table()
 
 
 def require_plain(**options: object) -> None:

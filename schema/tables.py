@@ -31,6 +31,7 @@ TABLES = (
     "train_files",
     "predictions",
     "paired_tests",
+    "paired_tests_by_label_set",
     "stored_label_sets",
     "stored_assessments",
     "campaign_votes",
@@ -51,7 +52,10 @@ LABEL_SET_TABLES = (
 )
 KEPT_TABLES = ("predictions", *LABEL_SET_TABLES)
 # Tables that a build does not have: a session computes each from the view that it is mapped to.
-COMPUTED = {"paired_tests": "paired_counts"}
+COMPUTED = {
+    "paired_tests": "paired_counts",
+    "paired_tests_by_label_set": "paired_counts_by_label_set",
+}
 _FOLDER = Path(__file__).parent
 
 

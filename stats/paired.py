@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..schema.tables import COMPUTED
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -281,17 +283,18 @@ def columns(both: Any, only_a: Any, only_b: Any, neither: Any) -> dict[str, _Flo
 
 
 def show_tests(con: duckdb.DuckDBPyConnection) -> None:
-    """Have the table `paired_tests` on `con` show the tests of the view `paired_counts`.
+    """Have the computed tables on `con` show the tests of those views of counts that are there.
 
     They are computed when they are read.
     """
-    ((kind,),) = con.execute(
-        "select table_type from information_schema.tables where table_name = 'paired_tests'"
-    ).fetchall()
-    if kind == "BASE TABLE":
-        create_function(con)
-        con.execute("drop table paired_tests")
-        con.execute(f"create view paired_tests as {select_tests('paired_counts', PAIR)}")
+    kinds = dict(
+        con.execute("select table_name, table_type from information_schema.tables").fetchall()
+    )
+    for table, counts in COMPUTED.items():
+        if kinds.get(table) == "BASE TABLE" and counts in kinds:
+            create_function(con)
+            con.execute(f"drop table {table}")
+            con.execute(f"create view {table} as {select_tests(counts, PAIR)}")
 
 
 def select_tests(counts: str, key: Sequence[str], family: str = "label_set") -> str:
@@ -340,8 +343,16 @@ def select_tests(counts: str, key: Sequence[str], family: str = "label_set") -> 
 
 
 def create_function(con: duckdb.DuckDBPyConnection) -> None:
-    """Create the SQL function `paired_statistics` on `con`: counts of a pair to its COLUMNS."""
+    """Create the SQL function `paired_statistics` on `con`: counts of a pair to its COLUMNS.
+
+    Nothing is done if it exists.
+    """
     import pyarrow as pa
+
+    name = "paired_statistics"
+    is_there = "select 1 from duckdb_functions() where function_name = $1"
+    if con.execute(is_there, [name]).fetchall():
+        return
 
     def statistics(both: Any, only_a: Any, only_b: Any, neither: Any) -> Any:
         found = columns(both, only_a, only_b, neither)
@@ -350,4 +361,4 @@ def create_function(con: duckdb.DuckDBPyConnection) -> None:
 
     fields = ", ".join(f"{name} DOUBLE" for name in COLUMNS)
     register: Any = con.create_function  # its annotations know no "arrow"
-    register("paired_statistics", statistics, ["BIGINT"] * 4, f"STRUCT({fields})", type="arrow")
+    register(name, statistics, ["BIGINT"] * 4, f"STRUCT({fields})", type="arrow")

@@ -877,3 +877,27 @@ def test_an_unknown_grouping(assessed: Path, files: list[Path]) -> None:
     (row,) = rows(realdb.compare(*files, match="animal_group", store=assessed).pairs)
     assert row["label_set"] == "real"
     assert "animal_group" in row["rule"]
+
+
+def test_ranks_by_label_set(assessed: Path, files: list[Path]) -> None:
+    """The tests by each label set are those of a comparison by its labels."""
+    found = rows(
+        realdb.query("from paired_tests_by_label_set", *files, store=assessed).order("label_set")
+    )
+    assert {row["label_set"] for row in found} >= {"real", "original", "multilabel-v3"}
+    for row in found:
+        # The view names the models in the order of their names: ResNet50, ViT.
+        (pair,) = rows(realdb.compare(*files, labels=row["label_set"], store=assessed).pairs)
+        assert -row["difference"] == pytest.approx(pair["difference"])
+        for name in ("standard_error", "exact_p", "mid_p", "holm_p", "error_consistency"):
+            assert row[name] == pytest.approx(pair[name], rel=1e-9), name
+    ranks = rows(realdb.query("from ranks_by_label_set", *files, store=assessed))
+    holm = {row["label_set"]: row["holm_p"] for row in found}
+    for row in ranks:
+        place = row["label_set_rank"]
+        is_apart = holm[row["label_set"]] < 0.05
+        expected = (place, place) if is_apart else (1, 2)
+        assert (row["rank_low"], row["rank_high"]) == expected
+        is_changed = place != row["real_rank"]
+        assert row["is_change_supported"] == (is_apart if is_changed else None)
+    assert False in {row["is_change_supported"] for row in ranks}, "imagenet-m has 64 images"
