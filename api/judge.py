@@ -352,5 +352,5 @@ def _require_scores_alone(**options: object) -> None:
                 f"`{name}` cannot be used with `label_uncertainty`: each label counts by its score",
                 parameter=name,
                 value=value,
-                remedy=f"Leave `{name}` or `label_uncertainty` out",
+                remedy="Leave it or `label_uncertainty` out",
             )
