@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .api.collect import add as add
     from .api.collect import models as models
     from .api.collect import remove as remove
+    from .api.compare import Comparison as Comparison
+    from .api.compare import compare as compare
     from .api.describe import info as info
     from .api.describe import view_sql as view_sql
     from .api.describe import views as views
@@ -62,6 +64,7 @@ _MODULES = {
     "Accuracy": "api.results",
     "AccuracyByLabels": "api.results",
     "Check": "api.verify",
+    "Comparison": "api.compare",
     "Diagnoses": "api.doctor",
     "Diagnosis": "api.doctor",
     "Explanation": "api.explain",
@@ -79,6 +82,7 @@ _MODULES = {
     "add_groups": "api.groups",
     "add_labels": "api.label_sets",
     "agreement": "api.agree",
+    "compare": "api.compare",
     "compare_labels": "api.label_sets",
     "connect": "api.ask",
     "demo": "api.show",

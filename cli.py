@@ -24,6 +24,7 @@ from .api.choices import (
     OutputFormat,
     Problematic,
     Ranks,
+    StandardError,
     Unclear,
 )
 from .errors import UsageError, counted
@@ -355,6 +356,12 @@ def accuracy(
             autocompletion=_names_of_breakdowns,
         ),
     ] = None,
+    label_uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--label-uncertainty", help="Count each label by its score, with standard errors."
+        ),
+    ] = False,
     threshold: ThresholdOption = None,
     empty: EmptyOption = None,
     require_complete: Annotated[
@@ -400,6 +407,7 @@ def accuracy(
         rows = judge.accuracy_table(
             *files,
             by=by,
+            label_uncertainty=label_uncertainty,
             model=model,
             threshold=threshold,
             empty=empty,
@@ -425,6 +433,8 @@ def accuracy(
     terminal.emit(rows, form, keep=("model", "label", "name", *_MEASURES) if is_wide else ())
     if rule is not None:
         terminal.say(rule)
+    if label_uncertainty:
+        terminal.say(judge.OVERCONFIDENT)
 
 
 @app.command()
@@ -594,6 +604,9 @@ def leaderboard(
     average: AverageOption = "micro",
     match: MatchOption = None,
     allow_ground_truth: GroundTruthOption = False,
+    rank_intervals: Annotated[
+        bool, typer.Option("--ranks", help="Rank intervals of more than 50 models, too.")
+    ] = False,
     store: StoreOption = None,
     offline: OfflineOption = None,
     engine: EngineOption = None,
@@ -601,7 +614,9 @@ def leaderboard(
 ) -> None:
     """Rank the models of files, or the stored models, by their ReaL accuracy.
 
-    rank_change is the number of places that a model gains under the ReaL labels.
+    rank_change is the number of places that a model gains under the ReaL labels. rank_low and
+    rank_high are the ranks that the tests allow. is_change_supported is true if the rank by the
+    original labels is outside of them.
 
     Example: realdb leaderboard --format markdown
     """
@@ -631,12 +646,17 @@ def leaderboard(
             average=average,
             match=match,
             allow_ground_truth=allow_ground_truth,
+            rank_intervals=rank_intervals,
             store=store,
             offline=offline,
             progress=progress,
         )
-    terminal.emit(rows, form, keep=() if rule is None else ("rank", "model", *_MEASURES))
-    if rule is not None:
+    ranks = ("rank_low", "rank_high")
+    if rule is None:
+        keep = ("model", "real_rank", *ranks, "real_accuracy", "original_rank", "rank_change")
+        terminal.emit(rows, form, keep=(*keep, "is_change_supported"))
+    else:
+        terminal.emit(rows, form, keep=("rank", "model", *ranks, *_MEASURES))
         terminal.say(rule)
 
 
@@ -679,6 +699,99 @@ def agreement(
             progress=progress,
         )
     terminal.emit(rows, form)
+
+
+@app.command()
+def compare(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Two or more prediction files or stored models, in place of all stored models."
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare within groups of images: class, label-count, animal, or a grouping such "
+            "as factor.",
+            autocompletion=_names_of_breakdowns,
+        ),
+    ] = None,
+    se: Annotated[
+        StandardError,
+        typer.Option("--se", help="What the standard error resamples; the tests count images."),
+    ] = "images",
+    images: Annotated[
+        bool, typer.Option("--images", help="List the images that only one of two gets right.")
+    ] = False,
+    along: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare each with the one before: natural (epoch10 follows epoch9), or a file "
+            "with a model a line."
+        ),
+    ] = None,
+    threshold: ThresholdOption = None,
+    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
+    allow_ground_truth: GroundTruthOption = False,
+    model: ModelOption = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
+    scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    match: MatchOption = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+    form: FormOption = None,
+) -> None:
+    """Compare models on the same images: which is better, and how sure that is.
+
+    Example: realdb compare ViT.csv ResNet50.csv
+
+    Example: realdb compare ViT.csv ResNet50.csv --by animal
+    """
+    from .api import compare as comparing
+
+    with terminal.progress() as progress:
+        found = comparing.compare(
+            *(files or []),
+            by=by,
+            se=se,
+            images=images,
+            along=along,
+            model=model,
+            threshold=threshold,
+            empty=empty,
+            columns=_pairs(columns),
+            input_format=input_format,
+            order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
+            allow_ground_truth=allow_ground_truth,
+            scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            match=match,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    if found.has_ranks and terminal.chosen(form) == "table":
+        terminal.emit(found.models, form)
+    keep = (
+        *("class", "label_count", "animal", "group_name", "image_id", "right_model", "model"),
+        "label_set",
+        *("accuracy", "real_accuracy", "model_a", "model_b", "difference", "holm_p"),
+    )
+    terminal.emit(found.rows, form, keep=keep)
+    if str(found):
+        terminal.say(str(found))
 
 
 @app.command()

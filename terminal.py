@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from .ingest.progress import Progress
 
 # The commands that always open the store. Startup is most of their run time.
-ASKING = ("accuracy", "agreement", "demo", "doctor", "explain", "leaderboard", "scores", "sql")
+ASKING = (
+    *("accuracy", "agreement", "compare", "demo", "doctor", "explain", "leaderboard", "scores"),
+    "sql",
+)
 _HELP = {"-h", "--help"}
 _PAIR = re.compile(r"""["'](\w+)["']: ?["']([^"']*)["']""")
 
@@ -320,7 +323,7 @@ def emit(
     import duckdb
 
     _kept.append(rows)
-    form = form or ("table" if sys.stdout.isatty() else "csv")
+    form = chosen(form)
     own: dict[str, Callable[[duckdb.DuckDBPyRelation], None]] = {
         "table": partial(_table, fold=fold, keep=keep),
         "markdown": _markdown,
@@ -339,6 +342,11 @@ def emit(
             write(again())
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
+
+
+def chosen(form: str | None) -> str:
+    """Return the format that is set, else the default: table for a terminal, csv for a pipe."""
+    return form or ("table" if sys.stdout.isatty() else "csv")
 
 
 # The printed relations. Closing their connection would take 5 ms, and the process ends anyway.

@@ -145,7 +145,7 @@ def query(
             if rules.is_stated:  # other labels replace some views of the catalogue
                 raise
             # An unknown or a computed name. Install all views: DuckDB suggests similar names.
-            catalog.install(con, opened.names)
+            session.install(None)
             return con.sql(sql)
     except duckdb.Error as error:
         raise explained(error, opened) from None

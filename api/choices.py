@@ -17,6 +17,8 @@ Average = Literal["micro", "class"]
 # The breakdowns of the accuracy, and of the raters' agreement.
 AccuracyBy = Literal["class", "label-count", "animal"]
 AgreementBy = Literal["class", "animal", "rater"]
+# What the standard error of a difference resamples.
+StandardError = Literal["images", "within-classes", "classes"]
 # How votes become scores.
 Method = Literal["pipeline", "majority", "weighted", "dawid-skene", "one-coin"]
 # How the votes of a user's own campaign become scores.

@@ -15,7 +15,7 @@ from ..errors import DataError, QueryError, UsageError, did_you_mean
 from ..exports import registry
 from ..queries import catalog, statements
 from ..schema import header
-from ..schema.tables import LABEL_SET_TABLES, TABLES, header_of
+from ..schema.tables import COMPUTED, LABEL_SET_TABLES, TABLES, header_of
 from ..store import kept, prediction_sets
 from ..store.files import checksum, user_path
 from ..version import __version__
@@ -274,7 +274,7 @@ def _check_options(
 def _reads_predictions(what: str) -> bool:
     """Return whether `what` may read the table `predictions`."""
     if what in TABLES:
-        return what == "predictions"
+        return what == "predictions" or what in COMPUTED
     if what in catalog.all_names():
         return "predictions" in catalog.tables_of(what)
     return not registry.is_whole(what)
@@ -338,7 +338,7 @@ def _views_of(session: Session, what: str, *, condition: str | None) -> list[str
         views = catalog.allowed(opened.names) if named is None else named
     elif what in TABLES:
         _require_tables(opened, [what])
-        views = []
+        views = [COMPUTED[what]] if what in COMPUTED else []
     elif what in catalog.all_names():
         views = [what]
     else:

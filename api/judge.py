@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, overload
 
-from ..errors import DataError, UsageError, counted, did_you_mean
+from ..errors import DataError, UsageError, counted
 from ..schema import quoting
-from . import choices, doubts
+from . import breakdowns, doubts
 from .build import open_store, root_of
 from .results import Accuracy, AccuracyByLabels, accuracies, accuracies_by_labels, stated
 from .rules import PUBLISHED_THRESHOLD, Rules
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..ingest.progress import Progress
 
 # The view of each value of `by`.
-BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in get_args(choices.AccuracyBy)}
+BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in breakdowns.BY}
 # The view accuracy with the column unasked_images. Images without labels are scored too unless
 # `empty` is skip.
 _WITH_UNASKED = """
@@ -39,21 +39,13 @@ _WITH_UNASKED = """
     left join unasked as u on a.model = u.model
 """
 _WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
-# The groupings, and whether each one groups classes, by their original labels.
-_GROUPINGS = """
-    select g.grouping, bool_or(g.is_of_classes) as is_of_classes
-    from (
-        select c.grouping, true as is_of_classes from class_groups as c
-        union all
-        select i.grouping, false as is_of_classes from image_groups as i
-    ) as g
-    group by g.grouping
-    order by g.grouping
-"""
 # The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
 _PLAIN = ("real", None, "skip", "micro", None)
-# The values of `by` that need the class of an image, which is its original label.
-_BY_ORIGINAL = ("class", "animal")
+# The caveat on the view expected_accuracy.
+OVERCONFIDENT = (
+    "the scores are overconfident: of labels with a score from 0.97 to 0.999, independent raters "
+    "confirm 76 % (Shankar et al. 2020), so that error_from_labels is too small"
+)
 
 
 @overload
@@ -191,6 +183,7 @@ def accuracy(
 def accuracy_table(
     *predictions: object,
     by: str | None = None,
+    label_uncertainty: bool = False,
     model: str | None = None,
     threshold: float | None = None,
     empty: str | None = None,
@@ -228,14 +221,15 @@ def accuracy_table(
     columns `label_set` and `rule`, and no column has `real_` in its name.
 
     `by` returns a breakdown instead: class, label-count, animal, or a grouping of classes or images
-    such as factor (view `accuracy_by_group`). `threshold` selects the labels of another operating
-    point (view `labels_at`). `empty` is the rule for images without labels: skip ignores them (as
-    in the paper), wrong counts them as wrong, original uses the original label. `scores` is a file
-    of other scores for the labels (see `realdb.scores`). The threshold is then `threshold`, else
-    the one in the file. `model`, `columns`, `input_format`, `order`, `ranks` and `drop_repeats` are
-    as in `ingest.predictions.add`. A folder or a pattern stands for its files. With `model` they
-    are the parts of one model. With `engine` (see `api.spark`) the views run there, on flat Parquet
-    files that the engine can read.
+    such as factor (view `accuracy_by_group`). `label_uncertainty` returns the view
+    `expected_accuracy` instead, in which each label counts by its score. `threshold` selects the
+    labels of another operating point (view `labels_at`). `empty` is the rule for images without
+    labels: skip ignores them (as in the paper), wrong counts them as wrong, original uses the
+    original label. `scores` is a file of other scores for the labels (see `realdb.scores`). The
+    threshold is then `threshold`, else the one in the file. `model`, `columns`, `input_format`,
+    `order`, `ranks` and `drop_repeats` are as in `ingest.predictions.add`. A folder or a pattern
+    stands for its files. With `model` they are the parts of one model. With `engine` (see
+    `api.spark`) the views run there, on flat Parquet files that the engine can read.
 
     Raises DataError for invalid predictions, for missing images if `require_complete` is set, and
     for the original labels unless `allow_ground_truth` is set. (Predictions are the original labels
@@ -252,10 +246,20 @@ def accuracy_table(
         average=average,
         match=match,
     )
-    grouping = by if by is not None and by not in BY else None
-    parts_view = BY.get(by or "", "accuracy_by_group")
-    _require_by(by, rules)
-    views = ["accuracy", *([parts_view] if by else [])]
+    grouping = breakdowns.grouping_of(by)
+    parts_view = None if by is None else BY.get(by, "accuracy_by_group")
+    breakdowns.require_rules(by, rules)
+    if label_uncertainty:
+        parts_view = "expected_accuracy"
+        _require_scores_alone(
+            by=by,
+            threshold=threshold,
+            empty=None if empty == "skip" else empty,
+            labels=None if labels == "real" else labels,
+            average=None if average == "micro" else average,
+            match=match,
+        )
+    views = ["accuracy", *([parts_view] if parts_view else [])]
     if engine is not None:
         from ..ingest.locate import flat
         from . import spark
@@ -269,11 +273,11 @@ def accuracy_table(
             drop_repeats=drop_repeats or None,
         )
     opened = open_store(store, offline, progress)
-    counts_unasked = by is None and rules.is_published and "questions" in opened.names
+    counts_unasked = parts_view is None and rules.is_published and "questions" in opened.names
     views += ["unasked_predictions"] if counts_unasked else []
     select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
     bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
-    original_for = f"by {by}" if by in _BY_ORIGINAL else None
+    original_for = f"by {by}" if by in breakdowns.BY_ORIGINAL else None
     of_group = "" if grouping is None else f"grouping = {quoting.literal(grouping)}"
     if engine is not None:
         with spark.judging(
@@ -286,9 +290,11 @@ def accuracy_table(
             original_for=original_for,
         ) as there:
             if grouping is not None:
-                _original_for_grouping(grouping, dict(there.query(_GROUPINGS).fetchall()))
+                breakdowns.original_for(
+                    grouping, dict(there.query(breakdowns.GROUPINGS).fetchall())
+                )
             answer = there.query(select, bound)
-            if by is None:
+            if parts_view is None:
                 parts = answer
             elif grouping is None:
                 parts = there.table(parts_view)
@@ -306,8 +312,7 @@ def accuracy_table(
         return stated(parts.order("all"), rules)
     session = Session(opened, views=[*views, doubts.VIEW], rules=rules)
     if grouping is not None:
-        found = session.con.sql(_GROUPINGS).fetchall()
-        original_for = _original_for_grouping(grouping, dict(found))
+        original_for = breakdowns.original_for(grouping, breakdowns.groupings(session.con))
     read_from = session.add(
         predictions,
         model=model,
@@ -334,44 +339,19 @@ def accuracy_table(
         labels=rules.labels,
     )
     doubts.warn_of_parts(session, accuracies(answer))
-    if by is None:
+    if parts_view is None:
         return stated(answer, rules)
     parts = session.view(parts_view)
     return stated((parts.filter(of_group) if grouping else parts).order("all"), rules)
 
 
-def _require_by(by: str | None, rules: Rules) -> None:
-    """Raise UsageError where a breakdown has no meaning by the rules."""
-    if by is not None and rules.average == "class":
-        raise UsageError(
-            "`average` is class, the mean over all classes; a breakdown has only shares of images",
-            parameter="average",
-            value=rules.average,
-            remedy="Leave `by` or `average` out",
-        )
-    if by == "label-count" and rules.match is not None:
-        raise UsageError(
-            "with `match` every class of a group counts as a label, so an image has no number of "
-            "labels",
-            parameter="by",
-            value=by,
-            remedy="Leave `by` or `match` out",
-        )
-
-
-def _original_for_grouping(grouping: str, groupings: Mapping[str, bool]) -> str | None:
-    """Return what needs the original labels, if the breakdown by a grouping does.
-
-    `groupings` says of each one that the store has whether it groups classes. Raises UsageError
-    where there is neither a breakdown nor a grouping of this name.
-    """
-    if grouping not in groupings:
-        choices = ", ".join([*BY, *groupings])
-        adding = "realdb groups add FILE adds a grouping, realdb labels add imagenet-x adds factor"
-        raise UsageError(
-            f"`by` is {grouping!r}; it is one of {choices}",
-            parameter="by",
-            value=grouping,
-            remedy=did_you_mean(grouping, [*BY, *groupings], adding),
-        )
-    return f"by {grouping}" if groupings[grouping] else None
+def _require_scores_alone(**options: object) -> None:
+    """Raise UsageError for an option that selects labels: with `label_uncertainty` all count."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(
+                f"`{name}` cannot be used with `label_uncertainty`: each label counts by its score",
+                parameter=name,
+                value=value,
+                remedy="Leave it or `label_uncertainty` out",
+            )

@@ -10,7 +10,8 @@ from ..errors import DataError, RealdbWarning, counted, reading_with
 from ..queries import catalog
 from ..store import kept, prediction_sets
 from . import doubts
-from .results import accuracies, stated
+from .compare import settle
+from .results import Accuracy, accuracies, stated
 from .rules import Rules
 from .session import Session
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _BATCH = 1_000
 _BATCH_KEPT = 100
 _MAY_BE_GROUND_TRUTH = 0.9
-_BY_RANK = "real_rank nulls last, model"
+_BY_RANK = "l.real_rank nulls last, l.model"
+# The rank intervals of more models are computed on demand: their pairs grow with the square.
+MOST_RANKED = 50
 
 
 @kept.reading_again
@@ -40,6 +43,7 @@ def leaderboard(
     average: str = "micro",
     match: str | None = None,
     allow_ground_truth: bool = True,
+    rank_intervals: bool = False,
     store: str | Path | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -48,9 +52,17 @@ def leaderboard(
 
     The models are those of `predictions`. The default is all stored models. `threshold`, `empty`,
     `scores`, `engine`, `allow_ground_truth`, and `labels` to `match` are as in `accuracy_table`,
-    and so are the names of the columns. The column `is_ground_truth` marks models that are the
-    original labels. A stored one is not an error. Raises DataError if there are no models. Warns if
-    the models were not scored on the same number of images.
+    and so are the names of the columns.
+
+    Three columns come from the view `rank_intervals`. `rank_low` and `rank_high` are the ranks that
+    the tests allow for a model. `is_change_supported` is whether the original rank is outside of
+    them; it is NULL if the rank does not change. They are computed for up to 50 models, and for
+    more with `rank_intervals`. The tests count images, so the columns are NULL if `average` is
+    class. The column `is_ground_truth` marks models that are the original labels. A stored one is
+    not an error.
+
+    Raises DataError if there are no models. Warns if the models were not scored on the same number
+    of images, and if rank intervals are omitted because there are too many models.
     """
     import duckdb
 
@@ -70,7 +82,7 @@ def leaderboard(
         with spark.judging(
             engine,
             predictions,
-            ["leaderboard", doubts.VIEW],
+            ["leaderboard", "rank_intervals", doubts.VIEW],
             rules=rules,
             store=store,
             offline=offline,
@@ -79,12 +91,17 @@ def leaderboard(
             con = duckdb.connect()
             con.from_arrow(there.table("leaderboard").to_arrow_table()).create("leaderboard")
             agreements = [doubts.Agreement(*row) for row in there.table(doubts.VIEW).fetchall()]
-        return _answer(con, [each.model for each in agreements if each.is_ground_truth], rules)
+            if _is_ranked(len(agreements), rules, rank_intervals):
+                intervals = there.table("rank_intervals").fetchall()
+            else:
+                intervals = []
+        truths = [each.model for each in agreements if each.is_ground_truth]
+        return _answer(con, truths, intervals, rules)
     session = Session(store, views=["leaderboard"], rules=rules, offline=offline, progress=progress)
     opened = session.store
     if predictions:
         read_from = session.add(predictions)
-        session.require([doubts.VIEW])
+        session.require([doubts.VIEW, "rank_intervals"])
         session.prepare()
         judged = accuracies(session.view("accuracy"))
         found = doubts.agreements(session)
@@ -98,7 +115,7 @@ def leaderboard(
                 labels=labels,
             )
         truths = [name for name, each in found.items() if each.is_ground_truth]
-        return _answer(session.con, truths, rules)
+        return _answer(session.con, truths, _intervals(session, judged, rank_intervals), rules)
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(
@@ -129,7 +146,34 @@ def leaderboard(
         )
     catalog.install(session.con, opened.names, ["leaderboard"])
     catalog.stand_in(session.con, "accuracy", rows)
-    return _answer(session.con, truths, rules)
+    judged = accuracies(session.view("accuracy"))
+    with Session(opened, views=["rank_intervals"], rules=rules) as whole:
+        whole.prepare(stored=True)
+        intervals = _intervals(whole, judged, rank_intervals)
+    return _answer(session.con, truths, intervals, rules)
+
+
+def _is_ranked(models: int, rules: Rules, wanted: bool) -> bool:
+    """Return whether rank intervals are computed. Warn if there are too many models."""
+    if rules.average == "class":  # the tests compare shares of the images
+        return False
+    if models > MOST_RANKED and not wanted:
+        warnings.warn(
+            f"the rank intervals of {models:,} models are omitted, because they compare each pair "
+            f"of models. For more than {MOST_RANKED} models set `rank_intervals=True`",
+            RealdbWarning,
+            stacklevel=4,
+        )
+    return models <= MOST_RANKED or wanted
+
+
+def _intervals(session: Session, judged: list[Accuracy], wanted: bool) -> list[tuple[Any, ...]]:
+    """Return the rows of the view `rank_intervals`; none if they are not computed."""
+    models = [each.model for each in judged if each.scored_images]
+    if not _is_ranked(len(models), session.rules, wanted):
+        return []
+    settle(session, models)
+    return session.view("rank_intervals").fetchall()
 
 
 def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]:
@@ -147,19 +191,45 @@ def _ground_truths(session: Session, judged: list[tuple[Any, ...]]) -> list[str]
 
 
 def _answer(
-    con: duckdb.DuckDBPyConnection, truths: list[str], rules: Rules
+    con: duckdb.DuckDBPyConnection,
+    truths: list[str],
+    intervals: list[tuple[Any, ...]],
+    rules: Rules,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the rows of the view `leaderboard` with the column `is_ground_truth`."""
+    """Return the rows of the view `leaderboard` with three further columns.
+
+    `truths` are the models that are the original labels, `intervals` the rows of `rank_intervals`.
+    """
+    # The label set `real` is whatever labels judge. The last two columns are the ranks.
+    real = [(row[1], row[-2], row[-1]) for row in intervals if row[0] == "real"]
     con.execute(
         f"""
         create table answer as
+        with ranks as (
+            select
+                unnest($models::varchar[]) as model,
+                unnest($low::bigint[]) as rank_low,
+                unnest($high::bigint[]) as rank_high
+        )
+
         select
-            *,
-            list_contains($1::varchar[], model) as is_ground_truth
-        from leaderboard
+            l.*,
+            r.rank_low,
+            r.rank_high,
+            case
+                when l.rank_change <> 0 then l.original_rank not between r.rank_low and r.rank_high
+            end as is_change_supported,
+            list_contains($truths::varchar[], l.model) as is_ground_truth
+        from leaderboard as l
+        left join ranks as r on l.model = r.model
         order by {_BY_RANK}
         """,  # noqa: S608, a constant
-        [truths],
+        {
+            "truths": truths,
+            "models": [model for model, _, _ in real],
+            "low": [low for _, low, _ in real],
+            "high": [high for _, _, high in real],
+        },
     )
     return stated(_same_images(con.table("answer")), rules)
 

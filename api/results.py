@@ -71,10 +71,12 @@ class AccuracyByLabels(Shown):
     predicted_images: int
 
 
-def stated(rows: duckdb.DuckDBPyRelation, rules: Rules) -> duckdb.DuckDBPyRelation:
+def stated(
+    rows: duckdb.DuckDBPyRelation, rules: Rules, key: tuple[str, ...] = ("model",)
+) -> duckdb.DuckDBPyRelation:
     """Return rows that say which labels judge, and how, where it is not plain ReaL accuracy.
 
-    Behind the column model come `label_set` and `rule`, and no other column has `real_` in its
+    After the columns `key` come `label_set` and `rule`, and no other column has `real_` in its
     name. What raters were asked about says nothing of other labels: `unasked_images` is left out.
     """
     if not rules.is_stated:
@@ -82,13 +84,13 @@ def stated(rows: duckdb.DuckDBPyRelation, rules: Rules) -> duckdb.DuckDBPyRelati
     columns = [
         f"{quoting.identifier(name)} as {quoting.identifier(name.removeprefix('real_'))}"
         for name in rows.columns
-        if name not in ("model", "unasked_images")
+        if name not in (*key, "unasked_images")
     ]
     about = [
         f"{quoting.literal(rules.labels)} as label_set",
         f"{quoting.literal(rules.text)} as rule",
     ]
-    return rows.project(", ".join(["model", *about, *columns]))
+    return rows.project(", ".join([*map(quoting.identifier, key), *about, *columns]))
 
 
 def accuracies_by_labels(rows: duckdb.DuckDBPyRelation) -> list[AccuracyByLabels]:

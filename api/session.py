@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError, reading_with
 from ..queries import catalog
-from ..schema.tables import LABEL_SET_TABLES, TABLES
+from ..schema.tables import COMPUTED, LABEL_SET_TABLES, TABLES
 from ..store import label_sets
 from ..store import store as stores
 from ..store.store import Store
@@ -163,7 +163,7 @@ class Session:
         `original_for` is what needs the original labels, for the QueryError if the store has none.
         Predictions that are added later may be missing.
         """
-        catalog.install(self.con, self.store.names, self._views)
+        self.install(self._views)
         if stored:
             from ..store import prediction_sets
 
@@ -175,6 +175,17 @@ class Session:
             require_original_labels(self.con, original_for)
         self.rules.apply(self.con)
         return self
+
+    def install(self, views: Iterable[str] | None) -> None:
+        """Create views, all that the store allows if None, and the tables computed from them."""
+        if views is None:
+            views = catalog.allowed(self.store.names)
+        order = [view.name for view in catalog.in_order(views, self.store.names)]
+        catalog.install(self.con, self.store.names, order)
+        if {*COMPUTED.values()} & {*order}:
+            from ..stats import paired
+
+            paired.show_tests(self.con)
 
     def _others(self, added: Mapping[str, object]) -> list[Path]:
         """Return the files of the stored models that are not in `added`."""

@@ -25,9 +25,10 @@ from urllib.parse import urlsplit
 
 from ..errors import DataError, QueryError, RealdbError, UsageError, counted
 from ..queries import catalog, dialects
-from ..schema.tables import TABLES
+from ..schema.tables import COMPUTED, TABLES, create_table
 from ..store import prediction_sets
 from ..store.files import user_path
+from ..store.store import new_connection
 from .rules import Rules
 from .session import Session
 
@@ -256,6 +257,7 @@ def judging(
     applied here, and the resulting labels are sent. `original_for` is what needs the original
     labels, if anything does.
     """
+    views = [*views, *(view for table, view in COMPUTED.items() if table in tables)]
     needed = {*catalog.tables_of(*views), *tables}
     # The engine applies the rule for images without labels, because it has the predictions.
     here = replace(rules, empty="skip", average="micro")
@@ -268,7 +270,7 @@ def judging(
     paths = _paths(files, session.store.root) if "predictions" in needed else []
     with session, connect(engine) as there:
         session.prepare(original_for=original_for or rules.original_for)
-        for table in sorted(needed - {"predictions"}):
+        for table in sorted(needed - {"predictions", *COMPUTED}):
             there.put(table, session.view(table).to_arrow_table())
         if is_other:
             there.put("judged_images", session.view("judged_images").to_arrow_table())
@@ -285,6 +287,9 @@ def judging(
             if view.name == "scored_predictions" and is_other:
                 instead = catalog.find("scored_with_unlabeled_rule").select
                 there.put_view(view.name, instead, {"empty": rules.empty})
+            for table, counts in COMPUTED.items():
+                if view.name == counts:
+                    there.put(table, _tests(there, table, counts))
         yield there
 
 
@@ -327,6 +332,18 @@ def ask(
         for name, path in own.items():
             there.read_predictions(_paths([path], Path()), names[name])
         return there.query(sql, tables=names)
+
+
+def _tests(there: SparkSession, table: str, counts: str) -> pa.Table:
+    """Return a computed table, computed here from the engine's view of counts."""
+    from ..stats import paired
+
+    rows = there.table(counts).to_arrow_table()
+    with new_connection() as here:
+        here.register(counts, rows)
+        create_table(here, table)
+        paired.show_tests(here)
+        return here.table(table).to_arrow_table()
 
 
 def require_plain(**options: object) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 from ..errors import DataError
 from ..schema import quoting
-from ..schema.tables import KEPT_TABLES, TABLES, header_of, summary
+from ..schema.tables import COMPUTED, KEPT_TABLES, TABLES, header_of, summary
 from ..store.files import checksum
 from .registry import Export
 
-_LEFT_OUT = (*KEPT_TABLES, "class_names", "build")
+_LEFT_OUT = (*KEPT_TABLES, "class_names", "build", *COMPUTED)
 _TYPES = {
     "BOOLEAN": "sc:Boolean",
     "SMALLINT": "sc:Integer",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..schema import header, quoting
 from ..schema.header import Header, Reference
-from ..schema.tables import TABLES, sql_path
+from ..schema.tables import COMPUTED, TABLES, sql_path
 from ..store import prediction_sets
 from .registry import Export
 
@@ -47,7 +47,7 @@ def tables(export: Export) -> list[Table]:
         name
         for (name,) in con.execute("select table_name from information_schema.tables").fetchall()
     }
-    paths = {name: sql_path(name) for name in TABLES if name in there}
+    paths = {name: sql_path(name) for name in TABLES if name in there and name not in COMPUTED}
     paths[MODELS] = prediction_sets.MODELS
     order: dict[str, Table] = {}
     for name in paths:

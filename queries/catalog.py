@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import QueryError, did_you_mean
 from ..schema import header, quoting
-from ..schema.tables import TABLES, comment_on, source_of
+from ..schema.tables import COMPUTED, TABLES, comment_on, source_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,11 +68,16 @@ def find(name: str) -> View:
 
 
 def tables_of(*names: str) -> set[str]:
-    """Return the tables that the views `names` read, directly or through other views."""
+    """Return the tables that the views `names` read, directly or through other views.
+
+    For a computed table, these include the tables that it is computed from.
+    """
     found: set[str] = set()
     for name in names:
         for read in find(name).about.reads:
             found |= {read} if read in TABLES else tables_of(read)
+            if read in COMPUTED:
+                found |= tables_of(COMPUTED[read])
     return found
 
 
@@ -275,8 +280,8 @@ def all_names() -> list[str]:
 def _order(name: str, order: dict[str, View]) -> None:
     """Add the view `name` to `order`, after the views that it reads."""
     for read in find(name).about.reads:
-        if read not in TABLES:
-            _order(read, order)
+        if read not in TABLES or read in COMPUTED:
+            _order(COMPUTED.get(read, read), order)
     order.setdefault(name, find(name))
 
 

@@ -362,7 +362,14 @@ def _by_type(tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
     )
     for node in annotate_types(qualified, dialect="duckdb", schema=columns).walk():
         of = node.this.type if isinstance(node.this, exp.Expr) else None
-        if isinstance(node, exp.Cast) and node.to.this in whole and of and of.this in real:
+        is_rounded = isinstance(node.this, exp.Ceil | exp.Floor | exp.Round)
+        if (
+            isinstance(node, exp.Cast)
+            and not is_rounded
+            and node.to.this in whole
+            and of
+            and of.this in real
+        ):
             yield node, "DuckDB rounds it, and Spark truncates it: keep the double"
         elif isinstance(node, exp.Sum | exp.Avg) and of and of.is_type("boolean"):
             yield node, "a sum of booleans: use count_if, or count(case when … then 1 end)"

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import QueryError
+from ..schema.tables import COMPUTED
 from . import catalog
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def views_named(
     found = [name for name in known if {name, f"{name}{_SUFFIX}"} & names]
     if any(f"{name}{_SUFFIX}" in names for name in found):
         found.append(catalog.OTHER_RULES)
-    return found
+    return found + [view for table, view in COMPUTED.items() if table in names]
 
 
 def _parsed(con: duckdb.DuckDBPyConnection, sql: str) -> Any:

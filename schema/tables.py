@@ -30,6 +30,8 @@ TABLES = (
     "scores",
     "train_files",
     "predictions",
+    "paired_tests",
+    "paired_tests_by_label_set",
     "stored_label_sets",
     "stored_assessments",
     "campaign_votes",
@@ -49,6 +51,11 @@ LABEL_SET_TABLES = (
     "image_groups",
 )
 KEPT_TABLES = ("predictions", *LABEL_SET_TABLES)
+# Tables that a build does not have: a session computes each from the view that it is mapped to.
+COMPUTED = {
+    "paired_tests": "paired_counts",
+    "paired_tests_by_label_set": "paired_counts_by_label_set",
+}
 _FOLDER = Path(__file__).parent
 
 
@@ -65,13 +72,15 @@ def with_constraints(statement: str, constraints: Iterable[str]) -> str:
 
 def sql_path(table: str) -> Path:
     """Return the path of a table's .sql file."""
-    return _FOLDER / f"{table}.sql"
+    return _FOLDER / ("session" if table in COMPUTED else "") / f"{table}.sql"
 
 
 def header_of(table: str) -> header.Header:
     """Return the header of a table's .sql file."""
-    text = sql_path(table).read_text(encoding="utf-8")
-    return header.parse(text, f"schema/{table}.sql")
+    path = sql_path(table)
+    return header.parse(
+        path.read_text(encoding="utf-8"), path.relative_to(_FOLDER.parent).as_posix()
+    )
 
 
 def source_of(table: str) -> str:
@@ -108,7 +117,7 @@ def summary(about: header.Header) -> str:
 
 
 def fingerprint() -> str:
-    """Return the SHA-256 of the statements in this folder, their comments left out."""
+    """Return the SHA-256 of the statements of what a store holds, their comments left out."""
     import hashlib
 
     digest = hashlib.sha256()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..schema import quoting
-from ..schema.tables import KEPT_TABLES, SCHEMA_VERSION, create_table
+from ..schema.tables import COMPUTED, KEPT_TABLES, LABEL_SET_TABLES, SCHEMA_VERSION, create_table
 from . import temporary
 from .files import checksum, user_path
 
@@ -50,6 +50,8 @@ DISABLED_OPTIMIZERS = "common_subplan,partial_aggregate_pushdown"
 _UNCHECKED = {
     *("build_id", "schema_version", "realdb_version", "built_at", "tables", "checksums"),
 }
+# The tables that a session fills.
+_OF_SESSIONS = (*KEPT_TABLES, *COMPUTED)
 # The thread of open_ahead, and its connection.
 _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 
@@ -76,8 +78,8 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """The tables that a view may read: those of the build, and those kept beside builds."""
-        return [*self.tables, *KEPT_TABLES]
+        """The tables that a view may read: those of the build, and those that a session fills."""
+        return [*self.tables, *_OF_SESSIONS]
 
     def parquet(self, table: str) -> Path:
         """Return the path of a table's Parquet file."""
@@ -136,8 +138,8 @@ class Store:
                     value=table,
                     remedy=_REBUILD,
                 ) from None
-        for table in KEPT_TABLES:
-            if table == "predictions" or tables is None or table in tables:
+        for table in _OF_SESSIONS:
+            if tables is None or table not in LABEL_SET_TABLES or table in tables:
                 create_table(con, table)
         return con
 

@@ -38,7 +38,7 @@ OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+")
 OF_OTHERS = {"--help", "--include-index", "--results-format"}
 PACKAGE = Path(realdb.__file__).parent
 # Commands that read prediction files. Some have no options that say how.
-READERS = ("accuracy", "add", "doctor", "explain", "leaderboard", "scores", "sql")
+READERS = ("accuracy", "add", "compare", "doctor", "explain", "leaderboard", "scores", "sql")
 
 BAD_FILES = {
     "no columns that are known": "a,b\n1,2\n",
@@ -200,6 +200,7 @@ READING_CALLS: dict[str, Callable[..., object]] = {
     "accuracy": lambda *given, **options: realdb.accuracy(given[0], **options),
     "accuracy_table": lambda *given, **options: realdb.accuracy_table(*given, **options),
     "add": lambda *given, **options: realdb.add(*given, **options),
+    "compare": lambda *given, **options: realdb.compare(*given, **options),
     "explain": lambda *given, **options: realdb.explain(1, *given, **options),
     "export": lambda *given, **options: realdb.export(
         "accuracy", "-", predictions=sets(given), **options
@@ -335,6 +336,10 @@ def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
     yield "scores", (), {**here, "method": "nope"}
     yield "scores", (), {**here, "threshold": "nope"}
     yield "agreement", (), {**here, "by": "nope"}
+    yield "compare", (small,), here
+    yield "compare", (), here
+    for options in ({"by": "nope"}, {"se": "nope"}, {"by": "class", "images": True}):
+        yield "compare", (small,), {**here, **options}
     yield "agreement", (), {**here, "level": 2}
     yield "agreement", (), {**here, "bootstrap": -1}
     yield "agreement", (), {**here, "labels": "nope"}

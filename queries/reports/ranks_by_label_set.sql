@@ -2,10 +2,10 @@
 --
 -- grain: one row per label set and model, for sets that have a label for a predicted image
 -- key: label_set, model
--- reads: predictions, assessments, image_flags
--- rule: as accuracy with `labels`: a first choice is right if the set calls it correct or unclear,
---   among the predicted images that have such a label and that the set does not call problematic.
---   Equal accuracies share a rank, and the ranks after them are left out: 1, 2, 2, 4
+-- reads: choices_by_label_set, paired_tests_by_label_set
+-- rule: the accuracy is the share of right choices (view choices_by_label_set). Equal accuracies
+--   share a rank, and the ranks after them are left out: 1, 2, 2, 4. rank_low and rank_high are as
+--   in rank_intervals, with Holm's correction over the pairs of the label set
 -- source: the label sets (view assessments)
 -- label_set: the label set
 -- model: the prediction set's name
@@ -14,43 +14,17 @@
 -- correct_images: scored images whose first choice is a label of the set
 -- scored_images: predicted images that have a label in the set
 -- real_rank: the model's place by the ReaL labels; NULL where nothing was scored by them
-with problematic as (
+-- rank_low: the best rank that the tests allow; NULL where the model is compared with no other
+-- rank_high: the worst
+-- is_change_supported: whether real_rank is outside of them; NULL where the rank does not change
+with counted as (
     select
-        f.label_set,
-        f.image_id
-    from image_flags as f
-    where f.flag = 'problematic'
-),
-
-valid as (
-    select distinct
-        a.label_set,
-        a.image_id,
-        a.label
-    from assessments as a
-    left join problematic as p on a.label_set = p.label_set and a.image_id = p.image_id
-    where a.verdict <> 'wrong' and p.image_id is null
-),
-
-labelled as (
-    select distinct
-        v.label_set,
-        v.image_id
-    from valid as v
-),
-
-counted as (
-    select
-        l.label_set,
-        p.model,
+        label_set,
+        model,
         count(*) as scored_images,
-        count(v.label) as correct_images
-    from predictions as p
-    inner join labelled as l on p.image_id = l.image_id
-    left join valid as v
-        on l.label_set = v.label_set and p.image_id = v.image_id and p.label = v.label
-    where p.rank = 1
-    group by l.label_set, p.model
+        count(case when is_right then 1 end) as correct_images
+    from choices_by_label_set
+    group by label_set, model
 ),
 
 shares as (
@@ -72,6 +46,31 @@ ranked as (
         accuracy,
         rank() over (partition by label_set order by accuracy desc) as label_set_rank
     from shares
+),
+
+sides as (
+    select
+        label_set,
+        model_a as model,
+        case when holm_p < 5e-2 then difference end as difference
+    from paired_tests_by_label_set
+    union all
+    select
+        label_set,
+        model_b as model,
+        case when holm_p < 5e-2 then -difference end as difference
+    from paired_tests_by_label_set
+),
+
+tested as (
+    select
+        label_set,
+        model,
+        count(case when difference < 0 then 1 end) + 1 as rank_low,
+        count(*) over (partition by label_set) - count(case when difference > 0 then 1 end)
+            as rank_high
+    from sides
+    group by label_set, model
 )
 
 select
@@ -81,6 +80,13 @@ select
     r.accuracy,
     r.correct_images,
     r.scored_images,
-    o.label_set_rank as real_rank
+    o.label_set_rank as real_rank,
+    t.rank_low,
+    t.rank_high,
+    case
+        when r.label_set_rank <> o.label_set_rank
+            then o.label_set_rank not between t.rank_low and t.rank_high
+    end as is_change_supported
 from ranked as r
 left join ranked as o on r.model = o.model and o.label_set = 'real'
+left join tested as t on r.label_set = t.label_set and r.model = t.model

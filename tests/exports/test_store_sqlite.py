@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import realdb
-from realdb.schema.tables import LABEL_SET_TABLES, header_of
+from realdb.schema.tables import KEPT_TABLES, LABEL_SET_TABLES, header_of
 from realdb.store.store import Store
 
 # The foreign keys of the tables of the real store: table, columns, table.
@@ -69,9 +69,9 @@ def references(con: sqlite3.Connection) -> set[tuple[Any, ...]]:
 
 
 def test_tables_match_the_store(con: sqlite3.Connection, modelled_store: Store) -> None:
-    assert tables(con) == {*modelled_store.names, *OWN}
+    assert tables(con) == {*modelled_store.tables, *KEPT_TABLES, *OWN}
     stored = realdb.connect(store=modelled_store.root)
-    for table in {*modelled_store.names} - {"sources", "build"}:  # these have times
+    for table in {*modelled_store.tables, *KEPT_TABLES} - {"sources", "build"}:  # these have times
         key = ", ".join(header_of(table).key)
         rows = con.execute(f"select * from {table} order by {key}").fetchall()
         is_same = rows == stored.execute(f"from {table} order by {key}").fetchall()
@@ -131,7 +131,7 @@ def test_the_file_has_its_description(con: sqlite3.Connection, modelled_store: S
 
 def test_a_store_without_models_and_classes(export: Callable[..., Path], bare_store: Store) -> None:
     with closing(sqlite3.connect(export("store", "all.sqlite", bare_store))) as con:
-        assert tables(con) == {*bare_store.names, *OWN}
+        assert tables(con) == {*bare_store.tables, *KEPT_TABLES, *OWN}
         assert con.execute("pragma foreign_key_check").fetchall() == []
         assert references(con) == {one for one in OF_LABEL_SETS if one[2] != "classes"} | {
             ("labels", ("image_id",), "images"),

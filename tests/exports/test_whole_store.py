@@ -9,7 +9,7 @@ from realdb.exports import whole_store
 from realdb.exports.registry import Export
 from realdb.queries import catalog
 from realdb.schema.header import Reference
-from realdb.schema.tables import TABLES, create_table
+from realdb.schema.tables import KEPT_TABLES, TABLES, create_table
 from realdb.store.store import Store
 
 EXPORT = Export(
@@ -29,7 +29,7 @@ EXPORT = Export(
 def test_referenced_tables_come_first(synthetic_store: Store) -> None:
     tables = whole_store.tables(replace(EXPORT, con=synthetic_store.connect()))
     names = [table.name for table in tables]
-    assert sorted(names) == sorted([*synthetic_store.names, "models"])
+    assert sorted(names) == sorted([*synthetic_store.tables, *KEPT_TABLES, "models"])
     for place, table in enumerate(tables):
         assert {one.table for one in table.references} <= {*names[:place]}
         assert table.rows == synthetic_store.tables.get(table.name, 0)

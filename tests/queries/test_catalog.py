@@ -155,9 +155,8 @@ def test_a_missing_table_in_a_query_is_named(bare_store: Store) -> None:
 
 
 def test_views_of_a_complete_store_can_be_required(synthetic_store: Store) -> None:
-    held = synthetic_store.names
     for name in catalog.views():
-        assert catalog.require(name, held) == catalog.find(name)
+        assert catalog.require(name, synthetic_store.names) == catalog.find(name)
 
 
 def test_definition() -> None:

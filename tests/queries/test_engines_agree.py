@@ -24,6 +24,7 @@ from realdb.ingest import predictions
 from realdb.queries import catalog, dialects
 from realdb.schema import quoting
 from realdb.schema.tables import TABLES, create_table
+from realdb.stats import paired
 from realdb.store.store import Store
 
 VIEWS = list(catalog.views())
@@ -90,6 +91,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         if data == "ties":
             fill(con)
     catalog.install(con, tables)
+    paired.show_tests(con)
     for table in tables:
         engine.put(table, con.table(table).to_arrow_table())
     for view in catalog.in_order(VIEWS, tables):

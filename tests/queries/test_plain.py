@@ -91,7 +91,7 @@ def test_view_matches_the_plain_select(con: duckdb.DuckDBPyConnection, name: str
     con.execute(f"create or replace temp table found as from {name}")
     expected, found = con.table("plain"), con.table("found")
     assert found.columns == expected.columns
-    assert len(found) == len(expected) > 400_000
+    assert len(found) == len(expected) > (400_000 if "image_id" in found.columns else 100)
     assert con.execute("(from plain except all from found) limit 5").fetchall() == []
     assert con.execute("(from found except all from plain) limit 5").fetchall() == []
 

@@ -15,6 +15,7 @@ from realdb.ingest import predictions
 from realdb.queries import catalog
 from realdb.schema.header import Header
 from realdb.schema.tables import LABEL_SET_TABLES, TABLES, create_table, header_of, sql_path
+from realdb.stats import paired
 from realdb.store.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -87,6 +88,7 @@ def judged(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection
     models = [predictions.add(con, path) for path in sorted((files / "predictions").glob("*.csv"))]
     assert len(models) == 2
     catalog.install(con, opened.names)
+    paired.show_tests(con)
     yield con
     con.close()
 
@@ -243,4 +245,4 @@ def test_copies_of_wilsons_interval_are_identical(name: str) -> None:
 
 @each_view
 def test_header_names_wilson_where_the_statement_has_it(name: str) -> None:
-    assert (name in WILSON) == bool(re.search(r"\bsqrt\(|\bas z\b", catalog.find(name).select))
+    assert (name in WILSON) == bool(re.search(r"z \* sqrt\(|\bas z\b", catalog.find(name).select))

@@ -23,6 +23,8 @@ from realdb.queries import catalog
 from realdb.schema import tables
 from realdb.schema.header import Header
 from realdb.schema.tables import (
+    COMPUTED,
+    KEPT_TABLES,
     SCHEMA_VERSION,
     TABLES,
     create_table,
@@ -503,7 +505,7 @@ def test_the_copy_in_the_root_matches_the_build(
 
 
 def test_database_has_every_table_and_view(built: Store, client: duckdb.DuckDBPyConnection) -> None:
-    tables = {*built.names}
+    tables = {*built.tables, *KEPT_TABLES}
     assert {name for (name,) in listed(client, "tables", "table_name")} == tables
     possible = {view for view in catalog.views() if catalog.tables_of(view) <= tables}
     macros = {name for name in possible if catalog.find(name).about.parameters}
@@ -625,4 +627,5 @@ def test_fingerprint_ignores_comments(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_every_table_has_its_file() -> None:
     files = {path.stem for path in sql_path("images").parent.glob("*.sql")}
-    assert set(TABLES) == files
+    assert set(TABLES) == files | {*COMPUTED}
+    assert all(sql_path(table).is_file() for table in COMPUTED)

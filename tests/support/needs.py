@@ -26,6 +26,7 @@ PACKAGES = {
     "crowdkit": "crowd-kit",
     "importlinter": "import-linter",
     "material": "mkdocs-material",
+    "sklearn": "scikit-learn",
 }
 
 
