@@ -501,23 +501,22 @@ def _require_common_images(
 ) -> None:
     """Raise DataError where two models that are to be compared have no scored image in common."""
     expected = len(models) * (len(models) - 1) // 2 if pairs is None else len(pairs)
-    rows = con.execute(
-        "select model_a, model_b from paired_counts where label_set = 'real'"
-    ).fetchall()
-    if len(rows) == expected:
+    real = con.table("paired_counts").filter("label_set = 'real'")
+    ((number,),) = real.count("*").fetchall()
+    if number == expected:
         return
-    there = {frozenset(row) for row in rows}
+    there = {frozenset(row) for row in real.select("model_a, model_b").fetchall()}
     missing = next(
         (a, b)
         for a, b in pairs or ((a, b) for at, a in enumerate(models) for b in models[at + 1 :])
         if frozenset((a, b)) not in there
     )
     raise DataError(
-        f"{expected - len(rows):,} pairs of models have no image with labels in common: "
+        f"{expected - number:,} pairs of models have no image with labels in common: "
         f"{missing[0]} and {missing[1]}",
         column="model",
         value=missing[0],
-        count=expected - len(rows),
+        count=expected - number,
         remedy="Leave out one of them",
     )
 
@@ -560,14 +559,19 @@ def _groups(con: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], ...]:
         "order by l.real_rank nulls last, c.place"
     ).fetchall()
     names = [name for (name,) in ranked]
-    place = {name: at for at, name in enumerate(names)}
     is_apart = np.zeros((len(names), len(names)), np.bool_)
     apart = con.execute(
-        "select model_a, model_b from paired_tests where label_set = 'real' and holm_p < $1",
-        [LEVEL],
-    ).fetchall()
-    for a, b in apart:
-        is_apart[place[a], place[b]] = is_apart[place[b], place[a]] = True
+        """
+        select f.place as one, s.place as other
+        from paired_tests as t
+        inner join (select unnest($1) as model, unnest($2) as place) as f on t.model_a = f.model
+        inner join (select unnest($1) as model, unnest($2) as place) as s on t.model_b = s.model
+        where t.label_set = 'real' and t.holm_p < $3
+        """,
+        [names, list(range(len(names))), LEVEL],
+    ).fetchnumpy()
+    is_apart[apart["one"], apart["other"]] = True
+    is_apart |= is_apart.T
     return tuple(paired.groups(names, is_apart))
 
 

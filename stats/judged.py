@@ -24,6 +24,8 @@ _Cells = npt.NDArray[np.uint8]
 _BITS = {"real": (1, 2), "original": (4, 8)}
 # So many images are multiplied at once, which bounds the memory: 1,000 models take 40 MB.
 _BLOCK = 5_000
+# Up to this share of missing images a matrix product takes longer than to look them up.
+_FEW = 0.03
 _ROWS = 1 << 20
 _COUNTS = ("images", "both_right", "only_a_right", "only_b_right", "both_wrong")
 # The labels of an image that may be right.
@@ -203,19 +205,30 @@ def _products(judged: Judged, label_set: str) -> npt.NDArray[np.int64]:
     Both are right; both were scored and the model of the row is right; both were scored. Up to 2^24
     images a float32 counts exactly.
     """
-    models, images = judged.cells.shape
-    scored_bit, right_bit = _BITS[label_set]
-    found = np.zeros((3, models, models), np.float32)
-    is_same = not ((judged.cells ^ judged.cells[:1]) & scored_bit).any()
-    for start in range(0, images, _BLOCK):
-        block = judged.cells[:, start : start + _BLOCK]
-        right = ((block & right_bit) > 0).astype(np.float32)
-        found[0] += right @ right.T
-        if not is_same:
-            scored = ((block & scored_bit) > 0).astype(np.float32)
-            found[1] += right @ scored.T
-            found[2] += scored @ scored.T
-    if is_same:  # the usual case: a third of the work
-        found[1] = found[0].diagonal()[:, None]
-        found[2] = ((judged.cells[0] & scored_bit) > 0).sum()
+    right, scored = judged.is_right(label_set), judged.is_scored(label_set)
+    is_used = scored.any(axis=0)
+    missing = is_used & ~scored
+    both = _product(right, right)
+    if missing.mean() > _FEW:
+        return np.stack([both, _product(right, scored), _product(scored, scored)])
+    # Where few are missing, the images that both were scored on follow from those that are missing.
+    right_of, missing_of = right.T.view(np.uint8).copy(), missing.T.view(np.uint8).copy()
+    lost, both_missing = np.empty_like(both), np.empty_like(both)
+    for place, row in enumerate(missing):
+        at = np.flatnonzero(row)
+        lost[:, place] = right_of[at].sum(axis=0, dtype=np.int32)
+        both_missing[:, place] = missing_of[at].sum(axis=0, dtype=np.int32)
+    number = missing.sum(axis=1)
+    scored_by_both = is_used.sum() - number[:, None] - number + both_missing
+    return np.stack([both, right.sum(axis=1)[:, None] - lost, scored_by_both])
+
+
+def _product(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return on how many images a row of each is true, (rows, rows)."""
+    found = np.zeros((len(one), len(other)), np.float32)
+    for start in range(0, one.shape[1], _BLOCK):
+        mine = one[:, start : start + _BLOCK].astype(np.float32)
+        # NumPy takes half the time where it sees that both are the same.
+        theirs = mine if other is one else other[:, start : start + _BLOCK].astype(np.float32)
+        found += mine @ theirs.T
     return found.astype(np.int64)

@@ -413,7 +413,12 @@ def test_many_models_along_a_series(
     assert rows(many.rows) == [pytest.approx(row, nan_ok=True) for row in rows(few.rows)]
 
 
-def test_the_array_is_the_view(synthetic_store: Store, made_up: list[Path]) -> None:
+@pytest.mark.parametrize("few", [0, 1])
+def test_the_array_is_the_view(
+    synthetic_store: Store, made_up: list[Path], monkeypatch: pytest.MonkeyPatch, few: float
+) -> None:
+    """Whether many images are missing or few."""
+    monkeypatch.setattr(judged, "_FEW", few)
     with Session(synthetic_store, views=["paired_counts"]) as session:
         session.add(made_up)
         session.prepare()
