@@ -732,7 +732,7 @@ def compare(
         ),
     ] = None,
     threshold: ThresholdOption = None,
-    empty: Annotated[Empty, typer.Option(help="How images without labels count.")] = "skip",
+    empty: EmptyOption = None,
     allow_ground_truth: GroundTruthOption = False,
     model: ModelOption = None,
     columns: ColumnsOption = None,

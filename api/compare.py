@@ -66,6 +66,7 @@ _TURNED = """
         c.log10_mid_p,
         c.log10_exact_p,
         c.holm_p,
+        c.log10_holm_p,
         c.error_consistency
     from {source} as c
     inner join compared as a on c.model_a = a.model
@@ -91,6 +92,7 @@ _PAIRS = """
         r.log10_mid_p,
         r.log10_exact_p,
         r.holm_p,
+        r.log10_holm_p,
         r.error_consistency,
         g.same_label_share,
         g.same_wrong_share,
@@ -104,6 +106,7 @@ _PAIRS = """
         o.mid_p as original_mid_p,
         o.log10_mid_p as original_log10_mid_p,
         o.holm_p as original_holm_p,
+        o.log10_holm_p as original_log10_holm_p,
         o.error_consistency as original_error_consistency
     from turned as r
     left join turned as o
@@ -203,7 +206,7 @@ def compare(
     along: str | Path | None = None,
     model: str | None = None,
     threshold: float | None = None,
-    empty: str = "skip",
+    empty: str | None = None,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     order: str | Path | None = None,
@@ -681,7 +684,8 @@ def _steps(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
             p.difference_high,
             p.mid_p,
             p.log10_mid_p,
-            p.holm_p
+            p.holm_p,
+            p.log10_holm_p
         from compared as c
         inner join models as m on c.model = m.model
         left join pairs as p on c.model = p.model_a

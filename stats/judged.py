@@ -185,7 +185,7 @@ def tables(judged: Judged, pairs: Sequence[tuple[str, str]] | None = None) -> li
         }
         parts[0].append(pa.table({**key, **found}))
         tests = paired.columns(*(found[name] for name in _COUNTS[1:]))
-        tests["holm_p"] = paired.holm(tests["log10_mid_p"])
+        tests["holm_p"], tests["log10_holm_p"] = paired.holm(tests["log10_mid_p"])
         arrays = {name: pa.array(values, from_pandas=True) for name, values in tests.items()}
         parts[1].append(pa.table({**key, **arrays}))
     return [pa.concat_tables(part) for part in parts]

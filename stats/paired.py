@@ -5,7 +5,7 @@ and `neither` on none. The view `paired_counts` counts them; all functions here 
 counts, of any number of pairs.
 
     found = mcnemar(only_a, only_b)
-    found.mid_p, found.log10_mid_p, holm(found.log10_mid_p)
+    found.mid_p, found.log10_mid_p, holm(found.log10_mid_p).p
 
 Only NumPy and math are used. Tests compare each function with SciPy, statsmodels or scikit-learn.
 """
@@ -62,6 +62,13 @@ class McNemar(NamedTuple):
     exact_p: _Floats
     log10_mid_p: _Floats
     log10_exact_p: _Floats
+
+
+class Holm(NamedTuple):
+    """P values after Holm's correction, and their logarithms, which never underflow."""
+
+    p: _Floats
+    log10_p: _Floats
 
 
 class CochranQ(NamedTuple):
@@ -190,7 +197,7 @@ def kappa(
     return result
 
 
-def holm(log10_p: npt.ArrayLike) -> _Floats:
+def holm(log10_p: npt.ArrayLike) -> Holm:
     """Return the p values of a family of tests after Holm's correction, in the order of the tests.
 
     All p values below 0.05 may be called significant: the chance that any of them is wrong is at
@@ -199,9 +206,10 @@ def holm(log10_p: npt.ArrayLike) -> _Floats:
     logs = np.asarray(log10_p, np.float64)
     order = np.argsort(logs, kind="stable")
     factor = np.arange(len(logs), 0, -1)
-    adjusted = np.empty_like(logs)
-    adjusted[order] = np.maximum.accumulate(np.exp(logs[order] * _LN10) * factor)
-    return np.minimum(adjusted, 1)
+    p, log10 = np.empty_like(logs), np.empty_like(logs)
+    p[order] = np.maximum.accumulate(np.exp(logs[order] * _LN10) * factor)
+    log10[order] = np.maximum.accumulate(logs[order] + np.log10(factor))
+    return Holm(np.minimum(p, 1), np.minimum(log10, 0))
 
 
 def cochran_q(right_of_model: npt.ArrayLike, right_of_image: npt.ArrayLike) -> CochranQ:
@@ -320,24 +328,31 @@ def select_tests(counts: str, key: Sequence[str], family: str = "label_set") -> 
         raised as (
             select
                 *,
-                mid_p * (
-                    1
-                    + count(*) over (partition by {family})
-                    - row_number() over (partition by {family} order by log10_mid_p, {names})
-                ) as raised_p
+                1
+                + count(*) over (partition by {family})
+                - row_number() over (partition by {family} order by log10_mid_p, {names})
+                    as factor
             from flat
         )
 
         select
-            * exclude (raised_p),
+            * exclude (factor),
             least(
-                max(raised_p) over (
+                max(mid_p * factor) over (
                     partition by {family}
                     order by log10_mid_p, {names}
                     rows between unbounded preceding and current row
                 ),
                 1e0
-            ) as holm_p
+            ) as holm_p,
+            least(
+                max(log10_mid_p + log10(factor)) over (
+                    partition by {family}
+                    order by log10_mid_p, {names}
+                    rows between unbounded preceding and current row
+                ),
+                0e0
+            ) as log10_holm_p
         from raised
     """  # noqa: S608, the names are of views and columns
 

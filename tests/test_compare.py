@@ -274,7 +274,7 @@ def test_where_they_differ(real_store: Store, files: list[Path]) -> None:
     logs = [row["log10_mid_p"] for row in by_class]
     assert logs == sorted(logs)
     holm = [row["holm_p"] for row in by_class]
-    np.testing.assert_allclose(holm, paired.holm(logs))
+    np.testing.assert_allclose(holm, paired.holm(logs).p)
     by_count = rows(realdb.compare(*files, by="label-count", store=real_store.root).rows)
     assert {row["label_count"] for row in by_count} == set("123456789")
 
@@ -465,7 +465,7 @@ def test_along_the_natural_order(synthetic_store: Store, checkpoints: list[Path]
         )
     # Two tests, not three: only the successive ones.
     p = [row["log10_mid_p"] for row in found[1:]]
-    assert [row["holm_p"] for row in found[1:]] == pytest.approx(paired.holm(p).tolist())
+    assert [row["holm_p"] for row in found[1:]] == pytest.approx(paired.holm(p).p.tolist())
 
 
 def test_along_a_list(synthetic_store: Store, checkpoints: list[Path], tmp_path: Path) -> None:
@@ -869,7 +869,7 @@ def test_by_a_grouping(
             assert (both + row[alone], row["images"]) == expected
     assert not [of for of in accuracies.values() if of[1]], "no group is missing"
     np.testing.assert_allclose(
-        [row["holm_p"] for row in found], paired.holm([row["log10_mid_p"] for row in found])
+        [row["holm_p"] for row in found], paired.holm([row["log10_mid_p"] for row in found]).p
     )
 
 

@@ -26,6 +26,7 @@
 -- log10_mid_p: the logarithm of mid_p, which is right where mid_p is too small for a number
 -- log10_exact_p: the logarithm of exact_p
 -- holm_p: mid_p after Holm's correction over all pairs of the label set that are compared
+-- log10_holm_p: the logarithm of holm_p, which is right where holm_p is too small for a number
 -- observed_agreement: the share of the images on which both are right or both are wrong
 -- expected_agreement: what that share would be if the models erred independently
 -- error_consistency: Cohen's kappa of being right: (observed - expected) / (1 - expected); NULL
@@ -65,6 +66,7 @@ select
     t.log10_mid_p,
     t.log10_exact_p,
     t.holm_p,
+    t.log10_holm_p,
     cast(s.both_right + s.both_wrong as double) / nullif(s.images, 0) as observed_agreement,
     s.accuracy_a * s.accuracy_b
     + (1e0 - s.accuracy_a) * (1e0 - s.accuracy_b) as expected_agreement,

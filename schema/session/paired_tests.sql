@@ -19,6 +19,7 @@
 -- log10_mid_p: the logarithm of mid_p, which is right where mid_p is too small for a number
 -- log10_exact_p: the logarithm of exact_p
 -- holm_p: mid_p after Holm's correction over all pairs of the label set that are compared
+-- log10_holm_p: the logarithm of holm_p, which is right where holm_p is too small for a number
 create table paired_tests (
     label_set varchar not null,
     model_a varchar not null,
@@ -32,5 +33,6 @@ create table paired_tests (
     exact_p double not null,
     log10_mid_p double not null,
     log10_exact_p double not null,
-    holm_p double not null
+    holm_p double not null,
+    log10_holm_p double not null
 );

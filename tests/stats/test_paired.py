@@ -131,7 +131,7 @@ def simulated(
     only = is_right.sum(axis=0)[:, None] - both
     upper = np.triu_indices(len(right), 1)
     logs = paired.mcnemar(only[upper], only.T[upper]).log10_mid_p
-    is_apart = paired.holm(logs) < 0.05
+    is_apart = paired.holm(logs).p < 0.05
     better = np.zeros((len(right), len(right)), np.bool_)
     better[upper] = is_apart & (only[upper] > only.T[upper])
     better.T[upper] = is_apart & (only[upper] < only.T[upper])
@@ -223,10 +223,13 @@ def test_holm() -> None:
     for number in (1, 2, 7, 45):
         p = np.round(rng.random(number) ** 6, 3) + 1e-9  # some of them equal
         expected = multitest.multipletests(p, method="holm")[1]
-        assert paired.holm(np.log10(p)) == pytest.approx(expected, rel=1e-12)
-    assert paired.holm([]).tolist() == []
+        assert paired.holm(np.log10(p)).p == pytest.approx(expected, rel=1e-12)
+    assert paired.holm([]).p.tolist() == []
     # Those that underflow keep their order and stay 0.
-    assert paired.holm([-400, -500, math.log10(0.5)]).tolist() == pytest.approx([0, 0, 0.5])
+    tiny = paired.holm([-400, -500, math.log10(0.5)])
+    assert tiny.p.tolist() == pytest.approx([0, 0, 0.5])
+    logs = [-400 + math.log10(2), -500 + math.log10(3), math.log10(0.5)]
+    assert tiny.log10_p.tolist() == pytest.approx(logs, rel=1e-12)
 
 
 @pytest.mark.parametrize("models", [2, 3, 4, 9, 60])
@@ -326,7 +329,8 @@ def test_the_table_has_the_statistics(con: duckdb.DuckDBPyConnection) -> None:
             found = np.ma.filled(np.ma.asarray(rows[name]), np.nan)
             np.testing.assert_allclose(found, values, rtol=1e-12)
         holm = paired.holm(expected["log10_mid_p"])
-        np.testing.assert_allclose(rows["holm_p"], holm, rtol=1e-12)
+        np.testing.assert_allclose(rows["holm_p"], holm.p, rtol=1e-12)
+        np.testing.assert_allclose(rows["log10_holm_p"], holm.log10_p, rtol=1e-12, atol=1e-15)
 
 
 def test_the_view_of_rank_intervals(con: duckdb.DuckDBPyConnection) -> None:
