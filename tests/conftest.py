@@ -17,6 +17,7 @@ import pytest
 import real_files
 from connections import empty_connection
 
+import browser
 import campaigns
 import realdb
 from needs import needs, needs_spark
@@ -230,6 +231,13 @@ def refuse(predictions_table: duckdb.DuckDBPyConnection) -> Callable[..., DataEr
         return caught.value
 
     return refuse
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Yield a headless Chromium, driven by Playwright."""
+    with browser.started() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,14 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 # Modules that are called otherwise than the package that has them.
 PACKAGES = {
+    "axe_playwright_python": "axe-playwright-python",
     "boto3": "moto",
     "crowdkit": "crowd-kit",
     "importlinter": "import-linter",
@@ -51,7 +52,7 @@ def needs(module: str) -> Any:
         return importlib.import_module(module)
     package = PACKAGES.get(name, name)
     if package in packages_of("dev"):
-        return _missing(f"{package} is not installed: pip install '.[dev]'")
+        missing(f"{package} is not installed: pip install '.[dev]'")
     pytest.skip(f"{package} is not installed: pip install {package}")
 
 
@@ -59,11 +60,11 @@ def needs_spark() -> Any:
     """Import pyspark and return it; skip the test where that or Java is missing."""
     pyspark = needs("pyspark")
     if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
-        _missing("Java is not installed, and Apache Spark needs it: version 17")
+        missing("Java is not installed, and Apache Spark needs it: version 17")
     return pyspark
 
 
-def _missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip the test, or fail where everything that CI has is required."""
     if os.environ.get("REALDB_REQUIRE_EXTRAS") == "1":
         pytest.fail(f"{reason} (REALDB_REQUIRE_EXTRAS=1 requires it)")
