@@ -115,7 +115,10 @@ def leaderboard(
                 labels=labels,
             )
         truths = [name for name, each in found.items() if each.is_ground_truth]
-        return _answer(session.con, truths, _intervals(session, judged, rank_intervals), rules)
+        ranked = _ranked(judged)
+        is_ranked = _is_ranked(len(ranked), rules, rank_intervals)
+        intervals = _intervals(session, ranked) if is_ranked else []
+        return _answer(session.con, truths, intervals, rules)
     files = prediction_sets.files(opened.root)
     if not files:
         raise DataError(
@@ -147,31 +150,39 @@ def leaderboard(
     catalog.install(session.con, opened.names, ["leaderboard"])
     catalog.stand_in(session.con, "accuracy", rows)
     judged = accuracies(session.view("accuracy"))
-    with Session(opened, views=["rank_intervals"], rules=rules) as whole:
-        whole.prepare(stored=True)
-        intervals = _intervals(whole, judged, rank_intervals)
+    ranked = _ranked(judged)
+    intervals: list[tuple[Any, ...]] = []
+    if _is_ranked(len(ranked), rules, rank_intervals):
+        with Session(opened, views=["rank_intervals"], rules=rules) as whole:
+            intervals = _intervals(whole.prepare(stored=True), ranked)
     return _answer(session.con, truths, intervals, rules)
 
 
+def _ranked(judged: list[Accuracy]) -> list[str]:
+    """Return the models that have a rank."""
+    return [each.model for each in judged if each.scored_images]
+
+
 def _is_ranked(models: int, rules: Rules, wanted: bool) -> bool:
-    """Return whether rank intervals are computed. Warn if there are too many models."""
-    if rules.average == "class":  # the tests compare shares of the images
-        return False
-    if models > MOST_RANKED and not wanted:
-        warnings.warn(
-            f"the rank intervals of {models:,} models are omitted, because they compare each pair "
-            f"of models. For more than {MOST_RANKED} models set `rank_intervals=True`",
-            RealdbWarning,
-            stacklevel=4,
+    """Return whether rank intervals are computed. Warn if they are not."""
+    if rules.average == "class":
+        reason = (
+            "the rank intervals are omitted, because the tests compare shares of the images, and "
+            "`average` is class"
         )
-    return models <= MOST_RANKED or wanted
+    elif models > MOST_RANKED and not wanted:
+        reason = (
+            f"the rank intervals of {models:,} models are omitted, because they compare each pair "
+            f"of models. For more than {MOST_RANKED} models set `rank_intervals=True`"
+        )
+    else:
+        return True
+    warnings.warn(reason, RealdbWarning, stacklevel=4)
+    return False
 
 
-def _intervals(session: Session, judged: list[Accuracy], wanted: bool) -> list[tuple[Any, ...]]:
-    """Return the rows of the view `rank_intervals`; none if they are not computed."""
-    models = [each.model for each in judged if each.scored_images]
-    if not _is_ranked(len(models), session.rules, wanted):
-        return []
+def _intervals(session: Session, models: list[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of the view `rank_intervals` of a prepared session."""
     settle(session, models)
     return session.view("rank_intervals").fetchall()
 

@@ -133,13 +133,15 @@ class Rules:
 
     @property
     def views(self) -> list[str]:
-        """The views that `apply` needs."""
+        """The views that `apply` reads or replaces."""
         needed = {
             "labels_at": self.is_by_score,
             "labels_by": not self.chosen.is_real,
             "judged_images": not self.chosen.is_real or self.empty != "skip",
             "labels_in_group": self.match is not None,
+            "scored_predictions": self.empty != "skip",
             "accuracy_class_average": self.average == "class",
+            "accuracy": self.average == "class",
         }
         return [view for view, is_needed in needed.items() if is_needed]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -652,6 +652,54 @@ def test_many_models_have_no_rank_intervals_unless_asked(
     assert {row["rank_low"] for row in found} == {None}
     found = rows(realdb.leaderboard(store=stored, rank_intervals=True))
     assert None not in {row["rank_low"] for row in found}
+
+
+RULES: list[dict[str, Any]] = [
+    {},
+    {"average": "class"},
+    {"empty": "wrong"},
+    {"empty": "original"},
+    {"threshold": 0.3},
+    {"labels": "original"},
+    {"labels": "real@0.3", "empty": "wrong", "average": "class"},
+]
+
+
+@pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
+@pytest.mark.parametrize("rules", RULES, ids=str)
+def test_stored_models_are_judged_as_their_files(
+    stored: Path, made_up: list[Path], rules: dict[str, Any]
+) -> None:
+    """By each rule, in each call that ranks or compares models."""
+    names = sorted(path.stem for path in made_up)
+    calls: list[tuple[Callable[..., Any], Sequence[object]]] = [
+        (realdb.accuracy_table, names),
+        (realdb.leaderboard, ()),
+        (realdb.leaderboard, names),
+    ]
+    for call, models in calls:
+        found, expected = (
+            {row.pop("model"): row for row in rows(call(*each, store=stored, **rules))}
+            for each in (models, made_up)
+        )
+        # The order of a sum changes its last digits.
+        assert found == {model: pytest.approx(row) for model, row in expected.items()}
+    if "average" not in rules:
+        ranks, board = (
+            {row["model"]: (row["rank_low"], row["rank_high"]) for row in rows(relation)}
+            for relation in (
+                realdb.compare(store=stored, **rules).models,
+                realdb.leaderboard(store=stored, **rules),
+            )
+        )
+        assert ranks == board
+
+
+def test_the_mean_of_the_classes_has_no_rank_intervals(stored: Path, made_up: list[Path]) -> None:
+    for files in ((), made_up):
+        with pytest.warns(RealdbWarning, match="average"):
+            found = rows(realdb.leaderboard(*files, store=stored, average="class"))
+        assert {row["rank_low"] for row in found} == {None}
 
 
 def printed(*words: object) -> list[dict[str, str]]:

@@ -158,6 +158,7 @@ def test_an_oracle_of_plain_python(real: Store) -> None:
     assert found.correct_images == labelled.correct_images == right
 
 
+@pytest.mark.filterwarnings("ignore:the rank intervals are omitted:realdb.RealdbWarning")
 def test_every_column_says_which_labels_judge(real: Store) -> None:
     for rows in (
         realdb.accuracy_table(*MODELS, store=real.root, labels=MULTILABEL),
