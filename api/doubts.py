@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # The view that counts the agreement of models with the original labels.
 VIEW = "original_agreement"
+# Of more models with missing images, one warning has their number.
+_MOST = 5
 
 
 class Agreement(NamedTuple):
@@ -78,17 +80,32 @@ def warn(
     `require_complete` is set, or if a model is the ground truth and `allow_ground_truth` is not
     set.
     """
-    for result in accuracies:
-        for doubt in _doubts(
+    results = list(accuracies)
+    partial = [result for result in results if result.predicted_images < IMAGES]
+    found = [_coverage(result, labels) for result in partial]
+    if partial and require_complete:
+        raise DataError(
+            f"{found[0]}. `require_complete=True` requires all images",
+            count=IMAGES - partial[0].predicted_images,
+            parameter="require_complete",
+        )
+    if len(found) > _MOST:
+        fewest = min(partial, key=lambda result: result.predicted_images)
+        found = [
+            f"{len(partial):,} of {counted(len(results), 'model')} do not cover all {IMAGES:,} "
+            f"images. The fewest: {_coverage(fewest, labels)}"
+        ]
+    for result in results:
+        found += _doubts(
             result,
             agreements.get(result.model),
             read_from.get(result.model),
             has_rated=has_rated,
-            require_complete=require_complete,
             allow_ground_truth=allow_ground_truth,
             labels=labels,
-        ):
-            warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
+        )
+    for doubt in dict.fromkeys(found):
+        warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
 
 
 def warn_of_parts(session: Session, accuracies: Iterable[Accuracy], *, stacklevel: int = 3) -> None:
@@ -110,30 +127,25 @@ def warn_of_parts(session: Session, accuracies: Iterable[Accuracy], *, stackleve
         )
 
 
+def _coverage(result: Accuracy, labels: str) -> str:
+    """Return how many images a model covers, and on how many it is scored."""
+    return (
+        f"{result.model} covers only {result.predicted_images:,} of the {IMAGES:,} images. It is "
+        f"scored on the {result.scored_images:,} of them with "
+        + ("ReaL labels" if labels == "real" else f"labels of {labels}")
+    )
+
+
 def _doubts(
     result: Accuracy,
     agreement: Agreement | None,
     source: object,
     *,
     has_rated: bool,
-    require_complete: bool,
     allow_ground_truth: bool,
     labels: str,
 ) -> Iterable[str]:
     is_real = labels == "real"
-    if result.predicted_images < IMAGES:
-        text = (
-            f"{result.model} covers only {result.predicted_images:,} of the {IMAGES:,} images. "
-            f"It is scored on the {result.scored_images:,} of them with "
-            + ("ReaL labels" if is_real else f"labels of {labels}")
-        )
-        if require_complete:
-            raise DataError(
-                text + ". `require_complete=True` requires all images",
-                count=IMAGES - result.predicted_images,
-                parameter="require_complete",
-            )
-        yield text
     if result.original_accuracy is None:
         yield "there is no original accuracy, because the store has no original labels"
     elif agreement and agreement.is_doubtful:

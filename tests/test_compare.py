@@ -695,6 +695,25 @@ def test_stored_models_are_judged_as_their_files(
         assert ranks == board
 
 
+def test_many_models_with_missing_images_are_one_warning(
+    synthetic_store: Store, labels: dict[int, int], tmp_path: Path
+) -> None:
+    images = sorted(labels)
+    files = [
+        file_of(tmp_path / f"m{at}.csv", {image: labels[image] for image in images[at + 1 :]})
+        for at in range(7)
+    ]
+    for number in (5, 7):
+        with pytest.warns(RealdbWarning) as caught:
+            realdb.accuracy_table(*files[:number], store=synthetic_store.root)
+        texts = [str(each.message) for each in caught if "covers only" in str(each.message)]
+        if number == 5:
+            assert [f"m{at} covers" in text for at, text in enumerate(texts)] == [True] * 5
+        else:
+            (text,) = texts
+            assert "7 of 7" in text and f"m6 covers only {len(images) - 7:,} " in text
+
+
 def test_the_mean_of_the_classes_has_no_rank_intervals(stored: Path, made_up: list[Path]) -> None:
     for files in ((), made_up):
         with pytest.warns(RealdbWarning, match="average"):
