@@ -97,14 +97,18 @@ _PAIRS = """
         g.same_label_share,
         g.same_wrong_share,
         o.images as original_images,
+        o.both_right as original_both_right,
         o.only_a_right as original_only_a_right,
         o.only_b_right as original_only_b_right,
+        o.both_wrong as original_both_wrong,
         o.difference as original_difference,
         o.standard_error as original_standard_error,
         o.difference_low as original_difference_low,
         o.difference_high as original_difference_high,
         o.mid_p as original_mid_p,
+        o.exact_p as original_exact_p,
         o.log10_mid_p as original_log10_mid_p,
+        o.log10_exact_p as original_log10_exact_p,
         o.holm_p as original_holm_p,
         o.log10_holm_p as original_log10_holm_p,
         o.error_consistency as original_error_consistency
@@ -234,6 +238,8 @@ def compare(
     the images that only one of two models gets right. `along` compares each model with the one
     before, such as the checkpoints of a training run. `natural` orders them by their names, so that
     `epoch10` follows `epoch9`. A text file lists them, one in each line.
+
+    With more than 100 models the pairs have no `same_label_share` and `same_wrong_share` (NULL).
 
     `se` selects what the standard error resamples: images, images within each class
     (within-classes), or classes. For the last two, the interval is the difference plus and minus

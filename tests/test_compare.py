@@ -75,6 +75,7 @@ def test_the_paired_comparison(found: realdb.Comparison) -> None:
     }
     assert {name: pair[name] for name in expected} == pytest.approx(expected, abs=5.1e-7)
     assert pair["exact_p"] == pytest.approx(6.16611e-10, rel=1e-5)
+    assert pair["original_exact_p"] == pytest.approx(1.53175e-26, rel=1e-5)
     assert pair["mid_p"] == pair["holm_p"] == pytest.approx(5.70087e-10, rel=1e-5)
     assert (pair["original_only_a_right"], pair["original_only_b_right"]) == (4_340, 3_402)
 
@@ -642,7 +643,7 @@ def test_the_leaderboard_has_rank_intervals(stored: Path, made_up: list[Path]) -
                 assert is_supported == (not inside)
 
 
-def test_many_models_have_no_rank_intervals_unless_asked(
+def test_many_models_have_rank_intervals_as_an_option(
     stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranking, "MOST_RANKED", 3)
