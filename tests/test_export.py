@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import commands
 import realdb
 from realdb.errors import DataError, QueryError, UsageError
 from realdb.exports.registry import EXPORT_FORMATS, own_names
@@ -303,8 +304,7 @@ def test_the_file_names_its_predictions(two: tuple[Store, str, Path], tmp_path: 
 
 
 def run(store: Store, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "realdb", "export", *arguments, "--store", str(store.root)]
-    return subprocess.run(command, capture_output=True, check=False, **options)
+    return commands.run_binary(["export", *arguments, "--store", store.root], **options)
 
 
 def test_the_command(synthetic_store: Store, tmp_path: Path) -> None:

@@ -3,8 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import commands
 import realdb
 from realdb.errors import DataError, UsageError
 from realdb.store.store import Store
@@ -478,14 +477,7 @@ def run(model_a: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     (tmp_path / "late dir" / "late.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def run(*arguments: str, code: int = 0, stdin: str = "") -> Any:
-        done = subprocess.run(
-            [sys.executable, "-m", "realdb", *arguments],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            cwd=tmp_path,
-            check=False,
-        )
+        done = commands.run(arguments, stdin=stdin, cwd=tmp_path)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         return done

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import commands
 from realdb.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are those of POSIX systems")
@@ -115,14 +116,8 @@ def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
     (work / "~nobody.parquet").mkdir()
     environment = {**os.environ, "HOME": str(home), "REALDB_HOME": "~/store"}
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "realdb", *words]
-        return subprocess.run(
-            command, cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
-
     def done(*words: str) -> str:
-        found = run(*words)
+        found = commands.run(words, cwd=work, env=environment)
         assert found.returncode == 0, found.stderr
         return found.stdout
 
@@ -144,8 +139,9 @@ def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
         *("~.csv", "~.csv.out.csv", "~nobody.parquet", "~x.parquet", "~y.sqlite"),
     ]
     assert "50179" in done("sql", "select count(*) from t", "--table", "t=~x.parquet")
-    assert run("accuracy", "~/none.csv").returncode == 1
-    assert str(home / "none.csv") in run("accuracy", "~/none.csv").stderr
+    missing = commands.run(["accuracy", "~/none.csv"], cwd=work, env=environment)
+    assert missing.returncode == 1
+    assert str(home / "none.csv") in missing.stderr
 
 
 def test_a_long_name(tmp_path: Path, model: Path) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+import commands
 import realdb
 from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
@@ -200,9 +199,7 @@ def test_a_query_changes_no_setting_and_loads_nothing(place: str, secret: Path) 
 def test_command_line_prints_one_line(store: Store) -> None:
     sql = WRITES[0].format(target=store.parquet("labels"))
     for arguments in (["sql", sql], ["sql", f"explain analyze {sql}"], ["export", sql, "-"]):
-        command = [sys.executable, "-m", "realdb", *arguments]
-        command += ["--format", "csv"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = commands.run([*arguments, "--format", "csv"])
         assert (done.returncode, done.stdout) == (1, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("realdb: ")
@@ -288,22 +285,8 @@ def test_a_users_table(suffix: str, store: Store, tmp_path: Path) -> None:
     frame = duckdb.read_csv(str(path)).to_arrow_table() if suffix == "csv" else None
     if frame is not None:
         assert realdb.query(query, tables={"mine": frame}).fetchall() == expected
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "realdb",
-            "sql",
-            query,
-            "--table",
-            f"mine={path}",
-            "--format",
-            "csv",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = commands.run(["sql", query, "--table", f"mine={path}", "--format", "csv"])
+    assert done.returncode == 0
     assert done.stdout == "note,file_name\nx,ILSVRC2012_val_00000001.JPEG\n"
     assert store.root.exists()
 
