@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import commands
+from campaigns import some
 from realdb.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are those of POSIX systems")
@@ -44,7 +45,7 @@ def shell(arguments: list[str], model: Path, redirection: str) -> subprocess.Com
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("arguments", some(COMMANDS, 6), ids=" ".join)
 def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     done = shell(arguments, model, "> /dev/full")
     assert done.returncode == 1
@@ -89,8 +90,18 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize(
+    ("query", "number"),
+    some(
+        [
+            ("between steps", signal.SIGINT),
+            ("between steps", signal.SIGTERM),
+            ("within a step", signal.SIGTERM),
+            ("within a step", signal.SIGINT),
+        ],
+        2,
+    ),
+)
 @pytest.mark.usefixtures("model")
 def test_a_signal_ends_a_query(query: str, number: signal.Signals) -> None:
     words = [sys.executable, "-m", "realdb", "sql", QUERIES[query]]

@@ -328,7 +328,7 @@ def sets(draw: st.DrawFn) -> list[Image]:
 
 
 @settings(
-    max_examples=number(50, 1000),
+    max_examples=number(20, 1000, more=50),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -6,6 +6,7 @@ Afterwards no file of the store has changed, and no file has appeared beside it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 import commands
 import realdb
+from campaigns import some
 from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
 from realdb.store.store import Store, resolve
@@ -161,9 +163,11 @@ def refused(ask: Ask, sql: str) -> QueryError:
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("target", ["table", "CURRENT", "new"])
-@pytest.mark.parametrize("place", PLACES)
-def test_a_query_writes_nothing(place: str, target: str, store: Store, tmp_path: Path) -> None:
+# Each target and each place is among the few.
+@pytest.mark.parametrize(
+    ("target", "place"), some(itertools.product(["table", "CURRENT", "new"], PLACES), 5)
+)
+def test_a_query_writes_nothing(target: str, place: str, store: Store, tmp_path: Path) -> None:
     paths = {
         "table": store.parquet("labels"),
         "CURRENT": store.root / "CURRENT",
