@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import warnings
@@ -33,6 +34,20 @@ from realdb.store.store import Store, resolve
 # Spark forks its Java process next to gRPC's threads. gRPC must not handle the fork.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 campaigns.load_profile()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Leave what collection makes, a million objects, out of garbage collection.
+
+    Going through them takes a tenth of the time of all tests.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -488,7 +488,7 @@ IMAGE_FORMS = (
 )
 
 
-@settings(max_examples=number(6, 100))
+@settings(max_examples=number(3, 100, more=6))
 @given(data=st.data())
 def test_never_a_wrong_answer(
     data: st.DataObject, labels: dict[int, int], truth: Truth, tmp_path_factory: Any

@@ -20,6 +20,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import commands
 import realdb
 from realdb import cli, terminal
 from realdb.store.store import Store
@@ -44,17 +45,8 @@ def run(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     monkeypatch.setenv("COLUMNS", "100")
 
-    def run(
-        *arguments: object, code: int = 0, stdin: str = "", before: Sequence[str] = REALDB
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*before, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            cwd=tmp_path,
-            check=False,
-        )
+    def run(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        done = commands.run(arguments, stdin=stdin, cwd=tmp_path)
         assert "Traceback" not in done.stderr
         assert done.returncode == code, done.stderr
         return done
@@ -473,7 +465,6 @@ def test_offline_by_option_and_by_environment(
 
 WATCHED = {"duckdb", "numpy", "pyarrow", "pandas", "polars", "rich", "pooch", "platformdirs"}
 # Python lists each import on stderr.
-LISTED = [sys.executable, "-X", "importtime", "-m", "realdb"]
 
 
 def test_only_existing_commands_open_duckdb_ahead() -> None:
@@ -496,13 +487,16 @@ def test_only_existing_commands_open_duckdb_ahead() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
+@pytest.mark.usefixtures("run")  # for its environment
 def test_commands_import_only_what_they_need(
-    arguments: list[str], allowed: set[str], run: Run, model_a: Path, tmp_path: Path
+    arguments: list[str], allowed: set[str], model_a: Path, tmp_path: Path
 ) -> None:
     pq.write_table(pc.read_csv(model_a), tmp_path / "a.parquet")
     np.save(tmp_path / "a.npy", np.arange(50_000) % 1000)
     given = [argument.format(model_a=model_a, folder=tmp_path) for argument in arguments]
-    done = run(*given, before=LISTED)
+    command = [sys.executable, "-X", "importtime", "-m", "realdb", *given]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "typer" in imported
     assert imported & WATCHED == allowed

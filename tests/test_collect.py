@@ -19,6 +19,7 @@ import duckdb
 import numpy as np
 import pytest
 
+import commands
 import realdb
 from realdb.errors import DataError, StoreError, UsageError
 from realdb.store.store import Store, resolve
@@ -65,14 +66,7 @@ def run(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
 
     def run(*arguments: object, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "realdb", *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            cwd=tmp_path,
-            check=False,
-        )
+        done = commands.run(arguments, stdin=stdin, cwd=tmp_path)
         assert "Traceback" not in done.stderr
         assert done.returncode == code, done.stderr
         return done

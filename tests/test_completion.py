@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import commands
 import realdb
 from realdb.api import complete
 from realdb.exports import registry
@@ -17,7 +18,6 @@ from realdb.schema.tables import TABLES
 from realdb.store import prediction_sets
 from realdb.store.store import Store
 
-REALDB = [sys.executable, "-m", "realdb"]
 VIEWS = [*TABLES, *catalog.all_names()]
 WHOLE = [*registry.own_names()]
 # Names that a shell would run or split.
@@ -46,7 +46,8 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
 
     def offered(line: str) -> list[str]:
         monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
-        done = subprocess.run(REALDB, capture_output=True, encoding="utf-8", check=True)
+        done = commands.run([])
+        assert done.returncode == 0
         assert not done.stderr
         return [each.partition("\t")[0] for each in done.stdout.splitlines() if each]
 
@@ -110,7 +111,8 @@ def test_long_names_are_not_completed(ingest: Callable[..., Store]) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_each_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_REALDB_COMPLETE", f"source_{shell}")
-    done = subprocess.run(REALDB, capture_output=True, encoding="utf-8", check=True)
+    done = commands.run([])
+    assert done.returncode == 0
     assert f"_REALDB_COMPLETE=complete_{shell}" in done.stdout
     assert not done.stderr
 
@@ -142,7 +144,8 @@ def test_bash(tmp_path: Path) -> None:
 def test_zsh_evaluates_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_REALDB_COMPLETE", "complete_zsh")
     monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "realdb export contest")
-    done = subprocess.run(REALDB, capture_output=True, encoding="utf-8", check=True)
+    done = commands.run([])
+    assert done.returncode == 0
     assert done.stdout.split("((")[1].split("))")[0].split() == [
         '"contested"',
         '"contested_images"',

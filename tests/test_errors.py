@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def test_only_near_names_are_suggested(name: str, found: list[str]) -> None:
     assert ("elsewhere" in text) == (not found)
 
 
+@pytest.fixture(scope="module")
+def store(
+    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a store with stored models, for calls that are refused."""
+    root = Path(shutil.copytree(synthetic_store.root, tmp_path_factory.mktemp("errors") / "store"))
+    realdb.add(synthetic / "predictions", store=root)
+    return root
+
+
 @pytest.mark.parametrize(
     ("ask", "kind", "lists"),
     [
@@ -61,14 +72,11 @@ def test_no_error_lists_all_names(
     ask: Callable[[object], object],
     kind: type[RealdbError],
     lists: str,
-    ingest: Callable[..., Store],
-    synthetic: Path,
+    store: Path,
 ) -> None:
     """If no name is near, the error names the command that lists them."""
-    store = ingest()
-    realdb.add(synthetic / "predictions", store=store.root)
     with refused(kind, lists) as caught:
-        ask(store.root)
+        ask(store)
     words = {word.strip("',:.?;()") for word in str(caught.value).split()}
     assert len(words & NAMES) <= 3, words
     assert len(words) < 30

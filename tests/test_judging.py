@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import label_files
 import numpy as np
 import pytest
 
+import commands
 import realdb
 from realdb.api.rules import Rules
 from realdb.errors import DataError, QueryError, UsageError
@@ -594,12 +593,7 @@ def test_the_rule_is_stated() -> None:
 
 def command(*words: str | Path) -> tuple[str, str, int]:
     """Return what a command prints on stdout and stderr, and its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "realdb", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run(words)
     return done.stdout, done.stderr, done.returncode
 
 

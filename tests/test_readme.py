@@ -11,13 +11,12 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import label_files
 import pytest
 
+import commands
 import screenshot
 from realdb.store.store import Store
 
@@ -122,14 +121,7 @@ def printed(command: str, upstream: Path) -> str:
 def run(words: list[str], **environment: str) -> str:
     """Run realdb and return its standard output, with rows as a table."""
     form = [] if "--format" in words else ["--format", "table"]
-    done = subprocess.run(
-        [sys.executable, "-m", "realdb", *words, *form],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-        check=False,
-    )
+    done = commands.run([*words, *form], env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
     return done.stdout
 

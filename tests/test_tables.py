@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import realdb
+from campaigns import some
 from realdb import cli, terminal
 from realdb.store.store import Store
 from shown import cell, shows
@@ -287,7 +288,7 @@ def at_80_columns(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
 
 
 @pytest.mark.usefixtures("at_80_columns")
-@pytest.mark.parametrize("command", [*COMMANDS, *QUERIES])
+@pytest.mark.parametrize("command", some([*COMMANDS, *QUERIES], 12))
 def test_a_table_shows_the_rows_of_csv_and_json(
     command: str, synthetic: Path, capsys: Capture
 ) -> None:

@@ -143,9 +143,12 @@ def means(hypothesis: Hypothesis, image: _Ints, label: _Ints) -> tuple[_Ints, _I
 
 def real_hits(truth: Truth, image: _Ints, label: _Ints) -> Share:
     """Return how often the classes are right, of the images with ReaL labels."""
+    # One index takes a fifth of the time of two. NO_CLASS, -1, becomes the last column of the row
+    # before, which is False like the last column of its own row.
+    places = image * np.int64(CLASSES + 1) + label
     return Share(
-        int(np.count_nonzero(truth.is_real[image, label])),
-        int(np.count_nonzero(truth.has_real[image])),
+        int(np.count_nonzero(truth.is_real.ravel().take(places))),
+        int(np.count_nonzero(truth.has_real.take(image))),
     )
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import commands
+from campaigns import some
 from realdb.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are those of POSIX systems")
@@ -43,7 +45,7 @@ def shell(arguments: list[str], model: Path, redirection: str) -> subprocess.Com
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("arguments", some(COMMANDS, 6), ids=" ".join)
 def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     done = shell(arguments, model, "> /dev/full")
     assert done.returncode == 1
@@ -88,8 +90,18 @@ QUERIES = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize(
+    ("query", "number"),
+    some(
+        [
+            ("between steps", signal.SIGINT),
+            ("between steps", signal.SIGTERM),
+            ("within a step", signal.SIGTERM),
+            ("within a step", signal.SIGINT),
+        ],
+        2,
+    ),
+)
 @pytest.mark.usefixtures("model")
 def test_a_signal_ends_a_query(query: str, number: signal.Signals) -> None:
     words = [sys.executable, "-m", "realdb", "sql", QUERIES[query]]
@@ -115,14 +127,8 @@ def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
     (work / "~nobody.parquet").mkdir()
     environment = {**os.environ, "HOME": str(home), "REALDB_HOME": "~/store"}
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "realdb", *words]
-        return subprocess.run(
-            command, cwd=work, env=environment, capture_output=True, text=True, check=False
-        )
-
     def done(*words: str) -> str:
-        found = run(*words)
+        found = commands.run(words, cwd=work, env=environment)
         assert found.returncode == 0, found.stderr
         return found.stdout
 
@@ -144,8 +150,9 @@ def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
         *("~.csv", "~.csv.out.csv", "~nobody.parquet", "~x.parquet", "~y.sqlite"),
     ]
     assert "50179" in done("sql", "select count(*) from t", "--table", "t=~x.parquet")
-    assert run("accuracy", "~/none.csv").returncode == 1
-    assert str(home / "none.csv") in run("accuracy", "~/none.csv").stderr
+    missing = commands.run(["accuracy", "~/none.csv"], cwd=work, env=environment)
+    assert missing.returncode == 1
+    assert str(home / "none.csv") in missing.stderr
 
 
 def test_a_long_name(tmp_path: Path, model: Path) -> None:

@@ -6,12 +6,12 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import commands
 import realdb
 from campaigns import number
 from realdb.store.store import Store, resolve
@@ -42,12 +42,11 @@ def fill(disk: Path, left: int) -> None:
     (disk / "filler").write_bytes(bytes(max(0, free - left)))
 
 
-def run(words: list[str], disk: Path, store: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    words: list[str], disk: Path, store: Path, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "REALDB_HOME": str(store), "TMPDIR": str(disk)}
-    command = [sys.executable, "-m", "realdb", *words]
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    return commands.run(words, stdin=stdin, env=environment)
 
 
 def listing(folder: Path) -> set[str]:
@@ -64,7 +63,7 @@ def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: St
     expected = realdb.accuracy(model, store=synthetic_store.root)
     store = Path(shutil.copytree(synthetic_store.root, disk / "store"))
     realdb.add(other, store=store)
-    commands = {
+    steps = {
         "ingest": (["ingest", str(synthetic)], 8 * MEGABYTE),
         "add": (["add", str(model)], MEGABYTE // 4),
         "export": (["export", "labels", str(disk / "labels.csv")], MEGABYTE),
@@ -75,25 +74,14 @@ def test_a_full_disk(name: str, disk: Path, synthetic: Path, synthetic_store: St
         "json": (["sql", "from labels", "--format", "json"], 2 * MEGABYTE),
         "pipe": (["accuracy", "-"], MEGABYTE),
     }
-    words, most = commands[name]
+    words, most = steps[name]
     rng = random.Random(0)
     failed = 0
     for turn in range(number(1, 12)):
         fill(disk, int(most * (0.2 if turn == 0 else rng.random())))
         current = resolve(store).build_id
         before = listing(disk)
-        if name == "pipe":
-            environment = {**os.environ, "REALDB_HOME": str(store), "TMPDIR": str(disk)}
-            done = subprocess.run(
-                [sys.executable, "-m", "realdb", *words],
-                env=environment,
-                input=model.read_text(),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        else:
-            done = run(words, disk, store)
+        done = run(words, disk, store, model.read_text() if name == "pipe" else "")
         assert "Traceback" not in done.stderr
         if done.returncode:
             failed += 1

@@ -106,7 +106,7 @@ def test_kills(place: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
     rng = random.Random(0)
     killed = dict.fromkeys([*commands, "ingest near the rename"], 0)
     seconds = {name: run(place, *command(rng)) for name, command in commands.items()}
-    for turn in range(number(5, 200)):
+    for turn in range(number(3, 200, more=5)):
         near = turn % 5 == 0
         name = "ingest" if near else [*commands][turn % 5 - 1]
         with start(place, *commands[name](rng)) as process:
@@ -141,7 +141,7 @@ def test_kills(place: Path, synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
         if name == "remove":
             run(place, *commands["add"](rng))
     print(f"killed: {killed}")
-    assert sum(killed.values()) >= number(2, 100)
+    assert sum(killed.values()) >= number(1, 100, more=2)
 
 
 def run(place: Path, *words: str) -> float:

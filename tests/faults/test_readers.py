@@ -72,7 +72,7 @@ def test_readers(synthetic: Path, synthetic_store: Store, tmp_path: Path) -> Non
             for _ in range(number(2, 16))
         ]
         try:
-            for _ in range(number(2, 20)):
+            for _ in range(number(1, 20, more=2)):
                 build(synthetic, store)
                 realdb.add(second, store=store)
                 realdb.remove(second.stem, store=store)

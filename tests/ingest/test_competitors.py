@@ -202,7 +202,7 @@ OTHERS = {
 }
 
 
-@settings(max_examples=number(40, 500))
+@settings(max_examples=number(15, 500, more=40))
 @given(
     image=st.sampled_from([*roles.NAMES["image"], "theirs"]),
     label=st.sampled_from(LABELS),

@@ -13,7 +13,7 @@ from connections import empty_connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from campaigns import number
+from campaigns import number, some
 from realdb.errors import DataError
 from realdb.ingest import predictions
 from realdb.schema.tables import create_table
@@ -328,7 +328,7 @@ def sets(draw: st.DrawFn) -> list[Image]:
 
 
 @settings(
-    max_examples=number(50, 1000),
+    max_examples=number(20, 1000, more=50),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -370,7 +370,7 @@ ARRAYS: dict[str, tuple[Callable[[int], Any], Callable[[int], list[tuple[int, fl
 }
 
 
-@pytest.mark.parametrize(("name", "wrap"), [*itertools.product(ARRAYS, [False, True])])
+@pytest.mark.parametrize(("name", "wrap"), some(itertools.product(ARRAYS, [False, True]), 5))
 def test_an_array(name: str, wrap: bool, tmp_path: Path) -> None:
     """The array has one value for each of the 50,000 images, in an `order`."""
     write, choices = ARRAYS[name]

@@ -17,6 +17,7 @@ import krippendorff
 import numpy as np
 import pytest
 
+from campaigns import number
 from realdb.queries import catalog
 from realdb.schema.tables import header_of
 from realdb.store.store import Store
@@ -305,7 +306,7 @@ def made_up(rng: np.random.Generator) -> dict[str, list[tuple[Any, ...]]]:
     return tables
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(number(8, 100, more=25)))
 def test_views_on_made_up_tables(database: Database, seed: int) -> None:
     tables = made_up(np.random.default_rng(seed))
     con = database(

@@ -20,6 +20,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from campaigns import number
 from realdb.ingest import predictions
 from realdb.queries import catalog
 from realdb.schema.tables import header_of
@@ -391,7 +392,7 @@ def made_up(rng: np.random.Generator) -> dict[str, list[tuple[Any, ...]]]:
     return tables
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(number(8, 100, more=25)))
 def test_views_on_made_up_tables(database: Database, seed: int) -> None:
     tables = made_up(np.random.default_rng(seed))
     columns = {name: list(header_of(name).columns) for name in TABLES}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import commands
 import realdb
 from realdb.errors import DataError, UsageError
 from realdb.exports.lines import visible, visible_cell
@@ -38,21 +37,18 @@ def on_a_terminal(*words: str) -> str:
     """Run a command whose three streams are a terminal; return all that it writes there."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "200", "TERM": "xterm"}
-    command = [sys.executable, "-m", "realdb", *words]
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        written = b""
-        while True:
-            try:
-                part = os.read(ours, 1 << 16)
-            except OSError:
-                break
-            if not part:
-                break
-            written += part
-        process.wait(60)
+    process = commands.Process(words, (theirs, theirs, theirs), env=environment)
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            part = os.read(ours, 1 << 16)
+        except OSError:
+            break
+        if not part:
+            break
+        written += part
+    process.wait()
     os.close(ours)
     text = written.decode().replace("\r\n", "\n")
     # A progress bar hides and shows the cursor, and clears its own line.
@@ -88,8 +84,8 @@ def test_the_name_of_a_file(store: Path) -> None:
 
 
 def test_names_are_not_escaped_in_a_pipe(store: Path) -> None:
-    command = [sys.executable, "-m", "realdb", "sql", "select model from predictions limit 1"]
-    done = subprocess.run([*command, str(store)], capture_output=True, check=True)
+    done = commands.run_binary(["sql", "select model from predictions limit 1", store])
+    assert done.returncode == 0
     assert done.stdout.decode() == f'model\n"{NASTY}"\n'
 
 
@@ -100,9 +96,7 @@ def test_a_file_name_that_is_not_utf8(store: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     for words in (["accuracy"], ["doctor"], ["add"], ["sql", "from predictions"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "realdb", *words, odd], capture_output=True, check=False
-        )
+        done = commands.run_binary([*words, odd])
         assert b"Traceback" not in done.stderr
         assert done.returncode in (0, 1)
     assert_harmless(on_a_terminal("accuracy", os.fsdecode(odd)))

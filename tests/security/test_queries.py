@@ -6,9 +6,8 @@ Afterwards no file of the store has changed, and no file has appeared beside it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from typing import Any
 import duckdb
 import pytest
 
+import commands
 import realdb
+from campaigns import some
 from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
 from realdb.store.store import Store, resolve
@@ -162,9 +163,11 @@ def refused(ask: Ask, sql: str) -> QueryError:
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("target", ["table", "CURRENT", "new"])
-@pytest.mark.parametrize("place", PLACES)
-def test_a_query_writes_nothing(place: str, target: str, store: Store, tmp_path: Path) -> None:
+# Each target and each place is among the few.
+@pytest.mark.parametrize(
+    ("target", "place"), some(itertools.product(["table", "CURRENT", "new"], PLACES), 5)
+)
+def test_a_query_writes_nothing(target: str, place: str, store: Store, tmp_path: Path) -> None:
     paths = {
         "table": store.parquet("labels"),
         "CURRENT": store.root / "CURRENT",
@@ -200,9 +203,7 @@ def test_a_query_changes_no_setting_and_loads_nothing(place: str, secret: Path) 
 def test_command_line_prints_one_line(store: Store) -> None:
     sql = WRITES[0].format(target=store.parquet("labels"))
     for arguments in (["sql", sql], ["sql", f"explain analyze {sql}"], ["export", sql, "-"]):
-        command = [sys.executable, "-m", "realdb", *arguments]
-        command += ["--format", "csv"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = commands.run([*arguments, "--format", "csv"])
         assert (done.returncode, done.stdout) == (1, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("realdb: ")
@@ -288,22 +289,8 @@ def test_a_users_table(suffix: str, store: Store, tmp_path: Path) -> None:
     frame = duckdb.read_csv(str(path)).to_arrow_table() if suffix == "csv" else None
     if frame is not None:
         assert realdb.query(query, tables={"mine": frame}).fetchall() == expected
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "realdb",
-            "sql",
-            query,
-            "--table",
-            f"mine={path}",
-            "--format",
-            "csv",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = commands.run(["sql", query, "--table", f"mine={path}", "--format", "csv"])
+    assert done.returncode == 0
     assert done.stdout == "note,file_name\nx,ILSVRC2012_val_00000001.JPEG\n"
     assert store.root.exists()
 

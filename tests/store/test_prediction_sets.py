@@ -325,7 +325,7 @@ def test_changed_bits_of_a_stored_model_are_detected(
     expected = stored(tmp_path), prediction_sets.listed(tmp_path).fetchall()
     for file in sorted((tmp_path / "predictions").glob("ViT*")):
         content = file.read_bytes()
-        for place in range(0, 8 * len(content), number(111, 37)):
+        for place in range(0, 8 * len(content), number(333, 37, more=111)):
             file.write_bytes(flipped(content, place))
             try:
                 found = stored(tmp_path), prediction_sets.listed(tmp_path).fetchall()

@@ -1,28 +1,43 @@
 """The size of the campaigns: how many faults are tried, and how many examples Hypothesis draws.
 
-With all the tests they try a few, always the same. REALDB_FAULTS=whole pytest -n0 tries all, and
-Hypothesis draws other examples each time.
+REALDB_FAULTS sets one of three levels. By default the tests try a few faults, always the same.
+REALDB_FAULTS=more, which .ci/run sets, tries more of them. REALDB_FAULTS=whole pytest -n0 tries
+all, and Hypothesis draws other examples each time.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import TypeVar
 
 from hypothesis import settings
 
-IS_WHOLE = os.environ.get("REALDB_FAULTS") == "whole"
+Case = TypeVar("Case")
+
+LEVEL = os.environ.get("REALDB_FAULTS") or "few"
+IS_WHOLE = LEVEL == "whole"
 
 
-def number(few: int, all_of_them: int) -> int:
+def number(few: int, all_of_them: int, *, more: int | None = None) -> int:
     """Return how many faults to try: the few are the first of all, by the same seed."""
-    return all_of_them if IS_WHOLE else few
+    return {"few": few, "more": more or few, "whole": all_of_them}[LEVEL]
+
+
+def some(cases: Iterable[Case], few: int) -> list[Case]:
+    """Return the cases of a test; by default only a few of them, spread evenly."""
+    found = [*cases]
+    if LEVEL != "few" or len(found) <= few:
+        return found
+    return [found[place * len(found) // few] for place in range(few)]
 
 
 # No deadline, because examples take longer on a busy machine.
-settings.register_profile("few", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("few", max_examples=10, deadline=None, derandomize=True)
+settings.register_profile("more", max_examples=25, deadline=None, derandomize=True)
 settings.register_profile("whole", max_examples=500, deadline=None, print_blob=True)
 
 
 def load_profile() -> None:
     """Set how many examples Hypothesis draws; a test can override it."""
-    settings.load_profile("whole" if IS_WHOLE else "few")
+    settings.load_profile(LEVEL)

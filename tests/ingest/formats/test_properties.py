@@ -173,7 +173,7 @@ def taken_from(content: bytes, path: Path) -> tuple[dict[int, int] | None, bool]
 
 
 RELAXED = settings(
-    max_examples=number(8, 100),
+    max_examples=number(4, 100, more=8),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
