@@ -43,7 +43,7 @@ _ERRORS: dict[str, str] = dict(
 )
 _Z = 1.959963984540054
 # Each pair in the order in which the models are compared: the view has them in that of the names.
-_TURNED = """
+TURNED = """
     select
         {key},
         f.model as model_a,
@@ -388,7 +388,7 @@ def _compared(
     con.execute("create table compared (model varchar, place integer)")
     con.execute("insert into compared select unnest($1), unnest($2)", [models, list(places)])
     _require_common_images(con, models, pairs)
-    con.execute(f"create table turned as {_TURNED.format(key='c.label_set', source='comparison')}")
+    con.execute(f"create table turned as {TURNED.format(key='c.label_set', source='comparison')}")
     if options.se != "images":
         _use_errors(con, options.se)
     agreeing = "model_agreement" if len(models) <= MANY else "model_agreement limit 0"
@@ -614,7 +614,7 @@ def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
         inner join group_tests as t using ({", ".join(key)})
         """  # noqa: S608, names of columns
     )
-    turned = _TURNED.format(key="c.group_name", source="tested_groups")
+    turned = TURNED.format(key="c.group_name", source="tested_groups")
     columns = f"t.group_name as {quoting.identifier(by.replace('-', '_'))}"
     if breakdowns.grouping_of(by):
         columns = f"{quoting.literal(by)} as grouping, t.group_name"
