@@ -18,6 +18,7 @@ from ..queries import catalog
 from ..store import kept
 from ..store.files import exists, replacing, user_path
 from . import chart_rows, doubts
+from .ask import missing_table
 from .chart_rows import Asked, Found, NoChartError, Options
 from .results import accuracies
 from .rules import Rules
@@ -81,6 +82,7 @@ class ChartInfo:
     neutral: its title where other labels judge, if the title names ReaL
     models: the smallest number of models; 0 if it is about the labels or the raters
     views: the views that its rows come from
+    tables: the tables that it reads beside them
     takes: its own options
     empty: why it may have no rows
     rows: the function that asks a session for its rows, and returns its caption
@@ -92,6 +94,7 @@ class ChartInfo:
     rows: Callable[[Asked], Found]
     empty: str
     takes: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     neutral: str | None = None
 
     @property
@@ -131,6 +134,91 @@ CHARTS: dict[str, ChartInfo] = {
         views=("calibration", "calibration_summary"),
         rows=chart_rows.reliability,
         empty="It needs a confidence between 0 and 1 with every prediction",
+    ),
+    "pairs": ChartInfo(
+        title="Differences of the models on the same images",
+        models=2,
+        views=("accuracy", "comparison"),
+        rows=chart_rows.pairs,
+        empty="No two models have a scored image in common",
+    ),
+    "ranks": ChartInfo(
+        title="Ranks and rank intervals",
+        models=2,
+        views=("leaderboard", "accuracy", "rank_intervals"),
+        rows=chart_rows.ranks,
+        empty="No two models have a scored image in common",
+    ),
+    "class_changes": ChartInfo(
+        title="Classes that gain and lose most from the original to the ReaL labels",
+        neutral="Classes that gain and lose most from the original to other labels",
+        models=1,
+        views=("class_changes",),
+        rows=chart_rows.class_changes,
+        empty="The accuracy is the same in every class by both labels",
+    ),
+    "class_differences": ChartInfo(
+        title="Classes in which two models differ most",
+        models=2,
+        views=("paired_counts_by_group",),
+        tables=("classes",),
+        rows=chart_rows.class_differences,
+        empty="The models have the same accuracy in every class",
+    ),
+    "groups": ChartInfo(
+        title="Accuracy by group of images",
+        models=1,
+        views=("accuracy_by_animal", "accuracy_by_label_count", "accuracy_by_group"),
+        rows=chart_rows.groups,
+        empty="No group has a scored image",
+        takes=("by",),
+    ),
+    "factors": ChartInfo(
+        title="Error ratios by group of images",
+        models=1,
+        views=("accuracy_by_group",),
+        rows=chart_rows.factors,
+        empty="No group has a wrong prediction",
+        takes=("by",),
+    ),
+    "label_sets": ChartInfo(
+        title="Ranks of the models by label set",
+        models=2,
+        views=("ranks_by_label_set",),
+        rows=chart_rows.label_sets,
+        empty="No label set has a label for a predicted image",
+    ),
+    "checkpoints": ChartInfo(
+        title="Accuracy of the models in order",
+        models=2,
+        views=("accuracy", "paired_counts"),
+        rows=chart_rows.checkpoints,
+        empty="No model has a scored image",
+        takes=("along",),
+    ),
+    "raters": ChartInfo(
+        title="Raters by sensitivity and specificity",
+        models=0,
+        views=("rater_quality",),
+        rows=chart_rows.raters,
+        empty="No rater answered valid and invalid golden questions",
+    ),
+    "scores": ChartInfo(
+        title="Scores by the verdict of another label set",
+        models=0,
+        views=("scores_by_verdict",),
+        rows=chart_rows.scores,
+        empty="No label with a score is judged",
+        takes=("label_set",),
+    ),
+    "confusions": ChartInfo(
+        title="Confusions of classes",
+        models=1,
+        views=("confusions",),
+        tables=("classes",),
+        rows=chart_rows.confusions,
+        empty="No prediction is wrong",
+        takes=("classes",),
     ),
 }
 
@@ -307,6 +395,9 @@ def _impossible(name: str, store: Store, rules: Rules) -> NoChartError | None:
         for view in find(name)[1].views:
             catalog.require(view, store.names)
             rules.require_view(view)
+        for table in find(name)[1].tables:
+            if table not in store.names:
+                raise missing_table(table)
     except QueryError as error:
         return NoChartError(error.message, value=name, remedy=error.remedy)
     return None
@@ -412,3 +503,58 @@ def precision_recall(**options: Unpack[Arguments]) -> Any:
 def reliability(*predictions: object, **options: Unpack[Arguments]) -> Any:
     """Draw how often models are right at each level of confidence."""
     return _picture("reliability", predictions, options)
+
+
+def pairs(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the differences of the models, two by two, with their intervals."""
+    return _picture("pairs", predictions, options)
+
+
+def ranks(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the ranks of the models, and those that the tests allow."""
+    return _picture("ranks", predictions, options)
+
+
+def class_changes(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the classes that gain and lose most from the original labels to those that judge."""
+    return _picture("class_changes", predictions, options)
+
+
+def class_differences(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the classes in which the first model differs most from the second."""
+    return _picture("class_differences", predictions, options)
+
+
+def groups(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the accuracy in groups of images: `by`."""
+    return _picture("groups", predictions, options)
+
+
+def factors(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the error ratios in groups of images: `by`, factor by default."""
+    return _picture("factors", predictions, options)
+
+
+def label_sets(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the ranks of the models by each label set."""
+    return _picture("label_sets", predictions, options)
+
+
+def checkpoints(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the accuracy of models in order: `along`."""
+    return _picture("checkpoints", predictions, options)
+
+
+def raters(**options: Unpack[Arguments]) -> Any:
+    """Draw the raters by sensitivity and specificity."""
+    return _picture("raters", (), options)
+
+
+def scores(**options: Unpack[Arguments]) -> Any:
+    """Draw the distribution of the scores by the verdicts of `label_set`."""
+    return _picture("scores", (), options)
+
+
+def confusions(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw how often models confuse `classes`."""
+    return _picture("confusions", predictions, options)

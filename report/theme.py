@@ -28,8 +28,9 @@ DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3], [4, 4], [1, 3], [10, 2,
 # More series cannot be distinguished by colour.
 MOST_SERIES = len(SHAPES)
 # The names of styles: a line to compare with, its label, series without a
-# colour of their own, and marks in the colour of the text.
-REFERENCE, NOTE, REST, INK = "reference", "note", "rest", "ink"
+# colour of their own, and marks in the colour of the text
+# or of the page.
+REFERENCE, NOTE, REST, INK, PAPER = "reference", "note", "rest", "ink", "paper"
 
 _INKS: dict[Scheme, tuple[str, str, str, str]] = {
     # text, secondary text and lines, grid, the page that it is drawn for
@@ -54,7 +55,7 @@ def ink(scheme: Scheme) -> str:
 
 def config(scheme: Scheme) -> dict[str, Any]:
     """Return the configuration of Vega-Lite. The background is transparent."""
-    text, second, grid, _ = _INKS[scheme]
+    text, second, grid, paper = _INKS[scheme]
     return {
         "background": "transparent",
         "font": FONT,
@@ -72,6 +73,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             "labelLimit": 0,
             "titleLimit": 0,
             "titlePadding": 8,
+            "labelPadding": 4,
             "labelFlush": False,
             "labelOverlap": "greedy",
             "labelSeparation": 4,
@@ -86,6 +88,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             "titleLimit": 0,
             "symbolStrokeWidth": 2,
             "symbolSize": 70,
+            "symbolOpacity": 1,
             "symbolBaseFillColor": second,
             "symbolBaseStrokeColor": second,
         },
@@ -120,6 +123,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             REFERENCE: {"stroke": second, "color": second},
             NOTE: {"fill": second, "color": second},
             INK: {"fill": text, "color": text, "stroke": text},
+            PAPER: {"fill": paper, "color": paper},
             REST: {"color": COLOURS[scheme][-1], "stroke": COLOURS[scheme][-1]},
         },
     }
