@@ -25,7 +25,7 @@ MOST_ROWS = 60
 # The classes at each end, and those of the confusions: by default, and at most.
 MOST_CLASSES = 10
 MOST_CONFUSED, MOST_NAMED = 10, 30
-MOST_HEATMAPS = 4
+MOST_PANELS, MOST_HEATMAPS = 12, 4
 # The series that colours and shapes distinguish (see report/theme.py).
 MOST_SERIES = 8
 # Classes by their first name, with the class id where several classes have the same first name.
@@ -97,7 +97,12 @@ class Found:
 
 def is_real(rules: Rules) -> bool:
     """Return whether the accuracy is the published ReaL accuracy."""
-    return rules.is_published and rules.empty == "skip"
+    return rules.is_published and rules.empty == "skip" and rules.average == "micro"
+
+
+def is_empty_default(rules: Rules) -> bool:
+    """Return whether images without labels count as they do by default."""
+    return rules.empty == ("wrong" if rules.chosen.is_consensus else "skip")
 
 
 def labels_of(rules: Rules) -> str:
@@ -118,13 +123,13 @@ def measure_of(rules: Rules) -> str:
     """Return the name of the accuracy, for an axis. Only the published one is ReaL accuracy."""
     if is_real(rules):
         return "ReaL accuracy"
-    default = "wrong" if rules.chosen.is_consensus else "skip"
     how = {
         "skip": ", unlabeled images left out",
         "wrong": ", unlabeled images wrong",
         "original": ", unlabeled images by original label",
     }[str(rules.empty)]
-    return f"Accuracy by {labels_of(rules)}{how if rules.empty != default else ''}"
+    mean = ", mean of the classes" if rules.average == "class" else ""
+    return f"Accuracy by {labels_of(rules)}{'' if is_empty_default(rules) else how}{mean}"
 
 
 def rule_of(rules: Rules) -> str:
@@ -154,7 +159,11 @@ def accuracy(asked: Asked) -> Found:
         order by list_position($models, model)
         """
     )
-    caption = f"{rule_of(asked.rules)} {WILSON} On the dashed line both accuracies are equal."
+    caption = rule_of(asked.rules)
+    if rows.num_rows > MOST_SERIES:
+        caption += " Names are left out where there is no room."
+    else:
+        caption += f" {WILSON} On the dashed line both accuracies are equal."
     background = asked.options.background
     if background is not None and rows.num_rows:
         import pyarrow as pa
@@ -190,7 +199,7 @@ def thresholds(asked: Asked) -> Found:
     caption = (
         "At each threshold an image's labels are its questions with at least this score; an image "
         "that was not rated keeps its original label. Images without a label are left out, so the "
-        "images change with the threshold (below)."
+        f"images change with the threshold (below).{_coloured(asked.models)}"
     )
     return Found(rows, caption, {"marked": marked})
 
@@ -220,17 +229,23 @@ def precision_recall(asked: Asked) -> Found:
 
 def reliability(asked: Asked) -> Found:
     """Return the accuracy at each level of confidence, by both label sets."""
+    shown = list(asked.models[:MOST_PANELS])
     rows = asked.ask(
         """
         select c.*, s.expected_calibration_error
         from calibration as c
         inner join calibration_summary as s on c.model = s.model and c.label_set = s.label_set
-        order by list_position($models, c.model), c.label_set desc, c.bin
-        """
+        where list_contains($shown, c.model)
+        order by list_position($shown, c.model), c.label_set desc, c.bin
+        """,
+        shown=shown,
     )
+    left = ""
+    if len(asked.models) > MOST_PANELS:
+        left = f" The first {MOST_PANELS} of {len(asked.models)} models are shown."
     caption = (
         "Confidence of the first choice in 15 bins of equal width. Below the dashed line a model "
-        f"is right less often than it is confident. {rule_of(asked.rules)}"
+        f"is right less often than it is confident. {rule_of(asked.rules)}{left}"
     )
     return Found(rows, caption, {"labels": labels_of(asked.rules)})
 
@@ -249,6 +264,10 @@ def pairs(asked: Asked) -> Found:
     if len(wanted) > MOST_ROWS:
         caption += f"The {MOST_ROWS} models nearest to it are shown. "
         wanted = wanted[:MOST_ROWS]
+    # From the best model the nearest come first.
+    order = "list_position($models, w.a), list_position($models, w.b)"
+    if caption:
+        order = f"abs(t.difference), {order}"
     rows = asked.ask(
         f"""
         with compared as (
@@ -276,7 +295,7 @@ def pairs(asked: Asked) -> Found:
         inner join wanted as w
             on (t.model_a = w.a and t.model_b = w.b) or (t.model_a = w.b and t.model_b = w.a)
         where t.label_set = 'real'
-        order by list_position($models, w.a), t.difference desc, list_position($models, w.b)
+        order by {order}
         """,  # noqa: S608, names of views and columns
         firsts=[a for a, _ in wanted],
         seconds=[b for _, b in wanted],
@@ -463,6 +482,7 @@ def class_differences(asked: Asked) -> Found:
 def groups(asked: Asked) -> Found:
     """Return the accuracy of each model in groups of images."""
     by = asked.options.by or "animal"
+    breakdowns.require_rules(by, asked.rules)
     shown, left = _first(asked.models)
     if by == "animal":
         source = "accuracy_by_animal"
@@ -541,6 +561,13 @@ def factors(asked: Asked) -> Found:
     return Found(rows, caption, {"group": by})
 
 
+def _coloured(models: tuple[str, ...]) -> str:
+    """Return a note on the models that no colour is left for."""
+    if len(models) <= MOST_SERIES:
+        return ""
+    return f" The first {MOST_SERIES} of {len(models)} models have colours; the others are grey."
+
+
 def _first(models: tuple[str, ...]) -> tuple[list[str], str]:
     """Return as many models as colours can distinguish, and a note on the others."""
     left = len(models) - MOST_SERIES
@@ -576,10 +603,11 @@ def label_sets(asked: Asked) -> Found:
             list_position($models, model)
         """
     )
+    note = _coloured(asked.models)
     caption = (
         "The accuracy by a label set is the share of first choices among its correct labels, on "
         "the images that have one. The sets judge different images. Equal accuracies share a rank. "
-        "Tooltips say whether the tests exclude the rank by the ReaL labels."
+        f"Tooltips say whether the tests exclude the rank by the ReaL labels.{note}"
     )
     rules = asked.rules
     real = "real" if rules.is_published else f"real@{rules.threshold:g}"
@@ -760,7 +788,8 @@ def confusions(asked: Asked) -> Found:
     left = len(asked.models) - len(shown)
     caption = (
         "Images with a label (row) whose first choice is another class (column) and wrong; an "
-        f"image with several labels counts for each. {rule_of(asked.rules)}"
+        "image with several labels counts for each. On the diagonal a choice is right. "
+        f"{rule_of(asked.rules)}"
         + (f" The first {MOST_HEATMAPS} models are shown." if left else "")
     )
     return Found(rows, caption, {"labels": labels_of(asked.rules)})

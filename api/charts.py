@@ -85,6 +85,7 @@ class ChartInfo:
     tables: the tables that it reads beside them
     takes: its own options
     empty: why it may have no rows
+    follows_empty: whether the rule for images without labels changes it
     rows: the function that asks a session for its rows, and returns its caption
     """
 
@@ -95,6 +96,7 @@ class ChartInfo:
     empty: str
     takes: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    follows_empty: bool = True
     neutral: str | None = None
 
     @property
@@ -119,6 +121,7 @@ CHARTS: dict[str, ChartInfo] = {
         models=1,
         views=("accuracy_by_threshold",),
         rows=chart_rows.thresholds,
+        follows_empty=False,
         empty="No image is predicted",
     ),
     "precision_recall": ChartInfo(
@@ -186,6 +189,7 @@ CHARTS: dict[str, ChartInfo] = {
         models=2,
         views=("ranks_by_label_set",),
         rows=chart_rows.label_sets,
+        follows_empty=False,
         empty="No label set has a label for a predicted image",
     ),
     "checkpoints": ChartInfo(
@@ -217,6 +221,7 @@ CHARTS: dict[str, ChartInfo] = {
         views=("confusions",),
         tables=("classes",),
         rows=chart_rows.confusions,
+        follows_empty=False,
         empty="No prediction is wrong",
         takes=("classes",),
     ),
@@ -279,14 +284,10 @@ def of_session(
     """
     name, info = find(name)
     found = _found(session, name, models, options)
-    report = _report()
-    return Drawn(
-        name,
-        _title(info, session.rules),
-        found.caption,
-        found.rows,
-        getattr(report.charts, name)(found.rows, **found.arguments),
-    )
+    title = _title(info, session.rules)
+    chart = getattr(_report().charts, name)(found.rows, **found.arguments)
+    # The description names the picture for assistive technology.
+    return Drawn(name, title, found.caption, found.rows, chart.properties(description=title))
 
 
 def rows(name: str, *predictions: object, **options: Unpack[Arguments]) -> pa.Table:
@@ -391,11 +392,19 @@ def _title(info: ChartInfo, rules: Rules) -> str:
 
 
 def _impossible(name: str, store: Store, rules: Rules) -> NoChartError | None:
+    info = find(name)[1]
+    if not info.follows_empty and not chart_rows.is_empty_default(rules):
+        return NoChartError(
+            f"the chart {name} has no images without labels, so it has no `empty`",
+            parameter="empty",
+            value=rules.empty,
+            remedy="Leave it out",
+        )
     try:
-        for view in find(name)[1].views:
+        for view in info.views:
             catalog.require(view, store.names)
             rules.require_view(view)
-        for table in find(name)[1].tables:
+        for table in info.tables:
             if table not in store.names:
                 raise missing_table(table)
     except QueryError as error:

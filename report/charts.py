@@ -27,12 +27,12 @@ _CHARACTER, _LINE = 6.2, 13
 _POINT_SIZE = 70
 _WIDTH = 460
 # An axis of differences of shares, in percentage points.
-_POINTS = alt.Axis(labelExpr="datum.value == 0 ? '0' : format(datum.value * 100, '+~r')")
+_POINTS = alt.Axis(
+    tickCount=8, labelExpr="datum.value == 0 ? '0' : format(datum.value * 100, '+~r')"
+)
 _RATIOS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 50, 100)
 _JUDGED_BY = alt.Legend(title="Judged by")
 _STEPS = ("distinguished", "not distinguished", "no model before")
-# More panels make a picture that nobody reads.
-MOST_PANELS = 12
 
 
 def accuracy(rows: pa.Table, *, measure: str = "ReaL accuracy") -> Any:
@@ -44,24 +44,23 @@ def accuracy(rows: pa.Table, *, measure: str = "ReaL accuracy") -> Any:
     models = [row for row in found if row["source"] is None]
     background = [row for row in found if row["source"] is not None]
     names = _shown(models)
-    domain = _domain(
-        value
-        for row in found
-        for value in (
-            row["original_accuracy"],
-            row["real_accuracy"],
-            row["real_accuracy_low"],
-            row["real_accuracy_high"],
-        )
-    )
+    ends = ("real_accuracy", "real_accuracy_low", "real_accuracy_high")
+    across = _domain(row["original_accuracy"] for row in found)
+    up = _domain(row[end] for row in found for end in ends)
+    is_labelled = len(names) > theme.MOST_SERIES
+    if not is_labelled:
+        # Few points leave room for the line on which both accuracies are equal.
+        across = up = min(across[0], up[0]), max(across[1], up[1])
     width = height = 400
-    x = alt.X("original_accuracy:Q", title="Original accuracy (%)", **_percent(domain))
-    y = alt.Y("real_accuracy:Q", title=f"{measure} (%)", **_percent(domain))
-    layers = [
-        alt.Chart(_data([{"value": value} for value in domain]))
-        .mark_line(style=theme.REFERENCE, strokeDash=[4, 4], strokeWidth=1)
-        .encode(x=alt.X("value:Q"), y=alt.Y("value:Q"))
-    ]
+    x = alt.X("original_accuracy:Q", title="Original accuracy (%)", **_percent(across))
+    y = alt.Y("real_accuracy:Q", title=f"{measure} (%)", **_percent(up))
+    layers = []
+    if not is_labelled:
+        layers.append(
+            alt.Chart(_data([{"value": value} for value in across]))
+            .mark_line(style=theme.REFERENCE, strokeDash=[4, 4], strokeWidth=1)
+            .encode(x=alt.X("value:Q"), y=alt.Y("value:Q"))
+        )
     if background:
         layers.append(
             alt.Chart(_data(background))
@@ -70,23 +69,24 @@ def accuracy(rows: pa.Table, *, measure: str = "ReaL accuracy") -> Any:
         )
     base = alt.Chart(_data(models)).encode(x)
     tooltip = _tooltip("model", "original_accuracy", "real_accuracy", "scored_images")
-    layers.append(
-        base.mark_rule(strokeWidth=1.2).encode(
-            alt.Y("real_accuracy_low:Q", title=f"{measure} (%)", **_percent(domain)),
-            alt.Y2("real_accuracy_high:Q"),
-            *_colour(names),
+    if not is_labelled:
+        layers.append(
+            base.mark_rule(strokeWidth=1.2).encode(
+                alt.Y("real_accuracy_low:Q", title=f"{measure} (%)", **_percent(up)),
+                alt.Y2("real_accuracy_high:Q"),
+                *_colour(names),
+            )
         )
-    )
     layers.append(
         base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(
             y, *_colour(names), *_shape(names), tooltip=tooltip
         )
     )
-    if len(names) > theme.MOST_SERIES:
+    if is_labelled:
         places = {
             row["model"]: (
-                _pixel(row["original_accuracy"], domain, width),
-                height - _pixel(row["real_accuracy"], domain, height),
+                _pixel(row["original_accuracy"], across, width),
+                height - _pixel(row["real_accuracy"], up, height),
             )
             for row in models
         }
@@ -206,15 +206,13 @@ def precision_recall(rows: pa.Table) -> Any:
 def reliability(rows: pa.Table, *, labels: str = "ReaL labels") -> Any:
     """Return how often models are right at each level of confidence, by both label sets.
 
-    The rows are those of the view `calibration`, with the models in order. A panel is a model, up
-    to MOST_PANELS of them.
+    The rows are those of the view `calibration`, with the models in order. A panel is a model.
     """
     found = _rows(rows)
-    names = _shown(found, most=24)[:MOST_PANELS]
+    names = _shown(found, most=24)
     sets = {"real": labels, "original": "original labels"}
     for row in found:
         row["panel"], row["shown"] = row["shown"], sets[row["label_set"]]
-    found = [row for row in found if row["panel"] in names]
     present = [name for key, name in sets.items() if any(row["shown"] == name for row in found)]
     side = 300 if len(names) == 1 else 200
     share: dict[str, Any] = {
@@ -348,7 +346,7 @@ def ranks(rows: pa.Table, *, labels: str = "ReaL labels") -> Any:
         alt.Color("judged_by:N", scale=alt.Scale(domain=present), legend=_JUDGED_BY),
     )
     return (
-        base.mark_rule(strokeWidth=5, strokeCap="round", opacity=0.45).encode(
+        base.mark_rule(strokeWidth=5, strokeCap="round", opacity=0.6).encode(
             alt.X("rank_low:Q", title=title, scale=scale, axis=axis), alt.X2("rank_high:Q")
         )
         + base.mark_point(filled=True, size=_POINT_SIZE, opacity=1).encode(
@@ -462,7 +460,12 @@ def _dots(
         + base.mark_point(filled=True, size=50, opacity=1).encode(
             alt.X(f"{value}:Q", **x), *_shape(names), tooltip=tooltip
         )
-    ).properties(height=alt.Step(12 if len(names) > 1 else 20, **{"for": "offset"}))
+    ).properties(height=alt.Step(_step(len(names)), **{"for": "offset"}))
+
+
+def _step(series: int) -> int:
+    """Return the height of a line of a series within a group, in pixels."""
+    return 20 if series == 1 else 12 if series <= 4 else 9
 
 
 def label_sets(rows: pa.Table, *, real: str = "real") -> Any:
@@ -486,7 +489,10 @@ def label_sets(rows: pa.Table, *, real: str = "real") -> Any:
     ]
     most = max(max(row["label_set_rank"] for row in found), len(ends))
     scale = alt.Scale(domain=[0.5, most + 0.5], reverse=True, nice=False, zero=False)
-    axis = alt.Axis(format="d", tickMinStep=1, tickCount=min(most, 25))
+    step = 1 if most <= 25 else 5
+    ticks = [1, *(each for each in range(step, most + 1, step) if each > 1)]
+    # Without grid, which would cross the names.
+    axis = alt.Axis(format="d", values=ticks, grid=False)
     x = alt.X(
         "set:N",
         sort=list(sets.values()),
@@ -527,7 +533,7 @@ def label_sets(rows: pa.Table, *, real: str = "real") -> Any:
         ),
     ]
     return alt.layer(*layers).properties(
-        width=max(110 * len(sets), 220), height=min(max(most * 22, 120), 900)
+        width=max(110 * len(sets), 220), height=min(max(most * 22, 170), 900)
     )
 
 
@@ -561,7 +567,8 @@ def checkpoints(rows: pa.Table, *, measure: str = "ReaL accuracy") -> Any:
         sort=names,
         title="Model, in order",
         scale=alt.Scale(type="point", padding=0.5),
-        axis=alt.Axis(labelAngle=-40),
+        # Names are left out only where they would overlap.
+        axis=alt.Axis(labelAngle=-40, labelOverlap=width < 22 * len(names)),
     )
     y = alt.Y("value:Q", title="Accuracy (%)", **_percent(domain))
     legend = alt.Legend(title="Judged by", symbolSize=300, symbolType="stroke")

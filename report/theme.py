@@ -60,6 +60,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
         "background": "transparent",
         "font": FONT,
         "padding": 8,
+        "facet": {"spacing": 40},
         "view": {"stroke": None, "continuousWidth": 460, "continuousHeight": 320},
         "axis": {
             "labelColor": text,
@@ -112,6 +113,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             "limit": 0,
         },
         "mark": {"color": COLOURS[scheme][0]},
+        "rule": {"color": COLOURS[scheme][0]},
         "text": {"color": text, "fontSize": 11},
         "range": {
             "category": COLOURS[scheme],
