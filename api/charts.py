@@ -285,7 +285,8 @@ def of_session(
     name, info = find(name)
     found = _found(session, name, models, options)
     title = _title(info, session.rules)
-    chart = getattr(_report().charts, name)(found.rows, **found.arguments)
+    charts, _ = _report()
+    chart = getattr(charts, name)(found.rows, **found.arguments)
     # The description names the picture for assistive technology.
     return Drawn(name, title, found.caption, found.rows, chart.properties(description=title))
 
@@ -366,24 +367,24 @@ def plot(
         )
     if target.exists() and not force:
         raise exists(target)
+    _, drawing = _report()
     drawn = draw(name, *predictions, **options)
     with replacing(target) as aside:
-        _report().drawing.save(drawn.chart, aside, form, title=drawn.title, caption=drawn.caption)
+        drawing.save(drawn.chart, aside, form, title=drawn.title, caption=drawn.caption)
     return drawn
 
 
-def _report() -> ModuleType:
-    """Return the package `report` with its modules. Raises UsageError if an extra is missing."""
+def _report() -> tuple[ModuleType, ModuleType]:
+    """Return the modules `charts` and `drawing` of report/; UsageError if the extra is missing."""
     try:
-        from .. import report
-        from ..report import charts, drawing  # noqa: F401, as attributes of the package
+        from ..report import charts, drawing
     except ImportError as error:
         raise UsageError(
-            f"charts need Altair and vl-convert, which cannot be imported "
+            "charts need Altair and vl-convert, which cannot be imported "
             f"({str(error).splitlines()[0]})",
             remedy="Install them with: pip install 'realdb[report]'",
         ) from None
-    return report
+    return charts, drawing
 
 
 def _title(info: ChartInfo, rules: Rules) -> str:
@@ -490,7 +491,7 @@ def _session(
 def _picture(name: str, predictions: Sequence[object], options: Arguments) -> Any:
     """Return a chart with title, caption and colours, as in its file."""
     drawn = draw(name, *predictions, **options)
-    drawing = _report().drawing
+    _, drawing = _report()
     return drawing.themed(drawing.titled(drawn.chart, drawn.title, drawn.caption))
 
 
