@@ -464,7 +464,8 @@ def _session(
         return session, []
     read_from: dict[str, object] = {}
     if predictions:
-        reading = {key: options[key] for key in _READING if key in options}
+        reading = {key: options.get(key) for key in _READING}
+        reading["drop_repeats"] = bool(reading["drop_repeats"])
         read_from = session.add(predictions, **reading)
     session.prepare(stored=not predictions)
     catalog.keep(session.con, "accuracy")
