@@ -776,9 +776,13 @@ def _rows(rows: pa.Table) -> list[_Row]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: DuckDB's sums are decimals, and JSON has no NaN."""
+    """Return a value that JSON can hold: DuckDB's sums are decimals, and JSON has no NaN.
+
+    Means of many values differ in their last digits from run to run, because threads add them in
+    another order. Nine digits are the same, and so the files are.
+    """
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(f"{value:.9g}") if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | bool | int) else int(value)
 
 
