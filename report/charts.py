@@ -107,7 +107,7 @@ def thresholds(
 
     `marked` are thresholds to mark, and their notes.
     """
-    found = [row for row in _rows(rows) if row["real_accuracy"] is not None]
+    found = _rows(rows)
     names = _shown(found)
     x = alt.X(
         "threshold:Q",
@@ -474,7 +474,8 @@ def label_sets(rows: pa.Table, *, real: str = "real") -> Any:
     found = _rows(rows)
     names = _shown(sorted(found, key=lambda row: (row["label_set"] != "real", 0)))
     sets = shortened([row["label_set"] for row in found], 20)
-    sets["real"] = real
+    if "real" in sets:
+        sets["real"] = real
     coloured = names[: theme.MOST_SERIES]
     kinds = {True: "rank by ReaL excluded", None: "not tested or the same", False: "possible"}
     for row in found:
