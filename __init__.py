@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .api import charts as charts
     from .api.agree import agreement as agreement
     from .api.ask import connect as connect
     from .api.ask import query as query
     from .api.build import ingest as ingest
+    from .api.charts import plot as plot
     from .api.collect import add as add
     from .api.collect import models as models
     from .api.collect import remove as remove
@@ -95,6 +97,7 @@ _MODULES = {
     "label_sets": "api.label_sets",
     "leaderboard": "api.leaderboard",
     "models": "api.collect",
+    "plot": "api.charts",
     "query": "api.ask",
     "real_labels": "api.labels",
     "remove": "api.collect",
@@ -106,17 +109,21 @@ _MODULES = {
     "view_sql": "api.describe",
     "views": "api.describe",
 }
-__all__ = list(_MODULES)
+# Public names that are modules.
+_SUBMODULES = {"charts": "api.charts"}
+__all__ = [*_MODULES, *_SUBMODULES]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name at its first use: `realdb --help` need not import DuckDB."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'realdb' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _SUBMODULES:
+        return import_module(f".{_SUBMODULES[name]}", __name__)
+    if name not in _MODULES:
+        raise AttributeError(f"module 'realdb' has no attribute {name!r}")
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, *_SUBMODULES})

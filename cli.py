@@ -125,6 +125,12 @@ def _names_of_exports() -> list[str]:
     return complete.exports()
 
 
+def _names_of_charts() -> list[str]:
+    from .api import complete
+
+    return complete.charts()
+
+
 def _names_of_export_formats() -> list[str]:
     from .api import complete
 
@@ -1356,6 +1362,128 @@ def export(
 
 
 @app.command()
+def plot(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The chart; --list shows them.", autocompletion=_names_of_charts),
+    ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Prediction files or stored models. [all stored models]"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file to write. Its suffix is the format: .svg, .png, .pdf, .html or .json.",
+        ),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the data of the chart as CSV.")] = False,
+    list_charts: Annotated[
+        bool, typer.Option("--list", help="List the charts and what they need.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the output file if it exists.")
+    ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="groups: animal, label-count, or a grouping such as metaclass. [animal]",
+            autocompletion=_names_of_breakdowns,
+        ),
+    ] = None,
+    along: Annotated[
+        str | None,
+        typer.Option(
+            help="checkpoints: their order, natural or a file with a model a line. [natural]"
+        ),
+    ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            help="accuracy: a CSV file of other models, such as timm's results-imagenet-real.csv."
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="confusions: class ids, WordNet ids or names, a,b,… [the most often confused]"
+        ),
+    ] = None,
+    label_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="scores: the label set whose verdicts are shown. [the one with most verdicts]",
+            autocompletion=_names_of_label_sets,
+        ),
+    ] = None,
+    threshold: ThresholdOption = None,
+    empty: EmptyOption = None,
+    allow_ground_truth: GroundTruthOption = False,
+    model: ModelOption = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
+    scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    match: MatchOption = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+) -> None:
+    """Draw a chart of models, labels or raters.
+
+    Example: realdb plot accuracy ViT.csv ResNet50.csv -o accuracy.svg
+
+    Example: realdb plot --list
+    """
+    from .api import charts
+
+    if list_charts:
+        terminal.emit(charts.listing(), None)
+        return
+    with terminal.progress() as progress:
+        drawn = charts.plot(
+            name,
+            *(files or []),
+            output=output,
+            csv=csv,
+            force=force,
+            by=by,
+            along=along,
+            background=background,
+            classes=_listed(classes),
+            label_set=label_set,
+            threshold=threshold,
+            empty=empty,
+            allow_ground_truth=allow_ground_truth,
+            model=model,
+            columns=_pairs(columns),
+            input_format=input_format,
+            order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
+            scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            match=match,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    if csv:
+        terminal.emit(drawn.relation, "csv")
+    if output is not None:
+        terminal.say(f"{output}: {drawn.title}. {drawn.caption}")
+
+
+@app.command()
 def demo(
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Use generated data, without network or store.")
@@ -1432,6 +1560,13 @@ def _threshold(text: str | None) -> float | str | None:
         return None if text is None else float(text)
     except ValueError:
         return text
+
+
+def _listed(text: str | None) -> list[str]:
+    """Read a,b. A name with a comma must be in double quotes."""
+    import csv
+
+    return next(csv.reader([text or ""], skipinitialspace=True), [])
 
 
 def _integers(text: str | None) -> list[int]:

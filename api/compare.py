@@ -43,7 +43,7 @@ _ERRORS: dict[str, str] = dict(
 )
 _Z = 1.959963984540054
 # Each pair in the order in which the models are compared: the view has them in that of the names.
-_TURNED = """
+TURNED = """
     select
         {key},
         f.model as model_a,
@@ -311,7 +311,7 @@ def compare(
             remedy="Name more prediction files, or store models with: realdb add FILE",
         )
     if along is not None:
-        models = _in_order(models, along)
+        models = in_order(models, along)
     return _compared(session, models, options, stated_rule(**judging))
 
 
@@ -342,7 +342,7 @@ def _check(options: _Options, rules: Rules) -> None:
         )
 
 
-def _in_order(models: Sequence[str], along: str | Path) -> list[str]:
+def in_order(models: Sequence[str], along: str | Path) -> list[str]:
     """Return the models in the order that `along` names."""
     if str(along) == NATURAL:
         parts = {model: re.split(r"(\d+)", model) for model in models}
@@ -394,7 +394,7 @@ def _compared(
     con.execute("create table compared (model varchar, place integer)")
     con.execute("insert into compared select unnest($1), unnest($2)", [models, list(places)])
     _require_common_images(con, models, pairs)
-    con.execute(f"create table turned as {_TURNED.format(key='c.label_set', source='comparison')}")
+    con.execute(f"create table turned as {TURNED.format(key='c.label_set', source='comparison')}")
     if options.se != "images":
         _use_errors(con, options.se)
     agreeing = "model_agreement" if len(models) <= MANY else "model_agreement limit 0"
@@ -620,7 +620,7 @@ def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
         inner join group_tests as t using ({", ".join(key)})
         """  # noqa: S608, names of columns
     )
-    turned = _TURNED.format(key="c.group_name", source="tested_groups")
+    turned = TURNED.format(key="c.group_name", source="tested_groups")
     columns = f"t.group_name as {quoting.identifier(by.replace('-', '_'))}"
     if breakdowns.grouping_of(by):
         columns = f"{quoting.literal(by)} as grouping, t.group_name"

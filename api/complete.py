@@ -31,6 +31,13 @@ def exports() -> list[str]:
     return [*views(), *registry.own_names()]
 
 
+def charts() -> list[str]:
+    """Return the names of the charts."""
+    from .charts import names
+
+    return names()
+
+
 def export_formats() -> list[str]:
     """Return the formats that the option of `export` accepts."""
     return [name for name, form in registry.EXPORT_FORMATS.items() if form.takes != "store"]
