@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -286,7 +287,6 @@ def plot(
 def _report() -> ModuleType:
     """Return the package `report` with its modules. Raises UsageError if an extra is missing."""
     try:
-        from .. import report
         from ..report import charts, drawing  # noqa: F401, as attributes of the package
     except ImportError as error:
         raise UsageError(
@@ -294,7 +294,8 @@ def _report() -> ModuleType:
             f"({str(error).splitlines()[0]})",
             remedy="Install them with: pip install 'realdb[report]'",
         ) from None
-    return report
+    # `realdb.report` is the function of this name.
+    return import_module("..report", __package__)
 
 
 def _title(info: ChartInfo, rules: Rules) -> str:
