@@ -19,6 +19,7 @@ from ..queries import catalog
 from ..store import kept
 from ..store.files import exists, replacing, user_path
 from . import chart_rows, doubts
+from .ask import missing_table
 from .chart_rows import Asked, Found, NoChartError, Options
 from .results import accuracies
 from .rules import Rules
@@ -82,8 +83,10 @@ class ChartInfo:
     neutral: its title where other labels judge, if the title names ReaL
     models: the smallest number of models; 0 if it is about the labels or the raters
     views: the views that its rows come from
+    tables: the tables that it reads beside them
     takes: its own options
     empty: why it may have no rows
+    follows_empty: whether the rule for images without labels changes it
     rows: the function that asks a session for its rows, and returns its caption
     """
 
@@ -93,6 +96,8 @@ class ChartInfo:
     rows: Callable[[Asked], Found]
     empty: str
     takes: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    follows_empty: bool = True
     neutral: str | None = None
 
     @property
@@ -117,6 +122,7 @@ CHARTS: dict[str, ChartInfo] = {
         models=1,
         views=("accuracy_by_threshold",),
         rows=chart_rows.thresholds,
+        follows_empty=False,
         empty="No image is predicted",
     ),
     "precision_recall": ChartInfo(
@@ -132,6 +138,93 @@ CHARTS: dict[str, ChartInfo] = {
         views=("calibration", "calibration_summary"),
         rows=chart_rows.reliability,
         empty="It needs a confidence between 0 and 1 with every prediction",
+    ),
+    "pairs": ChartInfo(
+        title="Differences of the models on the same images",
+        models=2,
+        views=("accuracy", "comparison"),
+        rows=chart_rows.pairs,
+        empty="No two models have a scored image in common",
+    ),
+    "ranks": ChartInfo(
+        title="Ranks and rank intervals",
+        models=2,
+        views=("leaderboard", "accuracy", "rank_intervals"),
+        rows=chart_rows.ranks,
+        empty="No two models have a scored image in common",
+    ),
+    "class_changes": ChartInfo(
+        title="Classes that gain and lose most from the original to the ReaL labels",
+        neutral="Classes that gain and lose most from the original to other labels",
+        models=1,
+        views=("class_changes",),
+        rows=chart_rows.class_changes,
+        empty="The accuracy is the same in every class by both labels",
+    ),
+    "class_differences": ChartInfo(
+        title="Classes in which two models differ most",
+        models=2,
+        views=("paired_counts_by_group",),
+        tables=("classes",),
+        rows=chart_rows.class_differences,
+        empty="The models have the same accuracy in every class",
+    ),
+    "groups": ChartInfo(
+        title="Accuracy by group of images",
+        models=1,
+        views=("accuracy_by_animal", "accuracy_by_label_count", "accuracy_by_group"),
+        rows=chart_rows.groups,
+        empty="No group has a scored image",
+        takes=("by",),
+    ),
+    "factors": ChartInfo(
+        title="Error ratios by group of images",
+        models=1,
+        views=("accuracy_by_group",),
+        rows=chart_rows.factors,
+        empty="No group has a wrong prediction",
+        takes=("by",),
+    ),
+    "label_sets": ChartInfo(
+        title="Ranks of the models by label set",
+        models=2,
+        views=("ranks_by_label_set",),
+        rows=chart_rows.label_sets,
+        follows_empty=False,
+        empty="No label set has a label for a predicted image",
+    ),
+    "checkpoints": ChartInfo(
+        title="Accuracy of the models in order",
+        models=2,
+        views=("accuracy", "paired_counts"),
+        rows=chart_rows.checkpoints,
+        empty="No model has a scored image",
+        takes=("along",),
+    ),
+    "raters": ChartInfo(
+        title="Raters by sensitivity and specificity",
+        models=0,
+        views=("rater_quality",),
+        rows=chart_rows.raters,
+        empty="No rater answered valid and invalid golden questions",
+    ),
+    "scores": ChartInfo(
+        title="Scores by the verdict of another label set",
+        models=0,
+        views=("scores_by_verdict",),
+        rows=chart_rows.scores,
+        empty="No label with a score is judged",
+        takes=("label_set",),
+    ),
+    "confusions": ChartInfo(
+        title="Confusions of classes",
+        models=1,
+        views=("confusions",),
+        tables=("classes",),
+        rows=chart_rows.confusions,
+        follows_empty=False,
+        empty="No prediction is wrong",
+        takes=("classes",),
     ),
 }
 
@@ -192,14 +285,10 @@ def of_session(
     """
     name, info = find(name)
     found = _found(session, name, models, options)
-    report = _report()
-    return Drawn(
-        name,
-        _title(info, session.rules),
-        found.caption,
-        found.rows,
-        getattr(report.charts, name)(found.rows, **found.arguments),
-    )
+    title = _title(info, session.rules)
+    chart = getattr(_report().charts, name)(found.rows, **found.arguments)
+    # The description names the picture for assistive technology.
+    return Drawn(name, title, found.caption, found.rows, chart.properties(description=title))
 
 
 def rows(name: str, *predictions: object, **options: Unpack[Arguments]) -> pa.Table:
@@ -304,10 +393,21 @@ def _title(info: ChartInfo, rules: Rules) -> str:
 
 
 def _impossible(name: str, store: Store, rules: Rules) -> NoChartError | None:
+    info = find(name)[1]
+    if not info.follows_empty and not chart_rows.is_empty_default(rules):
+        return NoChartError(
+            f"the chart {name} has no images without labels, so it has no `empty`",
+            parameter="empty",
+            value=rules.empty,
+            remedy="Leave it out",
+        )
     try:
-        for view in find(name)[1].views:
+        for view in info.views:
             catalog.require(view, store.names)
             rules.require_view(view)
+        for table in info.tables:
+            if table not in store.names:
+                raise missing_table(table)
     except QueryError as error:
         return NoChartError(error.message, value=name, remedy=error.remedy)
     return None
@@ -413,3 +513,58 @@ def precision_recall(**options: Unpack[Arguments]) -> Any:
 def reliability(*predictions: object, **options: Unpack[Arguments]) -> Any:
     """Draw how often models are right at each level of confidence."""
     return _picture("reliability", predictions, options)
+
+
+def pairs(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the differences of the models, two by two, with their intervals."""
+    return _picture("pairs", predictions, options)
+
+
+def ranks(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the ranks of the models, and those that the tests allow."""
+    return _picture("ranks", predictions, options)
+
+
+def class_changes(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the classes that gain and lose most from the original labels to those that judge."""
+    return _picture("class_changes", predictions, options)
+
+
+def class_differences(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the classes in which the first model differs most from the second."""
+    return _picture("class_differences", predictions, options)
+
+
+def groups(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the accuracy in groups of images: `by`."""
+    return _picture("groups", predictions, options)
+
+
+def factors(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the error ratios in groups of images: `by`, factor by default."""
+    return _picture("factors", predictions, options)
+
+
+def label_sets(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the ranks of the models by each label set."""
+    return _picture("label_sets", predictions, options)
+
+
+def checkpoints(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw the accuracy of models in order: `along`."""
+    return _picture("checkpoints", predictions, options)
+
+
+def raters(**options: Unpack[Arguments]) -> Any:
+    """Draw the raters by sensitivity and specificity."""
+    return _picture("raters", (), options)
+
+
+def scores(**options: Unpack[Arguments]) -> Any:
+    """Draw the distribution of the scores by the verdicts of `label_set`."""
+    return _picture("scores", (), options)
+
+
+def confusions(*predictions: object, **options: Unpack[Arguments]) -> Any:
+    """Draw how often models confuse `classes`."""
+    return _picture("confusions", predictions, options)

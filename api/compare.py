@@ -305,7 +305,7 @@ def compare(
             remedy="Name more prediction files, or store models with: realdb add FILE",
         )
     if along is not None:
-        models = _in_order(models, along)
+        models = in_order(models, along)
     return _compared(session, models, options, stated_rule(**judging))
 
 
@@ -345,7 +345,7 @@ def _check(options: _Options, rules: Rules) -> None:
         )
 
 
-def _in_order(models: Sequence[str], along: str | Path) -> list[str]:
+def in_order(models: Sequence[str], along: str | Path) -> list[str]:
     """Return the models in the order that `along` names."""
     if str(along) == NATURAL:
         parts = {model: re.split(r"(\d+)", model) for model in models}

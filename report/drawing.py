@@ -81,7 +81,7 @@ def specification(chart: Any, scheme: theme.Scheme = "light") -> dict[str, Any]:
 @functools.cache
 def script_bundle() -> str:
     """Return the JavaScript of Vega, Vega-Lite and Vega-Embed in one text (0.9 MB)."""
-    bundle: str = vl_convert.javascript_bundle(vl_version=_version())
+    bundle: str = vl_convert.javascript_bundle(vl_version=_version())  # type: ignore[call-arg]
     return bundle
 
 

@@ -28,8 +28,9 @@ DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3], [4, 4], [1, 3], [10, 2,
 # More series cannot be distinguished by colour.
 MOST_SERIES = len(SHAPES)
 # The names of styles: a line to compare with, its label, series without a
-# colour of their own, and marks in the colour of the text.
-REFERENCE, NOTE, REST, INK = "reference", "note", "rest", "ink"
+# colour of their own, and marks in the colour of the text
+# or of the page.
+REFERENCE, NOTE, REST, INK, PAPER = "reference", "note", "rest", "ink", "paper"
 
 _INKS: dict[Scheme, tuple[str, str, str, str]] = {
     # text, secondary text and lines, grid, the page that it is drawn for
@@ -54,11 +55,12 @@ def ink(scheme: Scheme) -> str:
 
 def config(scheme: Scheme) -> dict[str, Any]:
     """Return the configuration of Vega-Lite. The background is transparent."""
-    text, second, grid, _ = _INKS[scheme]
+    text, second, grid, paper = _INKS[scheme]
     return {
         "background": "transparent",
         "font": FONT,
         "padding": 8,
+        "facet": {"spacing": 40},
         "view": {"stroke": None, "continuousWidth": 460, "continuousHeight": 320},
         "axis": {
             "labelColor": text,
@@ -72,6 +74,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             "labelLimit": 0,
             "titleLimit": 0,
             "titlePadding": 8,
+            "labelPadding": 4,
             "labelFlush": False,
             "labelOverlap": "greedy",
             "labelSeparation": 4,
@@ -86,6 +89,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             "titleLimit": 0,
             "symbolStrokeWidth": 2,
             "symbolSize": 70,
+            "symbolOpacity": 1,
             "symbolBaseFillColor": second,
             "symbolBaseStrokeColor": second,
         },
@@ -109,6 +113,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             "limit": 0,
         },
         "mark": {"color": COLOURS[scheme][0]},
+        "rule": {"color": COLOURS[scheme][0]},
         "text": {"color": text, "fontSize": 11},
         "range": {
             "category": COLOURS[scheme],
@@ -120,6 +125,7 @@ def config(scheme: Scheme) -> dict[str, Any]:
             REFERENCE: {"stroke": second, "color": second},
             NOTE: {"fill": second, "color": second},
             INK: {"fill": text, "color": text, "stroke": text},
+            PAPER: {"fill": paper, "color": paper},
             REST: {"color": COLOURS[scheme][-1], "stroke": COLOURS[scheme][-1]},
         },
     }
