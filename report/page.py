@@ -35,7 +35,6 @@ _IN_SCRIPT = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 # A name of more characters is broken over lines in a table.
 _LONG = 28
-_WORDS = re.compile(r"[^a-z0-9]+")
 
 
 class Name(str):
@@ -80,8 +79,9 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A small JPEG picture."""
+    """A small JPEG picture. `name` is that of its file, without suffix."""
 
+    name: str
     jpeg: bytes
     width: int
     height: int
@@ -316,7 +316,7 @@ def _lines(part: Part, images: Path) -> Iterable[str]:
             yield f"### {escaped(part.title)}"
             yield ""
             if part.picture:
-                name = f"{_WORDS.sub('-', part.title.lower()).strip('-')}.jpeg"
+                name = f"{part.picture.name}.jpeg"
                 (images / name).write_bytes(part.picture.jpeg)
                 yield f"![{escaped(part.picture.alt)}](images/{name})"
                 yield ""

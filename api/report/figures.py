@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...report import cells
-from ...report.page import Column, Figure, Listing, Paragraph, Part, Table
+from ...report.page import Column, Figure, Listing, Paragraph, Part, Table, Text
 from .. import charts
 from ..chart_rows import NoChartError
+from ..chosen_labels import REAL
 from .found import Found, name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Models are no series unless the user says so.
+_NOT_SHOWN = ("checkpoints",)
 # The rows of a chart's data that the page shows.
-MOST_ROWS = 100
+MOST_ROWS = 60
 
 
 def figures(found: Found, *, has_svg: bool) -> Iterator[Part]:
@@ -28,6 +31,8 @@ def figures(found: Found, *, has_svg: bool) -> Iterator[Part]:
     missing = []
     models = [row["model"] for row in found.models]
     for chart, info in charts.CHARTS.items():
+        if chart in _NOT_SHOWN:
+            continue
         try:
             drawn = charts.of_session(found.session, chart, models=models)
         except NoChartError as error:
@@ -39,7 +44,7 @@ def figures(found: Found, *, has_svg: bool) -> Iterator[Part]:
             name=chart.replace("_", "-"),
             title=drawn.title,
             caption=name(drawn.caption),
-            table=_table(chart, drawn.title, drawn.rows),
+            table=_table(found, info, drawn),
             # The schemes differ in the configuration alone.
             configurations={"light": light.pop("config"), "dark": dark.pop("config")},
             specification=light,
@@ -57,26 +62,42 @@ def bundle() -> str:
     return drawing.script_bundle()
 
 
-def _table(chart: str, title: str, rows: pa.Table) -> Table:
-    shown: list[dict[str, Any]] = rows.slice(0, MOST_ROWS).to_pylist()
+def _table(found: Found, info: charts.ChartInfo, drawn: charts.Drawn) -> Table:
+    """Return the table of a chart's data.
+
+    By other labels than ReaL's no column has `real_` in its name, as in the library.
+    """
+    rows = drawn.rows
+    titles = rows.column_names
+    if found.rules.is_stated:
+        titles = [title.removeprefix("real_") for title in titles]
     note = None
     if rows.num_rows > MOST_ROWS:
+        chart = drawn.name.replace("_", "-")
+        words = ["realdb plot", chart, *(["FILE…"] if info.models else [])]
+        options = ", with the options of this report" if info.models else ""
         note = (
-            f"The first {MOST_ROWS:,} of {rows.num_rows:,} rows are shown. All of them: realdb "
-            f"plot {chart.replace('_', '-')} FILE… --csv."
+            f"The first {MOST_ROWS:,} of {rows.num_rows:,} rows are shown. All of them: "
+            f"{' '.join(words)} --csv{options}."
         )
     return Table(
-        name=name(f"Data of the chart: {title}"),
-        columns=[Column(title=each, kind=_kind(rows, each)) for each in rows.column_names],
+        name=name(f"Data of the chart: {drawn.title}"),
+        columns=[
+            Column(title=title, kind=_kind(rows, column))
+            for title, column in zip(titles, rows.column_names, strict=True)
+        ],
         rows=[
-            [
-                name(value) if isinstance(value, str) else cells.plain(value)
-                for value in row.values()
-            ]
-            for row in shown
+            [_cell(found, column, value) for column, value in row.items()]
+            for row in rows.slice(0, MOST_ROWS).to_pylist()
         ],
         note=note,
     )
+
+
+def _cell(found: Found, column: str, value: object) -> Text:
+    if column == "label_set" and value == REAL and found.rules.is_stated:
+        return name(found.labels)
+    return name(value) if isinstance(value, str) else cells.plain(value)
 
 
 def _kind(rows: pa.Table, column: str) -> str:

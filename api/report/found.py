@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...errors import QueryError
 from ...exports.lines import visible_cell
 from ...queries import catalog
+from ...report import names
 from ...report.page import Name
+from .. import chart_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from ..compare import Comparison
     from ..rules import Rules
     from ..session import Session
+
+# A longer name is whole in the table of the models, and shortened elsewhere.
+_MOST_LETTERS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +33,7 @@ class Found:
     comparison: of two or more models
     sources: where the predictions of each model were read from; nothing for stored models
     warnings: the warnings on the figures
-    names: the first name of each class
+    classes: the first name of each class
     """
 
     session: Session
@@ -36,18 +42,31 @@ class Found:
     comparison: Comparison | None
     sources: Mapping[str, object]
     warnings: Sequence[str]
-    names: Mapping[int, str]
+    classes: Mapping[int, str]
+
+    @cached_property
+    def _short(self) -> Mapping[str, str]:
+        return names.shortened((row["model"] for row in self.models), _MOST_LETTERS)
+
+    def model(self, name: str) -> Name:
+        """Return a model's name, shortened in the middle where it is long. Each is different."""
+        return Name(self._short[name])
 
     @property
     def labels(self) -> str:
-        """The labels that judge, for the title of a column."""
-        return "ReaL" if self.rules.chosen.is_real else shortened(self.rules.labels, 30)
+        """The labels that judge, in words."""
+        return shortened(chart_rows.labels_of(self.rules), 60)
+
+    def measured(self, measure: str) -> str:
+        """Return the title of a column, such as accuracy. Only the published one has ReaL in it."""
+        is_real = chart_rows.is_real(self.rules)
+        return f"ReaL {measure}, %" if is_real else f"{measure.capitalize()}, %"
 
     def class_name(self, label: int | None) -> str:
         """Return the name of a class with its number."""
         if label is None:
             return ""
-        name = self.names.get(label)
+        name = self.classes.get(label)
         return f"{name} ({label})" if name else str(label)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...report.page import Listing, Paragraph, Part, Text
 from ...version import __version__
+from ..chosen_labels import REAL
 from ..rules import PUBLISHED_THRESHOLD, Rules
 from .found import Found, name, records
 
@@ -90,13 +91,13 @@ _BIBTEX = {
 def rule(rules: Rules) -> list[Text]:
     """Return the rule by which predictions are judged, in sentences."""
     chosen = rules.chosen
-    if chosen.members == ("original",):
-        first = "A prediction is right if it is the image's original label (ILSVRC 2012)."
-    elif chosen.is_real:
-        first = "A prediction is right if it is one of the image's ReaL labels."
-    else:
-        first = f"A prediction is right if it is a label of the image by {rules.labels}."
-    sentences: list[Text] = [name(first)]
+    is_right = "is" if rules.match is None else f"shares a group of {rules.match} with"
+    labels = f"a label of the image by {rules.labels}"
+    if chosen.is_real:
+        labels = "one of the image's ReaL labels"
+    elif chosen.members == ("original",):
+        labels = "the image's original label (ILSVRC 2012)"
+    sentences: list[Text] = [name(f"A prediction is right if it {is_right} {labels}.")]
     if chosen.is_real and rules.scores is not None:
         sentences.append(
             (
@@ -111,8 +112,8 @@ def rule(rules: Rules) -> list[Text]:
             f"ReaL labels are here those with a score of at least {rules.threshold:g}. The "
             f"threshold of the published labels is {PUBLISHED_THRESHOLD:g}."
         )
-    # The last part is the share of the images, which the methods define.
-    for part in rules.parts[:-1]:
+    # The first sentence has the groups, and the methods define the share of the images.
+    for part in rules.parts[: -1 if rules.match is None else -2]:
         sentences.append(name(f"{part[0].upper()}{part[1:]}."))
     return sentences
 
@@ -165,7 +166,7 @@ def _definitions(found: Found, shown: Set[str]) -> Iterator[str]:
         "Its 95 % interval is Wilson's (1927). The original accuracy is the share of predicted "
         "images whose first choice is the label of ILSVRC 2012 (Russakovsky et al. 2015)."
     )
-    if found.rules.chosen.is_real:
+    if REAL in found.rules.chosen.members:
         yield (
             "The ReaL labels, their scores and the raters' votes are those of Beyer et al. (2020). "
             "An image can have several ReaL labels, or none."

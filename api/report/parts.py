@@ -49,12 +49,12 @@ def models(found: Found) -> Iterator[Part]:
     columns = [
         Column(title="Model"),
         *([Column(title="Rank interval", kind=_NUMBER)] if ranked else []),
-        Column(title=name(f"{found.labels} accuracy, %"), kind=_NUMBER),
+        Column(title=found.measured("accuracy"), kind=_NUMBER),
         Column(title="95 % interval", kind=_NUMBER),
         Column(title="Right", kind=_NUMBER),
         Column(title="Scored images", kind=_NUMBER),
         *([Column(title="Not judged, %", kind=_NUMBER)] if has_unasked else []),
-        *([Column(title=name(f"{found.labels} top-5, %"), kind=_NUMBER)] if has_top5 else []),
+        *([Column(title=found.measured("top-5"), kind=_NUMBER)] if has_top5 else []),
         Column(title="Original accuracy, %", kind=_NUMBER),
         *([Column(title="Groups")] if has_groups else []),
     ]
@@ -118,7 +118,7 @@ def pairs(found: Found) -> Iterator[Part]:
             f"{len(rows):,}. realdb compare FILE… prints all of them."
         )
     if len(rows) == 1:
-        yield Paragraph(text=_sentence(rows[0]))
+        yield Paragraph(text=_sentence(found, rows[0]))
     if compared.cochran_q is not None:
         q = compared.cochran_q
         yield Paragraph(
@@ -129,21 +129,22 @@ def pairs(found: Found) -> Iterator[Part]:
                 Whole(f"{cells.p_value(q.log10_p)}."),
             )
         )
-    yield _pair_table(
-        name(f"Pairs of models, by {found.labels} labels"), shown, "", has_counts=True
-    )
+    title = name(f"Pairs of models, by {found.labels}")
+    yield _pair_table(found, title, shown, "", has_counts=True)
     with_original = [row for row in shown if row["original_images"] is not None]
     if with_original:
-        yield _pair_table("The same pairs, by the original labels", with_original, "original_")
+        yield _pair_table(
+            found, "The same pairs, by the original labels", with_original, "original_"
+        )
 
 
-def _sentence(pair: Mapping[str, Any]) -> Text:
+def _sentence(found: Found, pair: Mapping[str, Any]) -> Text:
     is_apart = pair["holm_p"] < comparing.LEVEL
     low, high = cells.points(pair["difference_low"]), cells.points(pair["difference_high"])
     return (
-        name(pair["model_a"]),
+        found.model(pair["model_a"]),
         " and ",
-        name(pair["model_b"]),
+        found.model(pair["model_b"]),
         f" {'differ' if is_apart else 'cannot be distinguished'}: "
         f"{cells.points(pair['difference'])} percentage points on {pair['images']:,} images "
         f"(95 % interval {low} to {high}), McNemar's mid-p = ",
@@ -152,7 +153,12 @@ def _sentence(pair: Mapping[str, Any]) -> Text:
 
 
 def _pair_table(
-    title: Text, rows: Sequence[Mapping[str, Any]], prefix: str, *, has_counts: bool = False
+    found: Found,
+    title: Text,
+    rows: Sequence[Mapping[str, Any]],
+    prefix: str,
+    *,
+    has_counts: bool = False,
 ) -> Table:
     """Return the table of pairs, of the columns that begin with `prefix`."""
     counts = ["Both right"] if has_counts else []
@@ -168,8 +174,8 @@ def _pair_table(
         ],
         rows=[
             [
-                name(row["model_a"]),
-                name(row["model_b"]),
+                found.model(row["model_a"]),
+                found.model(row["model_b"]),
                 cells.count(row[f"{prefix}images"]),
                 *([cells.count(row["both_right"])] if has_counts else []),
                 cells.count(row[f"{prefix}only_a_right"]),
@@ -257,8 +263,8 @@ def _group(
         rows=[
             [
                 group(row),
-                name(row["model_a"]),
-                name(row["model_b"]),
+                found.model(row["model_a"]),
+                found.model(row["model_b"]),
                 cells.count(row["images"]),
                 cells.count(row["only_a_right"]),
                 cells.count(row["only_b_right"]),
@@ -295,7 +301,7 @@ def mistakes(found: Found) -> Iterator[Part]:
         wrong = sum(of.values())
         rows.append(
             [
-                name(row["model"]),
+                found.model(row["model"]),
                 cells.count(wrong),
                 *(
                     f"{cells.count(of.get(each, 0))} ({cells.of(of.get(each, 0), wrong)} %)"
@@ -340,10 +346,10 @@ def images(found: Found, folder: Path | None) -> Iterator[Part]:
         yield Paragraph(text="No model gets an image wrong.")
         return
     yield Paragraph(
-        text=f"{counted(number, 'image')} {'is' if number == 1 else 'are'} wrong for at least one "
-        f"model, {by_all:,} for all models that predict them. {len(hardest)} are shown: first "
-        "those that the most models get wrong, among them those with the most frequent wrong "
-        "choice, and then in the order of their numbers. The view hard_images lists all."
+        text=f"At least one model is wrong on {counted(number, 'image')}, and all models that "
+        f"predict the image on {by_all:,}. {len(hardest)} are shown: first those that the most "
+        "models get wrong, among them those with the most frequent wrong choice, and then in the "
+        "order of their numbers. The view hard_images lists all."
     )
     pictures = Pictures(folder, {row["image_id"]: row["file_name"] for row in hardest})
     if pictures.notes:
@@ -407,6 +413,12 @@ def _item(found: Found, row: Mapping[str, Any], evidence: _Evidence, pictures: P
 
     def cells_of(label: int) -> Iterator[Text]:
         yield name(found.class_name(label))
+        chosen: list[str] = []
+        for model, confidence in evidence.choices.get(label, ()):
+            chosen += [", "] if chosen else []
+            chosen += [found.model(model)]
+            chosen += [f" ({confidence:.2f})"] if confidence is not None else []
+        yield tuple(chosen)
         yield "yes" if label in evidence.labels else "no"
         if original is not None:
             yield "yes" if label == original else ""
@@ -415,12 +427,6 @@ def _item(found: Found, row: Mapping[str, Any], evidence: _Evidence, pictures: P
             for column in ("yes_votes", "maybe_votes", "no_votes"):
                 yield cells.count(question[column]) if question else cells.MISSING
             yield cells.number(question["score"] if question else None)
-        chosen: list[Any] = []
-        for model, confidence in evidence.choices.get(label, ()):
-            chosen += [", "] if chosen else []
-            chosen += [name(model)]
-            chosen += [f" ({confidence:.2f})"] if confidence is not None else []
-        yield tuple(chosen)
 
     file_name = row["file_name"]
     wrong = f"{row['wrong_models']:,} of {counted(row['models'], 'model')} wrong."
@@ -436,21 +442,25 @@ def _item(found: Found, row: Mapping[str, Any], evidence: _Evidence, pictures: P
             name=f"Labels, votes and answers for image {image_id}",
             columns=[
                 Column(title="Class"),
-                Column(
-                    title=name(f"{found.labels} label" if found.rules.match is None else "Right")
-                ),
+                Column(title="First choice of (confidence)", kind="names"),
+                Column(title=_label_title(found)),
                 *([Column(title="Original")] if original is not None else []),
                 *(
                     [Column(title=each, kind=_NUMBER) for each in ("Yes", "Maybe", "No", "Score")]
                     if has_votes
                     else []
                 ),
-                Column(title="First choice of (confidence)"),
             ],
             rows=[[*cells_of(label)] for label in order],
         ),
         picture=pictures.of(image_id),
     )
+
+
+def _label_title(found: Found) -> str:
+    if found.rules.match is not None:
+        return "Right"
+    return "ReaL label" if found.rules.is_published else "Label"
 
 
 def _pairs(models: int) -> int:

@@ -38,7 +38,7 @@ class Pictures:
             if path is None:
                 missing.append(file_name)
                 continue
-            picture = _small(path, f"Validation image {image_id}")
+            picture = _small(path, image_id)
             if isinstance(picture, str):
                 self.notes.append(f"{file_name} is left out: {picture}.")
             else:
@@ -97,7 +97,7 @@ def _find(folders: list[Path], file_name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _small(path: Path, alt: str) -> Picture | str:
+def _small(path: Path, image_id: int) -> Picture | str:
     """Return a small copy of a picture, or why there is none."""
     from PIL import Image, UnidentifiedImageError
 
@@ -127,4 +127,10 @@ def _small(path: Path, alt: str) -> Picture | str:
     except (OSError, ValueError, SyntaxError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         return f"the picture cannot be read ({reason})"
-    return Picture(jpeg=made.getvalue(), width=picture.width, height=picture.height, alt=alt)
+    return Picture(
+        name=f"image-{image_id}",
+        jpeg=made.getvalue(),
+        width=picture.width,
+        height=picture.height,
+        alt=f"Validation image {image_id}",
+    )

@@ -302,10 +302,10 @@ def _found(
         if comparison
         else models
     )
-    names = {}
+    classes = {}
     if "classes" in session.store.tables:
         of_classes = con.execute("select label, name from classes").fetchall()
-        names = {label: name.split(",")[0] for label, name in of_classes if name}
+        classes = {label: name.split(",")[0] for label, name in of_classes if name}
     return Found(
         session=session,
         rules=rules,
@@ -313,16 +313,14 @@ def _found(
         comparison=comparison,
         sources=sources,
         warnings=[origins.without_home(each) for each in warnings],
-        names=names,
+        classes=classes,
     )
 
 
 def _title(found: Found) -> Text:
     number = len(found.models)
     models = "one model" if number == 1 else f"{number:,} models"
-    labels = "ReaL labels" if found.rules.chosen.is_real else f"labels of {found.labels}"
-    labels = "original labels" if found.rules.labels == "original" else labels
-    return name(f"ImageNet predictions of {models}, judged by the {labels}")
+    return name(f"ImageNet predictions of {models}, judged by {found.labels}")
 
 
 def _dated(session: Session, date: str | None) -> str:

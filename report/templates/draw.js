@@ -9,7 +9,11 @@
     [...document.querySelectorAll(`[data-scheme="${scheme}"]:not([data-drawn])`)].map((place) => {
       place.dataset.drawn = "";
       const { chart, configurations } = charts[place.dataset.chart];
-      return vegaEmbed(place, { ...chart, config: configurations[scheme] }, options);
+      return vegaEmbed(place, { ...chart, config: configurations[scheme] }, options).then(() => {
+        // On narrow screens a chart shrinks until its text would be too small, and then scrolls.
+        const drawing = place.querySelector("svg");
+        if (drawing) drawing.style.minWidth = `${Math.min(drawing.getAttribute("width"), 450)}px`;
+      });
     }),
   );
   dark.addEventListener("change", () => dark.matches && draw("dark"));

@@ -64,7 +64,12 @@ def a_page(name: str) -> page.Page:
         page.Heading(text=name),
         page.Listing(items=[name], kind="notes"),
         page.Code(name=name, text=f"{name}\n```\n{name}"),
-        page.Item(title=name, text=name, table=data),
+        page.Item(
+            title=name,
+            text=name,
+            table=data,
+            picture=page.Picture(name="image-1", jpeg=b"jpeg", width=1, height=1, alt=name),
+        ),
     ]
     return page.Page(
         title=Name(name),
@@ -182,7 +187,9 @@ def test_markdown_shows_names_as_they_are(tmp_path: Path) -> None:
         text = (tmp_path / str(at) / "report.md").read_text(encoding="utf-8")
         found = Seen(markdown.markdown(text, extensions=["tables", "fenced_code"]))
         assert found.text.count(name) >= 7, name
-        assert {*found.tags} & {"img", "script", "svg", "a"} == {"img"}  # the chart
+        # The chart and the picture.
+        assert found.tags["img"] == 2
+        assert not {*found.tags} & {"script", "svg", "a"}
 
 
 def test_shares_and_differences() -> None:
