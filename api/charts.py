@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -286,8 +285,9 @@ def of_session(
     name, info = find(name)
     found = _found(session, name, models, options)
     title = _title(info, session.rules)
+    charts, _ = _report()
     rows = _rounded(found.rows)
-    chart = getattr(_report().charts, name)(rows, **found.arguments)
+    chart = getattr(charts, name)(rows, **found.arguments)
     # The description names the picture for assistive technology.
     return Drawn(name, title, found.caption, rows, chart.properties(description=title))
 
@@ -385,24 +385,24 @@ def plot(
         )
     if target.exists() and not force:
         raise exists(target)
+    _, drawing = _report()
     drawn = draw(name, *predictions, **options)
     with replacing(target) as aside:
-        _report().drawing.save(drawn.chart, aside, form, title=drawn.title, caption=drawn.caption)
+        drawing.save(drawn.chart, aside, form, title=drawn.title, caption=drawn.caption)
     return drawn
 
 
-def _report() -> ModuleType:
-    """Return the package `report` with its modules. Raises UsageError if an extra is missing."""
+def _report() -> tuple[ModuleType, ModuleType]:
+    """Return the modules `charts` and `drawing` of report/; UsageError if the extra is missing."""
     try:
-        from ..report import charts, drawing  # noqa: F401, as attributes of the package
+        from ..report import charts, drawing
     except ImportError as error:
         raise UsageError(
-            f"charts need Altair and vl-convert, which cannot be imported "
+            "charts need Altair and vl-convert, which cannot be imported "
             f"({str(error).splitlines()[0]})",
             remedy="Install them with: pip install 'realdb[report]'",
         ) from None
-    # `realdb.report` is the function of this name.
-    return import_module("..report", __package__)
+    return charts, drawing
 
 
 def _title(info: ChartInfo, rules: Rules) -> str:
@@ -482,7 +482,8 @@ def _session(
         return session, []
     read_from: dict[str, object] = {}
     if predictions:
-        reading = {key: options[key] for key in _READING if key in options}
+        reading = {key: options.get(key) for key in _READING}
+        reading["drop_repeats"] = bool(reading["drop_repeats"])
         read_from = session.add(predictions, **reading)
     session.prepare(stored=not predictions)
     catalog.keep(session.con, "accuracy")
@@ -509,7 +510,7 @@ def _session(
 def _picture(name: str, predictions: Sequence[object], options: Arguments) -> Any:
     """Return a chart with title, caption and colours, as in its file."""
     drawn = draw(name, *predictions, **options)
-    drawing = _report().drawing
+    _, drawing = _report()
     return drawing.themed(drawing.titled(drawn.chart, drawn.title, drawn.caption))
 
 

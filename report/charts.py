@@ -45,12 +45,13 @@ def accuracy(rows: pa.Table, *, measure: str = "ReaL accuracy") -> Any:
     background = [row for row in found if row["source"] is not None]
     names = _shown(models)
     ends = ("real_accuracy", "real_accuracy_low", "real_accuracy_high")
-    across = _domain(row["original_accuracy"] for row in found)
-    up = _domain(row[end] for row in found for end in ends)
+    originals = [row["original_accuracy"] for row in found]
+    judged = [row[end] for row in found for end in ends]
     is_labelled = len(names) > theme.MOST_SERIES
     if not is_labelled:
         # Few points leave room for the line on which both accuracies are equal.
-        across = up = min(across[0], up[0]), max(across[1], up[1])
+        originals = judged = [*originals, *judged]
+    across, up = _domain(originals), _domain(judged)
     width = height = 400
     x = alt.X("original_accuracy:Q", title="Original accuracy (%)", **_percent(across))
     y = alt.Y("real_accuracy:Q", title=f"{measure} (%)", **_percent(up))

@@ -29,7 +29,7 @@ _PAGE = """<!doctype html>
 body {{ margin: 1rem; color: {ink}; background: {page}; font: 1rem/1.5 {font} }}
 h1 {{ font-size: 1.2rem }}
 figure {{ margin: 0 }}
-#chart {{ overflow-x: auto }}
+.wide {{ overflow-x: auto }}
 figcaption {{ max-width: 45rem }}
 @media (prefers-color-scheme: dark) {{ body {{ color: {dark_ink}; background: {dark_page} }} }}
 </style>
@@ -38,7 +38,7 @@ figcaption {{ max-width: 45rem }}
 <main>
 <h1>{title}</h1>
 <figure>
-<div id="chart" role="img" tabindex="0" aria-label="{title}"></div>
+<div class="wide" tabindex="0" role="group" aria-label="{title}"><div id="chart"></div></div>
 <figcaption>{caption}</figcaption>
 </figure>
 </main>

@@ -886,7 +886,7 @@ def test_the_public_names() -> None:
     assert sorted(name for name in names if name != "__builtins__") == sorted(realdb.__all__)
     assert set(realdb.__all__) <= set(dir(realdb))
     for name in realdb.__all__:
-        assert callable(getattr(realdb, name))
+        assert callable(getattr(realdb, name)) or name == "charts"  # a module
         assert getattr(realdb, name).__doc__
 
 

@@ -88,6 +88,7 @@ def test_every_call_has_a_command_or_is_listed() -> None:
     calls = {name for name in realdb.__all__ if name.islower()}
     assert calls - twins == {
         *("accuracy_table", "connect", "real_labels", "view_sql"),
+        "charts",  # the module
         "verify_scores",  # realdb scores verify
         # realdb labels add, compare, remove; realdb groups add, remove
         *("add_labels", "compare_labels", "remove_labels", "add_groups", "remove_groups"),

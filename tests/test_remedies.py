@@ -17,6 +17,7 @@ import typer
 
 import realdb
 from realdb import cli, terminal
+from realdb.api import charts
 from realdb.errors import COMMAND, PARAMETER, READING, DataError, RealdbError
 from realdb.exports.registry import EXPORT_FORMATS
 from realdb.store.store import Store
@@ -38,7 +39,17 @@ OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+")
 OF_OTHERS = {"--help", "--include-index", "--results-format"}
 PACKAGE = Path(realdb.__file__).parent
 # Commands that read prediction files. Some have no options that say how.
-READERS = ("accuracy", "add", "compare", "doctor", "explain", "leaderboard", "scores", "sql")
+READERS = (
+    "accuracy",
+    "add",
+    "compare",
+    "doctor",
+    "explain",
+    "leaderboard",
+    "plot",
+    "scores",
+    "sql",
+)
 
 BAD_FILES = {
     "no columns that are known": "a,b\n1,2\n",
@@ -170,11 +181,12 @@ def test_impossible_remedies_are_left_out(remedy: str | None, text: str) -> None
 
 
 def parameters(call: str) -> set[str]:
-    """Return the parameters of a function; of `export` the options of all formats as well."""
-    options = {option for form in EXPORT_FORMATS.values() for option in form.options}
-    return {*inspect.signature(getattr(realdb, call)).parameters} | (
-        options if call == "export" else set()
-    )
+    """Return the parameters of a function, with the options of all formats or charts."""
+    options: dict[str, set[str]] = {
+        "export": {option for form in EXPORT_FORMATS.values() for option in form.options},
+        "plot": {*charts.Arguments.__annotations__},
+    }
+    return {*inspect.signature(getattr(realdb, call)).parameters} | options.get(call, set())
 
 
 def require_own(error: RealdbError, call: str) -> None:
@@ -206,6 +218,7 @@ READING_CALLS: dict[str, Callable[..., object]] = {
         "accuracy", "-", predictions=sets(given), **options
     ),
     "leaderboard": lambda *given, **options: realdb.leaderboard(*given, **options),
+    "plot": lambda *given, **options: realdb.plot("accuracy", *given, csv=True, **options),
     "query": lambda *given, **options: realdb.query(
         "from accuracy", predictions=sets(given), **options
     ),
@@ -362,6 +375,12 @@ def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
     yield "add_groups", (folder / "none.csv",), here
     yield "remove_labels", ("nope",), here
     yield "remove_groups", ("nope",), here
+    for name in ("nope", "raters", "accuracy"):
+        yield "plot", (name,), here
+    yield "plot", ("raters",), {**here, "output": "raters.gif"}
+    yield "plot", ("raters",), {**here, "csv": True, "threshold": 0.5}
+    yield "plot", ("accuracy", small), {**here, "csv": True, "background": small}
+    yield "plot", ("pairs", small), {**here, "csv": True}
     yield "compare_labels", ("real", "nope"), here
     yield "compare_labels", ("real", "real"), here
     for call in ("label_sets", "groups"):
