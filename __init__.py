@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from .api.labels import real_labels as real_labels
     from .api.leaderboard import leaderboard as leaderboard
     from .api.metric import RealAccuracy as RealAccuracy
+    from .api.report import Reported as Reported
+    from .api.report import report as report
     from .api.rescore import Recomputation as Recomputation
     from .api.rescore import Rescored as Rescored
     from .api.rescore import scores as scores
@@ -54,12 +56,12 @@ if TYPE_CHECKING:
     from .errors import RealdbError as RealdbError
     from .errors import RealdbWarning as RealdbWarning
 else:
-    # The function `ingest` and the subpackage have the same name. Python binds the name of a
-    # subpackage at its first import. Import it here, so that a later import does not hide the
-    # function.
-    from . import ingest
+    # The functions `ingest` and `report` have the names of subpackages. Python binds the name of a
+    # subpackage at its first import. Import them here, so that a later import does not hide the
+    # functions.
+    from . import ingest, report
 
-    del ingest
+    del ingest, report
 
 # The module of each public name.
 _MODULES = {
@@ -75,6 +77,7 @@ _MODULES = {
     "RealAccuracy": "api.metric",
     "RealLabelsImagenet": "api.drop_in",
     "Recomputation": "api.rescore",
+    "Reported": "api.report",
     "Rescored": "api.rescore",
     "RealdbError": "errors",
     "RealdbWarning": "errors",
@@ -103,6 +106,7 @@ _MODULES = {
     "remove": "api.collect",
     "remove_groups": "api.groups",
     "remove_labels": "api.label_sets",
+    "report": "api.report",
     "scores": "api.rescore",
     "verify": "api.verify",
     "verify_scores": "api.rescore",

@@ -24,6 +24,7 @@ from .api.choices import (
     OutputFormat,
     Problematic,
     Ranks,
+    ReportFormat,
     StandardError,
     Unclear,
 )
@@ -165,6 +166,12 @@ def _names_of_breakdowns(context: typer.Context) -> list[str]:
     from .api import complete
 
     return complete.breakdowns(context.params.get("store"))
+
+
+def _names_of_sections() -> list[str]:
+    from .api import complete
+
+    return complete.sections()
 
 
 FormOption = Annotated[
@@ -798,6 +805,98 @@ def compare(
     terminal.emit(found.rows, form, keep=keep)
     if str(found):
         terminal.say(str(found))
+
+
+@app.command()
+def report(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Prediction files or stored models. [all stored models]"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page to write; with --format markdown a folder."),
+    ] = None,
+    report_format: Annotated[
+        ReportFormat,
+        typer.Option("--format", help="One HTML page, or a folder of Markdown and images."),
+    ] = "html",
+    sections: Annotated[
+        str | None,
+        typer.Option(
+            help="The sections to write, separated by commas: models, charts, pairs, differences, "
+            "mistakes, images, methods, origins. [all]",
+            autocompletion=_names_of_sections,
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="A folder of the validation images, for pictures of the hardest ones."),
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option(help="The date on the page. [the date of the store's build]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing report.")] = False,
+    threshold: ThresholdOption = None,
+    empty: EmptyOption = None,
+    allow_ground_truth: GroundTruthOption = False,
+    model: ModelOption = None,
+    columns: ColumnsOption = None,
+    input_format: InputFormatOption = None,
+    order: OrderOption = None,
+    ranks: RanksOption = None,
+    drop_repeats: DropRepeatsOption = False,
+    scores: ScoresOption = None,
+    labels: JudgingLabelsOption = "real",
+    unclear: UnclearOption = None,
+    problematic: ProblematicOption = "skip",
+    match: MatchOption = None,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+) -> None:
+    """Write a report on models as one page: accuracies, charts, comparison, mistakes, methods.
+
+    Example: realdb report ViT.csv ResNet50.csv -o report.html
+    """
+    from .api import report as reporting
+
+    if output is None:
+        raise UsageError(
+            "a report needs a file to be written to",
+            parameter="output",
+            remedy="Use `output=report.html`",
+        )
+    with terminal.progress() as progress:
+        done = reporting.report(
+            *(files or []),
+            output=output,
+            format=report_format,
+            sections=sections,
+            images=images,
+            date=date,
+            force=force,
+            model=model,
+            threshold=threshold,
+            empty=empty,
+            columns=_pairs(columns),
+            input_format=input_format,
+            order=order,
+            ranks=ranks,
+            drop_repeats=drop_repeats,
+            allow_ground_truth=allow_ground_truth,
+            scores=scores,
+            labels=labels,
+            unclear=unclear,
+            problematic=problematic,
+            match=match,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    terminal.say(
+        f"{done.output}: {counted(done.models, 'model')}, {counted(done.charts, 'chart')}, "
+        f"{done.bytes:,} bytes"
+    )
 
 
 @app.command()

@@ -29,6 +29,8 @@ OriginalLabelFor = Literal["animals", "all", "none"]
 MaybeAs = Literal["maybe", "yes", "no"]
 # How rows are printed.
 OutputFormat = Literal["table", "json", "csv", "markdown", "parquet"]
+# How a report is written.
+ReportFormat = Literal["html", "markdown"]
 # The engines whose SQL `realdb views --dialect` prints.
 Dialect = Literal["spark", "duckdb"]
 # How the predictions of an image are ranked: see ingest/options.py.

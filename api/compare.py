@@ -315,6 +315,15 @@ def compare(
     return _compared(session, models, options, stated_rule(**judging))
 
 
+def of_session(session: Session, models: Sequence[str], rule: str | None = None) -> Comparison:
+    """Compare the models of a prepared session, in this order, without the shares of equal labels.
+
+    The session has the views comparison, rank_intervals, accuracy, leaderboard and model_agreement.
+    """
+    options = _Options(None, "images", False, None)
+    return _compared(session, [*models], options, rule, has_agreement=False)
+
+
 def _images_view(rules: Rules) -> str:
     """Return the view of the images on which two models differ.
 
@@ -382,7 +391,12 @@ def in_order(models: Sequence[str], along: str | Path) -> list[str]:
 
 
 def _compared(
-    session: Session, models: list[str], options: _Options, rule: str | None
+    session: Session,
+    models: list[str],
+    options: _Options,
+    rule: str | None,
+    *,
+    has_agreement: bool = True,
 ) -> Comparison:
     """Compare the models of a prepared session, in this order."""
     con = session.con
@@ -397,7 +411,8 @@ def _compared(
     con.execute(f"create table turned as {TURNED.format(key='c.label_set', source='comparison')}")
     if options.se != "images":
         _use_errors(con, options.se)
-    agreeing = "model_agreement" if len(models) <= MANY else "model_agreement limit 0"
+    has_agreement &= len(models) <= MANY
+    agreeing = "model_agreement" if has_agreement else "model_agreement limit 0"
     con.execute(f"create table agreeing as from {agreeing}")
     con.execute(f"create table pairs as {_PAIRS}")
     groups = () if pairs else _groups(con)
@@ -425,7 +440,7 @@ def _compared(
     )
     found: dict[str, Any] = {}
     if options.by is not None:
-        rows = _by(session, options.by)
+        rows = by_groups(session, options.by)
         is_stored = breakdowns.grouping_of(options.by) is not None
         key = ("grouping", "group_name") if is_stored else (rows.columns[0],)
         found["groups_of_images"] = stated(rows, session.rules, key)
@@ -597,24 +612,33 @@ def _letter(at: int) -> str:
     return (_letter(at // 26 - 1) if at >= 26 else "") + chr(ord("a") + at % 26)
 
 
-def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
-    """Return the pairs within each group of images, those that differ most clearly first."""
+def by_groups(
+    session: Session, by: str, models: Sequence[str] | None = None
+) -> duckdb.DuckDBPyRelation:
+    """Return the pairs within each group of images, those that differ most clearly first.
+
+    `models` are those whose pairs are compared and corrected for. The next call replaces the rows.
+    """
     from ..stats import paired
 
     con = session.con
     con.execute(
         """
-        create table group_counts as
+        create or replace table group_counts as
         from paired_counts_by_group
-        where label_set = 'real' and "grouping" = $1
+        where
+            label_set = 'real'
+            and "grouping" = $1
+            and ($2 is null or (list_contains($2, model_a) and list_contains($2, model_b)))
         """,
-        [by],
+        [by, None if models is None else [*models]],
     )
     key = ("label_set", "group_name", "model_a", "model_b")
-    con.execute(f"create table group_tests as {paired.select_tests('group_counts', key)}")
+    tests = paired.select_tests("group_counts", key)
+    con.execute(f"create or replace table group_tests as {tests}")
     con.execute(
         f"""
-        create view tested_groups as
+        create or replace view tested_groups as
         select c.*, t.* exclude ({", ".join(key)})
         from group_counts as c
         inner join group_tests as t using ({", ".join(key)})
@@ -629,7 +653,7 @@ def _by(session: Session, by: str) -> duckdb.DuckDBPyRelation:
     join = "left join classes as k on cast(k.label as varchar) = t.group_name" if has_names else ""
     con.execute(
         f"""
-        create table groups_of_images as
+        create or replace table groups_of_images as
         select
             {columns},
             {name} as name,

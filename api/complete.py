@@ -55,6 +55,13 @@ def judging_labels(store: str | Path | None = None) -> list[str]:
     return [*stored_label_sets.OWN, *label_sets(store)]
 
 
+def sections() -> list[str]:
+    """Return the sections of a report."""
+    from .report.writing import TITLES
+
+    return [*TITLES]
+
+
 def breakdowns(store: str | Path | None = None) -> list[str]:
     """Return the breakdowns of the accuracy: those of the views, and the stored groupings."""
     return [*get_args(choices.AccuracyBy), *_groupings(store, "class_groups", "image_groups")]

@@ -72,8 +72,8 @@ def warn(
     allow_ground_truth: bool = True,
     labels: str = "real",
     stacklevel: int = 3,
-) -> None:
-    """Warn of what the reader of these figures should know.
+) -> list[str]:
+    """Warn of what the reader of these figures should know; return the warnings.
 
     `read_from` maps each model to its source. `has_rated` is whether the store knows which images
     were rated, and `labels` is the label set. Raises DataError if images are missing and
@@ -104,27 +104,35 @@ def warn(
             allow_ground_truth=allow_ground_truth,
             labels=labels,
         )
-    for doubt in dict.fromkeys(found):
+    doubts = list(dict.fromkeys(found))
+    for doubt in doubts:
         warnings.warn(doubt, RealdbWarning, stacklevel=stacklevel)
+    return doubts
 
 
-def warn_of_parts(session: Session, accuracies: Iterable[Accuracy], *, stacklevel: int = 3) -> None:
-    """Warn of models that have no common image: their files may be parts of one model."""
+def warn_of_parts(
+    session: Session, accuracies: Iterable[Accuracy], *, stacklevel: int = 3
+) -> list[str]:
+    """Warn of models that have no common image: their files may be parts of one model.
+
+    Return the warnings.
+    """
     parts = [result for result in accuracies if result.predicted_images < IMAGES]
     images = sum(result.predicted_images for result in parts)
     if len(parts) < 2 or images > IMAGES:
-        return
+        return []
     (different,) = session.con.execute(
         f"select count(distinct image_id) from {session.added} where list_contains($1, model)",  # noqa: S608
         [[result.model for result in parts]],
     ).fetchall()[0]
-    if different == images:
-        warnings.warn(
-            f"{len(parts)} models have no common image, and {counted(images, 'image')} in total. "
-            'If these are parts of one model, set `model="NAME"`',
-            RealdbWarning,
-            stacklevel=stacklevel,
-        )
+    if different != images:
+        return []
+    text = (
+        f"{len(parts)} models have no common image, and {counted(images, 'image')} in total. "
+        'If these are parts of one model, set `model="NAME"`'
+    )
+    warnings.warn(text, RealdbWarning, stacklevel=stacklevel)
+    return [text]
 
 
 def _coverage(result: Accuracy, labels: str) -> str:

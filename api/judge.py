@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BY = {by: f"accuracy_by_{by.replace('-', '_')}" for by in breakdowns.BY}
 # The view accuracy with the column unasked_images. Images without labels are scored too unless
 # `empty` is skip.
-_WITH_UNASKED = """
+WITH_UNASKED = """
     with unasked as (
         select u.model, count(*) as images
         from unasked_predictions as u
@@ -38,7 +38,7 @@ _WITH_UNASKED = """
     from accuracy as a
     left join unasked as u on a.model = u.model
 """
-_WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
+WITHOUT_UNASKED = "select a.*, cast(null as bigint) as unasked_images from accuracy as a"
 # The rules of plain ReaL accuracy for labels, unclear, problematic, average and match.
 _PLAIN = ("real", None, "skip", "micro", None)
 # The caveat on the view expected_accuracy.
@@ -273,10 +273,10 @@ def accuracy_table(
             drop_repeats=drop_repeats or None,
         )
     opened = open_store(store, offline, progress)
-    counts_unasked = parts_view is None and rules.is_published and "questions" in opened.names
-    views += ["unasked_predictions"] if counts_unasked else []
-    select = _WITH_UNASKED if counts_unasked else _WITHOUT_UNASKED
-    bound: dict[str, object] = {"empty": rules.empty} if counts_unasked else {}
+    unasked = parts_view is None and counts_unasked(rules, opened.names)
+    views += ["unasked_predictions"] if unasked else []
+    select = WITH_UNASKED if unasked else WITHOUT_UNASKED
+    bound: dict[str, object] = {"empty": rules.empty} if unasked else {}
     original_for = f"by {by}" if by in breakdowns.BY_ORIGINAL else None
     of_group = "" if grouping is None else f"grouping = {quoting.literal(grouping)}"
     if engine is not None:
@@ -343,6 +343,11 @@ def accuracy_table(
         return stated(answer, rules)
     parts = session.view(parts_view)
     return stated((parts.filter(of_group) if grouping else parts).order("all"), rules)
+
+
+def counts_unasked(rules: Rules, tables: Collection[str]) -> bool:
+    """Return whether WITH_UNASKED can count the first choices that no rater was asked about."""
+    return rules.is_published and "questions" in tables
 
 
 def _require_scores_alone(**options: object) -> None:

@@ -151,7 +151,7 @@ def leaderboard(
     catalog.stand_in(session.con, "accuracy", rows)
     judged = accuracies(session.view("accuracy"))
     ranked = _ranked(judged)
-    intervals: list[tuple[Any, ...]] = []
+    intervals = []
     if _is_ranked(len(ranked), rules, rank_intervals):
         with Session(opened, views=["rank_intervals"], rules=rules) as whole:
             intervals = _intervals(whole.prepare(stored=True), ranked)

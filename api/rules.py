@@ -153,6 +153,11 @@ class Rules:
     @property
     def text(self) -> str:
         """The rule by which predictions are judged, in one line."""
+        return "; ".join(self.parts)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of the rule by which predictions are judged."""
         parts = [self.chosen.rule]
         if self.unclear is not None:
             parts += [
@@ -175,7 +180,7 @@ class Rules:
         parts.append(
             "share of the images" if self.average == "micro" else "mean of the classes' shares"
         )
-        return "; ".join(part for part in parts if part)
+        return [part for part in parts if part]
 
     def require_stored(self, root: Path) -> None:
         """Raise DataError where a label set that judges is not in the store."""

@@ -22,6 +22,7 @@ import pytest
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 # Modules that are called otherwise than the package that has them.
 PACKAGES = {
+    "PIL": "pillow",
     "axe_playwright_python": "axe-playwright-python",
     "boto3": "moto",
     "crowdkit": "crowd-kit",

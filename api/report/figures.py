@@ -1,0 +1,107 @@
+"""The charts of a report, each with its caption and the table of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...report import cells
+from ...report.page import Column, Figure, Listing, Paragraph, Part, Table, Text
+from .. import charts
+from ..chart_rows import NoChartError
+from ..chosen_labels import REAL
+from .found import Found, name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Models are no series unless the user says so.
+_NOT_SHOWN = ("checkpoints",)
+# The rows of a chart's data that the page shows.
+MOST_ROWS = 60
+
+
+def figures(found: Found, *, has_svg: bool) -> Iterator[Part]:
+    """Yield the charts that the predictions, the store and the rules allow.
+
+    With `has_svg` each is drawn now, as an image; otherwise the page draws it.
+    """
+    from ...report import drawing
+
+    missing = []
+    models = [row["model"] for row in found.models]
+    for chart, info in charts.CHARTS.items():
+        if chart in _NOT_SHOWN:
+            continue
+        try:
+            drawn = charts.of_session(found.session, chart, models=models)
+        except NoChartError as error:
+            missing.append(name(f"{info.title}: {error.message}."))
+            continue
+        light = drawing.specification(drawn.chart, "light")
+        dark = drawing.specification(drawn.chart, "dark")
+        yield Figure(
+            name=chart.replace("_", "-"),
+            title=drawn.title,
+            caption=name(drawn.caption),
+            table=_table(found, info, drawn),
+            # The schemes differ in the configuration alone.
+            configurations={"light": light.pop("config"), "dark": dark.pop("config")},
+            specification=light,
+            svg=drawing.content(drawn.chart, "svg").decode() if has_svg else "",
+        )
+    if missing:
+        yield Paragraph(text="Charts that are left out:")
+        yield Listing(items=missing)
+
+
+def bundle() -> str:
+    """Return the script that draws the charts."""
+    from ...report import drawing
+
+    return drawing.script_bundle()
+
+
+def _table(found: Found, info: charts.ChartInfo, drawn: charts.Drawn) -> Table:
+    """Return the table of a chart's data.
+
+    By other labels than ReaL's no column has `real_` in its name, as in the library.
+    """
+    rows = drawn.rows
+    titles = rows.column_names
+    if found.rules.is_stated:
+        titles = [title.removeprefix("real_") for title in titles]
+    note = None
+    if rows.num_rows > MOST_ROWS:
+        chart = drawn.name.replace("_", "-")
+        words = ["realdb plot", chart, *(["FILE…"] if info.models else [])]
+        options = ", with the options of this report" if info.models else ""
+        note = (
+            f"The first {MOST_ROWS:,} of {rows.num_rows:,} rows are shown. All of them: "
+            f"{' '.join(words)} --csv{options}."
+        )
+    return Table(
+        name=name(f"Data of the chart: {drawn.title}"),
+        columns=[
+            Column(title=title, kind=_kind(rows, column))
+            for title, column in zip(titles, rows.column_names, strict=True)
+        ],
+        rows=[
+            [_cell(found, column, value) for column, value in row.items()]
+            for row in rows.slice(0, MOST_ROWS).to_pylist()
+        ],
+        note=note,
+    )
+
+
+def _cell(found: Found, column: str, value: object) -> Text:
+    if column == "label_set" and value == REAL and found.rules.is_stated:
+        return name(found.labels)
+    return name(value) if isinstance(value, str) else cells.plain(value)
+
+
+def _kind(rows: pa.Table, column: str) -> str:
+    import pyarrow as pa
+
+    kind = rows.schema.field(column).type
+    return "number" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "text"
