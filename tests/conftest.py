@@ -50,6 +50,13 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave most cases of large matrices out of a plain pytest."""
+    items[:], left_out = campaigns.few_cases(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder with the real files, which has `upstream/` and `predictions/`.

@@ -406,6 +406,7 @@ def options_of(words: list[str]) -> list[Any]:
     return [param for param in command_of(words).params if param.param_type_name == "option"]
 
 
+@pytest.mark.cases(7)
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
 def test_a_repeated_option_is_refused(words: list[str]) -> None:
     for option in options_of(words):

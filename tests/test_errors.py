@@ -45,6 +45,7 @@ def store(
     return root
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize(
     ("ask", "kind", "lists"),
     [

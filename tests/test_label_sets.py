@@ -350,6 +350,7 @@ def test_another_checksum_warns(tmp_path: Path) -> None:
 # Damage.
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("file", ["stored_assessments.parquet", "checksums.json"])
 @pytest.mark.parametrize("how", ["change", "remove", "empty"])
 def test_a_damaged_file_is_detected(add: Add, store: Store, file: str, how: str) -> None:

@@ -50,6 +50,7 @@ def test_the_published_labels(real_store: Store, upstream: Path) -> None:
     assert realdb.real_labels("matrix", store=real_store.root).sum() == 57_553
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("threshold", [0, 0.5, 0.8, 0.99, 1])
 def test_the_matrix(threshold: float, synthetic: Path, lists: list[list[int]]) -> None:
     matrix = realdb.real_labels("matrix", threshold=threshold)

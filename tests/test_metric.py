@@ -72,6 +72,7 @@ def quiet(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
 # RealAccuracy
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("rules", RULES, ids=str)
 def test_batches_match_accuracy(rules: dict[str, Any], logits: Array, batches: list[Array]) -> None:
     metric = realdb.RealAccuracy(model="array", **rules)

@@ -17,7 +17,6 @@ import pytest
 import typer
 
 import realdb
-from campaigns import some
 from realdb import cli, terminal
 from realdb.api import charts
 from realdb.errors import COMMAND, PARAMETER, READING, DataError, RealdbError
@@ -234,8 +233,9 @@ def sets(given: Sequence[object]) -> Any:
     return list(given) if is_path else {f"set{place}": each for place, each in enumerate(given)}
 
 
+@pytest.mark.cases(29)
 # Each file and each call is among the few.
-@pytest.mark.parametrize(("name", "call"), some(itertools.product(BAD_FILES, READING_CALLS), 29))
+@pytest.mark.parametrize(("name", "call"), [*itertools.product(BAD_FILES, READING_CALLS)])
 def test_a_call_names_only_its_own_parameters(
     call: str, name: str, synthetic_store: Store, tmp_path: Path
 ) -> None:

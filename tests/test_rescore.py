@@ -225,6 +225,7 @@ def test_rules_in_sql_match_the_call(synthetic_store: Store) -> None:
     assert out.labels.added_labels + out.labels.removed_labels == len(out.changes) > 0
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("method", ["majority", "weighted", "dawid-skene", "one-coin"])
 def test_scores_of_a_method_replace_the_published_ones(
     method: str, synthetic_store: Store, synthetic: Path, tmp_path: Path

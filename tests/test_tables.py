@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import realdb
-from campaigns import some
 from realdb import cli, terminal
 from realdb.store.store import Store
 from shown import cell, shows
@@ -287,8 +286,9 @@ def at_80_columns(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
     monkeypatch.setenv("REALDB_HOME", str(store))
 
 
+@pytest.mark.cases(4)
 @pytest.mark.usefixtures("at_80_columns")
-@pytest.mark.parametrize("command", some([*COMMANDS, *QUERIES], 12))
+@pytest.mark.parametrize("command", [*COMMANDS, *QUERIES])
 def test_a_table_shows_the_rows_of_csv_and_json(
     command: str, synthetic: Path, capsys: Capture
 ) -> None:
@@ -365,6 +365,7 @@ def test_a_terminal_has_a_width(width: int, store: Path, monkeypatch: pytest.Mon
     assert max(map(cell_len, table)) in range(width - 30, width + 1)
 
 
+@pytest.mark.cases(2)
 @pytest.mark.usefixtures("at_80_columns")
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_an_explanation_shows_the_values_of_csv_and_json(

@@ -17,7 +17,6 @@ import pytest
 
 import commands
 import realdb
-from campaigns import some
 from realdb.errors import DataError, UsageError
 from realdb.store.store import Store
 from refusals import refused
@@ -192,6 +191,7 @@ OF_RANKS: dict[str, tuple[str, bool, Callable[[Model], object]]] = {
 }
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("fault", OF_RANKS)
 def test_ranks_and_repeats_are_repaired(fault: str, model_a: Model, tmp_path: Path) -> None:
     name, is_refused, make = OF_RANKS[fault]
@@ -217,7 +217,8 @@ def test_a_distance_column_is_not_used_as_confidence(model_a: Model) -> None:
     assert found.real_accuracy == model_a.real
 
 
-@pytest.mark.parametrize("fault", some(FAULTS, 12))
+@pytest.mark.cases(6)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_named_and_repaired(fault: str, model_a: Model, tmp_path: Path) -> None:
     check_named_and_repaired(fault, model_a, tmp_path)
 

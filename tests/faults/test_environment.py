@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import commands
-from campaigns import some
 from realdb.store.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are those of POSIX systems")
@@ -45,7 +44,8 @@ def shell(arguments: list[str], model: Path, redirection: str) -> subprocess.Com
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("arguments", some(COMMANDS, 6), ids=" ".join)
+@pytest.mark.cases(6)
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     done = shell(arguments, model, "> /dev/full")
     assert done.returncode == 1
@@ -53,6 +53,7 @@ def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.cases(5)
 @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("arguments", COMMANDS[:3], ids=" ".join)
 def test_a_stream_is_closed(arguments: list[str], redirection: str, model: Path) -> None:
@@ -90,17 +91,15 @@ QUERIES = {
 }
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     ("query", "number"),
-    some(
-        [
-            ("between steps", signal.SIGINT),
-            ("between steps", signal.SIGTERM),
-            ("within a step", signal.SIGTERM),
-            ("within a step", signal.SIGINT),
-        ],
-        2,
-    ),
+    [
+        ("between steps", signal.SIGINT),
+        ("between steps", signal.SIGTERM),
+        ("within a step", signal.SIGTERM),
+        ("within a step", signal.SIGINT),
+    ],
 )
 @pytest.mark.usefixtures("model")
 def test_a_signal_ends_a_query(query: str, number: signal.Signals) -> None:

@@ -53,6 +53,7 @@ def listing(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize(
     "name",
     ["ingest", "add", "export", "export sqlite", "store duckdb", "store sqlite", "pipe", "json"],

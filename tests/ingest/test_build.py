@@ -232,6 +232,7 @@ def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
     return folder
 
 
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("form", ORIGINAL_LABEL_FORMATS)
 def test_original_labels_of_every_form_are_taken(
     source_folder: Path, ingest: Ingest, tmp_path: Path, form: str
@@ -393,6 +394,7 @@ def test_real_json_alone(source_folder: Path, synthetic: Path, ingest: Ingest) -
 EVERYTHING = {"classes", "labels", "questions", "raters", "scores", "votes"}
 
 
+@pytest.mark.cases(5)
 @pytest.mark.parametrize(
     ("absent", "lost", "rounds", "answered_golden"),
     [

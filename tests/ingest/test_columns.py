@@ -29,6 +29,7 @@ def test_every_role_has_names() -> None:
     assert tuple(columns.NAMES) == ROLES
 
 
+@pytest.mark.cases(50)
 @pytest.mark.parametrize("write", [str.lower, lambda name: f" {name.title()} "])
 @pytest.mark.parametrize(
     ("role", "name"), [(role, name) for role, names in columns.NAMES.items() for name in names]

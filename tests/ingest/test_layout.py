@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from campaigns import number, some
+from campaigns import number
 from realdb.errors import DataError
 from realdb.ingest import layout, predictions
 from realdb.schema.tables import create_table
@@ -79,6 +79,7 @@ MIXTURES = list(
 )
 
 
+@pytest.mark.cases(15)
 @pytest.mark.parametrize("place", range(len(ENCODINGS) * len(SEPARATORS)))
 def test_every_mixture(place: int, tmp_path: Path) -> None:
     """Every separator in every encoding, combined with a part of the 324 other mixtures."""
@@ -254,10 +255,10 @@ def test_two_columns_that_could_be_the_label(tmp_path: Path, refuse: Callable[..
     assert "column_3" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("header", "encoding", "end"),
-    some(itertools.product(["", "label\n", "# ids\n"], ["utf-8", "utf-16"], ["\n", "\r\n"]), 5),
-)
+@pytest.mark.cases(5)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("header", ["", "label\n", "# ids\n"])
 def test_a_label_per_line(encoding: str, header: str, end: str, tmp_path: Path) -> None:
     """50,000 lines are the images in their order."""
     path = tmp_path / "labels.txt"

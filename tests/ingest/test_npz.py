@@ -260,6 +260,7 @@ WRONG_VOTES = [
 ]
 
 
+@pytest.mark.cases(20)
 @pytest.mark.parametrize(
     ("name", "member", "to_wrong", "reason"),
     [

@@ -95,6 +95,7 @@ def test_a_label(label: Any, predictions_table: duckdb.DuckDBPyConnection) -> No
     assert taken(predictions_table, label=[label]) == [(1, 1, 394, None)]
 
 
+@pytest.mark.cases(17)
 @pytest.mark.parametrize(
     "label",
     [

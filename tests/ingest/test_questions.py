@@ -82,6 +82,7 @@ def test_an_empty_list_has_no_question() -> None:
 # Names and labels ---------------------------------------------------------------------------------
 
 
+@pytest.mark.cases(16)
 @pytest.mark.parametrize("name", ["scores.npz", "raters.npz", "golden.npz", "raters_golden.npz"])
 @pytest.mark.parametrize(
     "bad",
@@ -110,6 +111,7 @@ def test_other_image_names_are_refused(
     assert f"info[3, 0] is {bad!r}" in str(error)
 
 
+@pytest.mark.cases(17)
 @pytest.mark.parametrize("name", ["scores.npz", "raters.npz", "golden.npz", "raters_golden.npz"])
 @pytest.mark.parametrize(
     "bad",

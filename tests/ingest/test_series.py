@@ -125,6 +125,7 @@ CLASS_NAMES = {
 }
 
 
+@pytest.mark.cases(6)
 @pytest.mark.parametrize("is_shuffled", [False, True])
 @pytest.mark.parametrize("names", CLASS_NAMES.values(), ids=CLASS_NAMES)
 def test_a_column_per_class(names: list[str], is_shuffled: bool) -> None:

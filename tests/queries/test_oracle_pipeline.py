@@ -167,6 +167,7 @@ def close(found: Rows, expected: dict[Any, Any]) -> None:
     assert worst < 1e-12
 
 
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("changed", [*OTHERS, None], ids=str)
 def test_pipeline(
     stored: tuple[duckdb.DuckDBPyConnection, dict[str, Rows]], changed: Rules | None

@@ -307,6 +307,7 @@ def stored(request: pytest.FixtureRequest) -> Iterator[tuple[duckdb.DuckDBPyConn
         yield con, {name: con.execute(f"from {name}").fetchall() for name in TABLES}
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     "rules", [Rules(), Rules(golden_majority=2, maybe_as="yes", threshold=0.5)], ids=str
 )

@@ -17,7 +17,6 @@ import pytest
 
 import commands
 import realdb
-from campaigns import some
 from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
 from realdb.store.store import Store, resolve
@@ -162,10 +161,11 @@ def refused(ask: Ask, sql: str) -> QueryError:
     return caught.value
 
 
-@pytest.mark.usefixtures("unchanged")
 # Each target and each place is among the few.
+@pytest.mark.cases(5)
+@pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
-    ("target", "place"), some(itertools.product(["table", "CURRENT", "new"], PLACES), 5)
+    ("target", "place"), [*itertools.product(["table", "CURRENT", "new"], PLACES)]
 )
 def test_a_query_writes_nothing(target: str, place: str, store: Store, tmp_path: Path) -> None:
     paths = {
@@ -177,6 +177,7 @@ def test_a_query_writes_nothing(target: str, place: str, store: Store, tmp_path:
         refused(PLACES[place], sql.format(target=paths[target]))
 
 
+@pytest.mark.cases(3)
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_query_reads_no_other_file(place: str, secret: Path) -> None:
@@ -191,6 +192,7 @@ def test_a_query_reads_no_other_file(place: str, secret: Path) -> None:
             pytest.fail(f"{sql} is answered: {found}")
 
 
+@pytest.mark.cases(3)
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_query_changes_no_setting_and_loads_nothing(place: str, secret: Path) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings
 
 Case = TypeVar("Case")
@@ -30,6 +31,22 @@ def some(cases: Iterable[Case], few: int) -> list[Case]:
     if LEVEL != "few" or len(found) <= few:
         return found
     return [found[place * len(found) // few] for place in range(few)]
+
+
+def few_cases(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Return the tests that run and those that do not: of a test with the mark `cases`, a few."""
+    if LEVEL != "few":
+        return items, []
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("cases"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out: set[pytest.Item] = set()
+    for found in cases.values():
+        mark = found[0].get_closest_marker("cases")
+        assert mark is not None
+        left_out |= {*found} - {*some(found, *mark.args)}
+    return [item for item in items if item not in left_out], [*left_out]
 
 
 # No deadline, because examples take longer on a busy machine.

@@ -1,8 +1,8 @@
 """Libraries that only some tests use.
 
-`pip install '.[test]'` leaves the large ones out. A test imports them through `needs` or `late`,
-and is skipped where they are missing. With REALDB_REQUIRE_EXTRAS=1, which CI sets, a library of the
-`dev` extra may not be missing: the test fails.
+`pip install '.[test]'` leaves the large ones out. A test, or a module of tests, imports them
+through `needs` or `late`, and is skipped where they are missing. With REALDB_REQUIRE_EXTRAS=1,
+which CI sets, a library of the `dev` extra may not be missing: the test fails.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def needs(module: str) -> Any:
     package = PACKAGES.get(name, name)
     if package in packages_of("dev"):
         missing(f"{package} is not installed: pip install '.[dev]'")
-    pytest.skip(f"{package} is not installed: pip install {package}")
+    pytest.skip(f"{package} is not installed: pip install {package}", allow_module_level=True)
 
 
 def needs_spark() -> Any:
@@ -69,7 +69,7 @@ def missing(reason: str) -> NoReturn:
     """Skip the test, or fail where everything that CI has is required."""
     if os.environ.get("REALDB_REQUIRE_EXTRAS") == "1":
         pytest.fail(f"{reason} (REALDB_REQUIRE_EXTRAS=1 requires it)")
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 class _Late:
