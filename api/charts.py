@@ -286,10 +286,9 @@ def of_session(
     found = _found(session, name, models, options)
     title = _title(info, session.rules)
     charts, _ = _report()
-    rows = _rounded(found.rows)
-    chart = getattr(charts, name)(rows, **found.arguments)
+    chart = getattr(charts, name)(_rounded(found.rows), **found.arguments)
     # The description names the picture for assistive technology.
-    return Drawn(name, title, found.caption, rows, chart.properties(description=title))
+    return Drawn(name, title, found.caption, found.rows, chart.properties(description=title))
 
 
 def _rounded(rows: pa.Table) -> pa.Table:

@@ -614,7 +614,7 @@ def test_charts_are_imported_late(store: Store, files: list[Path]) -> None:
         import sys, realdb, realdb.cli
         realdb.accuracy(sys.argv[1], store=sys.argv[2])
         assert not [name for name in sys.modules if name.startswith(
-            ("altair", "vl_convert", "jinja2", "realdb.report", "realdb.api.chart"))]
+            ("altair", "vl_convert", "jinja2", "realdb.report.", "realdb.api.chart"))]
     """
     command = [sys.executable, "-W", "ignore", "-c", code, str(files[0]), str(store.root)]
     subprocess.run(command, check=True)
