@@ -600,6 +600,14 @@ def test_the_data_as_csv(store: Store, files: list[Path], tmp_path: Path) -> Non
     assert json.loads(path.read_text())["config"]["background"] == "transparent"
 
 
+def test_a_file_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "folder.svg").mkdir()
+    for name in ("none/chart.svg", "folder.svg"):
+        path = tmp_path / name
+        with refused(DataError, path, parameter="output"):
+            charts.plot("raters", output=path, force=True, store=store.root)
+
+
 @pytest.mark.parametrize(
     ("arguments", "fields"),
     [
