@@ -188,6 +188,7 @@ def thresholds(asked: Asked) -> Found:
         """
         select *
         from accuracy_by_threshold
+        where real_accuracy is not null
         order by list_position($models, model), threshold
         """
     )
@@ -216,7 +217,10 @@ def precision_recall(asked: Asked) -> Found:
             end as point
         from precision_recall as c
         left join operating_points as o on c.method = o.method and c.threshold = o.threshold
-        where c.method in ('published', 'majority', 'original')
+        where
+            c.method in ('published', 'majority', 'original')
+            and c.precision is not null
+            and c.recall is not null
         order by c.method, c.threshold
         """
     )

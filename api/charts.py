@@ -382,6 +382,15 @@ def plot(
             parameter="output",
             remedy=f"Use one of {', '.join(f'{target.stem or name}.{each}' for each in FORMATS)}",
         )
+    if not target.parent.is_dir() or (target.exists() and not target.is_file()):
+        why = "is not a file" if target.exists() else f"needs the folder {target.parent}"
+        raise DataError(
+            f"{target} cannot be written: it {why}",
+            file=target,
+            value=target.parent if not target.exists() else target,
+            parameter="output",
+            remedy="Use another path",
+        )
     if target.exists() and not force:
         raise exists(target)
     _, drawing = _report()

@@ -107,7 +107,7 @@ def thresholds(
 
     `marked` are thresholds to mark, and their notes.
     """
-    found = [row for row in _rows(rows) if row["real_accuracy"] is not None]
+    found = _rows(rows)
     names = _shown(found)
     x = alt.X(
         "threshold:Q",
@@ -151,11 +151,13 @@ def _marked(marked: Sequence[tuple[float, str]], *, has_notes: bool) -> list[Any
             alt.X("value:Q")
         )
     ]
-    if has_notes:
+    # Of two notes the right one is on the right of its line: they do not overlap.
+    for place, (value, note) in enumerate(sorted(marked) if has_notes else []):
+        side: dict[str, Any] = {"align": "left", "dx": 5} if place else {"align": "right", "dx": -5}
         layers.append(
-            base.mark_text(style=theme.NOTE, align="right", dx=-5, baseline="bottom", dy=-3).encode(
-                alt.X("value:Q"), y=alt.value(0), text="note:N"
-            )
+            alt.Chart(_data([{"value": value, "note": note}]))
+            .mark_text(style=theme.NOTE, baseline="bottom", dy=-3, **side)
+            .encode(alt.X("value:Q"), y=alt.value(0), text="note:N")
         )
     return layers
 
@@ -474,7 +476,8 @@ def label_sets(rows: pa.Table, *, real: str = "real") -> Any:
     found = _rows(rows)
     names = _shown(sorted(found, key=lambda row: (row["label_set"] != "real", 0)))
     sets = shortened([row["label_set"] for row in found], 20)
-    sets["real"] = real
+    if "real" in sets:
+        sets["real"] = real
     coloured = names[: theme.MOST_SERIES]
     kinds = {True: "rank by ReaL excluded", None: "not tested or the same", False: "possible"}
     for row in found:
@@ -754,7 +757,7 @@ def _lines(
             .encode(x, y, *along, detail="shown:N", tooltip=tooltip)
         )
     # The symbols are long enough to show the dashes.
-    legend = alt.Legend(title=title, symbolSize=500) if len(coloured) > 1 else None
+    legend = alt.Legend(title=title, symbolSize=500)
     dash = alt.Scale(domain=coloured, range=theme.DASHES[: len(coloured)])
     layers.append(
         alt.Chart(_data([row for row in rows if row["shown"] in coloured]))
@@ -776,9 +779,13 @@ def _rows(rows: pa.Table) -> list[_Row]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: DuckDB's sums are decimals, and JSON has no NaN."""
+    """Return a value that JSON can hold: DuckDB's sums are decimals, and JSON has no NaN.
+
+    Means of many values differ in their last digits from run to run, because threads add them in
+    another order. Nine digits are the same, and so the files are.
+    """
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(f"{value:.9g}") if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | bool | int) else int(value)
 
 
@@ -814,17 +821,16 @@ def _colour(names: Sequence[str], title: str | None = "Model") -> list[Any]:
     """Return the colour of each series; none if there are more than can be distinguished."""
     if len(names) > theme.MOST_SERIES:
         return []
-    shown = alt.Legend(title=title) if len(names) > 1 else None
-    return [alt.Color("shown:N", scale=alt.Scale(domain=list(names)), legend=shown)]
+    legend = alt.Legend(title=title)
+    return [alt.Color("shown:N", scale=alt.Scale(domain=list(names)), legend=legend)]
 
 
 def _shape(names: Sequence[str], title: str | None = "Model") -> list[Any]:
     """Return the shape of each series, which goes with its colour."""
     if len(names) > theme.MOST_SERIES:
         return []
-    shown = alt.Legend(title=title) if len(names) > 1 else None
     scale = alt.Scale(domain=list(names), range=theme.SHAPES[: len(names)])
-    return [alt.Shape("shown:N", scale=scale, legend=shown)]
+    return [alt.Shape("shown:N", scale=scale, legend=alt.Legend(title=title))]
 
 
 def _tooltip(*columns: str) -> list[Any]:

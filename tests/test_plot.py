@@ -23,7 +23,7 @@ import realdb
 from browser import SCHEMES, visit
 from needs import needs
 from realdb import cli
-from realdb.api import background, charts
+from realdb.api import background, chart_rows, charts
 from realdb.api.chart_rows import NoChartError
 from realdb.api.rules import Rules
 from realdb.api.session import Session
@@ -152,6 +152,11 @@ def rows(drawn: Callable[[str], charts.Drawn]) -> Callable[[str], list[dict[str,
     return lambda name: drawn(name).rows.to_pylist()
 
 
+@pytest.fixture(scope="module")
+def compared(files: list[Path], store: Store) -> realdb.Comparison:
+    return realdb.compare(*files, store=store.root)
+
+
 def records(relation: Any) -> list[dict[str, Any]]:
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
@@ -246,14 +251,34 @@ def test_reliability(rows: Any, folder: Path) -> None:
         assert error / total == pytest.approx(of_set[0]["expected_calibration_error"])
 
 
-def test_pairs(rows: Any, files: list[Path], store: Store) -> None:
-    expected = records(realdb.compare(*files, store=store.root).pairs)
+def test_pairs(rows: Any, compared: realdb.Comparison) -> None:
+    expected = records(compared.pairs)
     columns = ("model_a", "model_b", "images", "only_a_right", "difference", "difference_low")
     assert same(rows("pairs"), expected, *columns, "difference_high", "log10_holm_p")
 
 
-def test_ranks(rows: Any, files: list[Path], store: Store) -> None:
-    expected = records(realdb.compare(*files, store=store.root).models)
+def test_many_models_are_compared_with_the_best(
+    session: Session, compared: realdb.Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chart_rows, "MOST_IN_PAIRS", 3)
+    found = charts.of_session(session, "pairs", models=MODELS).rows.to_pylist()
+    best = records(compared.models)[0]["model"]
+    assert {row["model_a"] for row in found} == {best}
+    assert {row["model_b"] for row in found} == {*MODELS} - {best}
+    every = {frozenset((row["model_a"], row["model_b"])): row for row in records(compared.pairs)}
+    for row in found:
+        pair = every[frozenset((row["model_a"], row["model_b"]))]
+        sign = 1 if pair["model_a"] == best else -1
+        assert row["difference"] == pytest.approx(sign * pair["difference"])
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+        ends = sorted((sign * pair["difference_low"], sign * pair["difference_high"]))
+        assert [row["difference_low"], row["difference_high"]] == pytest.approx(ends)
+    differences = [abs(row["difference"]) for row in found]
+    assert differences == sorted(differences)
+
+
+def test_ranks(rows: Any, compared: realdb.Comparison) -> None:
+    expected = records(compared.models)
     found = [row for row in rows("ranks") if row["label_set"] == "real"]
     assert same(found, expected, "model", "rank_low", "rank_high")
     assert [row["rank"] for row in found] == [row["real_rank"] for row in expected]
@@ -573,6 +598,14 @@ def test_the_data_as_csv(store: Store, files: list[Path], tmp_path: Path) -> Non
     done = command("raters", "--store", store.root, "--csv", "-o", path)
     assert done.stdout.startswith("rater_id,")
     assert json.loads(path.read_text())["config"]["background"] == "transparent"
+
+
+def test_a_file_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "folder.svg").mkdir()
+    for name in ("none/chart.svg", "folder.svg"):
+        path = tmp_path / name
+        with refused(DataError, path, parameter="output"):
+            charts.plot("raters", output=path, force=True, store=store.root)
 
 
 @pytest.mark.parametrize(
