@@ -634,8 +634,11 @@ def test_the_charts_are_listed() -> None:
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, store: Store, tmp_path: Path
 ) -> None:
-    for module in [each for each in sys.modules if each.startswith("realdb.report")]:
+    # Not the package itself: a second import would hide the function `realdb.report`.
+    package = "realdb.report."
+    for module in [each for each in sys.modules if each.startswith(package)]:
         monkeypatch.delitem(sys.modules, module)
+        monkeypatch.delattr(sys.modules[package[:-1]], module.removeprefix(package), raising=False)
     monkeypatch.setitem(sys.modules, "altair", None)
     with refused(UsageError, "pip install 'realdb[report]'"):
         charts.plot("raters", output=tmp_path / "a.svg", store=store.root)
