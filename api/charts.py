@@ -286,27 +286,9 @@ def of_session(
     found = _found(session, name, models, options)
     title = _title(info, session.rules)
     charts, _ = _report()
-    rows = _rounded(found.rows)
-    chart = getattr(charts, name)(rows, **found.arguments)
+    chart = getattr(charts, name)(found.rows, **found.arguments)
     # The description names the picture for assistive technology.
-    return Drawn(name, title, found.caption, rows, chart.properties(description=title))
-
-
-def _rounded(rows: pa.Table) -> pa.Table:
-    """Return rows with nine digits of each number, so that a chart has the same bytes each time.
-
-    The last digits of a mean depend on the order in which threads add up.
-    """
-    import pyarrow as pa
-
-    for at, field in enumerate(rows.schema):
-        if pa.types.is_floating(field.type):
-            values = [
-                None if value is None else float(f"{value:.9g}")
-                for value in rows.column(at).to_pylist()
-            ]
-            rows = rows.set_column(at, field, pa.array(values, field.type))
-    return rows
+    return Drawn(name, title, found.caption, found.rows, chart.properties(description=title))
 
 
 def rows(name: str, *predictions: object, **options: Unpack[Arguments]) -> pa.Table:
@@ -382,6 +364,15 @@ def plot(
             value=target.suffix,
             parameter="output",
             remedy=f"Use one of {', '.join(f'{target.stem or name}.{each}' for each in FORMATS)}",
+        )
+    if not target.parent.is_dir() or (target.exists() and not target.is_file()):
+        why = "is not a file" if target.exists() else f"needs the folder {target.parent}"
+        raise DataError(
+            f"{target} cannot be written: it {why}",
+            file=target,
+            value=target.parent if not target.exists() else target,
+            parameter="output",
+            remedy="Use another path",
         )
     if target.exists() and not force:
         raise exists(target)

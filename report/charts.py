@@ -151,11 +151,13 @@ def _marked(marked: Sequence[tuple[float, str]], *, has_notes: bool) -> list[Any
             alt.X("value:Q")
         )
     ]
-    if has_notes:
+    # Of two notes the right one is on the right of its line: they do not overlap.
+    for place, (value, note) in enumerate(sorted(marked) if has_notes else []):
+        side: dict[str, Any] = {"align": "left", "dx": 5} if place else {"align": "right", "dx": -5}
         layers.append(
-            base.mark_text(style=theme.NOTE, align="right", dx=-5, baseline="bottom", dy=-3).encode(
-                alt.X("value:Q"), y=alt.value(0), text="note:N"
-            )
+            alt.Chart(_data([{"value": value, "note": note}]))
+            .mark_text(style=theme.NOTE, baseline="bottom", dy=-3, **side)
+            .encode(alt.X("value:Q"), y=alt.value(0), text="note:N")
         )
     return layers
 
@@ -755,7 +757,7 @@ def _lines(
             .encode(x, y, *along, detail="shown:N", tooltip=tooltip)
         )
     # The symbols are long enough to show the dashes.
-    legend = alt.Legend(title=title, symbolSize=500) if len(coloured) > 1 else None
+    legend = alt.Legend(title=title, symbolSize=500)
     dash = alt.Scale(domain=coloured, range=theme.DASHES[: len(coloured)])
     layers.append(
         alt.Chart(_data([row for row in rows if row["shown"] in coloured]))
@@ -819,17 +821,16 @@ def _colour(names: Sequence[str], title: str | None = "Model") -> list[Any]:
     """Return the colour of each series; none if there are more than can be distinguished."""
     if len(names) > theme.MOST_SERIES:
         return []
-    shown = alt.Legend(title=title) if len(names) > 1 else None
-    return [alt.Color("shown:N", scale=alt.Scale(domain=list(names)), legend=shown)]
+    legend = alt.Legend(title=title)
+    return [alt.Color("shown:N", scale=alt.Scale(domain=list(names)), legend=legend)]
 
 
 def _shape(names: Sequence[str], title: str | None = "Model") -> list[Any]:
     """Return the shape of each series, which goes with its colour."""
     if len(names) > theme.MOST_SERIES:
         return []
-    shown = alt.Legend(title=title) if len(names) > 1 else None
     scale = alt.Scale(domain=list(names), range=theme.SHAPES[: len(names)])
-    return [alt.Shape("shown:N", scale=scale, legend=shown)]
+    return [alt.Shape("shown:N", scale=scale, legend=alt.Legend(title=title))]
 
 
 def _tooltip(*columns: str) -> list[Any]:

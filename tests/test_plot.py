@@ -600,6 +600,14 @@ def test_the_data_as_csv(store: Store, files: list[Path], tmp_path: Path) -> Non
     assert json.loads(path.read_text())["config"]["background"] == "transparent"
 
 
+def test_a_file_that_cannot_be_written(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "folder.svg").mkdir()
+    for name in ("none/chart.svg", "folder.svg"):
+        path = tmp_path / name
+        with refused(DataError, path, parameter="output"):
+            charts.plot("raters", output=path, force=True, store=store.root)
+
+
 @pytest.mark.parametrize(
     ("arguments", "fields"),
     [
@@ -626,8 +634,11 @@ def test_the_charts_are_listed() -> None:
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, store: Store, tmp_path: Path
 ) -> None:
-    for module in [each for each in sys.modules if each.startswith("realdb.report")]:
+    # Not the package itself: a second import would hide the function `realdb.report`.
+    package = "realdb.report."
+    for module in [each for each in sys.modules if each.startswith(package)]:
         monkeypatch.delitem(sys.modules, module)
+        monkeypatch.delattr(sys.modules[package[:-1]], module.removeprefix(package), raising=False)
     monkeypatch.setitem(sys.modules, "altair", None)
     with refused(UsageError, "pip install 'realdb[report]'"):
         charts.plot("raters", output=tmp_path / "a.svg", store=store.root)
@@ -639,7 +650,7 @@ def test_charts_are_imported_late(store: Store, files: list[Path]) -> None:
         import sys, realdb, realdb.cli
         realdb.accuracy(sys.argv[1], store=sys.argv[2])
         assert not [name for name in sys.modules if name.startswith(
-            ("altair", "vl_convert", "jinja2", "realdb.report", "realdb.api.chart"))]
+            ("altair", "vl_convert", "jinja2", "realdb.report.", "realdb.api.chart"))]
     """
     command = [sys.executable, "-W", "ignore", "-c", code, str(files[0]), str(store.root)]
     subprocess.run(command, check=True)

@@ -154,7 +154,7 @@ def test_a_chart_of_any_number_of_models(count: int) -> None:
     if count > theme.MOST_SERIES:
         assert len(named) > 5
     else:
-        assert named == (set() if count == 1 else {*models})
+        assert named == {*models}
 
 
 def test_hostile_names_are_text() -> None:
