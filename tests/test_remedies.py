@@ -7,6 +7,7 @@ import inspect
 import itertools
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -223,8 +224,16 @@ READING_CALLS: dict[str, Callable[..., object]] = {
     "query": lambda *given, **options: realdb.query(
         "from accuracy", predictions=sets(given), **options
     ),
+    "report": lambda *given, **options: reported(*given, **options),
     "scores": lambda *given, **options: realdb.scores(*given, **options),
 }
+
+
+def reported(*given: object, **options: Any) -> realdb.Reported:
+    """Write the shortest report to a file that is removed."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "report.html"
+        return realdb.report(*given, **{"output": output, "sections": "judged", **options})
 
 
 def sets(given: Sequence[object]) -> Any:
@@ -383,6 +392,14 @@ def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
     yield "plot", ("raters",), {**here, "csv": True, "threshold": 0.5}
     yield "plot", ("accuracy", small), {**here, "csv": True, "background": small}
     yield "plot", ("pairs", small), {**here, "csv": True}
+    page = {**here, "output": folder / "report.html"}
+    yield "report", (small,), {**page, "output": "report.pdf"}
+    yield "report", (small,), {**page, "output": folder / "none" / "report.html"}
+    yield "report", (small,), {**page, "sections": "nope"}
+    yield "report", (small,), {**page, "date": "today"}
+    yield "report", (small,), {**page, "images": folder / "none"}
+    yield "report", (small,), {**page, "format": "pdf"}
+    yield "report", (small,), {**page, "labels": "nope"}
     yield "compare_labels", ("real", "nope"), here
     yield "compare_labels", ("real", "real"), here
     for call in ("label_sets", "groups"):

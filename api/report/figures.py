@@ -30,8 +30,10 @@ def figures(found: Found, *, has_svg: bool) -> Iterator[Part]:
 
     missing = []
     models = [row["model"] for row in found.models]
+    # With the ReaL and the original labels alone, it shows the ranks of another chart.
+    has_others = bool(found.session.con.sql("from stored_label_sets limit 1").fetchall())
     for chart, info in charts.CHARTS.items():
-        if chart in _NOT_SHOWN:
+        if chart in _NOT_SHOWN or (chart == "label_sets" and not has_others):
             continue
         try:
             drawn = charts.of_session(found.session, chart, models=models)
