@@ -288,7 +288,8 @@ def of_session(
     charts, _ = _report()
     chart = getattr(charts, name)(found.rows, **found.arguments)
     # The description names the picture for assistive technology.
-    return Drawn(name, title, found.caption, found.rows, chart.properties(description=title))
+    rows = _stated(found.rows, info, session.rules)
+    return Drawn(name, title, found.caption, rows, chart.properties(description=title))
 
 
 def rows(name: str, *predictions: object, **options: Unpack[Arguments]) -> pa.Table:
@@ -354,7 +355,8 @@ def plot(
             )
         session, models = _session(name, predictions, dict(options))
         found = _found(session, name, models, _own(options))
-        return Drawn(name, _title(info, session.rules), found.caption, found.rows, None)
+        rows = _stated(found.rows, info, session.rules)
+        return Drawn(name, _title(info, session.rules), found.caption, rows, None)
     target = user_path(output)
     form = target.suffix.lower().removeprefix(".")
     if form not in FORMATS:
@@ -394,6 +396,27 @@ def _report() -> tuple[ModuleType, ModuleType]:
             remedy="Install them with: pip install 'realdb[report]'",
         ) from None
     return charts, drawing
+
+
+def _stated(rows: pa.Table, info: ChartInfo, rules: Rules) -> pa.Table:
+    """Return the data of a chart with the labels that judge, and the rule, as `results.stated`.
+
+    A chart of both label sets has a row for each: by other labels, `real` is theirs.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not rules.is_stated or not info.models:
+        return rows
+    rows = rows.rename_columns([name.removeprefix("real_") for name in rows.column_names])
+    if "label_set" in rows.column_names:
+        place = rows.column_names.index("label_set")
+        sets = rows.column(place)
+        judging = pc.if_else(pc.equal(sets, "real"), rules.labels, sets)
+        rows = rows.set_column(place, "label_set", judging)
+    else:
+        rows = rows.append_column("label_set", pa.repeat(rules.labels, rows.num_rows))
+    return rows.append_column("rule", pa.repeat(rules.text, rows.num_rows))
 
 
 def _title(info: ChartInfo, rules: Rules) -> str:

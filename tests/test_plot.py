@@ -645,6 +645,22 @@ def test_a_missing_extra_is_named(
     assert charts.rows("raters", store=store.root).num_rows
 
 
+def test_data_by_other_labels_says_which(store: Store, files: list[Path]) -> None:
+    checked = set()
+    for name, info in charts.CHARTS.items():
+        options: dict[str, Any] = {"labels": "others", "empty": "wrong"}
+        try:
+            found = charts.rows(name, *files[: max(info.models, 2)], store=store.root, **options)
+        except (QueryError, UsageError, DataError):
+            continue  # it is about the ReaL labels alone
+        assert not [column for column in found.column_names if "real_" in column], name
+        assert "others" in set(found["label_set"].to_pylist()) <= {"others", "original"}, name
+        (rule,) = set(found["rule"].to_pylist())
+        assert "count as wrong" in rule
+        checked.add(name)
+    assert {"accuracy", "reliability", "pairs", "ranks", "groups", "checkpoints"} <= checked
+
+
 def test_charts_are_imported_late(store: Store, files: list[Path]) -> None:
     code = """if True:
         import sys, realdb, realdb.cli

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...report import cells
-from ...report.page import Column, Figure, Listing, Paragraph, Part, Table, Text
+from ...report.page import Column, Figure, Listing, Paragraph, Part, Table
 from .. import charts
 from ..chart_rows import NoChartError
-from ..chosen_labels import REAL
 from .found import Found, name
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def figures(found: Found, *, has_svg: bool) -> Iterator[Part]:
             name=chart.replace("_", "-"),
             title=drawn.title,
             caption=name(drawn.caption),
-            table=_table(found, info, drawn),
+            table=_table(info, drawn),
             # The schemes differ in the configuration alone.
             configurations={"light": light.pop("config"), "dark": dark.pop("config")},
             specification=light,
@@ -64,15 +63,11 @@ def bundle() -> str:
     return drawing.script_bundle()
 
 
-def _table(found: Found, info: charts.ChartInfo, drawn: charts.Drawn) -> Table:
-    """Return the table of a chart's data.
-
-    By other labels than ReaL's no column has `real_` in its name, as in the library.
-    """
+def _table(info: charts.ChartInfo, drawn: charts.Drawn) -> Table:
+    """Return the table of a chart's data. The caption has the rule."""
     rows = drawn.rows
-    titles = rows.column_names
-    if found.rules.is_stated:
-        titles = [title.removeprefix("real_") for title in titles]
+    if "rule" in rows.column_names:
+        rows = rows.drop_columns("rule")
     note = None
     if rows.num_rows > MOST_ROWS:
         chart = drawn.name.replace("_", "-")
@@ -84,22 +79,16 @@ def _table(found: Found, info: charts.ChartInfo, drawn: charts.Drawn) -> Table:
         )
     return Table(
         name=name(f"Data of the chart: {drawn.title}"),
-        columns=[
-            Column(title=title, kind=_kind(rows, column))
-            for title, column in zip(titles, rows.column_names, strict=True)
-        ],
+        columns=[Column(title=column, kind=_kind(rows, column)) for column in rows.column_names],
         rows=[
-            [_cell(found, column, value) for column, value in row.items()]
+            [
+                name(value) if isinstance(value, str) else cells.plain(value)
+                for value in row.values()
+            ]
             for row in rows.slice(0, MOST_ROWS).to_pylist()
         ],
         note=note,
     )
-
-
-def _cell(found: Found, column: str, value: object) -> Text:
-    if column == "label_set" and value == REAL and found.rules.is_stated:
-        return name(found.labels)
-    return name(value) if isinstance(value, str) else cells.plain(value)
 
 
 def _kind(rows: pa.Table, column: str) -> str:
