@@ -41,7 +41,7 @@ class Choices:
     title: str
     choices: Mapping[str, str]
     # Without this table the filter is left out.
-    needs: str = "shown_images"
+    needs: str = "image_labels"
 
 
 FIXED: dict[str, Choices] = {
@@ -458,7 +458,7 @@ def _models(prepared: Prepared, selection: Selection) -> Iterable[Facet]:
             else Link(name, found.get(name, 0), base.plus(name, model))
             for name in MODELS
         ]
-        yield Facet(model, _with_images(links))
+        yield Facet(f"Model {model}", _with_images(links))
 
 
 _RIGHT_WRONG = """

@@ -132,6 +132,7 @@ def image(site: Site, request: Request) -> Response:
         "image.html",
         image=explained,
         label_sets=_label_sets(explained),
+        groups=_groups(prepared, image_id),
         choices=_choices(prepared, image_id),
         real={*explained.labels},
         selection=selection,
@@ -166,6 +167,18 @@ def _label_sets(explained: Explanation) -> dict[str, list[Any]]:
     order = {"correct": 0, "unclear": 1, "wrong": 2}
     for verdicts in found.values():
         verdicts.sort(key=lambda each: (order.get(each.verdict, 3), each.label))
+    return found
+
+
+def _groups(prepared: Prepared, image_id: int) -> dict[str, list[str]]:
+    """Return the groups of the image in each grouping of images."""
+    found: dict[str, list[str]] = {}
+    for row in prepared.rows(
+        "select grouping, group_name from image_groups where image_id = $1 "
+        "order by grouping, group_name",
+        [image_id],
+    ):
+        found.setdefault(row["grouping"], []).append(row["group_name"])
     return found
 
 
@@ -718,8 +731,8 @@ def compare(site: Site, request: Request) -> Response:
             Column("only_a_right", f"Only {a}", "integer"),
             Column("only_b_right", f"Only {b}", "integer"),
             Column("both_wrong", "Both wrong", "integer"),
-            Column("p", "McNemar's mid-p"),
-            Column("holm", "Holm's p"),
+            Column("p", "McNemar's mid-p", "short"),
+            Column("holm", "Holm's p", "short"),
             Column("error_consistency", "Error consistency", "share"),
         ],
         sides=sides,
@@ -766,10 +779,10 @@ def label_sets(site: Site, request: Request) -> Response:
         rows=prepared.rows("from label_sets order by label_set"),
         columns=[
             Column("label_set", "Label set"),
-            Column("title", "Title"),
+            Column("title", "Title", "long"),
             Column("images", "Images", "integer"),
             Column("licence", "Licence"),
-            Column("citation", "Citation"),
+            Column("citation", "Citation", "long"),
         ],
         agreement=prepared.rows("from label_set_agreement order by label_set, other_set"),
         agreement_columns=[
@@ -857,8 +870,8 @@ def views(site: Site, request: Request) -> Response:
         columns=[
             Column("name", "Name", "view"),
             Column("kind", "Kind"),
-            Column("summary", "Content"),
-            Column("grain", "Grain"),
+            Column("summary", "Content", "long"),
+            Column("grain", "Grain", "long"),
         ],
     )
 
@@ -909,7 +922,6 @@ def sql(site: Site, request: Request) -> Response:
     return site.page(
         request,
         "sql.html",
-        status=200 if answer is None or answer.error is None else 400,
         query=query,
         answer=answer,
         tables=tables,

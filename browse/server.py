@@ -116,10 +116,15 @@ class Server:
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
         )
+        self._serving = uvicorn.Server(config)
         try:
-            uvicorn.Server(config).run(sockets=[self._socket])
+            self._serving.run(sockets=[self._socket])
         finally:
             self.close()
+
+    def stop(self) -> None:
+        """Make `serve`, which runs in another thread, return."""
+        self._serving.should_exit = True
 
     def close(self) -> None:
         """Close the port, and end the processes of the pages."""
