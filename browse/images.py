@@ -230,11 +230,17 @@ def _checked(name: str, value: str, prepared: Prepared) -> str:
     elif name in ("right", "wrong", "differ"):
         if value not in prepared.models:
             raise _unknown(name, value, prepared.models)
-    elif ":" not in value:
-        raise UsageError(f"the parameter {name} is {value!r}, which has no colon", value=value)
-    elif name == "verdict" and value.rpartition(":")[2] not in VERDICTS:
-        raise _unknown(name, value.rpartition(":")[2], VERDICTS)
+    elif value not in (known := _pairs(prepared, name)):
+        raise _unknown(name, value, known)
     return value
+
+
+def _pairs(prepared: Prepared, name: str) -> list[str]:
+    """Return the values of the filters verdict, flag and group in this store."""
+    known: list[str] = cached(prepared, ("pairs", name), lambda: prepared.column(_KNOWN[name]))
+    if name == "verdict":
+        return [f"{label_set}:{verdict}" for label_set in known for verdict in VERDICTS]
+    return known
 
 
 def class_of(prepared: Prepared, text: str) -> int:
@@ -324,6 +330,12 @@ _PAIRS = {
     "and (? = '' or value = ?))",
     "group": "i.image_id in (select image_id from image_groups where grouping = ? "
     "and group_name = ?)",
+}
+_KNOWN = {
+    "verdict": "select distinct label_set from original_verdicts order by 1",
+    "flag": "select distinct label_set || ':' || flag || coalesce('=' || value, '') "
+    "from image_flags order by 1",
+    "group": "select distinct grouping || ':' || group_name from image_groups order by 1",
 }
 _DIFFER = """
 i.image_id in (
@@ -476,18 +488,14 @@ _RIGHT_WRONG = """
 def _paired(prepared: Prepared, selection: Selection) -> Iterable[Facet]:
     """Yield the verdicts of each label set, the flags, and the groups of images."""
     where, values = _where(selection)
-    sets = cached(
-        prepared,
-        "verdict sets",
-        lambda: prepared.column("select distinct label_set from original_verdicts order by 1"),
-    )
+    sets: list[str] = [value.rpartition(":")[0] for value in _pairs(prepared, "verdict")]
     counts: dict[tuple[str, str], int] = {
         (name, verdict): images
         for name, verdict, images in prepared.con.execute(
             _VERDICTS.format(where), values
         ).fetchall()
     }
-    for name in sets:
+    for name in dict.fromkeys(sets):
         active = [value for value in selection.all("verdict") if value.rpartition(":")[0] == name]
         base = selection
         for value in active:

@@ -204,13 +204,9 @@ def picture(site: Site, request: Request) -> Response:
     try:
         content = site.pictures.jpeg(image_id, size)
     except RealdbError as error:
-        # A page would log an error for another status.
-        return Response(
-            site.html.render("note.svg", text=error.message),
-            200,
-            {"x-realdb": "note"},
-            media_type="image/svg+xml",
-        )
+        # With another status the page of the image would log an error.
+        note = site.html.render("note.svg", file=error.file, why=error.value)
+        return Response(note, media_type="image/svg+xml")
     if content is None:
         raise NotFoundError(f"there is no picture of the image {image_id}", value=image_id)
     return Response(content, headers=headers, media_type="image/jpeg")

@@ -160,7 +160,7 @@ def _made(place: Place, longest: int) -> bytes:
             with PIL.Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
                 width, height = picture.size
                 if width * height > _MOST_PIXELS:
-                    raise _invalid(place, f"has {width:,} by {height:,} pixels")
+                    raise _invalid(place, f"has more than {_MOST_PIXELS:,} pixels")
                 # A JPEG is decoded at a fraction of its size, which takes a fraction of the time.
                 picture.draft("RGB", (longest, longest))
                 picture.thumbnail((longest, longest))
@@ -169,6 +169,8 @@ def _made(place: Place, longest: int) -> bytes:
                 return out.getvalue()
     except DataError:
         raise
+    except PIL.Image.DecompressionBombError:
+        raise _invalid(place, f"has more than {_MOST_PIXELS:,} pixels") from None
     except Exception as error:  # the readers of damaged files raise many kinds
         raise _invalid(place, f"cannot be read as a picture ({type(error).__name__})") from None
 
@@ -192,4 +194,4 @@ def _read(file: BinaryIO, offset: int, size: int) -> bytes:
 
 
 def _invalid(place: Place, why: str) -> DataError:
-    return DataError(f"{place.path.name} {why}", file=place.path)
+    return DataError(f"{place.path.name} {why}", file=place.path.name, value=why)

@@ -18,6 +18,7 @@ import shutil
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,7 +58,7 @@ def default_cache() -> Path:
     return platformdirs.user_cache_path("realdb", appauthor=False) / "browse"
 
 
-@dataclass
+@dataclass(eq=False)
 class Prepared:
     """Prepared tables, open for reading. Each thread has a connection of its own."""
 
@@ -144,6 +145,23 @@ class Prepared:
         return self.column("select model from leaderboard order by real_rank nulls last, model")
 
 
+# The tables that this process has open. DuckDB would share their settings, which are locked.
+_open: weakref.WeakValueDictionary[Path, Prepared] = weakref.WeakValueDictionary()
+
+
+def opened(folder: Path, key: str) -> Prepared:
+    """Return the tables in a folder. They are opened if no other pages of this process have them.
+
+    Raises duckdb.Error or ValueError if they cannot be read.
+    """
+    found = _open.get(folder)
+    if found is None:
+        found = _open[folder] = Prepared(folder, key)
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+    return found
+
+
 class Watch:
     """The prepared tables of a store. They are prepared anew when the store changes."""
 
@@ -212,40 +230,29 @@ class Watch:
         return found
 
     def _open(self, progress: Progress | None) -> Prepared:
-        # A file may be replaced, or another process may tidy the cache, between two steps.
+        import duckdb
+
+        # A stored file may be replaced, or another process may tidy the cache, between two steps.
+        reason: object = None
         for is_last in (False, True):
-            opened = stores.resolve(self.root)
-            key = self._key(opened)
+            key = self._key(stores.resolve(self.root))
             folder = self.cache / key
             try:
-                if (folder / f"{DATABASE}.duckdb").is_file():
-                    found = self._opened(folder, key)
-                    if found is not None:
-                        return found
+                if folder.is_dir():
+                    with contextlib.suppress(duckdb.Error, ValueError):
+                        return opened(folder, key)
                 self._prepare(folder, progress)
-                found = self._opened(folder, key)
-                if found is not None:
-                    return found
+                return opened(folder, key)
             except kept.RemovedError:
                 if is_last:
                     raise
+            except (duckdb.Error, ValueError) as error:
+                reason = error
         raise StoreError(
-            f"realdb cannot read the prepared pages in {folder}",
+            f"realdb cannot read the prepared pages in {folder} ({reason})",
             file=folder,
             remedy="Set REALDB_CACHE to another folder",
         )
-
-    def _opened(self, folder: Path, key: str) -> Prepared | None:
-        """Return the tables in a folder; None, and no folder, if they cannot be read."""
-        import duckdb
-
-        try:
-            found = Prepared(folder, key)
-            os.utime(folder)
-        except (duckdb.Error, ValueError, OSError):
-            shutil.rmtree(folder, ignore_errors=True)
-            return None
-        return found
 
     def _key(self, opened: Store) -> str:
         """Return the hash of what the tables are prepared from."""
@@ -269,7 +276,9 @@ class Watch:
                 self._run(
                     {"root": str(self.root), "files": self.files, "folder": str(made)}, progress
                 )
-                with contextlib.suppress(OSError):  # another process was faster
+                # What is there is damaged, or another process was faster.
+                shutil.rmtree(target, ignore_errors=True)
+                with contextlib.suppress(OSError):
                     made.replace(target)
         except OSError as error:
             raise StoreError(

@@ -9,39 +9,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
 import realdb
-from browse_pages import MARKUP, text_of
-
-PAGES = (
-    "/images",
-    "/images?page=3&sort=wrong-models",
-    "/image/1",
-    "/image/50000",
-    "/classes",
-    "/classes?sort=accuracy",
-    "/class/0",
-    "/class/999",
-    "/raters",
-    "/models",
-    "/model?model=model_a",
-    "/model?" + urlencode({"model": MARKUP}),
-    "/compare",
-    "/compare?a=model_b&b=model_a",
-    "/compare?a=model_b&b=model_b",
-    "/label-sets",
-    "/views",
-    "/views/flips",
-    "/views/labels_at",
-    "/views/images",
-    "/sql",
-    "/sql?q=from+accuracy",
-)
+from browse_pages import MARKUP, PAGES, text_of
 
 
 @pytest.mark.parametrize("page", PAGES)
