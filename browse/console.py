@@ -19,6 +19,7 @@ FILE_ROWS, FILE_BYTES = 1_000_000, 32 << 20
 DEFAULT_LIMIT = 10.0
 _LONGEST_QUERY = 100_000
 _SECONDS_TO_START = 60.0
+_SECONDS_TO_END = 0.3
 # How long a query waits for others, beyond the limit of one: the worker may have to start again.
 _SECONDS_TO_WAIT = 20.0
 
@@ -75,6 +76,12 @@ class Console:
     def close(self) -> None:
         """End the worker."""
         self._is_closed = True
+        worker = self._worker
+        if worker is not None and worker.stdin is not None:
+            # It removes its temporary files.
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                worker.stdin.close()
+                worker.wait(_SECONDS_TO_END)
         self._end()
 
     def _warm(self) -> None:
@@ -115,7 +122,9 @@ class Console:
             )
             return Answer(error=why, seconds=seconds)
         line.pop("bytes", None)
-        line.pop("is_too_large", None)
+        if line.pop("is_spent", False):
+            self._end()
+            self.warm()
         return Answer(**line, content=content, seconds=seconds)
 
     def _exchange(

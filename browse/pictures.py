@@ -164,8 +164,10 @@ def _made(place: Place, longest: int) -> bytes:
                 # A JPEG is decoded at a fraction of its size, which takes a fraction of the time.
                 picture.draft("RGB", (longest, longest))
                 picture.thumbnail((longest, longest))
+                plain = picture.convert("RGB")
+                plain.info.clear()  # a comment would be written too
                 out = io.BytesIO()
-                picture.convert("RGB").save(out, "JPEG", quality=_QUALITY)
+                plain.save(out, "JPEG", quality=_QUALITY)
                 return out.getvalue()
     except DataError:
         raise

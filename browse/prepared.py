@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import threading
 import time
 import warnings
@@ -46,6 +47,7 @@ _FORMAT = 1
 # The prepared tables that stay in the cache.
 _KEPT = 4
 _SECONDS_BETWEEN_CHECKS = 1.0
+_SECONDS_TO_END = 5.0
 _MEMORY = "96MB"
 
 
@@ -302,6 +304,8 @@ class Watch:
                 elif "error" in line:
                     raise _error(line["error"])
                 elif "done" in line:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        child.wait(_SECONDS_TO_END)  # it removes its temporary files
                     return
         finally:
             child.kill()

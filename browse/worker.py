@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..api.console import Console
 from ..errors import RealdbError
+from ..store import temporary
 
 if TYPE_CHECKING:
     import duckdb
 
 # What a query may use beyond the memory that the process has after its start.
 _MEMORY = 1 << 30
+_OUT_OF_MEMORY = "Out of Memory Error"
 _BATCH = 200
 _LONGEST_CELL = 2_000
 
@@ -61,6 +63,7 @@ def _read(lines: queue.SimpleQueue[bytes]) -> None:
     """Read the lines of standard input. A closed one ends the process, whatever it is doing."""
     for line in sys.stdin.buffer:
         lines.put(line)
+    temporary.remove_all()
     os._exit(0)
 
 
@@ -100,11 +103,13 @@ def _answered(console: Console, query: dict[str, Any]) -> tuple[dict[str, object
             return _page(rows, query["rows"], query["bytes"]), b""
         return {}, _file(rows, query["form"], query["rows"], query["bytes"])
     except TooLargeError:
-        return {"error": _too_large(query), "is_too_large": True}, b""
+        return {"error": _too_large(query)}, b""
     except (RealdbError, duckdb.Error) as error:
-        return {"error": str(error)}, b""
+        # After such an error less memory is left for other queries.
+        return {"error": str(error), "is_spent": str(error).startswith(_OUT_OF_MEMORY)}, b""
     except MemoryError:
-        return {"error": "The query needs more memory than the console has"}, b""
+        text = "The query needs more memory than the console has"
+        return {"error": text, "is_spent": True}, b""
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}, b""
 

@@ -1,0 +1,160 @@
+"""The cache of prepared tables, and the changes of the store while the pages are open."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import realdb
+from realdb.browse import prepared as module
+from realdb.browse.prepared import Prepared, Watch
+from realdb.browse.preparing import SORTED
+from realdb.errors import DataError, StoreError
+from realdb.schema.tables import TABLES
+from realdb.store.store import Store
+
+
+@pytest.fixture
+def root(bare_store: Store, tmp_path: Path) -> Path:
+    """Return a copy of a small store, which a test may change."""
+    return Path(shutil.copytree(bare_store.root, tmp_path / "store"))
+
+
+def folders(cache: Path) -> list[Path]:
+    return [path for path in cache.glob("[!.]*") if path.is_dir()]
+
+
+def test_the_tables_have_the_rows_of_the_views(tables: Prepared, pages_store: Path) -> None:
+    con = realdb.connect(store=pages_store)
+    for name in SORTED:
+        (expected,) = con.execute(f"select count(*), count(distinct t) from {name} as t").fetchall()
+        (found,) = tables.con.execute(
+            f"select count(*), count(distinct t) from {name} as t"
+        ).fetchall()
+        assert found == expected, name
+    for name in ("rated_questions", "vote_evidence", "scored_predictions"):
+        frame = con.sql(f"from {name}").to_arrow_table()
+        other = tables.con.sql(f"from {name}").to_arrow_table()
+        assert frame.num_rows > 0
+        both = duckdb.connect()
+        both.register("a", frame)
+        both.register("b", other)
+        assert both.execute("(from a) except (from b)").fetchall() == []
+
+
+def test_tables_are_prepared_once(root: Path, tmp_path: Path) -> None:
+    steps: list[int] = []
+    first = Watch(root, cache=tmp_path / "cache", progress=lambda _, done, __: steps.append(done))
+    assert steps == sorted(steps) != []
+    count = len(steps)
+    again = Watch(root, cache=tmp_path / "cache", progress=lambda _, done, __: steps.append(done))
+    assert len(steps) == count
+    assert again.current.key == first.current.key
+    assert len(folders(tmp_path / "cache")) == 1
+    assert not [*(tmp_path / "cache").glob(".realdb*")]
+
+
+def test_a_damaged_cache_is_made_anew(root: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    key = Watch(root, cache=cache).current.key
+    module._open.clear()
+    path = cache / key / "prepared.duckdb"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert Watch(root, cache=cache).current.value("select count(*) from shown_images") == 50_000
+
+
+def renewed(watch: Watch, key: str) -> None:
+    """Wait until the tables are others."""
+    end = time.monotonic() + 60
+    while watch.current.key == key:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_change_of_the_store_is_seen(
+    root: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKS", 0)
+    watch = Watch(root, cache=tmp_path / "cache")
+    key, build = watch.current.key, watch.current.build_id
+    assert watch.current.models == []
+    with pytest.warns(realdb.RealdbWarning):  # the store has no original labels
+        realdb.add(synthetic / "predictions" / "model_a.csv", store=root)
+    renewed(watch, key)
+    assert watch.current.models == ["model_a"]
+    assert watch.notice is None
+    assert watch.current.build_id == build
+    # A rebuild, with classes.
+    key = watch.current.key
+    with pytest.warns(realdb.RealdbWarning):
+        realdb.ingest(synthetic, store=root, parquet_only=True)
+    renewed(watch, key)
+    assert watch.current.models == ["model_a"]
+    assert watch.current.build_id != build
+    assert len(watch.current.classes) == 1_000
+
+
+def test_a_store_that_becomes_damaged_keeps_its_pages(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKS", 0)
+    watch = Watch(root, cache=tmp_path / "cache")
+    key = watch.current.key
+    (root / "CURRENT").write_text("nothing")
+    end = time.monotonic() + 20
+    while "cannot" not in (watch.notice or ""):
+        assert watch.current.key == key
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_only_the_last_tables_stay(root: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "_KEPT", 2)
+    cache = tmp_path / "cache"
+    for number in range(3):
+        (cache / f"{number}").mkdir(parents=True)
+    Watch(root, cache=cache)
+    assert len(folders(cache)) == 2
+
+
+def test_files_are_the_models(root: Path, synthetic: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    shutil.copy(synthetic / "predictions" / "model_b.csv", file)
+    watch = Watch(root, [file], cache=tmp_path / "cache")
+    assert watch.current.models == ["mine"]
+    assert watch.current.models_of_files == {"mine": ["mine"]}
+    assert watch.current.source("mine") == str(file)
+    assert watch.current.predictions is not None
+    key = watch.current.key
+    assert Watch(root, [file], cache=tmp_path / "cache").current.key == key
+    file.write_text(file.read_text().replace(",1,", ",2,"))
+    assert Watch(root, [file], cache=tmp_path / "cache").current.key != key
+
+
+def test_errors_of_files_have_their_fields(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("image,label\n1,2\n3,1000\n")
+    with pytest.raises(DataError) as caught:
+        Watch(root, [file], cache=tmp_path / "cache")
+    assert (caught.value.file, caught.value.row, caught.value.value) == (str(file), 2, "1000")
+    with pytest.raises(DataError):
+        Watch(root, ["no such model"], cache=tmp_path / "cache")
+    assert folders(tmp_path / "cache") == []
+
+
+def test_a_cache_that_cannot_be_written(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(StoreError) as caught:
+        Watch(root, cache=tmp_path / "cache")
+    assert caught.value.file == str(tmp_path / "cache")
+
+
+def test_all_names_are_those_of_tables_and_views() -> None:
+    from realdb.queries import catalog
+
+    assert {*SORTED} <= {*TABLES, *catalog.all_names()}
