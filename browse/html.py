@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jinja2
+from markupsafe import Markup, escape
 
 from ..exports.lines import visible_cell
 from .pictures import SIZES
@@ -31,6 +32,7 @@ class Html:
             finalize=_finalize,
         )
         self._environment.filters |= {
+            "exact": exact,
             "integer": integer,
             "share": share,
             "number": number,
@@ -47,6 +49,11 @@ class Html:
     def render(self, template: str, **values: Any) -> str:
         """Return the text of a template."""
         return self._environment.get_template(template).render(values)
+
+
+def exact(value: str) -> Markup:
+    """Return a text as it is, for a field of a form, which sends it back."""
+    return escape(value)
 
 
 def _finalize(value: Any) -> Any:

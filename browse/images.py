@@ -212,7 +212,7 @@ def read(parameters: Iterable[tuple[str, str]], prepared: Prepared) -> tuple[Sel
     sort = found.get("sort", ["image"])[0]
     if sort not in ORDERS:
         raise _unknown("sort", sort, ORDERS)
-    page = _number("page", found.get("page", ["1"])[0])
+    page = number("page", found.get("page", ["1"])[0])
     if not 1 <= page <= 1_000_000:
         raise UsageError(f"the parameter page is {page}, and pages begin at 1", value=page)
     return Selection(tuple(filters), sort), page
@@ -283,7 +283,8 @@ def _unknown(name: str, value: str, choices: Iterable[str]) -> UsageError:
     )
 
 
-def _number(name: str, text: str) -> int:
+def number(name: str, text: str) -> int:
+    """Return the number in a parameter; UsageError if it is none."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise UsageError(f"the parameter {name} is {text!r}, which is not a number", value=text)
     return int(text)

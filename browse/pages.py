@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _OF_VOTES = ("rated_questions", "recomputed_scores", "vote_evidence", "golden_truths")
 _MOST_ROWS = 200
 _FEW = 24
+# The classes on a page.
+_CLASSES = 100
+_CLASS_PAGES = 10
 
 
 class NotFoundError(RealdbError):
@@ -223,7 +226,11 @@ def classes(site: Site, request: Request) -> Response:
         "accuracy": ("mean accuracy, lowest first", "accuracy nulls last, c.label"),
         "rejected": ("rejected original labels, most first", "rejected desc, c.label"),
     }
+    _no_parameters(request, "sort", "page")
     sort = _choice(request, "sort", orders, "class")
+    page = images.number("page", request.query_params.get("page", "1"))
+    if not 1 <= page <= _CLASS_PAGES:
+        raise NotFoundError(f"there is no page {page} of classes", value=page)
     rows = prepared.rows(
         f"""
         with counted as (
@@ -263,7 +270,8 @@ def classes(site: Site, request: Request) -> Response:
         left join scored as s on c.label = s.label
         left join valid as v on c.label = v.label
         order by {orders[sort][1]}
-        """  # noqa: S608, constants
+        limit {_CLASSES} offset {_CLASSES * (page - 1)}
+        """  # noqa: S608, constants and a number
     )
     columns = [
         Column("label", "Class", "class"),
@@ -274,7 +282,17 @@ def classes(site: Site, request: Request) -> Response:
     ]
     if prepared.models:
         columns.append(Column("accuracy", "ReaL accuracy, mean of models", "bar"))
-    return site.page(request, "classes.html", rows=rows, columns=columns, orders=orders, sort=sort)
+    return site.page(
+        request,
+        "classes.html",
+        rows=rows,
+        columns=columns,
+        orders=orders,
+        sort=sort,
+        page=page,
+        pages=_CLASS_PAGES,
+        first=_CLASSES * (page - 1) + 1,
+    )
 
 
 def _class_source(prepared: Prepared) -> str:
@@ -968,7 +986,6 @@ def _no_parameters(request: Request, *known: str) -> None:
 
 def _choice(request: Request, name: str, choices: Mapping[str, object], default: str) -> str:
     """Return the value of a parameter with a fixed list of choices."""
-    _no_parameters(request, name)
     value = request.query_params.get(name, default)
     if value not in choices:
         raise UsageError(

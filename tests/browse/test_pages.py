@@ -276,6 +276,17 @@ def test_a_class(client: Any, tables: Any) -> None:
     assert all(str(count) in page for count in confused)
 
 
+@pytest.mark.parametrize("sort", ["class", "accuracy", "rejected"])
+def test_pages_of_classes_have_each_class_once(client: Any, sort: str) -> None:
+    found: list[str] = []
+    for page in range(1, 11):
+        text = client.get(f"/classes?sort={sort}&page={page}").text
+        found += re.findall(r'href="/class/(\d+)"', text)
+    assert sorted(map(int, found)) == [*range(1_000)]
+    assert client.get("/classes?page=11").status_code == 404
+    assert client.get("/classes?page=x").status_code == 400
+
+
 def test_raters(client: Any, tables: Any) -> None:
     rows = tables.rows("from rater_quality")
     page = client.get("/raters").text

@@ -143,7 +143,9 @@ def test_names_are_escaped(client: Any, page: str) -> None:
     assert "alert(1)" in text or page in ("/class/8",)
     assert "<script>alert" not in text
     assert "<b>" not in text.replace("<b>", "", text.count('<span class="caption"><b>'))
-    assert "\u202e" not in text  # it turns the direction of what follows
+    # It turns the direction of what follows. Only what a form sends back is exact.
+    shown = re.sub(r'value="[^"]*"|<textarea.*?</textarea>', "", text, flags=re.DOTALL)
+    assert "\u202e" not in shown
 
 
 # Paths
