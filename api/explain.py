@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,26 +134,13 @@ def explain(
     first. `assessments` and `flags` are those of the stored label sets. Raises UsageError if
     `image` is invalid.
     """
-    image_id = require_image(image)
+    image_id = _image_id(image)
     opened = open_store(store, offline, progress)
-    has_votes = catalog.tables_of(*_OF_VOTES) <= {*opened.names}
-    session = Session(opened, views=[*_VIEWS, *(_OF_VOTES if has_votes else ())], tables=None)
+    asked = [*_VIEWS, *(_OF_VOTES if _has_votes(opened) else ())]
+    session = Session(opened, views=asked, tables=None)
     session.add(predictions)
     con = session.prepare(stored=not predictions).con
-    return of_image(con, image_id, has_votes=has_votes, names=_names(con, opened))
-
-
-def of_image(
-    con: duckdb.DuckDBPyConnection,
-    image_id: int,
-    *,
-    has_votes: bool,
-    names: Mapping[int | None, str | None],
-) -> Explanation:
-    """Return the explanation of an image from a connection with the tables and views it reads.
-
-    Without votes there are no questions. `names` maps a class to its first name.
-    """
+    names = _names(con, opened)
     ((_, file_name, original, is_rated),) = con.execute(
         "select image_id, file_name, original_label, is_rated from images where image_id = $1",
         [image_id],
@@ -161,7 +148,6 @@ def of_image(
     labels = con.execute(
         "select label from labels where image_id = $1 order by position", [image_id]
     ).fetchall()
-    ((threshold,),) = con.execute(f"select threshold from {catalog.RULES}").fetchall()  # noqa: S608
     return Explanation(
         image_id=image_id,
         file_name=file_name,
@@ -169,8 +155,8 @@ def of_image(
         original_label=original,
         original_name=names.get(original),
         labels=tuple(label for (label,) in labels),
-        threshold=threshold,
-        questions=tuple(_questions(con, image_id, names)) if has_votes else (),
+        threshold=session.row(catalog.RULES)["threshold"],
+        questions=tuple(_questions(con, opened, image_id, names)),
         assessments=tuple(_assessments(con, image_id, names)),
         flags=tuple(_flags(con, image_id)),
         models=tuple(
@@ -237,7 +223,11 @@ def vote_table(explanation: Explanation) -> duckdb.DuckDBPyRelation:
     return duckdb.connect().from_arrow(pa.Table.from_pylist(rows, schema=pa.schema(kinds)))
 
 
-def require_image(image: int | str) -> int:
+def _has_votes(opened: Store) -> bool:
+    return catalog.tables_of(*_OF_VOTES) <= {*opened.names}
+
+
+def _image_id(image: int | str) -> int:
     """Return the number of an image; UsageError if `image` is invalid."""
     image_id = image_names.number(image)
     if image_id is None or not 1 <= image_id <= IMAGES:
@@ -252,7 +242,7 @@ def require_image(image: int | str) -> int:
 
 
 def _assessments(
-    con: duckdb.DuckDBPyConnection, image_id: int, names: Mapping[int | None, str | None]
+    con: duckdb.DuckDBPyConnection, image_id: int, names: dict[int | None, str | None]
 ) -> Iterator[Assessment]:
     """Yield the verdicts of the stored label sets on the image."""
     votes: dict[tuple[str, int], dict[str, str]] = {}
@@ -309,10 +299,13 @@ def _names(con: duckdb.DuckDBPyConnection, opened: Store) -> dict[int | None, st
 
 def _questions(
     con: duckdb.DuckDBPyConnection,
+    opened: Store,
     image_id: int,
-    names: Mapping[int | None, str | None],
+    names: dict[int | None, str | None],
 ) -> list[Question]:
-    """Return the image's questions."""
+    """Return the image's questions; none if the store has no votes."""
+    if not _has_votes(opened):
+        return []
     votes: dict[int, list[Vote]] = {}
     for label, *vote in con.execute(
         """

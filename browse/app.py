@@ -40,7 +40,7 @@ _OWN_SITES = ("same-origin", "none")
 _LONGEST_ADDRESS = 200_000
 # How many requests of a kind run at a time. Each query waits for the one worker, and each picture
 # takes memory, so these must not take all threads.
-_AT_A_TIME = {"query": 4, "picture": 2, "page": 8}
+_AT_A_TIME = {"query": 4, "picture": 2, "page": 4}
 
 
 def application(site: Site, hosts: Hosts) -> ASGIApp:

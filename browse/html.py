@@ -60,12 +60,8 @@ def _finalize(value: Any) -> Any:
     """Show None as nothing, and characters that change the text around them as their escapes."""
     if value is None:
         return ""
-    if type(value) is str:
-        return (
-            "\n".join(map(visible_cell, value.split("\n")))
-            if "\n" in value
-            else visible_cell(value)
-        )
+    if type(value) is str and not value.isprintable():
+        return "\n".join(map(visible_cell, value.split("\n")))
     return value
 
 

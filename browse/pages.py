@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.responses import RedirectResponse, Response
 
-from ..api.explain import Explanation, of_image
+from ..api.explain import Assessment, Explanation, Flag, Question, Vote
 from ..errors import RealdbError, UsageError, did_you_mean
 from ..queries import catalog
 from ..schema.tables import COMPUTED, IMAGES, TABLES, header_of, sql_path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from .console import Console
 
-_OF_VOTES = ("rated_questions", "recomputed_scores", "vote_evidence", "golden_truths")
 _MOST_ROWS = 200
 _FEW = 24
 # The classes on a page.
@@ -124,19 +123,14 @@ def image(site: Site, request: Request) -> Response:
     image_id = _number(request, "image_id", 1, IMAGES, "image")
     selection, _ = images.read(request.query_params.multi_items(), prepared)
     before, after, place, total = _neighbours(prepared, selection, image_id)
-    explained = of_image(
-        prepared.con,
-        image_id,
-        has_votes=prepared.names.issuperset(_OF_VOTES),
-        names=prepared.class_names,
-    )
+    explained, groups, choices = explanation(prepared, image_id)
     return site.page(
         request,
         "image.html",
         image=explained,
         label_sets=_label_sets(explained),
-        groups=_groups(prepared, image_id),
-        choices=_choices(prepared, image_id),
+        groups=groups,
+        choices=choices,
         real={*explained.labels},
         selection=selection,
         described=images.described(prepared, selection),
@@ -173,28 +167,47 @@ def _label_sets(explained: Explanation) -> dict[str, list[Any]]:
     return found
 
 
-def _groups(prepared: Prepared, image_id: int) -> dict[str, list[str]]:
-    """Return the groups of the image in each grouping of images."""
-    found: dict[str, list[str]] = {}
-    for row in prepared.rows(
-        "select grouping, group_name from image_groups where image_id = $1 "
-        "order by grouping, group_name",
-        [image_id],
-    ):
-        found.setdefault(row["grouping"], []).append(row["group_name"])
-    return found
+def explanation(
+    prepared: Prepared, image_id: int
+) -> tuple[Explanation, dict[str, list[str]], dict[str, list[dict[str, Any]]]]:
+    """Return what `realdb.explain` returns of an image, its groups, and the models' choices.
 
-
-def _choices(prepared: Prepared, image_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Return the first choices of each model for the image."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in prepared.rows(
-        "select model, rank, label, confidence from shown_choices where image_id = $1 "
-        "order by model, rank",
-        [image_id],
-    ):
-        found.setdefault(row["model"], []).append(row)
-    return {model: found[model] for model in prepared.models if model in found}
+    The explanation has no models: the choices have further ranks of them.
+    """
+    (row,) = prepared.rows("from explanations where image_id = $1", [image_id])
+    names = prepared.class_names
+    groups: dict[str, list[str]] = {}
+    for each in row["groups"]:
+        groups.setdefault(each["grouping"], []).append(each["group_name"])
+    choices: dict[str, list[dict[str, Any]]] = {}
+    for each in row["choices"]:
+        choices.setdefault(each["model"], []).append(each)
+    explained = Explanation(
+        image_id=image_id,
+        file_name=row["file_name"],
+        is_rated=row["is_rated"],
+        original_label=row["original_label"],
+        original_name=names.get(row["original_label"]),
+        labels=tuple(row["labels"]),
+        threshold=prepared.threshold,
+        questions=tuple(
+            Question(
+                **{**each, "votes": tuple(Vote(**vote) for vote in each["votes"])},
+                name=names.get(each["label"]),
+            )
+            for each in row["questions"]
+        ),
+        models=(),
+        assessments=tuple(
+            Assessment(
+                **{**each, "votes": {vote["rater"]: vote["answer"] for vote in each["votes"]}},
+                name=names.get(each["label"]),
+            )
+            for each in row["assessments"]
+        ),
+        flags=tuple(Flag(**each) for each in row["flags"]),
+    )
+    return explained, groups, {name: choices[name] for name in prepared.models if name in choices}
 
 
 def picture(site: Site, request: Request) -> Response:

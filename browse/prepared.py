@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 _TASK = "Preparing the pages"
 # Raised when preparing.py writes other tables.
-_FORMAT = 1
+_FORMAT = 2
 # The prepared tables that stay in the cache.
 _KEPT = 4
 _SECONDS_BETWEEN_CHECKS = 1.0
 _SECONDS_TO_END = 5.0
-_MEMORY = "96MB"
+_MEMORY = "64MB"
 
 
 def default_cache() -> Path:
@@ -142,6 +142,11 @@ class Prepared:
         return {label: row["short"] for label, row in self.classes.items()}
 
     @cached_property
+    def threshold(self) -> float:
+        """The lowest score that makes a label."""
+        return float(self.value("select threshold from pipeline_rules"))
+
+    @cached_property
     def models(self) -> list[str]:
         """The models, the best first."""
         return self.column("select model from leaderboard order by real_rank nulls last, model")
@@ -213,8 +218,9 @@ class Watch:
     def _renew(self) -> None:
         """Replace the tables, and release the lock."""
         try:
-            self._current = self._open(None)
+            renewed = self._open(None)
             self.notice = None
+            self._current = renewed
         except (errors.RealdbError, OSError) as error:
             self.notice = f"The store has changed, and its pages cannot be prepared: {error}"
         finally:

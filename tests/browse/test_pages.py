@@ -161,6 +161,9 @@ def test_exports_are_what_is_shown(client: Any, selection: str) -> None:
     lines = text.text.splitlines()
     assert lines[0].split(",") == parquet.column_names
     assert [int(line.split(",")[0]) for line in lines[1:]] == found
+    plain = duckdb.read_csv(io.StringIO(text.text)).project("image_id, is_rated, is_original_real")
+    columns = ("image_id", "is_rated", "is_original_real")
+    assert plain.fetchall() == [*zip(*(parquet[name].to_pylist() for name in columns), strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +230,30 @@ def test_an_image_has_what_explain_has(client: Any, pages_store: Path, image_id:
         assert html.escape(flag.flag) in page
     for choice in expected.models:
         assert f'href="/class/{choice.label}"' in page
+
+
+def rounded(value: Any) -> Any:
+    """Return nested values with rounded numbers. Sums depend on the order of the votes."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return round(value, 9) if isinstance(value, float) else value
+
+
+def test_explanations_are_those_of_explain(tables: Any, pages_store: Path) -> None:
+    from realdb.browse.pages import explanation
+
+    rated = tables.column(
+        "select image_id from images where is_rated order by hash(image_id) limit 4"
+    )
+    for image_id in [1, 3, 90, 50_000, *rated]:
+        expected = realdb.explain(image_id, store=pages_store)
+        found, groups, choices = explanation(tables, image_id)
+        assert rounded(found.as_dict()) == rounded({**expected.as_dict(), "models": ()})
+        first = {model: rows[0]["label"] for model, rows in choices.items()}
+        assert first == {choice.model: choice.label for choice in expected.models}
+        assert bool(groups) == (image_id in (1, 2, 3))
 
 
 def test_a_rated_image_has_questions(client: Any, tables: Any) -> None:
