@@ -264,7 +264,7 @@ class Watch:
 
     def _key(self, opened: Store) -> str:
         """Return the hash of what the tables are prepared from."""
-        parts: list[object] = [_FORMAT, __version__, str(self.root), opened.build_id]
+        parts: list[object] = [_FORMAT, __version__, opened.build_id]
         if self.files:
             parts += [_of_source(self.root, source) for source in expand(self.files, self.root)]
         else:

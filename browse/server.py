@@ -36,7 +36,7 @@ class Server:
 
     def __init__(
         self,
-        *files: str | Path,
+        *predictions: str | Path,
         images: str | Path | None = None,
         host: str = HOST,
         port: int = PORT,
@@ -74,7 +74,7 @@ class Server:
         self.host, self.port = host, int(self._socket.getsockname()[1])
         try:
             opened = open_store(store, offline, progress)
-            self._watch = prepared.Watch(opened.root, files, progress=progress)
+            self._watch = prepared.Watch(opened.root, predictions, progress=progress)
         except BaseException:
             self._socket.close()
             raise
@@ -146,7 +146,7 @@ class Server:
 
 
 def browse(
-    *files: str | Path,
+    *predictions: str | Path,
     images: str | Path | None = None,
     host: str = HOST,
     port: int = PORT,
@@ -159,8 +159,8 @@ def browse(
     """Serve local web pages over the store, until the process is interrupted.
 
     The pages show the images with their labels, votes and predictions, the classes, raters, models
-    and label sets, and a console for SQL. `files` are prediction files or the names of stored
-    models; without them the pages show all stored models. `images` is a folder with the pictures
+    and label sets, and a console for SQL. `predictions` are prediction files or the names of stored
+    models. Without them the pages show all stored models. `images` is a folder with the pictures
     (flat, or with class folders), or the archive ILSVRC2012_img_val.tar. A port of 0 means any free
     port. A query of the console ends after `sql_limit` seconds.
 
@@ -170,7 +170,7 @@ def browse(
     Raises UsageError if a library is missing (pip install 'realdb[browse]') or the port is in use.
     """
     server = Server(
-        *files,
+        *predictions,
         images=images,
         host=host,
         port=port,

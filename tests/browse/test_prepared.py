@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -16,13 +17,27 @@ from realdb.browse.prepared import Prepared, Watch
 from realdb.browse.preparing import SORTED
 from realdb.errors import DataError, StoreError
 from realdb.schema.tables import TABLES
-from realdb.store.store import Store
+from realdb.store.store import Store, resolve
 
 
 @pytest.fixture
 def root(bare_store: Store, tmp_path: Path) -> Path:
     """Return a copy of a small store, which a test may change."""
     return Path(shutil.copytree(bare_store.root, tmp_path / "store"))
+
+
+@pytest.fixture(scope="session")
+def filled(bare_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache with the tables of the small store."""
+    cache = tmp_path_factory.mktemp("filled")
+    Watch(bare_store.root, cache=cache)
+    return cache
+
+
+@pytest.fixture
+def own_cache(filled: Path, tmp_path: Path) -> Path:
+    """Return a copy of that cache, which a test may change."""
+    return Path(shutil.copytree(filled, tmp_path / "cache"))
 
 
 def folders(cache: Path) -> list[Path]:
@@ -47,25 +62,24 @@ def test_the_tables_have_the_rows_of_the_views(tables: Prepared, pages_store: Pa
         assert both.execute("(from a) except (from b)").fetchall() == []
 
 
-def test_tables_are_prepared_once(root: Path, tmp_path: Path) -> None:
-    steps: list[int] = []
-    first = Watch(root, cache=tmp_path / "cache", progress=lambda _, done, __: steps.append(done))
-    assert steps == sorted(steps) != []
-    count = len(steps)
-    again = Watch(root, cache=tmp_path / "cache", progress=lambda _, done, __: steps.append(done))
-    assert len(steps) == count
-    assert again.current.key == first.current.key
-    assert len(folders(tmp_path / "cache")) == 1
-    assert not [*(tmp_path / "cache").glob(".realdb*")]
+def test_tables_are_prepared_once(root: Path, own_cache: Path) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    found = Watch(root, cache=own_cache, progress=never)
+    assert [path.name for path in folders(own_cache)] == [found.current.key]
+    assert not [*own_cache.glob(".realdb*")]
 
 
-def test_a_damaged_cache_is_made_anew(root: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    key = Watch(root, cache=cache).current.key
-    module._open.clear()
-    path = cache / key / "prepared.duckdb"
+def test_a_damaged_cache_is_made_anew(root: Path, own_cache: Path) -> None:
+    (folder,) = folders(own_cache)
+    path = folder / "prepared.duckdb"
     path.write_bytes(path.read_bytes()[:5000])
-    assert Watch(root, cache=cache).current.value("select count(*) from shown_images") == 50_000
+    steps: list[int] = []
+    found = Watch(root, cache=own_cache, progress=lambda _, done, __: steps.append(done))
+    assert found.current.value("select count(*) from shown_images") == 50_000
+    assert steps == sorted(steps) != []
+    assert [path.name for path in folders(own_cache)] == [found.current.key]
 
 
 def renewed(watch: Watch, key: str) -> None:
@@ -77,10 +91,10 @@ def renewed(watch: Watch, key: str) -> None:
 
 
 def test_a_change_of_the_store_is_seen(
-    root: Path, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, synthetic: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKS", 0)
-    watch = Watch(root, cache=tmp_path / "cache")
+    watch = Watch(root, cache=own_cache)
     key, build = watch.current.key, watch.current.build_id
     assert watch.current.models == []
     with pytest.warns(realdb.RealdbWarning):  # the store has no original labels
@@ -100,10 +114,10 @@ def test_a_change_of_the_store_is_seen(
 
 
 def test_a_store_that_becomes_damaged_keeps_its_pages(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKS", 0)
-    watch = Watch(root, cache=tmp_path / "cache")
+    watch = Watch(root, cache=own_cache)
     key = watch.current.key
     (root / "CURRENT").write_text("nothing")
     end = time.monotonic() + 20
@@ -113,13 +127,14 @@ def test_a_store_that_becomes_damaged_keeps_its_pages(
         time.sleep(0.05)
 
 
-def test_only_the_last_tables_stay(root: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_only_the_last_tables_stay(root: Path, own_cache: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "_KEPT", 2)
-    cache = tmp_path / "cache"
     for number in range(3):
-        (cache / f"{number}").mkdir(parents=True)
-    Watch(root, cache=cache)
-    assert len(folders(cache)) == 2
+        (own_cache / f"{number}").mkdir()
+        os.utime(own_cache / f"{number}", (number, number))
+    watch = Watch(root, cache=own_cache)
+    watch._tidy()
+    assert {path.name for path in folders(own_cache)} == {watch.current.key, "2"}
 
 
 def test_files_are_the_models(root: Path, synthetic: Path, tmp_path: Path) -> None:
@@ -133,7 +148,7 @@ def test_files_are_the_models(root: Path, synthetic: Path, tmp_path: Path) -> No
     key = watch.current.key
     assert Watch(root, [file], cache=tmp_path / "cache").current.key == key
     file.write_text(file.read_text().replace(",1,", ",2,"))
-    assert Watch(root, [file], cache=tmp_path / "cache").current.key != key
+    assert watch._key(resolve(root)) != key
 
 
 def test_errors_of_files_have_their_fields(root: Path, tmp_path: Path) -> None:
