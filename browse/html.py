@@ -81,8 +81,8 @@ def number(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Return a number with its sign and three decimals."""
-    return "" if value is None else f"{value:+.3f}"
+    """Return a number with its sign and four decimals."""
+    return "" if value is None else f"{value:+.4f}"
 
 
 def query(values: Mapping[str, object]) -> str:

@@ -299,9 +299,12 @@ class Watch:
 
     def _run(self, request: dict[str, object], progress: Progress | None) -> None:
         child = self._child = children.start("preparing")
+        assert child.stdin is not None and child.stdout is not None
         try:
-            with contextlib.suppress(BrokenPipeError), child.stdin as pipe:  # type: ignore[union-attr]
-                pipe.write(json.dumps(request).encode() + b"\n")
+            # The pipe stays open: the process ends when it is closed.
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(json.dumps(request).encode() + b"\n")
+                child.stdin.flush()
             for line in _lines(child.stdout):
                 if "step" in line and progress is not None:
                     progress(_TASK, line["step"], line["steps"])
@@ -316,7 +319,9 @@ class Watch:
         finally:
             child.kill()
             child.wait()
-            child.stdout.close()  # type: ignore[union-attr]
+            for pipe in (child.stdin, child.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
             self._child = None
         raise StoreError(
             "the process that prepares the pages ended before it was done",

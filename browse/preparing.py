@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from ..ingest.locate import expand, path_or_name
 from ..queries import catalog
 from ..schema import quoting
 from ..schema.tables import KEPT_TABLES, TABLES, create_table
+from ..store import temporary
 
 if TYPE_CHECKING:
     import duckdb
@@ -287,6 +289,7 @@ _OWN = {
 def main() -> None:
     """Prepare the tables of the request on standard input."""
     request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
     warnings.showwarning = lambda message, *_, **__: _say(warning=str(message))
     warnings.simplefilter("always")
     try:
@@ -301,6 +304,13 @@ def main() -> None:
         _say(error={"kind": "StoreError", "message": text.splitlines()[0], "fields": {}})
     else:
         _say(done=True)
+
+
+def _end_with_the_server() -> None:
+    """End this process when the one that started it closes the pipe, or ends."""
+    sys.stdin.read()
+    temporary.remove_all()
+    os._exit(1)
 
 
 def _say(**line: object) -> None:

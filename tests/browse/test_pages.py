@@ -16,6 +16,7 @@ import pytest
 
 import realdb
 from browse_pages import MARKUP, PAGES, text_of
+from needs import needs
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -223,7 +224,7 @@ def test_an_image_has_what_explain_has(client: Any, pages_store: Path, image_id:
         assert f'href="/class/{question.label}"' in page
         assert f"{question.published_score:.4f}" in page
         for vote in question.votes:
-            assert f">{vote.rater_id}: {vote.answer} {vote.log_likelihood_ratio:+.3f}" in page
+            assert f">{vote.rater_id}: {vote.answer} {vote.log_likelihood_ratio:+.4f}" in page
     for assessment in expected.assessments:
         assert f'<span class="verdict {assessment.verdict}">' in page
     for flag in expected.flags:
@@ -361,8 +362,8 @@ def test_a_comparison_has_the_figures_of_compare(client: Any, pages_store: Path)
     page = text_of(client.get("/compare?a=model_a&b=model_b").text)
     turned = text_of(client.get("/compare?a=model_b&b=model_a").text)
     low, high = pair["difference_low"], pair["difference_high"]
-    assert f"{pair['difference']:+.3f} {low:+.3f} {high:+.3f}" in page
-    assert f"{-pair['difference']:+.3f} {-high:+.3f} {-low:+.3f}" in turned
+    assert f"{pair['difference']:+.4f} {low:+.4f} {high:+.4f}" in page
+    assert f"{-pair['difference']:+.4f} {-high:+.4f} {-low:+.4f}" in turned
     assert f"Only model_a is right: {pair['only_a_right']:,} images" in page
     assert f"Only model_b is right: {pair['only_b_right']:,} images" in turned
 
@@ -385,12 +386,12 @@ def test_label_sets(client: Any, tables: Any) -> None:
 def bare(bare_store: Any, cache: Path) -> Iterator[Any]:
     """Return a client of a store that was built from real.json alone."""
     assert cache.is_dir()
-    from starlette.testclient import TestClient
-
+    for module in ("uvicorn", "jinja2", "PIL", "httpx"):
+        needs(module)
     from realdb.browse.server import Server
 
     server = Server(store=bare_store.root, port=0)
-    yield TestClient(server.app, base_url=server.address)
+    yield needs("starlette.testclient").TestClient(server.app, base_url=server.address)
     server.close()
 
 

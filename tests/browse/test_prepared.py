@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 import realdb
@@ -53,13 +52,15 @@ def test_the_tables_have_the_rows_of_the_views(tables: Prepared, pages_store: Pa
         ).fetchall()
         assert found == expected, name
     for name in ("rated_questions", "vote_evidence", "scored_predictions"):
-        frame = con.sql(f"from {name}").to_arrow_table()
-        other = tables.con.sql(f"from {name}").to_arrow_table()
-        assert frame.num_rows > 0
-        both = duckdb.connect()
-        both.register("a", frame)
-        both.register("b", other)
-        assert both.execute("(from a) except (from b)").fetchall() == []
+        # A sum may differ in its last digit with the order of its parts.
+        columns = ", ".join(
+            f"round({column}, 9)" if str(kind) == "DOUBLE" else column
+            for column, kind in zip(con.table(name).columns, con.table(name).types, strict=True)
+        )
+        sql = f"select {columns} from {name} order by all"
+        expected = con.execute(sql).fetchall()
+        assert len(expected) > 0
+        assert tables.con.execute(sql).fetchall() == expected
 
 
 def test_tables_are_prepared_once(root: Path, own_cache: Path) -> None:

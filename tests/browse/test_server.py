@@ -20,6 +20,12 @@ from realdb.browse import server as servers
 from realdb.errors import StoreError, UsageError
 
 
+@pytest.fixture(autouse=True)
+def _libraries() -> None:
+    for module in ("starlette", "jinja2", "uvicorn", "PIL"):
+        needs(module)
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     with socket.socket() as other:
@@ -127,8 +133,11 @@ def test_the_command_serves_and_ends_cleanly(
     for page in ("models", "sql?q=select+1"):
         with urllib.request.urlopen(f"{address}{page}") as answer:
             assert answer.status == 200
-    process.send_signal(number)
-    assert process.wait(20) == 128 + number
+    port = int(address.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as idle:
+        idle.sendall(b"GET /images HTTP/1.1\r\n")  # a request that is never complete
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
     assert process.stderr.read() == "realdb: interrupted\n"
     process.stdout.close()
     process.stderr.close()
