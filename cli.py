@@ -1266,8 +1266,7 @@ def browse(
         )
     if pages.is_remote:
         terminal.say(server.WARNING)
-    print(pages.ready(), flush=True)
-    pages.serve()
+    pages.serve(partial(print, flush=True))
 
 
 @app.command()

@@ -69,7 +69,9 @@ def main() -> None:
             "/images.csv",
         ):
             seconds = _timed(port, page)
-            print(f"{page}: {1000 * seconds:.0f} ms, again {1000 * _timed(port, page):.0f} ms")
+            again = _timed(port, page)
+            memory = _memory(process.pid)
+            print(f"{page}: {1000 * seconds:.0f} ms, again {1000 * again:.0f} ms, {memory:.0f} MB")
         print(f"memory of the server: {_memory(process.pid):.0f} MB at most")
         _query(port)
         workers = _children(process.pid)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +104,20 @@ class Server:
 
         return f"{self.address} shows {described(self._watch.current)}. Ctrl-C ends it"
 
-    def serve(self) -> None:
-        """Answer requests until the process is interrupted."""
+    def serve(self, announce: Callable[[str], object] = print) -> None:
+        """Answer requests until the process is interrupted.
+
+        `announce` is called with the line of `ready` when the pages can be opened.
+        """
         import uvicorn
+
+        gc.enable()  # short commands disable it
+        ready = self.ready()
+
+        class Announced(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets=sockets)
+                announce(ready)
 
         config = uvicorn.Config(
             self.app,
@@ -116,7 +129,7 @@ class Server:
             timeout_graceful_shutdown=1,
             timeout_keep_alive=30,
         )
-        self._serving = uvicorn.Server(config)
+        self._serving = Announced(config)
         try:
             self._serving.run(sockets=[self._socket])
         finally:
@@ -180,7 +193,6 @@ def browse(
         offline=offline,
         progress=progress,
     )
-    print(server.ready())
     server.serve()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -79,6 +80,24 @@ def test_another_host_needs_a_permission(cache: Path, pages_store: Path) -> None
             assert asked.get("/models", headers={"host": host}).status_code == status, host
     finally:
         made.close()
+
+
+def test_a_server_collects_garbage(cache: Path, pages_store: Path) -> None:
+    """The command line disables garbage collection, and a server runs for hours."""
+    assert cache.is_dir()
+    made = servers.Server(port=0, store=pages_store)
+    seen: list[object] = []
+
+    def announce(line: str) -> None:
+        seen.extend([made.address in line, gc.isenabled()])
+        made.stop()
+
+    gc.disable()
+    try:
+        made.serve(announce)
+    finally:
+        gc.enable()
+    assert seen == [True, True]
 
 
 def test_no_store(tmp_path: Path) -> None:
