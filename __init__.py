@@ -53,15 +53,16 @@ if TYPE_CHECKING:
     from .api.show import demo as demo
     from .api.verify import Check as Check
     from .api.verify import verify as verify
+    from .browse.server import browse as browse
     from .errors import RealdbError as RealdbError
     from .errors import RealdbWarning as RealdbWarning
 else:
-    # The functions `ingest` and `report` have the names of subpackages. Python binds the name of a
-    # subpackage at its first import. Import them here, so that a later import does not hide the
-    # functions.
-    from . import ingest, report
+    # The functions `browse`, `ingest` and `report` have the names of subpackages. Python binds the
+    # name of a subpackage at its first import. Import them here, so that a later import does not
+    # hide the functions.
+    from . import browse, ingest, report
 
-    del ingest, report
+    del browse, ingest, report
 
 # The module of each public name.
 _MODULES = {
@@ -87,6 +88,7 @@ _MODULES = {
     "add_groups": "api.groups",
     "add_labels": "api.label_sets",
     "agreement": "api.agree",
+    "browse": "browse.server",
     "compare": "api.compare",
     "compare_labels": "api.label_sets",
     "connect": "api.ask",

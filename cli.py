@@ -1326,6 +1326,55 @@ def verify(store: StoreOption = None, form: FormOption = None) -> None:
 
 
 @app.command()
+def browse(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Prediction files or stored models. [all stored models]"),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder with the pictures (flat, or with class folders), or their tar archive."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="The port; 0 means any free port.")] = 8765,
+    host: Annotated[
+        str,
+        typer.Option(help="The address to listen on; other than loopback needs --allow-remote."),
+    ] = "127.0.0.1",
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let other computers read all and run queries.")
+    ] = False,
+    sql_limit: Annotated[
+        float, typer.Option(help="The seconds after which a query of the SQL console ends.")
+    ] = 10.0,
+    store: StoreOption = None,
+    offline: OfflineOption = None,
+) -> None:
+    """Look at the images, the votes and the mistakes in a browser, until Ctrl-C.
+
+    Example: realdb browse --images ILSVRC2012_img_val.tar
+    """
+    from .browse import server
+
+    with terminal.progress() as progress:
+        pages = server.Server(
+            *(files or []),
+            images=images,
+            host=host,
+            port=port,
+            allow_remote=allow_remote,
+            sql_limit=sql_limit,
+            store=store,
+            offline=offline,
+            progress=progress,
+        )
+    if pages.is_remote:
+        terminal.say(server.WARNING)
+    pages.serve(partial(print, flush=True))
+
+
+@app.command()
 def views(
     name: Annotated[
         str | None,

@@ -69,6 +69,14 @@ def write_stream(rows: duckdb.DuckDBPyRelation, file: BinaryIO, failing: Failing
             batch = next(batches, None)
 
 
+def count_in(file: BinaryIO) -> int:
+    """Count the rows of an open file."""
+    import pyarrow.parquet as pq
+
+    file.seek(0)
+    return int(pq.read_metadata(file).num_rows)
+
+
 def count(path: Path) -> int:
     """Count the rows of the file, or of the folder's files, at `path`."""
     import pyarrow.parquet as pq

@@ -275,7 +275,7 @@ def open_ahead() -> None:
     def connect() -> None:
         # Errors are raised later, by the call that needs the connection.
         with contextlib.suppress(duckdb.Error):
-            made.append(_settled(duckdb.connect()))
+            made.append(settle(duckdb.connect()))
 
     thread = threading.Thread(target=connect)
     thread.start()
@@ -286,10 +286,11 @@ def new_connection() -> duckdb.DuckDBPyConnection:
     """Return a connection to a new in-memory database with realdb's settings."""
     import duckdb
 
-    return _opened_ahead() or _settled(duckdb.connect())
+    return _opened_ahead() or settle(duckdb.connect())
 
 
-def _settled(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def settle(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Apply realdb's settings to a new connection, and return it."""
     import duckdb
 
     # By default DuckDB spills into the working folder, and leaves the files if it is killed.

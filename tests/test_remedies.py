@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import itertools
 import re
@@ -404,6 +405,13 @@ def bad_calls(store: Path, bare: Path, folder: Path) -> Iterator[Call]:
     yield "compare_labels", ("real", "real"), here
     for call in ("label_sets", "groups"):
         yield call, (), nowhere
+    if importlib.util.find_spec("starlette") is not None:
+        for options in ({"port": -1}, {"host": "0.0.0.0"}, {"images": small}, {"sql_limit": 0}):
+            yield "browse", (), {**here, "port": 0, **options}
+        (folder / "wide.csv").write_text("a,b\n1,2\n")
+        for file in ("none.csv", "wide.csv"):
+            yield "browse", (folder / file,), {**here, "port": 0}
+    yield "browse", (), {**nowhere, "port": 0, "offline": True}
     for call in ("scores", "agreement", "leaderboard", "verify_scores"):
         yield call, (), {"store": bare}
     for call in ("models", "info", "verify"):

@@ -185,9 +185,9 @@ def test_spilling_stays_out_of_the_working_folder(
     query = "select hash(i) as a from range(60000000) as t(i) order by a"
     # As on a machine with little memory.
     code = (
-        "import sys; from realdb.store import store; settled = store._settled\n"
+        "import sys; from realdb.store import store; settled = store.settle\n"
         "def small(con): con.execute(\"set memory_limit = '100MB'\"); return settled(con)\n"
-        "store._settled = small\n"
+        "store.settle = small\n"
         f"sys.argv = ['realdb', 'sql', {query!r}]\n"
         "from realdb.__main__ import main; main()"
     )
