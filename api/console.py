@@ -39,6 +39,7 @@ class Console:
         """
         self.session = Session(store, views=None, tables=None)
         self.session.prepare(stored=True, only=None if predictions is None else [predictions])
+        self.session.added = "predictions"
         ask.create_views_of(self.session, models or {})
         con = self.session.con
         con.execute(f"set memory_limit = {quoting.literal(memory)}")

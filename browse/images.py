@@ -10,6 +10,7 @@ import contextlib
 import csv
 import io
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ _MOST_CACHED = 64
 _MOST_CLASSES = 6
 _MOST_FLAGS = 40
 _BATCH = 5_000
+# Held while the results of a `Prepared` are changed: pages are made in several threads.
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -376,13 +379,15 @@ def _where(selection: Selection) -> tuple[str, list[object]]:
 
 def cached(prepared: Prepared, key: object, make: Callable[[], Any]) -> Any:
     """Return a result for these tables, made before or now. Some of them are kept."""
-    results = prepared.results
-    try:
-        results[key] = found = results.pop(key)  # the last used is the last
-    except KeyError:
-        results[key] = found = make()
-        while len(results) > _MOST_CACHED:
-            results.pop(next(iter(results)), None)
+    with _LOCK:
+        if key in prepared.results:
+            prepared.results[key] = found = prepared.results.pop(key)  # the last used is the last
+            return found
+    found = make()
+    with _LOCK:
+        prepared.results[key] = found
+        while len(prepared.results) > _MOST_CACHED:
+            prepared.results.pop(next(iter(prepared.results)))
     return found
 
 

@@ -47,7 +47,7 @@ _FORMAT = 2
 # The prepared tables that stay in the cache.
 _KEPT = 4
 _SECONDS_BETWEEN_CHECKS = 1.0
-_SECONDS_TO_END = 5.0
+_SECONDS_TO_END = 0.3
 _MEMORY = "64MB"
 
 
@@ -313,15 +313,16 @@ class Watch:
                 elif "error" in line:
                     raise _error(line["error"])
                 elif "done" in line:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        child.wait(_SECONDS_TO_END)  # it removes its temporary files
                     return
         finally:
+            for pipe in (child.stdin, child.stdout):
+                with contextlib.suppress(OSError):
+                    pipe.close()
+            # It ends when the pipe is closed, and removes its temporary files.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_SECONDS_TO_END)
             child.kill()
             child.wait()
-            for pipe in (child.stdin, child.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
             self._child = None
         raise StoreError(
             "the process that prepares the pages ended before it was done",

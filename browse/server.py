@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import os
 import socket
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +133,19 @@ class Server:
             timeout_keep_alive=30,
         )
         self._serving = Announced(config)
+        run = partial(self._serving.run, sockets=[self._socket])
         try:
-            self._serving.run(sockets=[self._socket])
+            if not _has_loop():
+                run()
+                return
+            # A notebook has an event loop, and only another thread can have one too.
+            thread = threading.Thread(target=run)
+            thread.start()
+            try:
+                thread.join()
+            finally:
+                self.stop()
+                thread.join()
         finally:
             self.close()
 
@@ -194,6 +208,15 @@ def browse(
         progress=progress,
     )
     server.serve()
+
+
+def _has_loop() -> bool:
+    """Return whether an event loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _require_libraries() -> None:

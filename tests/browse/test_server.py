@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +21,7 @@ import realdb
 from needs import needs
 from realdb.browse import server as servers
 from realdb.errors import StoreError, UsageError
+from realdb.store.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +101,41 @@ def test_a_server_collects_garbage(cache: Path, pages_store: Path) -> None:
     finally:
         gc.enable()
     assert seen == [True, True]
+
+
+def test_a_notebook_has_an_event_loop(cache: Path, pages_store: Path) -> None:
+    assert cache.is_dir()
+    made = servers.Server(port=0, store=pages_store)
+    lines: list[str] = []
+
+    def announce(line: str) -> None:
+        lines.append(line)
+        made.stop()
+
+    async def cell() -> None:
+        made.serve(announce)
+
+    asyncio.run(cell())
+    assert made.address in lines[0]
+
+
+def test_files_are_the_predictions_of_pages_and_queries(
+    cache: Path, bare_store: Store, synthetic: Path, tmp_path: Path
+) -> None:
+    assert cache.is_dir()
+    client = needs("starlette.testclient").TestClient
+    file = tmp_path / "mine.csv"
+    shutil.copy(synthetic / "predictions" / "model_b.csv", file)
+    made = servers.Server(file, port=0, store=bare_store.root)
+    try:
+        asked = client(made.app, base_url=made.address)
+        assert str(file) in asked.get("/model?model=mine").text
+        for table in ("predictions", "mine"):
+            sql = f"select model, count(*) from {table} group by model"
+            expected = ["model,count_star()", "mine,50000"]
+            assert asked.get("/sql.csv", params={"q": sql}).text.splitlines() == expected
+    finally:
+        made.close()
 
 
 def test_no_store(tmp_path: Path) -> None:
