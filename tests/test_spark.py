@@ -86,6 +86,7 @@ def test_accuracy_at_a_threshold(
     )
 
 
+@pytest.mark.filterwarnings("ignore:the rank intervals are omitted:realdb.RealdbWarning")
 @pytest.mark.parametrize(
     "rules",
     [

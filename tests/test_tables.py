@@ -260,6 +260,10 @@ DOES_NOT_FIT = {
         "predicted_images",
     ],
     "info": ["sha256", "origin"],
+    "leaderboard": [
+        *("real_accuracy_low", "real_accuracy_high", "scored_images", "original_accuracy"),
+        "is_ground_truth",
+    ],
     "models": ["rows", "format", "bytes", "sha256"],
     "views": ["grain"],
 }
