@@ -230,6 +230,7 @@ def test_the_mistakes(real_store: Store, files: list[Path]) -> None:
     assert [counts["ResNet50", name] for name in names] == [117, 1_541, 6_067, 257]
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("threshold", [0.01, 0.2, 0.5, 0.8, 0.9, 0.99])
 def test_accuracy_by_threshold(real_store: Store, files: list[Path], threshold: float) -> None:
     columns = "model, real_accuracy, correct_images, scored_images"
@@ -385,6 +386,7 @@ def test_standard_errors_against_statsmodels(
         assert pair["standard_error"] == pytest.approx(np.sqrt(variance) / len(gain), rel=1e-9)
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize(
     "options", [{}, {"empty": "wrong"}, {"empty": "original"}, {"threshold": 0.3}]
 )
@@ -657,15 +659,16 @@ def test_many_models_have_rank_intervals_as_an_option(
 
 RULES: list[dict[str, Any]] = [
     {},
-    {"average": "class"},
     {"empty": "wrong"},
+    {"average": "class"},
     {"empty": "original"},
+    {"labels": "real@0.3", "empty": "wrong", "average": "class"},
     {"threshold": 0.3},
     {"labels": "original"},
-    {"labels": "real@0.3", "empty": "wrong", "average": "class"},
 ]
 
 
+@pytest.mark.cases(3)
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 @pytest.mark.parametrize("rules", RULES, ids=str)
 def test_stored_models_are_judged_as_their_files(
@@ -828,6 +831,7 @@ OTHER_LABELS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("rules", OTHER_LABELS)
 def test_counts_by_other_labels(assessed: Path, files: list[Path], rules: dict[str, Any]) -> None:
     """They add up to the correct images of `accuracy`, and the original columns do not change."""
@@ -917,6 +921,7 @@ def test_the_command_by_other_labels(assessed: Path, files: list[Path]) -> None:
     assert int(pair["only_a_right"]) == rows(expected.pairs)[0]["only_a_right"]
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("rules", [{}, {"labels": "multilabel-v3"}])
 @pytest.mark.parametrize("grouping", ["sizes", "animal_group"])
 def test_by_a_grouping(

@@ -139,7 +139,7 @@ def test_only_realdb_is_installed(installed: set[PurePosixPath]) -> None:
 
 
 def test_everything_is_installed(installed: set[PurePosixPath]) -> None:
-    patterns = ("*.py", "*.sql", "*.toml", "templates/*", "py.typed")
+    patterns = ("*.py", "*.sql", "*.toml", "templates/*", "static/*", "py.typed")
     wanted = set.union(*(found(pattern) for pattern in patterns))
     wanted.discard("pyproject.toml")
     own = {file for file in installed if file.parts[0] == "realdb" and file.suffix != ".pyc"}

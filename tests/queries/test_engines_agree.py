@@ -110,6 +110,7 @@ def test_view(pair: Pair, name: str) -> None:
     assert_same(found, expected, view)
 
 
+@pytest.mark.cases(9)
 @pytest.mark.parametrize("name", UNDER_RULES)
 def test_view_under_other_rules(pair: Pair, name: str) -> None:
     view, select = catalog.find(name), catalog.select_if(name)

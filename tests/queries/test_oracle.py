@@ -301,6 +301,7 @@ def test_labels_at_on_the_real_data(
     assert_same(found, labels_at(real_tables, threshold))
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize(
     ("threshold", "empty"),
     [(0.8, "skip"), (0.8, "wrong"), (0.8, "original"), (0.2, "wrong"), (0.99, "original")],

@@ -565,6 +565,7 @@ def cases() -> dict[str, VoteArrays]:
 pandas_of_its_day = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.mark.cases(3)
 @pandas_of_its_day
 @pytest.mark.parametrize("case", cases())
 def test_crowdkit_dawid_skene(crowdkit: Any, case: str) -> None:

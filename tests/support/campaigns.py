@@ -1,8 +1,8 @@
 """The size of the campaigns: how many faults are tried, and how many examples Hypothesis draws.
 
 REALDB_FAULTS sets one of three levels. By default the tests try a few faults, always the same.
-REALDB_FAULTS=more, which .ci/run sets, tries more of them. REALDB_FAULTS=whole pytest -n0 tries
-all, and Hypothesis draws other examples each time.
+REALDB_FAULTS=more tries more of them, and all cases of a test with the mark `cases`.
+REALDB_FAULTS=whole pytest -n0 tries all, and Hypothesis draws other examples each time.
 """
 
 from __future__ import annotations
