@@ -660,15 +660,15 @@ def test_many_models_have_rank_intervals_as_an_option(
 RULES: list[dict[str, Any]] = [
     {},
     {"empty": "wrong"},
+    {"threshold": 0.3},
     {"average": "class"},
     {"empty": "original"},
     {"labels": "real@0.3", "empty": "wrong", "average": "class"},
-    {"threshold": 0.3},
     {"labels": "original"},
 ]
 
 
-@pytest.mark.cases(3)
+@pytest.mark.cases(2)
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 @pytest.mark.parametrize("rules", RULES, ids=str)
 def test_stored_models_are_judged_as_their_files(

@@ -224,7 +224,7 @@ def test_predictions_replace_the_stored_models(
     ]
     whats = ("accuracy", "predictions", "from accuracy", "from predictions")
     # Each case and each WHAT is among the few.
-    for (options, models), what in some(itertools.product(cases, whats), 11):
+    for (options, models), what in some(itertools.product(cases, whats), 5):
         rows = export(what, store, force=True, **options)[1:]
         assert {row[0] for row in rows} == models, (what, options)
 

@@ -117,6 +117,7 @@ RESULTS: dict[str, Callable[[Path, Path, Path], Any]] = {
 }
 
 
+@pytest.mark.cases(5)
 @pytest.mark.parametrize("name", RESULTS)
 def test_results(name: str, synthetic: Path, synthetic_store: Store, tmp_path: Path) -> None:
     file = synthetic / "predictions" / "model_a.csv"

@@ -50,7 +50,7 @@ def few_cases(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.
 
 
 # No deadline, because examples take longer on a busy machine.
-settings.register_profile("few", max_examples=10, deadline=None, derandomize=True)
+settings.register_profile("few", max_examples=6, deadline=None, derandomize=True)
 settings.register_profile("more", max_examples=25, deadline=None, derandomize=True)
 settings.register_profile("whole", max_examples=500, deadline=None, print_blob=True)
 
