@@ -225,6 +225,13 @@ def database(without_rows: Path) -> Callable[..., duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection to an in-memory database without tables."""
+    with empty_connection() as con:
+        yield con
+
+
+@pytest.fixture
 def predictions_table() -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection with an empty table `predictions` and nothing else."""
     with empty_connection() as con:

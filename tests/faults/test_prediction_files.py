@@ -17,11 +17,11 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from connections import empty_connection
 
 from campaigns import number
 from realdb.errors import DataError, RealdbWarning
@@ -261,7 +261,7 @@ def check(form: str, seed: int, folder: Path) -> str:
     content = mutated(write(rows(seed)), rng)
     path = folder / f"mutated{suffix}"
     path.write_bytes(content)
-    with duckdb.connect() as con, warnings.catch_warnings():
+    with empty_connection() as con, warnings.catch_warnings():
         warnings.simplefilter("ignore", RealdbWarning)
         create_table(con, "predictions")
         try:

@@ -30,9 +30,8 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("sql", NEEDED)
-def test_the_views_of_a_query(sql: str) -> None:
+def test_the_views_of_a_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     """They are read from the parse tree: not from texts, names of columns, or comments."""
-    con = duckdb.connect()
     assert statements.views_named(con, sql, TABLES) == NEEDED[sql]
     if not sql.startswith(("describe", "summarize", "show")):
         for explain in (
@@ -59,12 +58,14 @@ def test_the_views_of_a_query(sql: str) -> None:
         "from pragma_table_info('accuracy')",
     ],
 )
-def test_a_query_of_the_catalogue_needs_all_views(sql: str) -> None:
-    assert statements.views_named(duckdb.connect(), sql, TABLES) is None
+def test_a_query_of_the_catalogue_needs_all_views(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    assert statements.views_named(con, sql, TABLES) is None
 
 
-def test_a_view_whose_tables_are_missing_is_left_to_the_query() -> None:
-    assert statements.views_named(duckdb.connect(), "from accuracy, hard", ["labels"]) == []
+def test_a_view_whose_tables_are_missing_is_left_to_the_query(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    assert statements.views_named(con, "from accuracy, hard", ["labels"]) == []
     assert catalog.allowed([]) == [
         name for name in catalog.all_names() if not catalog.tables_of(name)
     ]
@@ -81,8 +82,8 @@ def test_a_view_whose_tables_are_missing_is_left_to_the_query() -> None:
         ("-- explain a\nexplain /* analyze */ select ')'", "select ')'"),
     ],
 )
-def test_explain_is_left_out(sql: str, rest: str) -> None:
-    assert statements._explained(duckdb.connect(), sql) == rest
+def test_explain_is_left_out(con: duckdb.DuckDBPyConnection, sql: str, rest: str) -> None:
+    assert statements._explained(con, sql) == rest
 
 
 @pytest.mark.parametrize(
@@ -99,14 +100,14 @@ def test_explain_is_left_out(sql: str, rest: str) -> None:
         "",
     ],
 )
-def test_only_one_select_is_a_query(sql: str) -> None:
+def test_only_one_select_is_a_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     with pytest.raises(QueryError):
-        statements.require_select(duckdb.connect(), sql)
+        statements.require_select(con, sql)
 
 
 @pytest.mark.parametrize("sql", ["select 1", "from x", "with a as (select 1) from a", "describe x"])
-def test_a_select_is_a_query(sql: str) -> None:
-    statements.require_select(duckdb.connect(), sql)
-    statements.require_select(duckdb.connect(), f"explain {sql}")
+def test_a_select_is_a_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements.require_select(con, sql)
+    statements.require_select(con, f"explain {sql}")
     with pytest.raises(QueryError):
-        statements.require_select(duckdb.connect(), f"explain {sql}", explains=False)
+        statements.require_select(con, f"explain {sql}", explains=False)

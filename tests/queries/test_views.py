@@ -113,12 +113,12 @@ def test_header_has_all_entries(name: str) -> None:
 
 
 @each_view
-def test_header_lists_what_the_statement_reads(name: str) -> None:
+def test_header_lists_what_the_statement_reads(con: duckdb.DuckDBPyConnection, name: str) -> None:
     said = about(name)
     # Without a value for its parameters DuckDB binds no statement.
     select = re.sub(r"\$\w+", "null", catalog.find(name).select)
     assert len(set(said.reads)) == len(said.reads)
-    assert set(said.reads) == duckdb.connect().get_table_names(select)
+    assert set(said.reads) == con.get_table_names(select)
 
 
 @each_view

@@ -7,8 +7,7 @@ from realdb.schema.tables import TABLES, create_table, header_of, sql_path, with
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_references_point_to_the_key_of_a_table(table: str) -> None:
-    con = duckdb.connect()
+def test_references_point_to_the_key_of_a_table(con: duckdb.DuckDBPyConnection, table: str) -> None:
     for name in TABLES:
         create_table(con, name)
 
@@ -20,9 +19,8 @@ def test_references_point_to_the_key_of_a_table(table: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_constraints_are_added(table: str) -> None:
+def test_constraints_are_added(con: duckdb.DuckDBPyConnection, table: str) -> None:
     (column, *_) = header_of(table).columns
-    con = duckdb.connect()
     create_table(con, table)
     before = con.table(table)
     columns, types = before.columns, before.types

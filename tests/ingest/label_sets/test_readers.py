@@ -24,7 +24,7 @@ def name(image_id: int) -> str:
     return f"ILSVRC2012_val_{image_id:08d}.JPEG"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def known(synthetic_store: Store) -> Known:
     return Known(synthetic_store.connect(["images", "classes"]))
 
