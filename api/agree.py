@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, get_args
 
 from ..errors import QueryError, UsageError, did_you_mean
@@ -29,7 +29,7 @@ def agreement(
     bootstrap: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
@@ -108,7 +108,7 @@ def agreement(
 def _of_campaign(
     labels: str,
     view: str,
-    store: str | Path | None,
+    store: str | PathLike[str] | None,
     offline: bool | None,
     progress: Progress | None,
 ) -> Session:

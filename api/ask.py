@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def connect(
     *,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     locked: bool = False,
     offline: bool | None = None,
     progress: Progress | None = None,
@@ -57,7 +58,7 @@ def query(
     labels: str = "real",
     unclear: str | None = None,
     problematic: str = "skip",
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
     engine: str | None = None,

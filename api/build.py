@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def ingest(
     source: str | Path | None = None,
     *,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     original: str | Path | None = None,
     original_format: str | None = None,
     parquet_only: bool = False,
@@ -100,7 +101,7 @@ def _build(
 
 
 def open_store(
-    store: str | Path | None, offline: bool | None, progress: Progress | None = None
+    store: str | PathLike[str] | None, offline: bool | None, progress: Progress | None = None
 ) -> Store:
     """Return the store. Build it first if it does not exist."""
     root = root_of(store)
@@ -132,7 +133,7 @@ def open_store(
     return _build(None, root, offline=False, progress=progress, is_wanted_once=True)
 
 
-def root_of(store: str | Path | None) -> Path:
+def root_of(store: str | PathLike[str] | None) -> Path:
     """Return the store's folder: `store`, else the default."""
     return user_path(store) if store is not None else stores.default_root()
 

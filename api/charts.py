@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -58,7 +59,7 @@ class Arguments(TypedDict, total=False):
     unclear: str | None
     problematic: str
     match: str | None
-    store: str | Path | None
+    store: str | PathLike[str] | None
     offline: bool | None
     progress: Progress | None
     by: str | None

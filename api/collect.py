@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def add(
     order: str | Path | None = None,
     ranks: str | None = None,
     drop_repeats: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
@@ -116,7 +117,7 @@ def add(
 
 
 @kept.reading_again
-def models(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+def models(*, store: str | PathLike[str] | None = None) -> duckdb.DuckDBPyRelation:
     """Return a row for each stored model.
 
     The columns are model, rows, images, ranks (the highest), file, format, bytes, sha256 and
@@ -125,7 +126,7 @@ def models(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     return prediction_sets.listed(stores.resolve(root_of(store)).root)
 
 
-def remove(*models: str, store: str | Path | None = None) -> None:
+def remove(*models: str, store: str | PathLike[str] | None = None) -> None:
     """Remove stored models.
 
     Raises DataError, with similar names, if one is not stored. Then none is removed.

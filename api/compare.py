@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -222,7 +223,7 @@ def compare(
     unclear: str | None = None,
     problematic: str = "skip",
     match: str | None = None,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Comparison:

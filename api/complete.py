@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from pathlib import Path
+from os import PathLike
 from typing import get_args
 
 from ..errors import RealdbError
@@ -43,14 +43,14 @@ def export_formats() -> list[str]:
     return [name for name, form in registry.EXPORT_FORMATS.items() if form.takes != "store"]
 
 
-def models(store: str | Path | None = None) -> list[str]:
+def models(store: str | PathLike[str] | None = None) -> list[str]:
     """Return the names of the stored models, except names that a shell would evaluate."""
     with contextlib.suppress(OSError, RealdbError):
         return list(filter(_PLAIN.fullmatch, prediction_sets.names(root_of(store))))
     return []
 
 
-def judging_labels(store: str | Path | None = None) -> list[str]:
+def judging_labels(store: str | PathLike[str] | None = None) -> list[str]:
     """Return the names of label sets that may judge, likewise."""
     return [*stored_label_sets.OWN, *label_sets(store)]
 
@@ -62,17 +62,17 @@ def sections() -> list[str]:
     return [*TITLES]
 
 
-def breakdowns(store: str | Path | None = None) -> list[str]:
+def breakdowns(store: str | PathLike[str] | None = None) -> list[str]:
     """Return the breakdowns of the accuracy: those of the views, and the stored groupings."""
     return [*get_args(choices.AccuracyBy), *_groupings(store, "class_groups", "image_groups")]
 
 
-def class_groupings(store: str | Path | None = None) -> list[str]:
+def class_groupings(store: str | PathLike[str] | None = None) -> list[str]:
     """Return the stored groupings of classes."""
     return _groupings(store, "class_groups")
 
 
-def _groupings(store: str | Path | None, *tables: str) -> list[str]:
+def _groupings(store: str | PathLike[str] | None, *tables: str) -> list[str]:
     import duckdb
 
     found: set[str] = set()
@@ -84,7 +84,7 @@ def _groupings(store: str | Path | None, *tables: str) -> list[str]:
     return sorted(filter(_PLAIN.fullmatch, found))
 
 
-def label_sets(store: str | Path | None = None) -> list[str]:
+def label_sets(store: str | PathLike[str] | None = None) -> list[str]:
     """Return the names of the stored label sets, except names that a shell would evaluate."""
     with contextlib.suppress(OSError, RealdbError):
         return list(filter(_PLAIN.fullmatch, stored_label_sets.names(root_of(store))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, get_args
 
 from ..errors import RealdbWarning, StoreError, counted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DIALECTS: tuple[str, ...] = get_args(choices.Dialect)
 
 
-def info(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+def info(*, store: str | PathLike[str] | None = None) -> duckdb.DuckDBPyRelation:
     """Return a row for each table of the store and each source file of the table.
 
     `is_whole` is true if the file of the table still has the checksum of the build, and NULL if the
@@ -96,7 +96,7 @@ def _is_whole(opened: Store, table: str) -> bool | None:
     return True
 
 
-def whereabouts(*, store: str | Path | None = None) -> str:
+def whereabouts(*, store: str | PathLike[str] | None = None) -> str:
     """Return a sentence with the folder, the current build, and the missing tables."""
     opened = stores.resolve(root_of(store))
     absent = [table for table in TABLES if table not in opened.names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class RealLabelsImagenet:
         real_json: str | Path | None = None,
         topk: Iterable[int] = (1, 5),
         *,
-        store: str | Path | None = None,
+        store: str | PathLike[str] | None = None,
     ) -> None:
         ids = batches.image_ids(filenames, "filenames")
         if len(ids) != IMAGES:

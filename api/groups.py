@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -31,7 +32,7 @@ def add_groups(
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
     replace: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
@@ -102,7 +103,7 @@ def add_groups(
 
 
 @kept.reading_again
-def groups(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+def groups(*, store: str | PathLike[str] | None = None) -> duckdb.DuckDBPyRelation:
     """Return a row for each grouping: grouping, of (classes or images), groups and rows."""
     session = Session(stores.resolve(root_of(store)), tables=["class_groups", "image_groups"])
     return session.con.sql(
@@ -127,7 +128,7 @@ def groups(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     )
 
 
-def remove_groups(*names: str, store: str | Path | None = None) -> None:
+def remove_groups(*names: str, store: str | PathLike[str] | None = None) -> None:
     """Remove the user's own groupings. Those of a label set are removed with the label set.
 
     If one is not stored, raises DataError with the nearest names, and removes none.

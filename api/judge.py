@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -63,7 +64,7 @@ def accuracy(
     require_complete: bool = False,
     allow_ground_truth: bool = True,
     scores: str | Path | None = None,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
 ) -> Accuracy: ...
 @overload
@@ -86,7 +87,7 @@ def accuracy(
     problematic: str = "skip",
     average: str = "micro",
     match: str | None = None,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
 ) -> Accuracy | AccuracyByLabels: ...
 def accuracy(
@@ -108,7 +109,7 @@ def accuracy(
     problematic: str = "skip",
     average: str = "micro",
     match: str | None = None,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
 ) -> Accuracy | AccuracyByLabels:
     """Return the ReaL accuracy of one model, with its interval and the number of images.
@@ -200,7 +201,7 @@ def accuracy_table(
     problematic: str = "skip",
     average: str = "micro",
     match: str | None = None,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
     engine: str | None = None,

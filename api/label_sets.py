@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -45,7 +46,7 @@ def add_labels(
     licence: str | None = None,
     citation: str | None = None,
     replace: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:
@@ -160,7 +161,7 @@ def notices(rows: duckdb.DuckDBPyRelation) -> list[str]:
 
 
 @kept.reading_again
-def label_sets(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
+def label_sets(*, store: str | PathLike[str] | None = None) -> duckdb.DuckDBPyRelation:
     """Return a row for each label set: the added ones, `real` and `original`.
 
     The columns are those of the view `label_sets`.
@@ -169,7 +170,7 @@ def label_sets(*, store: str | Path | None = None) -> duckdb.DuckDBPyRelation:
     return session.view("label_sets").order("label_set")
 
 
-def remove_labels(*names: str, store: str | Path | None = None) -> None:
+def remove_labels(*names: str, store: str | PathLike[str] | None = None) -> None:
     """Remove label sets from the store.
 
     If one is not stored, raises DataError with the nearest names, and removes none.
@@ -179,7 +180,7 @@ def remove_labels(*names: str, store: str | Path | None = None) -> None:
 
 @kept.reading_again
 def compare_labels(
-    label_set: str, other_label_set: str, *, store: str | Path | None = None
+    label_set: str, other_label_set: str, *, store: str | PathLike[str] | None = None
 ) -> duckdb.DuckDBPyRelation:
     """Compare two label sets, which can be `real` and `original` too. Return one row.
 

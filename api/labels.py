@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import UsageError
@@ -21,7 +21,7 @@ def real_labels(
     form: Literal["arrays"] = "arrays",
     *,
     threshold: float = ...,
-    store: str | Path | None = ...,
+    store: str | PathLike[str] | None = ...,
     offline: bool | None = ...,
 ) -> list[NDArray[Any]]: ...
 
@@ -31,7 +31,7 @@ def real_labels(
     form: Literal["matrix", "packed"],
     *,
     threshold: float = ...,
-    store: str | Path | None = ...,
+    store: str | PathLike[str] | None = ...,
     offline: bool | None = ...,
 ) -> NDArray[Any]: ...
 
@@ -41,7 +41,7 @@ def real_labels(
     form: Literal["torch"],
     *,
     threshold: float = ...,
-    store: str | Path | None = ...,
+    store: str | PathLike[str] | None = ...,
     offline: bool | None = ...,
 ) -> Any: ...
 
@@ -50,7 +50,7 @@ def real_labels(
     form: str = "arrays",
     *,
     threshold: float = PUBLISHED_THRESHOLD,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
 ) -> Any:
     """Return the ReaL labels of the 50,000 images. Row 0 is image 1.
@@ -93,7 +93,7 @@ def real_labels(
 
 
 def rows(
-    *, threshold: float, store: str | Path | None, offline: bool | None = None
+    *, threshold: float, store: str | PathLike[str] | None, offline: bool | None = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the image ids, int32 (n,), and labels, int16 (n,), ordered by image and position."""
     rules = Rules(threshold=threshold)
@@ -125,7 +125,7 @@ def hits_of(choices: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
     return found & (choices >= 0)
 
 
-def original_labels(store: str | Path | None) -> NDArray[Any]:
+def original_labels(store: str | PathLike[str] | None) -> NDArray[Any]:
     """Return the original label of each image, int16 (50000,); -1 if the store has none."""
     import numpy as np
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def leaderboard(
     match: str | None = None,
     allow_ground_truth: bool = True,
     rank_intervals: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:

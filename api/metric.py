@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError
@@ -45,7 +45,7 @@ class RealAccuracy:
         model: str = "model",
         threshold: float = PUBLISHED_THRESHOLD,
         empty: str = "skip",
-        store: str | Path | None = None,
+        store: str | PathLike[str] | None = None,
         offline: bool | None = None,
     ) -> None:
         self.topk = tuple(sorted(set(topk)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -130,7 +131,7 @@ def scores(
     clamp_golden: bool = False,
     out: str | Path | None = None,
     force: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Rescored:
@@ -206,7 +207,7 @@ def scores(
 
 def verify_scores(
     *,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Recomputation:

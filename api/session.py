@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ class Session:
 
     def __init__(
         self,
-        store: Store | str | Path | None = None,
+        store: Store | str | PathLike[str] | None = None,
         *,
         views: Iterable[str] | None = (),
         tables: Iterable[str] | None = (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..errors import RealdbWarning
@@ -33,7 +33,7 @@ class Example(Shown):
 def demo(
     *,
     synthetic: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> list[Example]:

@@ -19,6 +19,7 @@ import socket
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -245,7 +246,7 @@ def judging(
     views: Collection[str],
     *,
     rules: Rules,
-    store: Store | str | Path | None = None,
+    store: Store | str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
     original_for: str | None = None,
@@ -299,7 +300,7 @@ def ask(
     files: Sequence[str | Path],
     *,
     rules: Rules,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> duckdb.DuckDBPyRelation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class RealAccuracyMetric(torchmetrics.Metric):  # type: ignore[misc, unused-igno
         topk: Iterable[int],
         threshold: float,
         empty: str,
-        store: str | Path | None,
+        store: str | PathLike[str] | None,
         **options: Any,
     ) -> None:
         super().__init__(**options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ class Check(Shown):
     found: str
 
 
-def verify(*, store: str | Path | None = None, progress: Progress | None = None) -> list[Check]:
+def verify(
+    *, store: str | PathLike[str] | None = None, progress: Progress | None = None
+) -> list[Check]:
     """Check the store, and return the result of each check.
 
     A damaged file is a failed check. The checks that read files are then left out. Raises

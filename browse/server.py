@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ class Server:
         port: int = PORT,
         allow_remote: bool = False,
         sql_limit: float = LIMIT,
-        store: str | Path | None = None,
+        store: str | PathLike[str] | None = None,
         offline: bool | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -179,7 +180,7 @@ def browse(
     port: int = PORT,
     allow_remote: bool = False,
     sql_limit: float = LIMIT,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> None:

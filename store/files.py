@@ -11,7 +11,7 @@ from ..errors import DataError, UsageError
 from . import temporary
 
 
-def user_path(path: str | Path) -> Path:
+def user_path(path: str | os.PathLike[str]) -> Path:
     """Return a path with a leading `~` expanded to the home folder."""
     return Path(os.path.expanduser(path))  # noqa: PTH111, Path.expanduser raises for ~.csv
 

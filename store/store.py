@@ -60,6 +60,8 @@ _ahead: list[tuple[threading.Thread, list[duckdb.DuckDBPyConnection]]] = []
 class Store:
     """The current build. `tables` maps each of its tables to the number of rows.
 
+    A store is also a path: its folder.
+
     `checksums` maps each table, and realdb.duckdb, to the SHA-256 of its file. Older builds have no
     checksums.
     """
@@ -70,6 +72,10 @@ class Store:
     realdb_version: str
     tables: dict[str, int]
     checksums: dict[str, str]
+
+    def __fspath__(self) -> str:
+        """Return the store's folder, so that a store can be named by itself."""
+        return str(self.root)
 
     @property
     def folder(self) -> Path:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 import realdb
+from realdb.api.doctor import repair
 from realdb.api.rules import Rules
 from realdb.api.session import Session
 from realdb.errors import QueryError, UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import COMPUTED
 from realdb.store.store import Store
+
+REPAIR_OPTIONS = ("model", "columns", "input_format", "order", "ranks")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,20 @@ def test_only_the_views_that_are_needed_are_created(synthetic_store: Store) -> N
             name for name, view in catalog.views().items() if not view.about.parameters
         }
         assert views_on(session) == no_parameters | {*COMPUTED}
+
+
+def test_a_store_is_the_path_of_its_folder(synthetic: Path, synthetic_store: Store) -> None:
+    path = synthetic / "predictions" / "model_a.csv"
+    by_path, by_store = (
+        [
+            realdb.accuracy(path, store=store),
+            realdb.query("from rated order by image_id", store=store).fetchall(),
+            realdb.verify(store=store),
+            repair.command(path, **dict.fromkeys(REPAIR_OPTIONS), drop_repeats=False, store=store),
+        ]
+        for store in (synthetic_store.root, synthetic_store)
+    )
+    assert by_store == by_path
 
 
 def test_a_view_without_its_tables_is_refused(bare_store: Store) -> None:

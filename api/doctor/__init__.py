@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
@@ -37,7 +38,7 @@ class _Options(TypedDict, total=False):
     order: str | Path | None
     ranks: str | None
     drop_repeats: bool
-    store: str | Path | None
+    store: str | PathLike[str] | None
     offline: bool | None
     progress: Progress | None
 
@@ -69,7 +70,7 @@ def doctor(
     order: str | Path | None = None,
     ranks: str | None = None,
     drop_repeats: bool = False,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis | Diagnoses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Options(NamedTuple):
     order: str | Path | None
     ranks: str | None
     drop_repeats: bool
-    store: str | Path | None
+    store: str | PathLike[str] | None
 
 
 class _Read(NamedTuple):

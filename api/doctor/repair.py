@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def command(
     order: str | Path | None,
     ranks: str | None,
     drop_repeats: bool,
-    store: str | Path | None,
+    store: str | PathLike[str] | None,
 ) -> str:
     """Return the command that writes the repaired file; {} is the name of the repair.
 
@@ -52,7 +53,7 @@ def command(
         return f'realdb.doctor(…, {chosen}fix="{{}}", out="fixed.parquet")'
     pairs = ",".join(f"{role}={name}" for role, name in (columns or {}).items())
     options = {"model": model, "columns": pairs, "input-format": input_format, "order": order}
-    options |= {"ranks": ranks, "store": store}
+    options |= {"ranks": ranks, "store": None if store is None else Path(store)}
     words = [str(predictions)]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value else []

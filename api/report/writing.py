@@ -6,6 +6,7 @@ import contextlib
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -84,7 +85,7 @@ def report(
     unclear: str | None = None,
     problematic: str = "skip",
     match: str | None = None,
-    store: str | Path | None = None,
+    store: str | PathLike[str] | None = None,
     offline: bool | None = None,
     progress: Progress | None = None,
 ) -> Reported:
@@ -149,7 +150,7 @@ def report(
         "date": date,
         "format": format,
         "sections": None if sections is None else wanted,
-        "store": store,
+        "store": None if store is None else Path(store),
     }
     shown = {*wanted}
     makers: dict[str, Callable[[], Iterator[Part]]] = {
