@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from ..errors import DataError, RealdbWarning, UsageError
+from ..errors import DataError, RealdbWarning, UsageError, counted
 from ..queries import catalog
 from ..schema import quoting
 from ..schema.tables import CLASSES, IMAGES
@@ -567,8 +567,8 @@ def _use_errors(con: duckdb.DuckDBPyConnection, se: str) -> None:
     ).fetchall()
     if without:
         warnings.warn(
-            f"{without:,} images have no original label, and so no class: the standard error "
-            "leaves them out",
+            f"{counted(without, 'image has', 'images have')} no original label, and so no class: "
+            "the standard error leaves them out",
             RealdbWarning,
             stacklevel=5,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from ..schema.tables import CLASSES
 from . import ranks as ranking
 from .options import DOCTOR, ReadOptions
@@ -74,8 +74,8 @@ def require_models(
                 [before, model],
             ).fetchall()
             raise DataError(
-                f"{where}: {count:,} rows have a blank model name, the first is row "
-                f"{row} (row 1 is the first prediction)",
+                f"{where}: {counted(count, 'row has', 'rows have')} a blank model name, the "
+                f"first is row {row} (row 1 is the first prediction)",
                 row=row,
                 column="model",
                 value=model,
@@ -275,8 +275,8 @@ def _check_ranks(
     if headless:
         image_id, rank, count = headless[0]
         raise DataError(
-            f"{where}: {count:,} images have no prediction with rank 1, such as image {image_id}, "
-            f"whose lowest rank is {rank}",
+            f"{where}: {counted(count, 'image has', 'images have')} no prediction with rank 1, "
+            f"such as image {image_id}, whose lowest rank is {rank}",
             column="rank",
             value=rank,
             count=count,
@@ -309,8 +309,8 @@ def _repeats(
     if not others:
         return (
             "drop_repeats",
-            f". {same:,} rows repeat the label of an earlier row, like the padding of a "
-            "distributed sampler",
+            f". {counted(same, 'row repeats', 'rows repeat')} the label of an earlier row, like "
+            "the padding of a distributed sampler",
             f"Leave the repeats out with `drop_repeats=True`. {DOCTOR}",
         )
     ((ranked, confident, rows),) = con.execute(

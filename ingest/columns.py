@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from ..schema.tables import CLASSES
 from . import assign
 from .options import ReadOptions
@@ -136,9 +136,9 @@ def unfold(rows: duckdb.DuckDBPyRelation, where: str) -> duckdb.DuckDBPyRelation
     if wrong:
         row, labels, confidences, count = wrong[0]
         raise DataError(
-            f"{where}: {count:,} rows do not have as many confidences as labels. The first is row "
-            f"{row}, with {confidences} confidences for {labels} labels (row 1 is the first below "
-            "the header)",
+            f"{where}: {counted(count, 'row does', 'rows do')} not have as many confidences as "
+            f"labels. The first is row {row}, with {confidences} confidences for {labels} labels "
+            "(row 1 is the first below the header)",
             row=row,
             column="confidence",
             value=confidences,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from . import coco, columns, image_names, json_choices, json_nested, json_parts, mlperf
 from .json_choices import Columns
 from .options import ReadOptions
@@ -148,8 +148,9 @@ def _joined(rows: list[Any], where: str) -> list[Any]:
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, list)]
     if wrong:
         raise DataError(
-            f"{where} is a list of lists of records, but {len(wrong):,} rows are not lists (first: "
-            f"row {wrong[0]})",
+            f"{where} is a list of lists of records, but "
+            f"{counted(len(wrong), 'row is not a list', 'rows are not lists')} "
+            f"(first: row {wrong[0]})",
             row=wrong[0],
             value=str(rows[wrong[0] - 1])[:80],
             count=len(wrong),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 from ..schema.tables import CLASSES, IMAGES
 from . import image_names
 from .classes import WORDNET_ID, first_few, read_object, read_text, split_lines
@@ -199,7 +199,8 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
             faults.append(f"{len(rows):,} of {len(ids):,} names are {what} ({where})")
     missing = np.setdiff1d(np.arange(1, IMAGES + 1), ids)
     if len(missing):
-        faults.append(f"{len(missing):,} images are missing ({first_few(missing, len(missing))})")
+        are = counted(len(missing), "image is", "images are")
+        faults.append(f"{are} missing ({first_few(missing, len(missing))})")
     if faults:
         raise DataError(
             f"{source.path}: {'; '.join(faults)}. Each image from 1 to {IMAGES} is needed once",
@@ -302,7 +303,7 @@ def _read_csv(path: Path, text: str) -> Source:
         where = first_few(bad, len(bad))
         first = next(row for row, (_, cells) in enumerate(rows, 1) if len(cells) != 2)
         raise DataError(
-            f"{path}: {len(bad):,} rows do not have 2 cells ({where})",
+            f"{path}: {counted(len(bad), 'row does', 'rows do')} not have 2 cells ({where})",
             file=path,
             row=first,
             value=len(rows[first - 1][1]),

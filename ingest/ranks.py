@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .options import DOCTOR, ReadOptions
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def drop_repeats(con: duckdb.DuckDBPyConnection, before: int, options: ReadOptio
     options.facts.dropped_rows = rows.tolist()
     other = int(differ.sum())
     options.facts.doubts.append(
-        f"{len(rows):,} rows repeat an earlier row and are left out"
+        f"{counted(len(rows), 'row is', 'rows are')} left out as repeats of earlier rows"
         + (f"; {other:,} of them have a different confidence" if other else "")
     )
 

@@ -66,8 +66,8 @@ class Content:
         }
         named = image_names.file_name(self.image_id[place])
         raise refuse(
-            f"{len(repeated):,} labels are judged more than once (first: label "
-            f"{self.label[place]} of {named}, {' and '.join(sorted(verdicts))})",
+            f"labels of an image are judged more than once ({len(repeated):,} in total): label "
+            f"{self.label[place]} of {named} as {' and '.join(sorted(verdicts))}",
             column="label",
             value=self.label[place],
             count=len(repeated),
@@ -181,14 +181,17 @@ class Offenders:
         self.found: dict[str, list[str]] = {}
 
     def add(self, kind: str, value: object) -> None:
-        """Add an invalid `value`. `kind` describes the problem, after a count."""
+        """Add an invalid `value`. `kind` describes the problem."""
         self.found.setdefault(kind, []).append(str(value))
 
     def refuse(self, refuse: Callable[..., DataError], column: str | None = None) -> None:
         """Raise the error that `refuse` returns if there are invalid values."""
         if not self.found:
             return
-        texts = [f"{len(values):,} {kind}: {shown(values)}" for kind, values in self.found.items()]
+        texts = [
+            f"{kind} ({len(values):,} in total): {shown(values)}"
+            for kind, values in self.found.items()
+        ]
         first = next(iter(self.found.values()))
         raise refuse("; ".join(texts), column=column, value=first[0], count=len(first))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...errors import DataError, UsageError, did_you_mean
+from ...errors import DataError, UsageError, counted, did_you_mean
 from ...schema import quoting
 from .. import image_names, roles, spellings, tables
 from .content import VERDICTS, shown
@@ -319,8 +319,8 @@ def refuse(
     row, text = found[0]
     texts = ["nothing" if each is None else each for _, each in found]
     raise DataError(
-        f"{where}: {len(found):,} rows have no valid {role}: {shown(texts)} (first: row {row}; row "
-        "1 is the first row of data)",
+        f"{where}: {counted(len(found), 'row has', 'rows have')} no valid {role}: {shown(texts)} "
+        f"(first: row {row}; row 1 is the first row of data)",
         file=where,
         row=row,
         column=role,
@@ -420,7 +420,7 @@ def _refuse_repeats(
     about = ", ".join(f"{name} {value}" for name, value in named.items())
     both = f" ({' and '.join(sorted(map(str, texts)))})" if len(texts) > 1 else ""
     raise DataError(
-        f"{where}: {len(found):,} {what}: {about} in rows {first} and {last}{both} "
+        f"{where}: {what} ({len(found):,} in total): {about} in rows {first} and {last}{both} "
         "(row 1 is the first row of data)",
         file=where,
         row=last,
