@@ -516,7 +516,7 @@ def _cochran_q(
 
     if len(models) < 3:
         return None, None
-    q, images = judged.cochran_q(found or _read(session, models))
+    q, images = judged.cochran_q(found or judged.read_few(session.con, models, IMAGES))
     return (q, images) if images else (None, None)
 
 
