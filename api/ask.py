@@ -145,7 +145,11 @@ def query(
         except duckdb.CatalogException:
             if rules.is_stated:  # other labels replace some views of the catalogue
                 raise
-            # An unknown or a computed name. Install all views: DuckDB suggests similar names.
+            if not unsafe:
+                # An unknown name: DuckDB suggests similar names of those that are there.
+                catalog.install_names(con, opened.names)
+                con.sql(sql)
+            # A computed name: it may be that of any view.
             session.install(None)
             return con.sql(sql)
     except duckdb.Error as error:

@@ -403,12 +403,12 @@ def _compared(
     con = session.con
     pairs = None if options.along is None else list(zip(models[1:], models, strict=False))
     judged = settle(session, models, pairs)
+    _require_common_images(con, models, pairs)
     q, common = _cochran_q(session, models, judged)
     # Of a series the later model comes first in a pair: a gain is positive.
     places = range(len(models)) if pairs is None else range(len(models), 0, -1)
     con.execute("create table compared (model varchar, place integer)")
     con.execute("insert into compared select unnest($1), unnest($2)", [models, list(places)])
-    _require_common_images(con, models, pairs)
     con.execute(f"create table turned as {TURNED.format(key='c.label_set', source='comparison')}")
     if options.se != "images":
         _use_errors(con, options.se)
@@ -517,7 +517,7 @@ def _cochran_q(
 
     if len(models) < 3:
         return None, None
-    q, images = judged.cochran_q(found or _read(session, models))
+    q, images = judged.cochran_q(found or judged.read_few(session.con, models, IMAGES))
     return (q, images) if images else (None, None)
 
 

@@ -173,11 +173,13 @@ def scores(
         threshold = SAME_COUNT
     _check(method, rules, clamp_golden=clamp_golden)
     opened = _require_votes(open_store(store, offline, progress))
-    views = ["accuracy_moves", "relabelling", "same_count_threshold", catalog.OTHER_RULES]
+    views = ["accuracy_moves", "relabelling", "same_count_threshold"]
     session = Session(opened, views=views, tables=None)
     con = session.con
     _require_rounds(con)
     _require_raters(con, left_out_raters)
+    if out is not None:
+        require_parquet(user_path(out), force=force)
     session.add(predictions)
     session.prepare(stored=not predictions)
     is_same_count = threshold == SAME_COUNT
@@ -201,7 +203,7 @@ def scores(
         fit=fit,
     )
     if out is not None:
-        _write(con, found.threshold, user_path(out), force=force)
+        _write(con, found.threshold, user_path(out))
     return found
 
 
@@ -405,10 +407,9 @@ def _use_same_count(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("update pipeline_rules set threshold = $1", [threshold])
 
 
-def _write(con: duckdb.DuckDBPyConnection, threshold: float, out: Path, *, force: bool) -> None:
+def _write(con: duckdb.DuckDBPyConnection, threshold: float, out: Path) -> None:
     import duckdb
 
-    require_parquet(out, force=force)
     try:
         with replacing(out) as aside:
             con.execute(

@@ -52,7 +52,10 @@ def demo(
         with warnings.catch_warnings():
             # Generated files need no warning that they are not the published ones.
             warnings.simplefilter("ignore", RealdbWarning)
-            made = ingest(folder / "upstream", store=folder / "store", progress=progress)
+            # Nothing reads the realdb.duckdb.
+            made = ingest(
+                folder / "upstream", store=folder / "store", parquet_only=True, progress=progress
+            )
         return _examples(made)
 
 

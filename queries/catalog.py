@@ -116,6 +116,18 @@ def install(
                 _comment_macro(con, f"{name}_if", about, _note(name, notes or {}))
 
 
+def install_names(con: duckdb.DuckDBPyConnection, tables: Collection[str]) -> None:
+    """Create the views that `tables` allow by their names alone, where they are not on `con`.
+
+    DuckDB then suggests these names. It takes a tenth of the time of `install`. To read such a view
+    is an error.
+    """
+    for view in map(find, allowed(tables)):
+        if not view.about.parameters:
+            name = quoting.identifier(view.name)
+            con.execute(f"create view if not exists {name} as select error('no rows') as no_rows")
+
+
 def in_order(names: Iterable[str], tables: Collection[str]) -> list[View]:
     """Return the views `names` and the views that they read, each after the views that it reads.
 

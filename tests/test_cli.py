@@ -27,7 +27,8 @@ from realdb.store.store import Store
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("realdb.exe" if os.name == "nt" else "realdb")
 REALDB = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "realdb"]
-COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+GROUP: Any = typer.main.get_command(cli.app)
+COMMANDS = sorted(GROUP.commands)
 # What a command is called in the library, where that is another name.
 TWINS = {"labels": "label_sets", "sql": "query"}
 
@@ -395,7 +396,7 @@ REPEATED = {
 
 def command_of(words: list[str]) -> Any:
     """Return the command that the words call."""
-    command: Any = typer.main.get_command(cli.app)
+    command = GROUP
     for word in words:
         command = command.commands[word]
     return command
@@ -408,17 +409,16 @@ def options_of(words: list[str]) -> list[Any]:
 
 @pytest.mark.cases(7)
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
-def test_a_repeated_option_is_refused(words: list[str]) -> None:
+def test_a_repeated_option_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     for option in options_of(words):
         (name, *_) = option.opts
         # Any value, because repeated options are refused before their values are read.
         given = [name] if option.is_flag else [name, "1"]
-        done = CliRunner().invoke(cli.app, [*words, *given, *given, "--help"])
-        if (words[0], name) in REPEATED:
-            assert done.exit_code == 0, done.output
-        else:
-            assert done.exit_code == 2, name
-            assert f"'{name}'" in done.output
+        with pytest.raises(SystemExit) as done:
+            GROUP.main([*words, *given, *given, "--help"], prog_name="realdb")
+        is_refused = (words[0], name) not in REPEATED
+        assert done.value.code == (2 if is_refused else 0), name
+        assert (f"'{name}'" in capsys.readouterr().err) == is_refused
 
 
 def test_a_repeated_option_is_refused_in_any_form(run: Run) -> None:
@@ -523,15 +523,16 @@ def test_same_count(
 
     # The labels, and the model's accuracy, with the file of scores.
     (moved,) = json.loads(done.stdout)
-    scores = ("--scores", "x.parquet", "--format", "json")
-    (judged,) = json.loads(run("accuracy", model_a, *scores).stdout)
+    words = ("accuracy", model_a, "--scores", "x.parquet", "--format", "json")
+    (judged,) = json.loads(run(*words).stdout)
     assert judged["real_accuracy"] == moved["accuracy_on_recomputed_images"]
     assert judged["scored_images"] == moved["recomputed_images"]
-    (counted,) = json.loads(run("sql", "select count(*) as n from labels", *scores).stdout)
-    assert counted["n"] == found.labels.recomputed_labels
+    scores: dict[str, Any] = {"scores": tmp_path / "x.parquet", "store": synthetic_store.root}
+    counted = realdb.query("select count(*) from labels", **scores).fetchall()
+    assert counted == [(found.labels.recomputed_labels,)]
     # Another threshold gives other labels from the same scores.
-    (other,) = json.loads(run("accuracy", model_a, *scores, "--threshold", "1").stdout)
-    assert other["scored_images"] < judged["scored_images"]
+    other = realdb.accuracy(model_a, threshold=1, **scores)
+    assert other.scored_images < judged["scored_images"]
 
 
 def test_same_count_on_the_real_data(run: Run, real_store: Store, tmp_path: Path) -> None:

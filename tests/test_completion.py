@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import commands
@@ -16,7 +17,7 @@ from realdb.exports import registry
 from realdb.queries import catalog
 from realdb.schema.tables import TABLES
 from realdb.store import prediction_sets
-from realdb.store.store import Store
+from realdb.store.store import Store, resolve
 
 VIEWS = [*TABLES, *catalog.all_names()]
 WHOLE = [*registry.own_names()]
@@ -81,14 +82,19 @@ def test_names(line: str, names: list[str], offered: Complete, tmp_path: Path) -
     assert not (tmp_path / "none").exists(), "no store is built"
 
 
+@pytest.fixture
+def store(bare_store: Store, tmp_path: Path) -> Store:
+    """Return a store of its own."""
+    without = shutil.ignore_patterns("realdb.duckdb")
+    return resolve(Path(shutil.copytree(bare_store.root, tmp_path / "store", ignore=without)))
+
+
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
-def test_stored_models(
-    offered: Complete, ingest: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = ingest()
+def test_stored_models(offered: Complete, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     names = sorted(["ViT-B/16", "vit", "größe@2", *NAMES_THAT_ARE_CODE])
-    for name in names:
-        realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model=name, store=store.root)
+    number = len(names)
+    table = pa.table({"model": names, "image": [1] * number, "label": [1] * number})
+    realdb.add(table, store=store.root)
     assert sorted(prediction_sets.names(store.root)) == names
     plain = sorted({*names} - {*NAMES_THAT_ARE_CODE})
     assert sorted(complete.models(store.root)) == plain
@@ -102,8 +108,7 @@ def test_stored_models(
 
 
 @pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
-def test_long_names_are_not_completed(ingest: Callable[..., Store]) -> None:
-    store = ingest()
+def test_long_names_are_not_completed(store: Store) -> None:
     realdb.add({"ILSVRC2012_val_00000001.JPEG": 1}, model="x" * 300, store=store.root)
     assert prediction_sets.names(store.root) == []
 

@@ -19,6 +19,7 @@ import pytest
 import typer
 
 import realdb
+from campaigns import some
 from needs import needs
 from realdb import cli, terminal
 from realdb.api import charts
@@ -440,7 +441,8 @@ def test_every_call_names_only_its_own_parameters(
 ) -> None:
     monkeypatch.setattr("realdb.api.doubts.ENOUGH_RATED", 10)
     store = tmp_path / "store"
-    shutil.copytree(synthetic_store.root, store)
+    # Nothing reads realdb.duckdb.
+    shutil.copytree(synthetic_store.root, store, ignore=shutil.ignore_patterns("realdb.duckdb"))
     for folder in ("empty", "other"):
         (tmp_path / folder).mkdir()
     for file, label in (("small.csv", 2), ("other/small.csv", 3)):
@@ -453,7 +455,7 @@ def test_every_call_names_only_its_own_parameters(
     realdb.add(tmp_path / "small.csv", store=store)
     given = (store, bare_store.root, tmp_path)
     attempts: list[tuple[Callable[..., object], str, Any]] = [
-        *((READING_CALLS[call], call, rest) for call, *rest in bad_predictions(*given)),
+        *((READING_CALLS[call], call, rest) for call, *rest in some(bad_predictions(*given), 45)),
         *((getattr(realdb, call), call, rest) for call, *rest in bad_calls(*given)),
     ]
     for do, call, (arguments, options) in attempts:

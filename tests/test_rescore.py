@@ -30,6 +30,26 @@ def models(found: realdb.Rescored) -> dict[str, dict[str, Any]]:
     return {row[0]: dict(zip(found.models.columns, row, strict=True)) for row in rows}
 
 
+@pytest.fixture(scope="module")
+def stored(
+    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a store with two models."""
+    root = tmp_path_factory.mktemp("stored") / "store"
+    # Nothing reads realdb.duckdb.
+    shutil.copytree(synthetic_store.root, root, ignore=shutil.ignore_patterns("realdb.duckdb"))
+    realdb.add(synthetic / "predictions", store=root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def of_majority(synthetic_store: Store, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    """Return a file of scores."""
+    out = tmp_path_factory.mktemp("scores") / "scores.parquet"
+    realdb.scores(method="majority", out=out, store=synthetic_store.root)
+    return pq.read_table(out)
+
+
 # What was published.
 
 
@@ -84,13 +104,13 @@ def test_a_changed_vote_is_found(change: Callable[..., None], ingest: Callable[.
     assert found.largest_difference > 1e-6
 
 
-def test_a_changed_label_is_found(source_folder: Path, ingest: Callable[..., Store]) -> None:
+def test_a_changed_label_is_found(
+    source_folder: Path, synthetic_store: Store, ingest: Callable[..., Store]
+) -> None:
     path = source_folder / "real.json"
     lists = json.loads(path.read_text())
-    rated = realdb.connect(store=ingest().root).execute(
-        "select min(image_id) from image_labels where is_rated and label_count > 1"
-    )
-    ((image,),) = rated.fetchall()
+    query = "select min(image_id) from image_labels where is_rated and label_count > 1"
+    ((image,),) = realdb.query(query, store=synthetic_store.root).fetchall()
     lists[image - 1].pop()
     path.write_text(json.dumps(lists))
     found = realdb.verify_scores(store=ingest().root)
@@ -217,9 +237,10 @@ def test_rules_in_sql_match_the_call(synthetic_store: Store) -> None:
     out = realdb.scores(
         golden_majority=2, maybe_as="no", left_out_raters=[101], threshold=0.6, store=root
     )
-    left_out = realdb.connect(store=root).execute(
+    left_out = realdb.query(
         "from relabelling_if(golden_majority := 2, maybe_as := 'no', left_out_raters := [101], "
-        "threshold := 0.6)"
+        "threshold := 0.6)",
+        store=root,
     )
     assert left_out.fetchall() == out.counts.fetchall()
     assert out.labels.added_labels + out.labels.removed_labels == len(out.changes) > 0
@@ -270,7 +291,7 @@ def test_shares_of_votes_keep_as_many_labels_as_were_published(
 
 
 def test_a_file_of_scores_records_its_threshold(
-    synthetic_store: Store, synthetic: Path, tmp_path: Path
+    synthetic_store: Store, stored: Path, synthetic: Path, tmp_path: Path
 ) -> None:
     root, file, out = synthetic_store.root, synthetic / "predictions", tmp_path / "scores.parquet"
     found = realdb.scores(file, method="majority", out=out, store=root)
@@ -279,9 +300,7 @@ def test_a_file_of_scores_records_its_threshold(
     expected = {name: row["accuracy_on_recomputed_images"] for name, row in models(found).items()}
     table = realdb.accuracy_table(file, scores=out, store=root)
     assert dict(table.select("model, real_accuracy").fetchall()) == expected
-    kept = Path(shutil.copytree(root, tmp_path / "store"))
-    realdb.add(file, store=kept)
-    ranked = realdb.leaderboard(scores=out, store=kept)
+    ranked = realdb.leaderboard(scores=out, store=stored)
     assert dict(ranked.select("model, real_accuracy").fetchall()) == expected
     labels = tmp_path / "labels.parquet"
     done = realdb.export("labels", labels, scores=out, store=root)
@@ -298,12 +317,10 @@ def test_a_file_of_scores_records_its_threshold(
 
 @pytest.mark.parametrize("recorded", ["high", "1.5", "nan"])
 def test_an_invalid_recorded_threshold_is_refused(
-    recorded: str, synthetic_store: Store, tmp_path: Path
+    recorded: str, synthetic_store: Store, of_majority: pa.Table, tmp_path: Path
 ) -> None:
     root, out = synthetic_store.root, tmp_path / "scores.parquet"
-    realdb.scores(out=out, store=root)
-    table = pq.read_table(out).replace_schema_metadata({"realdb_threshold": recorded})
-    pq.write_table(table, out)
+    pq.write_table(of_majority.replace_schema_metadata({"realdb_threshold": recorded}), out)
     with refused(DataError, file=out, parameter="scores", value=recorded):
         realdb.query("from labels", scores=out, store=root)
     assert realdb.query("from labels", scores=out, threshold=0.8, store=root).fetchall()
@@ -364,23 +381,15 @@ def test_leaving_out_all_raters_is_refused(synthetic_store: Store) -> None:
         realdb.scores(left_out_raters=[rater for (rater,) in raters], store=root)
 
 
-def test_a_stored_model_is_not_judged_twice(
-    synthetic_store: Store, synthetic: Path, tmp_path: Path
-) -> None:
-    root = Path(shutil.copytree(synthetic_store.root, tmp_path / "store"))
+def test_a_stored_model_is_not_judged_twice(stored: Path, synthetic: Path) -> None:
     files = synthetic / "predictions"
-    realdb.add(files, store=root)
-    expected = models(
-        realdb.scores(files / "model_a.csv", threshold=0.5, store=synthetic_store.root)
-    )
-    assert models(realdb.scores(files / "model_a.csv", threshold=0.5, store=root)).keys() == {
-        "model_a"
-    }
-    stored = models(realdb.scores(threshold=0.5, store=root))
-    assert stored.keys() == {"model_a", "model_b"}
+    expected = models(realdb.scores(files / "model_a.csv", threshold=0.5, store=stored))
+    assert expected.keys() == {"model_a"}
+    found = models(realdb.scores(threshold=0.5, store=stored))
+    assert found.keys() == {"model_a", "model_b"}
     for name in ("common_change", "accuracy_on_recomputed_images", "scored_images"):
-        assert stored["model_a"][name] == expected["model_a"][name]
-    assert len(realdb.explain(1, files, store=root).models) == 2
+        assert found["model_a"][name] == expected["model_a"][name]
+    assert len(realdb.explain(1, files, store=stored).models) == 2
 
 
 def with_scores(table: Any, scores: Any) -> Any:
@@ -412,12 +421,12 @@ def test_a_file_of_scores_that_is_refused(
     fact: str,
     fields: dict[str, Any],
     synthetic_store: Store,
+    of_majority: pa.Table,
     synthetic: Path,
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "scores.parquet"
-    realdb.scores(method="majority", out=out, store=synthetic_store.root)
-    pq.write_table(change(pq.read_table(out)), out)
+    pq.write_table(change(of_majority), out)
     with refused(DataError, fact, parameter="scores", file=out, **fields):
         realdb.accuracy(
             synthetic / "predictions" / "model_a.csv", scores=out, store=synthetic_store.root
