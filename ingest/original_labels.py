@@ -221,8 +221,8 @@ def _class_ids(
         return _from_integers(source, labels, wordnet_ids, devkit)
     is_wordnet = WORDNET_ID.fullmatch(labels[0])
     pattern, what = (WORDNET_ID, "WordNet ids") if is_wordnet else (_INTEGER, "class ids")
-    bad = [row for row, label in enumerate(labels) if not pattern.fullmatch(label)]
-    source.refuse(bad, f"are not {what}")
+    bad = {label for label in {*labels} if not pattern.fullmatch(label)}
+    source.refuse(_rows_of(bad, labels), f"are not {what}")
     if not is_wordnet:
         integers = np.array([int(label) for label in labels])
         return _from_integers(source, integers, wordnet_ids, devkit)
@@ -237,10 +237,15 @@ def _class_ids(
             remedy="Put labels.txt into the same folder",
         )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(wordnet_ids or own_ids)}
-    bad = [row for row, label in enumerate(labels) if label not in class_of]
-    source.refuse(bad, "have WordNet ids that are not in labels.txt")
+    bad = {*own_ids} - {*class_of}
+    source.refuse(_rows_of(bad, labels), "have WordNet ids that are not in labels.txt")
     class_ids = np.array([class_of[label] for label in labels])
     return class_ids, own_ids if len(own_ids) == CLASSES else None
+
+
+def _rows_of(bad: set[str], labels: Sequence[str]) -> list[int]:
+    """Return the rows of the labels that are among `bad`."""
+    return [row for row, label in enumerate(labels) if label in bad] if bad else []
 
 
 def _from_integers(
