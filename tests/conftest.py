@@ -180,7 +180,7 @@ def bare_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Sto
     """Return a store built from real.json alone: no votes, no classes, no original labels."""
     folder = tmp_path_factory.mktemp("bare")
     shutil.copy(synthetic / "real.json", folder)
-    return quiet_ingest(folder, tmp_path_factory.mktemp("bare_store"), parquet_only=True)
+    return quiet_ingest(folder, tmp_path_factory.mktemp("bare_store"))
 
 
 @pytest.fixture
