@@ -149,7 +149,7 @@ def test_key_is_a_key(judged: duckdb.DuckDBPyConnection, name: str) -> None:
     known = " and ".join(f"{column} is not null" for column in required) or "true"
     rows, keys, without = judged.execute(
         f"""
-        with named as (select {", ".join(key)} from {source_of(name)})
+        with named as materialized (select {", ".join(key)} from {source_of(name)})
 
         select
             (select count(*) from named),
