@@ -188,8 +188,11 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
             )
         return np.arange(IMAGES)
     ids = image_ids(source.names)
-    is_repeated = ids > 0
-    is_repeated[np.unique(ids, return_index=True)[1]] = False
+    counts = np.bincount(ids, minlength=IMAGES + 1)[1:]
+    is_repeated = np.zeros(len(ids), np.bool_)
+    if counts.max() > 1:
+        is_repeated = ids > 0
+        is_repeated[np.unique(ids, return_index=True)[1]] = False
     faults = []
     first: int | None = None
     for what, bad in (("not those of a validation image", ids == 0), ("repeated", is_repeated)):
@@ -197,7 +200,7 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
             where = source.where(rows, source.names)
             first = rows[0] if first is None else first
             faults.append(f"{len(rows):,} of {len(ids):,} names are {what} ({where})")
-    missing = np.setdiff1d(np.arange(1, IMAGES + 1), ids)
+    missing = np.flatnonzero(counts == 0) + 1
     if len(missing):
         faults.append(f"{len(missing):,} images are missing ({first_few(missing, len(missing))})")
     if faults:
