@@ -88,6 +88,9 @@ def judged(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection
     models = [predictions.add(con, path) for path in sorted((files / "predictions").glob("*.csv"))]
     assert len(models) == 2
     catalog.install(con, opened.names)
+    # Many views read these.
+    for name in ("scored_choices", "scored_predictions", "recomputed_scores"):
+        catalog.keep(con, name)
     paired.show_tests(con)
     yield con
     con.close()
