@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import os
 import warnings
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -207,7 +209,9 @@ def _original_file(path: Path) -> SourceFile:
     """Describe a file of original labels. A folder tree is described by its list of names."""
     try:
         if path.is_dir():
-            names = sorted(entry.relative_to(path).as_posix() for entry in path.glob("n*/*"))
+            # Path.glob takes a second for 50,000 files.
+            found = glob.glob("n*/*", root_dir=path, include_hidden=True)  # noqa: PTH207
+            names = sorted(name.replace(os.sep, "/") for name in found)
             listed = "".join(f"{name}\n" for name in names).encode()
             sha256, size = hashlib.sha256(listed).hexdigest(), len(listed)
         else:

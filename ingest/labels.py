@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..schema.tables import IMAGES
+from ..schema.tables import CLASSES, IMAGES
 from .known import refusal
 
 
@@ -44,9 +44,25 @@ def read_real_labels(path: Path) -> RealLabels:
         raise refusal(
             path, f"the file has {len(lists):,} lists; {IMAGES:,} are expected", count=len(lists)
         )
+    counts = np.array([len(labels) for labels in lists])
+    image_id = np.repeat(np.arange(1, IMAGES + 1, dtype=np.int32), counts)
+    label = [label for labels in lists for label in labels]
+    # type, not isinstance: True is an int in Python, but not a label.
+    is_valid = {*map(type, label)} <= {int} and {*label} <= {*range(CLASSES)}
+    if not is_valid or len(np.unique(image_id * CLASSES + label)) != len(label):
+        _refuse(path, lists)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    return RealLabels(
+        image_id=image_id,
+        label=np.array(label, np.int16),
+        position=(np.arange(len(label)) - starts).astype(np.int16),
+    )
+
+
+def _refuse(path: Path, lists: list[list[object]]) -> None:
+    """Raise DataError for the first list with a label that is not 0-999 or occurs twice."""
     for number, labels in enumerate(lists, start=1):
-        # type, not isinstance: True is an int in Python, but not a label.
-        bad = [label for label in labels if type(label) is not int or not 0 <= label <= 999]
+        bad = [label for label in labels if type(label) is not int or not 0 <= label < CLASSES]
         if bad:
             raise refusal(
                 path,
@@ -63,10 +79,3 @@ def read_real_labels(path: Path) -> RealLabels:
                 column="label",
                 value=labels,
             )
-    counts = np.array([len(labels) for labels in lists])
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    return RealLabels(
-        image_id=np.repeat(np.arange(1, IMAGES + 1, dtype=np.int32), counts),
-        label=np.array([label for labels in lists for label in labels], np.int16),
-        position=(np.arange(counts.sum()) - starts).astype(np.int16),
-    )

@@ -213,7 +213,11 @@ def _separate(
 ) -> tuple[str | None, list[text.Record]]:
     """Return the separator, and the records of the lines with it."""
     best: tuple[tuple[float, ...], str, list[text.Record]] | None = None
-    for preference, each in enumerate([chosen] if chosen else text.SEPARATORS):
+    signs = {*"".join(lines)}
+    if "\t" in signs:
+        signs.add(" ")  # a tab is a blank where the blank is the separator
+    found = [each for each in text.SEPARATORS if each in signs]
+    for preference, each in enumerate([chosen] if chosen else found):
         try:
             rows = list(text.records(lines, each, quote))
         except csv.Error:

@@ -188,8 +188,11 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
             )
         return np.arange(IMAGES)
     ids = image_ids(source.names)
-    is_repeated = ids > 0
-    is_repeated[np.unique(ids, return_index=True)[1]] = False
+    counts = np.bincount(ids, minlength=IMAGES + 1)[1:]
+    is_repeated = np.zeros(len(ids), np.bool_)
+    if counts.max() > 1:
+        is_repeated = ids > 0
+        is_repeated[np.unique(ids, return_index=True)[1]] = False
     faults = []
     first: int | None = None
     for what, bad in (("not those of a validation image", ids == 0), ("repeated", is_repeated)):
@@ -197,7 +200,7 @@ def _positions(source: Source) -> NDArray[np.integer[Any]]:
             where = source.where(rows, source.names)
             first = rows[0] if first is None else first
             faults.append(f"{len(rows):,} of {len(ids):,} names are {what} ({where})")
-    missing = np.setdiff1d(np.arange(1, IMAGES + 1), ids)
+    missing = np.flatnonzero(counts == 0) + 1
     if len(missing):
         are = counted(len(missing), "image is", "images are")
         faults.append(f"{are} missing ({first_few(missing, len(missing))})")
@@ -222,8 +225,8 @@ def _class_ids(
         return _from_integers(source, labels, wordnet_ids, devkit)
     is_wordnet = WORDNET_ID.fullmatch(labels[0])
     pattern, what = (WORDNET_ID, "WordNet ids") if is_wordnet else (_INTEGER, "class ids")
-    bad = [row for row, label in enumerate(labels) if not pattern.fullmatch(label)]
-    source.refuse(bad, f"are not {what}")
+    bad = {label for label in {*labels} if not pattern.fullmatch(label)}
+    source.refuse(_rows_of(bad, labels), f"are not {what}")
     if not is_wordnet:
         integers = np.array([int(label) for label in labels])
         return _from_integers(source, integers, wordnet_ids, devkit)
@@ -238,10 +241,15 @@ def _class_ids(
             remedy="Put labels.txt into the same folder",
         )
     class_of = {wordnet_id: label for label, wordnet_id in enumerate(wordnet_ids or own_ids)}
-    bad = [row for row, label in enumerate(labels) if label not in class_of]
-    source.refuse(bad, "have WordNet ids that are not in labels.txt")
+    bad = {*own_ids} - {*class_of}
+    source.refuse(_rows_of(bad, labels), "have WordNet ids that are not in labels.txt")
     class_ids = np.array([class_of[label] for label in labels])
     return class_ids, own_ids if len(own_ids) == CLASSES else None
+
+
+def _rows_of(bad: set[str], labels: Sequence[str]) -> list[int]:
+    """Return the rows of the labels that are among `bad`."""
+    return [row for row, label in enumerate(labels) if label in bad] if bad else []
 
 
 def _from_integers(

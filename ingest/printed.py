@@ -6,6 +6,7 @@ invisible characters around a value are removed.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -60,18 +61,23 @@ def read(
     import pyarrow as pa
 
     kinds = dict(zip(rows.columns, rows.types, strict=True))
+    is_odd = {
+        role: f"not coalesce({is_plain.format(f'cast({role} as varchar)')}, true)"
+        for role, (is_plain, _) in _ROLES.items()
+        if kinds[role].id in _TEXTS
+    }
+    if not is_odd:
+        return None
+    (has_odd,) = rows.aggregate(", ".join(f"bool_or({odd})" for odd in is_odd.values())).fetchall()
     meant: list[tuple[str, str, str | None]] = []
-    for role, (is_plain, find) in _ROLES.items():
-        if kinds[role].id not in _TEXTS:
-            continue
-        text = f"cast({role} as varchar)"
-        odd = rows.filter(f"not coalesce({is_plain.format(text)}, true)")
-        if odd.limit(1).fetchall():
-            # The meaning of a confidence or a list depends on the other values of the column.
-            whole = rows.filter(f"{role} is not null") if role in _BY_COLUMN else odd
-            texts = [found for (found,) in whole.project(text).distinct().fetchall()]
-            pairs = zip(texts, find(texts), strict=True)
-            meant += [(role, each, value) for each, value in pairs if value != each]
+    for role in itertools.compress(is_odd, has_odd):
+        # The meaning of a confidence or a list depends on the other values of the column.
+        whole = rows.filter(f"{role} is not null" if role in _BY_COLUMN else is_odd[role])
+        texts = [
+            found for (found,) in whole.project(f"cast({role} as varchar)").distinct().fetchall()
+        ]
+        pairs = zip(texts, _ROLES[role][1](texts), strict=True)
+        meant += [(role, each, value) for each, value in pairs if value != each]
     if not meant:
         return None
     columns_of = zip(("role", "text", "value"), zip(*meant, strict=True), strict=True)

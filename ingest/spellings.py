@@ -36,19 +36,16 @@ def spell_out(con: duckdb.DuckDBPyConnection, where: str) -> bool:
     changed = meant is not None or is_listed
     if is_listed:
         rows = columns.unfold(columns.parse_lists(rows, where), where)
+    words = "label is not null and try_cast(cast(label as varchar) as double) is null"
+    has_words = _has(con, "classes") and bool(rows.filter(words).limit(1).fetchall())
+    if not changed and not has_words:
+        return False
     rows.project("*, row_number() over () as row").to_table(SPELLED)
     con.execute("drop table if exists printed_out")
-    con.execute("create table class_texts (text varchar, spelling varchar, label smallint)")
-    texts = con.execute(
-        f"""
-        select count(distinct cast(label as varchar))
-        from {SPELLED}
-        where try_cast(cast(label as varchar) as double) is null
-        """  # noqa: S608, a constant
-    ).fetchall()[0][0]
-    if texts and _has(con, "classes"):
+    if has_words:
+        con.execute("create table class_texts (text varchar, spelling varchar, label smallint)")
         changed = _take_words(con, where) or changed
-    con.execute("drop table class_texts")
+        con.execute("drop table class_texts")
     con.table(SPELLED).order("row").project("* exclude row").create_view("input_rows", replace=True)
     return changed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Collection, Iterator
@@ -60,17 +61,22 @@ class Build:
         self.folder = root / "builds" / f"{self.build_id}.partial"
         (self.folder / "tables").mkdir(parents=True)
         self.rows: dict[str, int] = {}
-        self.connection = new_connection()
-        # Two threads limit the peak memory, also on machines with many cores.
-        self.connection.execute("set threads = 2")
         self.parquet_only = parquet_only
-        if not parquet_only:
+
+    @functools.cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection, opened for the first table: many source files are refused before it."""
+        con = new_connection()
+        # Two threads limit the peak memory, also on machines with many cores.
+        con.execute("set threads = 2")
+        if not self.parquet_only:
             path = quoting.literal(quoting.file_name(self.folder / DATABASE))
             # Clients older than DuckDB 2.0 cannot read the default storage version of 2.0.
-            self.connection.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
-            self.connection.execute("use build_file")
+            con.execute(f"attach {path} as build_file (storage_version 'v1.0.0')")
+            con.execute("use build_file")
             for table in KEPT_TABLES:
-                create_table(self.connection, table)
+                create_table(con, table)
+        return con
 
     @property
     def tables(self) -> list[str]:
@@ -155,7 +161,8 @@ class Build:
         """Remove all files of the build."""
         import shutil
 
-        self.connection.close()
+        if "connection" in vars(self):
+            self.connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -7,13 +7,12 @@ import gc
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 import pytest
 import real_files
 from connections import empty_connection
@@ -26,9 +25,7 @@ from realdb.api.spark import SparkSession, connect
 from realdb.errors import DataError, QueryError
 from realdb.ingest import predictions
 from realdb.ingest.synthetic import write_synthetic
-from realdb.queries import catalog
-from realdb.schema import quoting
-from realdb.schema.tables import TABLES, create_table
+from realdb.schema.tables import create_table
 from realdb.store.store import Store, resolve
 
 # Spark forks its Java process next to gRPC's threads. gRPC must not handle the fork.
@@ -184,44 +181,6 @@ def bare_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Sto
     folder = tmp_path_factory.mktemp("bare")
     shutil.copy(synthetic / "real.json", folder)
     return quiet_ingest(folder, tmp_path_factory.mktemp("bare_store"))
-
-
-@pytest.fixture(scope="session")
-def without_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a DuckDB file with every table and view, and no rows, to be copied."""
-    path = tmp_path_factory.mktemp("without_rows") / "all.duckdb"
-    with duckdb.connect(str(path)) as con:
-        for table in TABLES:
-            create_table(con, table)
-        catalog.install(con, TABLES)
-    return path
-
-
-@pytest.fixture(scope="session")
-def database(without_rows: Path) -> Callable[..., duckdb.DuckDBPyConnection]:
-    """Return a function that makes a database with every table and view from rows by table.
-
-    A row maps columns to values, which may be text. Rows given for a view stand in its place, so
-    that what reads it can be tested by itself.
-    """
-
-    def make(rows_of: Mapping[str, Sequence[Mapping[str, object]]]) -> duckdb.DuckDBPyConnection:
-        # Copying the views takes a tenth of the time of creating them.
-        con = duckdb.connect()
-        con.execute(f"attach {quoting.literal(str(without_rows))} as source (read_only)")
-        con.execute("copy from database source to memory")
-        con.execute("detach source")
-        for name, rows in rows_of.items():
-            if name in catalog.views():
-                con.execute(f"create table stand_in as select * from {name} limit 0")
-                con.execute(f"drop view {name}")
-                con.execute(f"alter table stand_in rename to {name}")
-            if rows:
-                con.register("rows", pa.Table.from_pylist(list(rows)))
-                con.execute(f"insert into {name} by name select * from rows")
-        return con
-
-    return make
 
 
 @pytest.fixture

@@ -118,14 +118,14 @@ def doctor(
     opened = open_store(store, offline, progress)
     sources = _sources(predictions, opened.root)
     _require_one(len(sources), fix=fix, model=model, is_one=is_one)
-    with Session(opened, tables=["labels"]) as session:
-        truth = mistakes.truth(session.con)
+    truth: mistakes.Truth | None = None
     found = Diagnoses()
     for place, (source, refusal) in enumerate(sources):
         if progress and len(sources) > 1:
             progress("diagnosing", place, len(sources))
         where = name_of(source.predictions, place, len(sources))
-        with Session(opened) as session:
+        with Session(opened, tables=["labels"] if truth is None else ()) as session:
+            truth = truth or mistakes.truth(session.con)
             try:
                 if refusal:
                     raise refusal

@@ -6,6 +6,7 @@ are lookup tables: trying a hypothesis is a gather over 50,000 rows. This module
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -399,8 +400,11 @@ def _shifts(truth: Truth, image: _Ints, label: _Ints) -> list[Hypothesis]:
     ]
 
 
+@functools.cache
 def _sorted_as_text(first: int, last: int) -> _Ints:
-    return np.array(sorted(range(first, last + 1), key=str))
+    found = np.array(sorted(range(first, last + 1), key=str))
+    found.setflags(write=False)
+    return found
 
 
 def _learned_order(truth: Truth, image: _Ints, label: _Ints, before: Share) -> Trial:

@@ -145,12 +145,13 @@ class Known:
         """Return the original label at the index of each image number; -1 if it is missing."""
         import numpy as np
 
-        rows = self._rows(
+        labels = np.full(IMAGES + 1, -1, np.int16)
+        found = self._result(
             "select image_id, original_label from images where original_label is not null"
         )
-        labels = np.full(IMAGES + 1, -1, np.int16)
-        for image_id, label in rows:
-            labels[image_id] = label
+        if found is not None:
+            columns = found.fetchnumpy()
+            labels[columns["image_id"]] = columns["original_label"]
         return labels
 
     def require_original_labels(self) -> npt.NDArray[np.int16]:
@@ -166,12 +167,17 @@ class Known:
         return labels
 
     def _rows(self, query: str) -> list[Any]:
+        found = self._result(query)
+        return [] if found is None else found.fetchall()
+
+    def _result(self, query: str) -> duckdb.DuckDBPyConnection | None:
+        """Return the result of a query; None if the store does not have the table."""
         import duckdb
 
         try:
-            return self._con.execute(query).fetchall()
-        except duckdb.CatalogException:  # the store has no such table
-            return []
+            return self._con.execute(query)
+        except duckdb.CatalogException:
+            return None
 
 
 class Offenders:

@@ -58,6 +58,18 @@ def model_a(synthetic: Path, synthetic_store: Store) -> Model:
 
 
 @pytest.fixture(scope="module")
+def part(model_a: Model, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Return the predictions of model_a for the first 5,000 images, which take less time."""
+    path = tmp_path_factory.mktemp("part") / "part.parquet"
+    label, confidence = model_a.label[:5_000], model_a.confidence[:5_000]
+    pq.write_table(table(PLACES[:5_000] + 1, label), path)
+    with pytest.warns(realdb.RealdbWarning, match="covers only 5,000"):
+        real = realdb.accuracy(path, store=model_a.store).real_accuracy
+    assert real
+    return Model(path, label, confidence, model_a.original, model_a.store, real)
+
+
+@pytest.fixture(scope="module")
 def resnet(real_data: Path, real_store: Store) -> Model:
     return load(real_data / "predictions" / "ResNet50.csv", real_store)
 
@@ -132,7 +144,7 @@ def check_named_and_repaired(fault: str, model: Model, folder: Path) -> realdb.D
 
 def choices(model: Model) -> Ints:
     """Return five classes for each image, with the model's first choice in front."""
-    steps = np.random.default_rng(3).integers(1, 200, (50_000, 5))
+    steps = np.random.default_rng(3).integers(1, 200, (len(model.label), 5))
     steps[:, 0] = 0
     return (model.label[:, None] + np.cumsum(steps, axis=1)) % 1000
 
@@ -141,14 +153,14 @@ def shuffled(model: Model) -> tuple[Ints, npt.NDArray[np.float64]]:
     """Return the classes and confidences of half of the images in the order of an argpartition."""
     rng = np.random.default_rng(5)
     five, confidence = choices(model), model.confidence[:, None] * 0.5 ** np.arange(5)
-    for image in range(1, 50_000, 2):
+    for image in range(1, len(five), 2):
         order = rng.permutation(5)
         five[image], confidence[image] = five[image, order], confidence[image, order]
     return five, confidence
 
 
 def listed(labels: Ints, confidence: npt.NDArray[np.float64] | None = None) -> pa.Table:
-    held: dict[str, Any] = {"image": PLACES + 1, "label": list(labels)}
+    held: dict[str, Any] = {"image": np.arange(len(labels)) + 1, "label": list(labels)}
     if confidence is not None:
         held["score"] = list(confidence)
     return pa.table(held)
@@ -159,11 +171,17 @@ def unranked(model: Model) -> pa.Table:
     five, confidence = shuffled(model)
     return pa.table(
         {
-            "image": np.repeat(PLACES + 1, 5),
+            "image": np.repeat(np.arange(len(five)) + 1, 5),
             "label": five.ravel(),
             "score": confidence.ravel(),
         }
     )
+
+
+def padded(label: Ints) -> pa.Table:
+    """Return a file with a last batch that was filled up with its first images."""
+    image = np.arange(len(label)) + 1
+    return table(np.append(image, image[:8]), np.append(label, label[:8]))
 
 
 # Faults of ranks and repeats: the repair, and whether the unrepaired file is refused.
@@ -179,42 +197,41 @@ OF_RANKS: dict[str, tuple[str, bool, Callable[[Model], object]]] = {
     "padding": (
         "padding",
         True,
-        lambda m: table(np.append(PLACES, PLACES[:8]) + 1, np.append(m.label, m.label[:8])),
+        lambda m: padded(m.label),
     ),
     "padding, ids from 2": (
         "padding,label-2",
         True,
-        lambda m: table(
-            np.append(PLACES, PLACES[:8]) + 1, (np.append(m.label, m.label[:8]) + 2) % 1000
-        ),
+        lambda m: padded((m.label + 2) % 1000),
     ),
 }
 
 
 @pytest.mark.cases(2)
 @pytest.mark.parametrize("fault", OF_RANKS)
-def test_ranks_and_repeats_are_repaired(fault: str, model_a: Model, tmp_path: Path) -> None:
+def test_ranks_and_repeats_are_repaired(fault: str, part: Model, tmp_path: Path) -> None:
     name, is_refused, make = OF_RANKS[fault]
     out = tmp_path / "fixed.parquet"
-    found = realdb.doctor(make(model_a), fix=name, out=out, store=model_a.store)
+    found = realdb.doctor(make(part), fix=name, out=out, store=part.store)
     assert found.verdict == "faulty"
     assert [finding.name for finding in found.findings] == [name]
     (finding,) = found.findings
     assert (finding.accuracy_before is None) == is_refused
     assert not finding.is_fitted
-    assert finding.accuracy_after == pytest.approx(model_a.real, abs=1e-12)
+    assert finding.accuracy_after == pytest.approx(part.real, abs=1e-12)
     fixed = duckdb.read_parquet(str(out)).filter("rank = 1").order("file_name").fetchnumpy()
-    assert fixed["label"].tolist() == model_a.label.tolist()
-    assert realdb.accuracy(out, store=model_a.store).real_accuracy == model_a.real
+    assert fixed["label"].tolist() == part.label.tolist()
+    with pytest.warns(realdb.RealdbWarning, match="covers only 5,000"):
+        assert realdb.accuracy(out, store=part.store).real_accuracy == part.real
 
 
-def test_a_distance_column_is_not_used_as_confidence(model_a: Model) -> None:
+def test_a_distance_column_is_not_used_as_confidence(part: Model) -> None:
     """The ranks are right and the column rises with them, so ranking by it would be wrong."""
-    distance = np.arange(5) + model_a.confidence[:, None]
-    found = realdb.doctor(listed(choices(model_a), distance), store=model_a.store)
+    distance = np.arange(5) + part.confidence[:, None]
+    found = realdb.doctor(listed(choices(part), distance), store=part.store)
     assert (found.verdict, found.findings) == ("faulty", ())
     assert "as-written" in str(found.refusal)
-    assert found.real_accuracy == model_a.real
+    assert found.real_accuracy == part.real
 
 
 @pytest.mark.cases(6)
@@ -387,41 +404,42 @@ def test_files_without_a_known_mistake_are_still_refused(
 # Several models, several ranks
 
 
-def test_one_model_of_several(model_a: Model, tmp_path: Path) -> None:
-    image = np.concatenate([PLACES, PLACES]) + 1
-    label = np.concatenate([model_a.label, np.roll(model_a.label, 1)])
-    predictions = table(image, label, model=["good"] * 50_000 + ["late"] * 50_000)
+def test_one_model_of_several(part: Model, tmp_path: Path) -> None:
+    image = np.tile(PLACES[:5_000] + 1, 2)
+    label = np.concatenate([part.label, np.roll(part.label, 1)])
+    predictions = table(image, label, model=["good"] * 5_000 + ["late"] * 5_000)
     with refused(DataError, "(good, late)", parameter="model", count=2):
-        realdb.doctor(predictions, store=model_a.store)
+        realdb.doctor(predictions, store=part.store)
     with refused(DataError, parameter="model", value="bad"):
-        realdb.doctor(predictions, model="bad", store=model_a.store)
-    assert realdb.doctor(predictions, model="good", store=model_a.store).verdict == "sound"
+        realdb.doctor(predictions, model="bad", store=part.store)
+    assert realdb.doctor(predictions, model="good", store=part.store).verdict == "sound"
     out = tmp_path / "fixed.parquet"
-    late = realdb.doctor(predictions, model="late", fix="image-1", out=out, store=model_a.store)
-    assert (late.model, late.rows) == ("late", 50_000)
+    late = realdb.doctor(predictions, model="late", fix="image-1", out=out, store=part.store)
+    assert (late.model, late.rows) == ("late", 5_000)
     assert set(pq.read_table(out)["model"].to_pylist()) == {"late"}
 
 
-def test_ranks_and_a_background_class(model_a: Model, tmp_path: Path) -> None:
+def test_ranks_and_a_background_class(part: Model, tmp_path: Path) -> None:
     """A head of 1,001 classes: choices after the background move up, which is noted."""
-    first, second = model_a.label + 1, (model_a.label + 500) % 1000 + 1
+    first, second = part.label + 1, (part.label + 500) % 1000 + 1
     first[:10] = 0
     first[10] = second[11] = 1000
     predictions = table(
-        np.repeat(PLACES, 2) + 1,
+        np.repeat(PLACES[:5_000], 2) + 1,
         np.stack([first, second], axis=1).ravel(),
-        rank=np.tile([1, 2], 50_000),
-        confidence=np.tile([0.7, 0.2], 50_000),
+        rank=np.tile([1, 2], 5_000),
+        confidence=np.tile([0.7, 0.2], 5_000),
     )
     out = tmp_path / "fixed.parquet"
-    with pytest.warns(realdb.RealdbWarning, match=r" 10 of the 100,000 "):
-        found = realdb.doctor(predictions, fix="label-1", out=out, store=model_a.store)
+    with pytest.warns(realdb.RealdbWarning, match=r" 10 of the 10,000 "):
+        found = realdb.doctor(predictions, fix="label-1", out=out, store=part.store)
     assert found.ranks == 2
     rows = duckdb.read_parquet(str(out)).fetchall()
     assert rows[0] == ("predictions", "ILSVRC2012_val_00000001.JPEG", 1, second[0] - 1, 0.2)
     assert rows[10][1:4] == ("ILSVRC2012_val_00000011.JPEG", 1, 999)
-    assert len(rows) == 99_990
-    realdb.accuracy(out, store=model_a.store)
+    assert len(rows) == 9_990
+    with pytest.warns(realdb.RealdbWarning, match="covers only 5,000"):
+        realdb.accuracy(out, store=part.store)
 
 
 def test_without_original_labels(bare_store: Store, model_a: Model) -> None:
@@ -434,24 +452,24 @@ def test_without_original_labels(bare_store: Store, model_a: Model) -> None:
 # The repaired file
 
 
-def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path) -> None:
+def test_a_repair_is_written_whole_or_not_at_all(part: Model, tmp_path: Path) -> None:
     out = tmp_path / "fixed.parquet"
-    broken = model_a.label + 1
+    broken = table(PLACES[:5_000] + 1, part.label + 1)
 
     def fix(name: str, out: Path = out, predictions: object = broken, **options: Any) -> None:
-        realdb.doctor(predictions, fix=name, out=out, store=model_a.store, **options)
+        realdb.doctor(predictions, fix=name, out=out, store=part.store, **options)
 
     with refused(DataError, " label-1", parameter="fix", value="reversed"):
         fix("reversed")
     with refused(DataError, parameter="fix", value="label-1"):
-        fix("label-1", predictions=model_a.label)
+        fix("label-1", predictions=part.path)
     absent = tmp_path / "absent" / "fixed.parquet"
     with refused(DataError, file=absent, parameter="out"):
         fix("label-1", out=absent)
     with refused(UsageError, "fixed.parquet", parameter="out"):
         fix("label-1", out=tmp_path / "fixed.csv")
     with refused(UsageError, parameter="out", value=None):
-        realdb.doctor(broken, fix="label-1", store=model_a.store)
+        realdb.doctor(broken, fix="label-1", store=part.store)
     assert not list(tmp_path.iterdir())
     out.write_text("mine", encoding="utf-8")
     with refused(DataError, parameter="force"):
@@ -461,7 +479,7 @@ def test_a_repair_is_written_whole_or_not_at_all(model_a: Model, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["fixed.parquet"]
     written = pq.read_table(out)
     assert written.column_names == ["model", "file_name", "rank", "label", "confidence"]
-    assert written["confidence"].null_count == 50_000
+    assert written["confidence"].null_count == 5_000
 
 
 # The command

@@ -21,7 +21,7 @@ from realdb.errors import DataError, QueryError, RealdbWarning
 from realdb.ingest import build
 from realdb.ingest.original_labels import ORIGINAL_LABEL_FORMATS
 from realdb.schema.tables import TABLES
-from realdb.store.store import Store
+from realdb.store.store import Store, resolve
 from refusals import refused
 
 NPZ = ("scores.npz", "raters.npz", "golden.npz", "raters_golden.npz")
@@ -32,7 +32,8 @@ Refusal = Callable[..., DataError]
 
 
 def rows(store: Store, sql: str) -> list[tuple[Any, ...]]:
-    return store.connect().sql(sql).fetchall()
+    with store.connect([table for table in store.tables if table in sql]) as con:
+        return con.sql(sql).fetchall()
 
 
 def column(store: Store, sql: str) -> list[Any]:
@@ -70,7 +71,7 @@ def test_scores_and_raters_with_another_number_of_questions_are_refused(
     change: Change, refusal: Refusal
 ) -> None:
     change("raters.npz", info=lambda info: info[1:], tensor=lambda tensor: tensor[:, 1:].copy())
-    error = refusal()
+    error = refusal("scores.npz", "raters.npz")
     assert (error.file, error.row, error.count) == ("scores.npz", None, 3_195)
     assert "raters.npz has 3,194" in str(error)
 
@@ -79,7 +80,7 @@ def test_scores_and_raters_with_other_questions_are_refused(
     change: Change, refusal: Refusal
 ) -> None:
     change("raters.npz", info=lambda info: info[[0, 1, 2, 4, 3, *range(5, len(info))]])
-    error = refusal()
+    error = refusal("scores.npz", "raters.npz")
     assert (error.file, error.row, error.column, error.count) == ("scores.npz", 3, "info", 2)
     assert "raters.npz" in str(error)
     assert "2 of 3,195 " in str(error)
@@ -87,7 +88,7 @@ def test_scores_and_raters_with_other_questions_are_refused(
 
 def test_golden_files_with_other_questions_are_refused(change: Change, refusal: Refusal) -> None:
     change("raters_golden.npz", info=lambda info: info[::-1])
-    error = refusal()
+    error = refusal(*NPZ)
     assert (error.file, error.row, error.column, error.count) == ("golden.npz", 0, "info", 132)
     assert "raters_golden.npz" in str(error)
 
@@ -117,7 +118,7 @@ def test_golden_files_alone_are_refused(refusal: Refusal, name: str) -> None:
 
 def test_unknown_raters_of_golden_questions_are_refused(change: Change, refusal: Refusal) -> None:
     change("raters_golden.npz", ids=lambda ids: np.where(np.arange(len(ids)) < 2, 900 + ids, ids))
-    error = refusal()
+    error = refusal(*NPZ)
     assert (error.file, error.column, error.count) == ("raters_golden.npz", "ids", 2)
     assert error.value
     assert int(error.value) >= 900
@@ -144,7 +145,7 @@ def test_swapped_files_are_refused(
     (source_folder / one).rename(source_folder / "aside")
     (source_folder / other).rename(source_folder / one)
     (source_folder / "aside").rename(source_folder / other)
-    error = refusal()
+    error = refusal(*NPZ)
     assert one in str(error) or other in str(error)
     assert error.remedy
     assert "swapped" in error.remedy or error.file in (one, other)
@@ -181,7 +182,7 @@ def test_files_of_original_labels_that_disagree_are_refused(
     for image_id in (4, 9):
         others[image_id - 1] = (labels[image_id - 1] + 1) % 1000
     (source_folder / "filename_label.csv").write_bytes(csv_of(others))
-    error = refusal()
+    error = refusal("labels.txt", "validation_labels.txt", "filename_label.csv")
     assert (error.file, error.row, error.column) == ("filename_label.csv", 4, "label")
     assert (error.value, error.count, error.parameter) == (str(others[3]), 2, "original")
     assert "validation_labels.txt" in str(error)
@@ -213,29 +214,16 @@ def test_original_labels_in_another_order_are_refused(
 ) -> None:
     # With file names the form is right. Only the ReaL labels show the wrong order.
     (tmp_path / "mine.csv").write_bytes(csv_of(reorder(original_labels(source_folder))))
-    error = refusal(original=tmp_path / "mine.csv")
+    error = refusal("real.json", original=tmp_path / "mine.csv")
     assert (error.file, error.column, error.parameter) == ("mine.csv", "label", "original")
     assert error.value
     assert error.value.startswith("0.")
 
 
-def folder_tree(folder: Path, wordnet_ids: list[str]) -> Path:
-    first: dict[str, Path] = {}
-    for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
-        path = folder / wordnet_id / name
-        if wordnet_id in first:
-            path.hardlink_to(first[wordnet_id])  # faster than a file
-        else:
-            path.parent.mkdir(parents=True)
-            path.touch()
-            first[wordnet_id] = path
-    return folder
-
-
 @pytest.mark.cases(4)
 @pytest.mark.parametrize("form", ORIGINAL_LABEL_FORMATS)
 def test_original_labels_of_every_form_are_taken(
-    source_folder: Path, ingest: Ingest, tmp_path: Path, form: str
+    source_folder: Path, ingest: Ingest, image_folders: Path, tmp_path: Path, form: str
 ) -> None:
     labels = original_labels(source_folder)
     wordnet_ids = (source_folder / "validation_labels.txt").read_text().split()
@@ -246,7 +234,7 @@ def test_original_labels_of_every_form_are_taken(
         (source_folder / "map_clsloc.txt").write_text("\n".join(lines))
     path = tmp_path / "val"
     if form == "folders":
-        folder_tree(path, wordnet_ids)
+        path = image_folders
     else:
         array = io.BytesIO()
         np.save(array, np.array(labels))
@@ -324,7 +312,7 @@ def test_labels_that_differ_from_the_scores_cause_a_warning(
     else:
         change(one, tensor=lambda scores: 1 - scores)
     with pytest.warns(RealdbWarning) as caught:
-        realdb.ingest(source_folder, store=tmp_path / "store")
+        realdb.ingest(source_folder, store=tmp_path / "store", parquet_only=True)
     texts = [str(each.message) for each in caught]
     assert any("real.json " in text and "scores.npz " in text and " 0.8" in text for text in texts)
 
@@ -423,7 +411,7 @@ def test_tables_without_a_source_are_left_out(
     for name in absent:
         (source_folder / name).unlink()
     # The views in realdb.duckdb depend on the tables only.
-    store = ingest(parquet_only=bool(absent) and not lost)
+    store = ingest(parquet_only=not lost)
     assert tables(store) == EVERYTHING - lost
 
     held = column(store, "select file_name from sources")
@@ -501,7 +489,7 @@ def test_names_of_clip_are_a_table(source_folder: Path, ingest: Ingest) -> None:
     names[836] = names[837] = "sunglasses"
     path = source_folder / "zero_shot_metadata.py"
     path.write_text(f"IMAGENET_CLASSNAMES = {names}\n")
-    store = ingest(parquet_only=False)
+    store = ingest()
     assert tables(store) == EVERYTHING | {"class_names"}
     assert rows(store, "select list, label, name from class_names order by label") == [
         ("clip", label, name) for label, name in enumerate(names)
@@ -550,7 +538,7 @@ def test_a_valid_file_that_is_not_published_causes_a_warning(
 ) -> None:
     keep(source_folder, "real.json")
     with pytest.warns(RealdbWarning) as caught:
-        store = realdb.ingest(source_folder, store=tmp_path / "store")
+        store = realdb.ingest(source_folder, store=tmp_path / "store", parquet_only=True)
     (text, _) = (str(each.message) for each in caught)  # the other warning is about missing files
     assert text.startswith(str(source_folder / "real.json"))
     assert "(sha256 " in text
@@ -616,11 +604,12 @@ def test_progress_counts_the_raters(ingest: Ingest) -> None:
     assert told == [("reading raters.npz", done, 12) for done in range(1, 13)]
 
 
-def test_parquet_only(ingest: Callable[..., Store]) -> None:
-    whole = ingest(parquet_only=False)
+def test_parquet_only(ingest: Ingest, synthetic_store: Store, tmp_path: Path) -> None:
+    whole = resolve(Path(shutil.copytree(synthetic_store.root, tmp_path / "store")))
     assert (whole.root / "realdb.duckdb").exists()
     before = {table: whole.parquet(table).read_bytes() for table in whole.tables}
     alone = ingest(parquet_only=True)
+    assert alone.root == whole.root
     assert alone.tables == whole.tables
     assert not list(alone.root.glob("realdb.duckdb"))
     assert not list(alone.folder.glob("realdb.duckdb"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,20 @@ LABELS = np.arange(50_000) * 7 % 1000
 PLACES = np.random.default_rng(1).permutation(50_000)
 
 
-def log(kind: str, places: Any = PLACES) -> list[dict[str, Any]]:
+def answer(place: int, data: str, number: int = 50_000) -> str:
+    return json.dumps({"seq_id": number, "qsl_idx": place, "data": data})
+
+
+@functools.cache
+def log(kind: str) -> tuple[str, ...]:
     """Return the answers in the order in which they came."""
-    return [
-        {"seq_id": n, "qsl_idx": int(place), "data": LABELS[place].astype(kind).tobytes().hex()}
-        for n, place in enumerate(places)
-    ]
+    data = [label.tobytes().hex() for label in LABELS.astype(kind)]
+    return tuple(answer(place, data[place], n) for n, place in enumerate(PLACES.tolist()))
 
 
-def taken(path: Path, rows: list[dict[str, Any]], **how: Any) -> list[int]:
+def taken(path: Path, answers: Iterable[str], **how: Any) -> list[int]:
     """Return the labels by image number. loadgen writes an answer a line."""
-    path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    path.write_text("[\n" + ",\n".join(answers) + "\n]\n")
     with empty_connection() as con:
         create_table(con, "predictions")
         predictions.add(con, path, **how)
@@ -39,9 +44,9 @@ def taken(path: Path, rows: list[dict[str, Any]], **how: Any) -> list[int]:
 
 @pytest.mark.parametrize("kind", ["<f4", "<i4", "<i8"])
 def test_labels_in_hexadecimal(kind: str, tmp_path: Path) -> None:
-    rows = log(kind)
-    repeated = {**rows[3], "seq_id": 50_000, "data": rows[4]["data"]}
-    assert taken(tmp_path / "a.json", [*rows, repeated]) == LABELS.tolist()
+    first, second = PLACES[:2].tolist()
+    repeated = answer(first, LABELS[second].astype(kind).tobytes().hex())
+    assert taken(tmp_path / "a.json", [*log(kind), repeated]) == LABELS.tolist()
 
 
 def test_another_order_of_the_images(tmp_path: Path) -> None:
@@ -53,12 +58,12 @@ def test_another_order_of_the_images(tmp_path: Path) -> None:
 
 def test_a_part_of_the_images_is_refused(tmp_path: Path) -> None:
     with refused(DataError, "val_map.txt", column="image", count=500):
-        taken(tmp_path / "a.json", log("<f4", range(500)))
+        taken(tmp_path / "a.json", log("<f4")[:500])
 
 
 @pytest.mark.parametrize("data", ["00", "0000803F00", "zz000000", "", "CDCC4C3E", "0000FA44"])
 def test_invalid_labels_are_refused(data: str, tmp_path: Path) -> None:
-    rows = log("<f4")
-    rows[PLACES.tolist().index(7)]["data"] = data
+    answers = [*log("<f4")]
+    answers[PLACES.tolist().index(7)] = answer(7, data)
     with refused(DataError, column="label"):
-        taken(tmp_path / "a.json", rows)
+        taken(tmp_path / "a.json", answers)

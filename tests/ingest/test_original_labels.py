@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from image_folders import tree
 
 from realdb.errors import DataError, UsageError
 from realdb.ingest.classes import read_devkit_map, read_wordnet_ids
@@ -54,19 +55,6 @@ def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=allow_pickle)
     return stream.getvalue()
-
-
-def tree(folder: Path, wordnet_ids: Sequence[str]) -> Path:
-    first: dict[str, Path] = {}
-    for name, wordnet_id in zip(NAMES, wordnet_ids, strict=True):
-        path = folder / wordnet_id / name
-        if wordnet_id in first:
-            path.hardlink_to(first[wordnet_id])  # faster than a file
-        else:
-            path.parent.mkdir(parents=True)
-            path.touch()
-            first[wordnet_id] = path
-    return folder
 
 
 def refusal(path: Path, **options: Any) -> DataError:
@@ -427,37 +415,40 @@ def test_line_without_a_label(tmp_path: Path) -> None:
     assert "(line 5: '')" in str(error)
 
 
-def test_folders(tmp_path: Path) -> None:
-    val = tree(tmp_path / "val", wordnet())
-    (val / "README.txt").touch()
-    (val / "other").mkdir()
-    (val / "other" / "x.txt").touch()
-    check(read_original_labels(val), "folders", IDS)
-
-    stray = val / IDS[3] / "Thumbs.db"
-    stray.touch()
-    error = refusal(val)
-    assert (error.column, error.value) == ("image", f"{IDS[3]}/Thumbs.db")
-    assert "1 of 50,001 " in str(error)
-    stray.unlink()
-
-    (val / IDS[0] / NAMES[0]).rename(val / "other" / NAMES[0])
-    assert where(refusal(val)) == ("image", None, "1", 1)
+def test_folders(image_folders: Path, synthetic: Path) -> None:
+    ids = (synthetic / "validation_labels.txt").read_text().split()
+    order = sorted({*ids})
+    read = read_original_labels(image_folders)
+    assert [order[label] for label in read.labels] == ids
+    assert (read.format, read.wordnet_ids) == ("folders", tuple(order))
 
 
-def test_folders_of_links(tmp_path: Path) -> None:
-    val = tmp_path / "val"
-    real = tree(tmp_path / "real", wordnet())
-    val.mkdir()
+def test_folders_of_links(image_folders: Path, synthetic: Path, tmp_path: Path) -> None:
+    order = (synthetic / "labels.txt").read_text().split()
     try:
-        for wordnet_id in IDS:
-            (val / wordnet_id).symlink_to(real / wordnet_id, target_is_directory=True)
+        for wordnet_id in order[1:]:
+            (tmp_path / wordnet_id).symlink_to(image_folders / wordnet_id, True)
     except OSError:
         pytest.skip("no symbolic links here")
-    image = real / IDS[0] / NAMES[0]
-    image.rename(tmp_path / "image")
-    image.symlink_to(tmp_path / "image")
-    check(read_original_labels(val), "folders", IDS)
+    (tmp_path / order[0]).mkdir()
+    for image in (image_folders / order[0]).iterdir():
+        (tmp_path / order[0] / image.name).symlink_to(image)
+    found, expected = (read_original_labels(folder) for folder in (tmp_path, image_folders))
+    assert found.labels.tolist() == expected.labels.tolist()
+    assert (found.format, found.wordnet_ids) == ("folders", tuple(order))
+
+
+def test_folders_with_other_files_or_without_an_image(tmp_path: Path) -> None:
+    val = tree(tmp_path, wordnet()[:100])
+    assert where(refusal(val)) == ("image", None, "101", 49_900)
+    stray = val / IDS[7] / "Thumbs.db"
+    stray.touch()
+    error = refusal(val)
+    assert (error.column, error.value) == ("image", f"{IDS[7]}/Thumbs.db")
+    assert "1 of 101 " in str(error)
+    stray.unlink()
+    (val / IDS[0] / NAMES[0]).rename(val / IDS[0] / f".{NAMES[0]}")
+    assert where(refusal(val)) == ("image", None, "1", 49_901)
 
 
 def test_folders_without_images_are_refused(tmp_path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
+from connections import empty_connection
 
+import realdb
 from realdb.store.store import Store
 
 # The position columns of each file's questions and raters, and its round of votes.
@@ -34,7 +36,7 @@ class Tables:
     def ask(self, sql: str) -> dict[str, Any]:
         """Return the columns of the answer; `{votes}` stands for the file votes.parquet."""
         paths = {path.stem: f"'{path}'" for path in self.folder.glob("*.parquet")}
-        with duckdb.connect() as con:
+        with empty_connection() as con:
             return dict(con.sql(sql.format(**paths)).fetchnumpy())
 
     def real_json(self) -> bytes:
@@ -143,17 +145,18 @@ def assert_same(found: Any, wanted: Any) -> None:
 # Real files, generated files, and files in which every order is different -------------------------
 
 
-@pytest.fixture
-def disordered(
-    source_folder: Path, change: Callable[..., None], ingest: Callable[..., Store]
-) -> tuple[Path, Store]:
+@pytest.fixture(scope="module")
+def disordered(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
     """Return files whose golden questions and raters are in another order, and a store of them."""
+    folder = Path(shutil.copytree(synthetic, tmp_path_factory.mktemp("disordered") / "given"))
     for name in ("golden.npz", "raters_golden.npz"):
-        change(name, info=lambda info: info[::-1], tensor=lambda tensor: tensor[:, ::-1].copy())
-    change(
-        "raters_golden.npz", ids=lambda ids: ids[::-1], tensor=lambda tensor: tensor[::-1].copy()
-    )
-    return source_folder, ingest()
+        with np.load(folder / name) as members:
+            info, tensor, ids = (members[each] for each in ("info", "tensor", "ids"))
+        if name == "raters_golden.npz":
+            ids, tensor = ids[::-1], tensor[::-1]
+        np.savez_compressed(folder / name, info=info[::-1], tensor=tensor[:, ::-1], ids=ids)
+    with pytest.warns(realdb.RealdbWarning):
+        return folder, realdb.ingest(folder, store=folder.parent / "store", parquet_only=True)
 
 
 @pytest.fixture(params=["synthetic", "real", "disordered"])

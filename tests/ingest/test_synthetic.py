@@ -265,6 +265,7 @@ def test_the_golden_questions(folder: Path) -> None:
     assert at == sorted(set(at)), "in the order of raters.npz"
 
 
+@pytest.mark.cases(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_real_json_is_a_threshold_of_the_scores(tmp_path: Path, seed: int) -> None:
     write_synthetic(tmp_path, seed=seed)

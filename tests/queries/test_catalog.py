@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import duckdb
 import pytest
+from connections import database
 
 import realdb
 from realdb.errors import QueryError
@@ -125,12 +126,20 @@ def test_install_refuses_a_view_without_its_tables() -> None:
         catalog.install(con, ["images", "labels"], ["acuracy"])
 
 
+@pytest.fixture(scope="module")
+def bare_views(bare_store: Store) -> set[str]:
+    """Return the views that are installed for the tables of `bare_store`."""
+    with bare_store.connect() as con:
+        catalog.install(con, [*bare_store.tables, "predictions"])
+        return installed(con)
+
+
 @pytest.mark.parametrize(("view", "table", "file"), WANTING)
-def test_missing_tables_are_named(bare_store: Store, view: str, table: str, file: str) -> None:
+def test_missing_tables_are_named(
+    bare_store: Store, bare_views: set[str], view: str, table: str, file: str
+) -> None:
+    assert view not in bare_views
     held = [*bare_store.tables, "predictions"]
-    con = bare_store.connect()
-    catalog.install(con, held)
-    assert view not in installed(con)
     with pytest.raises(QueryError) as caught:
         catalog.require(view, held)
     error = caught.value
@@ -168,32 +177,29 @@ def test_definition() -> None:
 
 
 @pytest.fixture
-def two_images(
-    database: Callable[..., duckdb.DuckDBPyConnection],
-) -> duckdb.DuckDBPyConnection:
+def two_images() -> Iterator[duckdb.DuckDBPyConnection]:
     """Return a database in which one image has a label, and the other has one only at 0.5."""
     name = "ILSVRC2012_val_{:08d}.JPEG".format
-    con = database(
-        {
-            "images": [
-                {"image_id": 1, "file_name": name(1), "original_label": 7, "is_rated": True},
-                {"image_id": 2, "file_name": name(2), "original_label": 7, "is_rated": True},
-            ],
-            "labels": [{"image_id": 1, "label": 7, "position": 0}],
-            "scores": [
-                {"image_id": 1, "label": 7, "score": 0.9},
-                {"image_id": 2, "label": 8, "score": 0.5},
-            ],
-            "predictions": [
-                {"model": "m", "image_id": 1, "rank": 1, "label": 7},
-                {"model": "m", "image_id": 2, "rank": 1, "label": 7},
-            ],
-        }
-    )
-    # As on a connection of a store, the substituted name is a view.
-    con.execute("alter table labels rename to stored_labels")
-    con.execute("create view labels as select * from stored_labels")
-    return con
+    rows_of = {
+        "images": [
+            {"image_id": 1, "file_name": name(1), "original_label": 7, "is_rated": True},
+            {"image_id": 2, "file_name": name(2), "original_label": 7, "is_rated": True},
+        ],
+        "labels": [{"image_id": 1, "label": 7, "position": 0}],
+        "scores": [
+            {"image_id": 1, "label": 7, "score": 0.9},
+            {"image_id": 2, "label": 8, "score": 0.5},
+        ],
+        "predictions": [
+            {"model": "m", "image_id": 1, "rank": 1, "label": 7},
+            {"model": "m", "image_id": 2, "rank": 1, "label": 7},
+        ],
+    }
+    with database(rows_of, ["accuracy", "labels_at", "scored_with_unlabeled_rule"]) as con:
+        # As on a connection of a store, the substituted name is a view.
+        con.execute("alter table labels rename to stored_labels")
+        con.execute("create view labels as select * from stored_labels")
+        yield con
 
 
 def right(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from connections import database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -367,50 +368,44 @@ def worlds(draw: st.DrawFn) -> Tables:
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(tables=worlds(), threshold=SCORES, empty=st.sampled_from(["skip", "wrong", "original"]))
-def test_views_on_made_up_tables(
-    database: Callable[..., duckdb.DuckDBPyConnection],
-    tables: Tables,
-    threshold: float,
-    empty: str,
-) -> None:
-    con = database(
-        {
-            name: [dict(zip(header_of(name).columns, row, strict=True)) for row in rows]
-            for name, rows in tables.items()
-        }
-    )
-    assert_same(ask(con, "image_labels"), image_labels(tables))
-    assert_same(ask(con, "rated_questions"), rated_questions(tables))
-    assert_same(ask(con, "labels_at", threshold=threshold), labels_at(tables, threshold))
-    assert_same(ask(con, "scored_choices"), scored_choices(tables))
-    assert_same(ask(con, "unasked_predictions"), unasked_predictions(tables))
+def test_views_on_made_up_tables(tables: Tables, threshold: float, empty: str) -> None:
+    given = {
+        name: [dict(zip(header_of(name).columns, row, strict=True)) for row in rows]
+        for name, rows in tables.items()
+    }
     scored = list(scored_predictions(tables))
-    assert_same(ask(con, "scored_predictions"), scored)
-    assert_same(
-        ask(con, "scored_with_unlabeled_rule", empty=empty),
-        scored_with_unlabeled_rule(scored, empty),
-    )
-    for name, rows in reports(tables, scored).items():
-        assert_close(ask(con, name), rows)
+    reported = reports(tables, scored)
+    parametrised = ("labels_at", "scored_with_unlabeled_rule")
+    read = ("image_labels", "rated_questions", "unasked_predictions", *parametrised)
+    with database(given, [*read, *reported]) as con:
+        assert_same(ask(con, "image_labels"), image_labels(tables))
+        assert_same(ask(con, "rated_questions"), rated_questions(tables))
+        assert_same(ask(con, "labels_at", threshold=threshold), labels_at(tables, threshold))
+        assert_same(ask(con, "scored_choices"), scored_choices(tables))
+        assert_same(ask(con, "unasked_predictions"), unasked_predictions(tables))
+        assert_same(ask(con, "scored_predictions"), scored)
+        assert_same(
+            ask(con, "scored_with_unlabeled_rule", empty=empty),
+            scored_with_unlabeled_rule(scored, empty),
+        )
+        for name, rows in reported.items():
+            assert_close(ask(con, name), rows)
 
 
-def test_wilson(database: Callable[..., duckdb.DuckDBPyConnection]) -> None:
+def test_wilson() -> None:
     """The interval contains the share and lies in 0 to 1, even if all or none are right."""
     columns = catalog.find("scored_predictions").about.columns
     row = dict.fromkeys(columns) | {"original_label": 0, "label_count": 1}
     models = {f"{right} of {of}": (right, of) for of in range(1, 25) for right in range(of + 1)}
-    con = database(
-        {
-            "scored_predictions": [
-                row | {"model": model, "image_id": image, "is_real_correct": image < right}
-                for model, (right, of) in models.items()
-                for image in range(of)
-            ]
-        }
-    )
-    found = con.sql(
-        "select model, real_accuracy_low, real_accuracy, real_accuracy_high from accuracy"
-    ).fetchall()
+    rows = [
+        row | {"model": model, "image_id": image, "is_real_correct": image < right}
+        for model, (right, of) in models.items()
+        for image in range(of)
+    ]
+    with database({"scored_predictions": rows}, ["accuracy"]) as con:
+        found = con.sql(
+            "select model, real_accuracy_low, real_accuracy, real_accuracy_high from accuracy"
+        ).fetchall()
     assert len(found) == len(models)
     for model, low, accuracy, high in found:
         right, of = models[model]

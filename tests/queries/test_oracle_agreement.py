@@ -16,6 +16,7 @@ import duckdb
 import krippendorff
 import numpy as np
 import pytest
+from connections import database
 
 from campaigns import number
 from realdb.queries import catalog
@@ -24,7 +25,6 @@ from realdb.store.store import Store
 
 Rows = Sequence[tuple[Any, ...]]
 Found = Iterator[tuple[Any, ...]]
-Database = Callable[..., duckdb.DuckDBPyConnection]
 
 ANSWERS = ("no", "maybe", "yes")
 VIEWS = ("agreement", "agreement_by_class", "contested_images", "label_pairs")
@@ -307,14 +307,12 @@ def made_up(rng: np.random.Generator) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("seed", range(number(8, 100, more=25)))
-def test_views_on_made_up_tables(database: Database, seed: int) -> None:
-    tables = made_up(np.random.default_rng(seed))
-    con = database(
-        {
-            name: [dict(zip(header_of(name).columns, row, strict=True)) for row in rows]
-            for name, rows in tables.items()
-        }
-    )
-    assert_views_hold(con)
-    if ask(con, "vote_coincidences"):
-        assert_alphas_are_the_librarys(con)
+def test_views_on_made_up_tables(seed: int) -> None:
+    rows_of = {
+        name: [dict(zip(header_of(name).columns, row, strict=True)) for row in rows]
+        for name, rows in made_up(np.random.default_rng(seed)).items()
+    }
+    with database(rows_of, VIEWS) as con:
+        assert_views_hold(con)
+        if ask(con, "vote_coincidences"):
+            assert_alphas_are_the_librarys(con)

@@ -126,6 +126,16 @@ class Pipeline:
         return kept | {q for q, score in self.scores.items() if round(score, 12) >= least}
 
 
+VIEWS = (
+    "counted_votes",
+    "original_label_evidence",
+    "vote_evidence",
+    "label_changes",
+    "relabelling",
+    "same_count_threshold",
+    "accuracy_moves",
+    catalog.OTHER_RULES,
+)
 OTHERS = [
     Rules(),
     Rules(threshold=0.3, maybe_as="yes"),
@@ -146,7 +156,7 @@ def stored(
         predictions.add(con, path)
     tables = ["images", "labels", "questions", "raters", "votes", "predictions"]
     rows = {name: con.execute(f"from {name}").fetchall() for name in tables}
-    catalog.install(con, [*opened.tables, "predictions"])
+    catalog.install(con, [*opened.tables, "predictions"], VIEWS)
     return con, rows
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from connections import database
 
 from campaigns import number
 from realdb.ingest import predictions
@@ -29,7 +30,6 @@ from realdb.store.store import Store
 Rows = Sequence[tuple[Any, ...]]
 Tables = Mapping[str, Rows]
 Found = Iterator[tuple[Any, ...]]
-Database = Callable[..., duckdb.DuckDBPyConnection]
 Question = tuple[int, int]
 
 ANSWERS = ("no", "maybe", "yes")
@@ -394,14 +394,13 @@ def made_up(rng: np.random.Generator) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("seed", range(number(8, 100, more=25)))
-def test_views_on_made_up_tables(database: Database, seed: int) -> None:
+def test_views_on_made_up_tables(seed: int) -> None:
     tables = made_up(np.random.default_rng(seed))
     columns = {name: list(header_of(name).columns) for name in TABLES}
     columns["recomputed_scores"] = ["image_id", "label", "recomputed_score", "raters_evidence"]
-    con = database(
-        {
-            name: [dict(zip(columns[name], row, strict=True)) for row in rows]
-            for name, rows in tables.items()
-        }
-    )
-    assert_views_hold(con, tables)
+    rows_of = {
+        name: [dict(zip(columns[name], row, strict=True)) for row in rows]
+        for name, rows in tables.items()
+    }
+    with database(rows_of, VIEWS) as con:
+        assert_views_hold(con, tables)

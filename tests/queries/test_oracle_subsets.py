@@ -92,7 +92,7 @@ def judged(request: pytest.FixtureRequest) -> tuple[duckdb.DuckDBPyConnection, d
     con = opened.connect()
     for path in sorted((files / "predictions").glob("*.csv")):
         predictions.add(con, path)
-    catalog.install(con, opened.names)
+    catalog.install(con, opened.names, SUBSETS)
     return con, images_of(con)
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from fractions import Fraction
 
 import duckdb
 import pytest
+from connections import database
 
 from realdb.queries import catalog
 
-Database = Callable[..., duckdb.DuckDBPyConnection]
 # The last is the sum of the weights of the method weighted on the published votes.
 DENOMINATORS = (3, 5, 10, 49, 2270)
 RULE = re.compile(r"round\([\w.]+, 12\) >= round\((cast\(\$threshold as double\)|[\w.]+), 12\)")
@@ -51,7 +51,7 @@ QUESTIONS = worlds()
 
 
 @pytest.fixture(scope="module")
-def con(database: Database) -> duckdb.DuckDBPyConnection:
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
     rows = [{"image_id": 1, "label": label, "score": value} for label, _, value in QUESTIONS]
     recomputed = [
         {"image_id": 1, "label": label, "recomputed_score": value} for label, _, value in QUESTIONS
@@ -59,22 +59,17 @@ def con(database: Database) -> duckdb.DuckDBPyConnection:
     truths = [
         {"image_id": 1, "label": label, "is_valid": label % 2 == 0} for label, *_ in QUESTIONS
     ]
-    return database(
-        {
-            "images": [
-                {
-                    "image_id": 1,
-                    "file_name": "ILSVRC2012_val_00000001.JPEG",
-                    "original_label": 1,
-                    "is_rated": True,
-                }
-            ],
-            "scores": rows,
-            "recomputed_scores": recomputed,
-            "golden_truths": truths,
-            "pipeline_rules": [{"threshold": 0.8}],
-        }
-    )
+    image = {"image_id": 1, "file_name": "ILSVRC2012_val_00000001.JPEG"}
+    rows_of = {
+        "images": [image | {"original_label": 1, "is_rated": True}],
+        "scores": rows,
+        "recomputed_scores": recomputed,
+        "golden_truths": truths,
+        "pipeline_rules": [{"threshold": 0.8}],
+    }
+    read = ("labels_at", "recomputed_labels", "label_changes", "operating_points")
+    with database(rows_of, read) as con:
+        yield con
 
 
 @pytest.mark.parametrize("threshold", sorted({share for _, share, _ in QUESTIONS}), ids=str)

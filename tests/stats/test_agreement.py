@@ -5,10 +5,10 @@ from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pytest
+from connections import database
 
 from realdb.queries import catalog
 from realdb.stats import agreement
@@ -156,8 +156,9 @@ def test_votes_match_the_views(synthetic_store: Store, by: str | None, groups: i
         assert found == pytest.approx(np.ma.filled(rows[name], np.nan), abs=1e-12, nan_ok=True)
 
 
-def test_votes_without_rows(database: Callable[..., duckdb.DuckDBPyConnection]) -> None:
-    questions = agreement.votes(database({}), None)
+def test_votes_without_rows() -> None:
+    with database({}, ["vote_coincidences"]) as con:
+        questions = agreement.votes(con, None)
     assert questions.image.shape == questions.group.shape == (0,)
     assert questions.answers.shape == (0, 3)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from connections import database
 
 from realdb.queries import catalog
 
@@ -26,8 +26,6 @@ FOLDER = Path(__file__).parent
 EXPECTED = [path.relative_to(FOLDER).as_posix() for path in sorted(FOLDER.glob("*/expected*.csv"))]
 # What stands between two parameters; a comma within a list has no name behind it.
 _PARAMETER = re.compile(r",(?=[a-z_]+=)")
-
-Database = Callable[..., duckdb.DuckDBPyConnection]
 
 
 def read(path: Path) -> list[dict[str, str | None]]:
@@ -52,29 +50,28 @@ def test_every_folder_is_a_view() -> None:
 
 
 @pytest.mark.parametrize("file", EXPECTED)
-def test_view(database: Database, file: str) -> None:
+def test_view(file: str) -> None:
     path = FOLDER / file
     view = catalog.find(path.parent.name)
-    # In reverse order, because no view may depend on the order of the rows that it reads.
-    con = database(
-        {
-            given.stem.removeprefix("given_"): read(given)[::-1]
-            for given in path.parent.glob("given_*.csv")
-        }
-    )
     named = path.stem.removeprefix("expected").removeprefix("_")
     parameters = dict(part.split("=") for part in _PARAMETER.split(named)) if named else {}
     assert set(parameters) <= set(view.about.parameters)
     arguments = ", ".join(f"{parameter} := '{value}'" for parameter, value in parameters.items())
     source = f"{view.name}({arguments})" if parameters else view.name
-    con.execute(f"create table expected as select * from {source} limit 0")
-    con.register("rows", pa.Table.from_pylist(read(path)))
-    con.execute("insert into expected by name select * from rows")
-    expected = by_key(con.table("expected"), view)
-    found = by_key(con.sql(f"select * from {source}"), view)
-    assert found == {key: pytest.approx(row, abs=1e-6) for key, row in expected.items()}
-    bound = {parameter: parameters.get(parameter) for parameter in view.about.parameters}
-    assert by_key(con.sql(view.select, params=bound or None), view) == found
+    # In reverse order, because no view may depend on the order of the rows that it reads.
+    given = {
+        given.stem.removeprefix("given_"): read(given)[::-1]
+        for given in path.parent.glob("given_*.csv")
+    }
+    with database(given, [view.name]) as con:
+        con.execute(f"create table expected as select * from {source} limit 0")
+        con.register("rows", pa.Table.from_pylist(read(path)))
+        con.execute("insert into expected by name select * from rows")
+        expected = by_key(con.table("expected"), view)
+        found = by_key(con.sql(f"select * from {source}"), view)
+        assert found == {key: pytest.approx(row, abs=1e-6) for key, row in expected.items()}
+        bound = {parameter: parameters.get(parameter) for parameter in view.about.parameters}
+        assert by_key(con.sql(view.select, params=bound or None), view) == found
 
 
 def by_key(relation: duckdb.DuckDBPyRelation, view: catalog.View) -> dict[Any, dict[str, Any]]:

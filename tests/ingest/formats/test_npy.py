@@ -154,8 +154,8 @@ def test_an_array_in_memory_is_not_changed(predictions_table: Any) -> None:
     assert not logits.any()
 
 
-@pytest.mark.parametrize("dtype", ["f4", ">f2"])
-@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.cases(2)
+@pytest.mark.parametrize(("order", "dtype"), [("C", "f4"), ("C", ">f2"), ("F", ">f2"), ("F", "f4")])
 def test_logits_in_a_file(order: Any, dtype: str, tmp_path: Path, predictions_table: Any) -> None:
     """Row by row or column by column, in either byte order; 200 MB at most."""
     logits = np.zeros((50_000, 1000), dtype, order)

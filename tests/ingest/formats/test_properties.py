@@ -213,6 +213,7 @@ def assert_begins(found: dict[int, int], rows: Rows, *, may_end_wrong: bool) -> 
     assert list(found.items())[:compared] == meant[:compared]
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize("form", ["csv", "tsv", "quoted csv", "csv with an index", "label first"])
 def test_a_text_cut_at_every_byte(form: str, tmp_path: Path) -> None:
     rows = [{"image": 21, "label": 512}, {"image": 43, "label": 777}, {"image": 65, "label": 908}]
