@@ -84,7 +84,7 @@ def put(
     """
     import duckdb
 
-    con.execute("create table sorted as from predictions order by model, image_id, rank")
+    con.execute("create or replace table sorted as from predictions order by model, image_id, rank")
     models = [
         _Rows(*row)
         for row in con.execute(
