@@ -45,13 +45,8 @@ def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="module")
-def files(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return two files of predictions for the first images."""
-    folder = tmp_path_factory.mktemp("files")
-    for name in ("model_a.csv", "model_b.csv"):
-        lines = (synthetic / "predictions" / name).read_text(encoding="utf-8").splitlines()
-        (folder / name).write_text("\n".join([*lines[: IMAGES + 1], ""]), encoding="utf-8")
-    return sorted(folder.iterdir())
+def files(short_predictions: list[Path]) -> list[Path]:
+    return short_predictions
 
 
 @pytest.fixture(scope="module")

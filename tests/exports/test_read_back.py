@@ -25,7 +25,7 @@ from realdb.exports import registry
 from realdb.ingest.synthetic import write_synthetic
 from realdb.store.store import Store
 
-SOME = 300  # of 50,000 images
+SOME = 120  # of 50,000 images
 ANSWERS = ("no", "maybe", "yes")
 
 
@@ -50,7 +50,7 @@ def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Seeded]:
             name.write_text(str(image), encoding="ascii")
         with warnings.catch_warnings():  # the checksums are not the published ones
             warnings.simplefilter("ignore", realdb.RealdbWarning)
-            store = realdb.ingest(folder / "files", store=folder / "store")
+            store = realdb.ingest(folder / "files", store=folder / "store", parquet_only=True)
         found.append(Seeded(folder / "files", store, folder / "images"))
     return found
 
