@@ -43,9 +43,9 @@ from refusals import refused
 REBUILD = "realdb ingest [FOLDER]"
 
 
-def publish(root: Path, label: int = 1) -> Store:
+def publish(root: Path, label: int = 1, *, parquet_only: bool = True) -> Store:
     """Build a store whose one image has one label."""
-    with new_build(root, "0.0") as build:
+    with new_build(root, "0.0", parquet_only=parquet_only) as build:
         fill(build, label)
         return build.publish(lambda *_: None)
 
@@ -77,7 +77,7 @@ def builds(root: Path) -> set[str]:
 
 
 def test_a_published_build_is_current(tmp_path: Path) -> None:
-    made = publish(tmp_path, 7)
+    made = publish(tmp_path, 7, parquet_only=False)
     assert (tmp_path / "CURRENT").read_bytes() == f"{made.build_id}\n".encode()
     assert stores.resolve(tmp_path) == made
     assert made.tables == {"labels": 1, "build": 1}
@@ -103,7 +103,7 @@ def test_any_folder_name_works(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_failing_build_leaves_no_trace(tmp_path: Path, before: int) -> None:
     for _ in range(before):
-        publish(tmp_path)
+        publish(tmp_path, parquet_only=False)
     was = tree(tmp_path)
     with pytest.raises(ZeroDivisionError), new_build(tmp_path, "0.0") as build:
         fill(build, 2)
@@ -113,7 +113,7 @@ def test_a_failing_build_leaves_no_trace(tmp_path: Path, before: int) -> None:
 
 
 def test_views_that_cannot_be_created_leave_no_trace(tmp_path: Path) -> None:
-    publish(tmp_path)
+    publish(tmp_path, parquet_only=False)
     was = tree(tmp_path)
 
     def install(con: duckdb.DuckDBPyConnection, _: object) -> None:
@@ -439,7 +439,7 @@ def test_two_processes_ingest_at_once(source: Path, tmp_path: Path) -> None:
 def test_a_killed_ingest_leaves_a_whole_store(
     source: Path, tmp_path: Path, stop_at: str, is_in_force: bool
 ) -> None:
-    old = publish(tmp_path)
+    old = publish(tmp_path, parquet_only=False)
     process = start_ingest(source, tmp_path, stop_at)
     assert process.stdout
     assert process.stdout.readline() == "stopped\n"
@@ -453,7 +453,7 @@ def test_a_killed_ingest_leaves_a_whole_store(
     open_store(tmp_path, offline=True)
     assert build_id_of(tmp_path / "realdb.duckdb") == left.build_id
     assert not stores.is_behind(tmp_path)
-    after = publish(tmp_path)
+    after = publish(tmp_path, parquet_only=False)
     assert {left.build_id, after.build_id} <= builds(tmp_path)
     assert build_id_of(tmp_path / "realdb.duckdb") == after.build_id
     assert not [name for name in tree(tmp_path) if "partial" in name]
