@@ -45,7 +45,7 @@ def shell(arguments: list[str], model: Path, redirection: str) -> subprocess.Com
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.cases(6)
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     done = shell(arguments, model, "> /dev/full")
@@ -54,7 +54,7 @@ def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.cases(5)
+@pytest.mark.cases(4)
 @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("arguments", COMMANDS[:3], ids=" ".join)
 def test_a_stream_is_closed(arguments: list[str], redirection: str, model: Path) -> None:
@@ -150,14 +150,14 @@ def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
     assert str(home / "ViT.csv") in done("doctor", "~/ViT.csv")
     done("add", "~/ViT.csv")
     for out in ("~/labels.csv", "~.csv.out.csv", "~/labels.parquet", "~x.parquet", "~y.sqlite"):
-        done("export", "labels", out)
+        done("export", "sources", out)
     assert sorted(path.name for path in home.iterdir()) == [
         *("ViT.csv", "labels.csv", "labels.parquet", "store"),
     ]
     assert sorted(path.name for path in work.iterdir()) == [
         *("~.csv", "~.csv.out.csv", "~nobody.parquet", "~x.parquet", "~y.sqlite"),
     ]
-    assert "50179" in done("sql", "select count(*) from t", "--table", "t=~x.parquet")
+    assert "real.json" in done("sql", "select file_name from t", "--table", "t=~x.parquet")
     missing = commands.run(["accuracy", "~/none.csv"], cwd=work, env=environment)
     assert missing.returncode == 1
     assert str(home / "none.csv") in missing.stderr

@@ -126,11 +126,10 @@ def test_kills(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         current = (place / "store" / "CURRENT").read_text().strip()
         assert build_id_in(place / "store" / "realdb.duckdb") == current
         assert not [check for check in realdb.verify() if check.is_passed is False]
-        for model, *_ in realdb.models().fetchall():
-            ((found,),) = realdb.query(
-                f"select correct_images from accuracy where model = '{model}'"
-            ).fetchall()
-            assert found in [each.correct_images for each in versions[model]]
+        found = dict(realdb.query("select model, correct_images from accuracy").fetchall())
+        assert {*found} == {model for model, *_ in realdb.models().fetchall()}
+        for model, correct in found.items():
+            assert correct in [each.correct_images for each in versions[model]]
         if out.exists():
             with duckdb.connect() as con:
                 assert con.read_parquet(str(out)).count("*").fetchall() == exported
