@@ -45,7 +45,7 @@ def shell(arguments: list[str], model: Path, redirection: str) -> subprocess.Com
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.cases(4)
+@pytest.mark.cases(6)
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_standard_output_is_full(arguments: list[str], model: Path) -> None:
     done = shell(arguments, model, "> /dev/full")

@@ -64,7 +64,7 @@ def kill_near_the_rename(place: Path, process: subprocess.Popen[bytes], rng: ran
     """Kill an ingest within 10 ms of the rename of CURRENT: its build is in place just before."""
     before = builds(place)
     while process.poll() is None and builds(place) == before:
-        time.sleep(0.0005)
+        time.sleep(0.002)
     time.sleep(rng.uniform(0, 0.008))
     process.kill()
 
