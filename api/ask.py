@@ -116,8 +116,9 @@ def query(
             if is_set:
                 raise UsageError(f"`{option}` cannot be used with `engine`", parameter=option)
         try:
-            statements.require_select(duckdb.connect(), sql, explains=False)
-            statements.require_reading(duckdb.connect(), sql)
+            with duckdb.connect() as con:
+                statements.require_select(con, sql, explains=False)
+                statements.require_reading(con, sql)
         except duckdb.Error as error:
             raise QueryError(str(error)) from None
         return spark.ask(

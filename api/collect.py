@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
+from ..schema.tables import create_table
 from ..store import kept, prediction_sets
 from ..store import store as stores
 from ..store.files import checksum
@@ -65,52 +66,56 @@ def add(
     # The models stored by this call. `replace` does not apply to them: two files for one model are
     # a mistake.
     fresh: set[str] = set()
-    for place, (source, name) in enumerate(sources):
-        if progress:
-            progress("adding predictions", place, len(sources))
-        where = _where(source)
-        try:
-            with _local(source) as local, Session(opened, views=_JUDGED) as session:
-                found = session.add_one(
-                    PredictionSource(local, name),
-                    model=model,
-                    columns=columns,
-                    input_format=input_format,
-                    order=order,
-                    ranks=ranks,
-                    drop_repeats=drop_repeats,
-                )
-                if model is None and name in (None, "stdin") and set(found) <= {*_NAMELESS}:
-                    raise DataError(
-                        f"the model has no name in {where or 'the predictions'}",
-                        file=where,
-                        column="model",
-                        parameter="model",
-                        remedy='Set `model="NAME"`, or add a column model',
+    with Session(opened, views=_JUDGED) as session:
+        session.prepare()
+        for place, (source, name) in enumerate(sources):
+            if progress:
+                progress("adding predictions", place, len(sources))
+            where = _where(source)
+            try:
+                with _local(source) as local:
+                    found = session.add_one(
+                        PredictionSource(local, name),
+                        model=model,
+                        columns=columns,
+                        input_format=input_format,
+                        order=order,
+                        ranks=ranks,
+                        drop_repeats=drop_repeats,
                     )
-                session.prepare()
-                doubts.warn(
-                    accuracies(session.view("accuracy")),
-                    doubts.agreements(session),
-                    dict.fromkeys(found, where),
-                    has_rated=doubts.knows_rated(opened),
-                    allow_ground_truth=allow_ground_truth,
-                )
-                put = prediction_sets.put(
-                    opened.root,
-                    session.con,
-                    _provenance(source, local, input_format)
-                    | ({"ranks": ranks} if ranks else {})
-                    | ({"drop_repeats": "true"} if drop_repeats else {}),
-                    where=where or "the predictions",
-                    replace=replace,
-                    fresh=fresh,
-                )
-        except DataError as error:
-            refused.append(error)
-        else:
-            done += [(where, one) for one in put]
-            fresh |= {one.model for one in put}
+                    if model is None and name in (None, "stdin") and set(found) <= {*_NAMELESS}:
+                        raise DataError(
+                            f"the model has no name in {where or 'the predictions'}",
+                            file=where,
+                            column="model",
+                            parameter="model",
+                            remedy='Set `model="NAME"`, or add a column model',
+                        )
+                    doubts.warn(
+                        accuracies(session.view("accuracy")),
+                        doubts.agreements(session),
+                        dict.fromkeys(found, where),
+                        has_rated=doubts.knows_rated(opened),
+                        allow_ground_truth=allow_ground_truth,
+                    )
+                    put = prediction_sets.put(
+                        opened.root,
+                        session.con,
+                        _provenance(source, local, input_format)
+                        | ({"ranks": ranks} if ranks else {})
+                        | ({"drop_repeats": "true"} if drop_repeats else {}),
+                        where=where or "the predictions",
+                        replace=replace,
+                        fresh=fresh,
+                    )
+            except DataError as error:
+                refused.append(error)
+            else:
+                done += [(where, one) for one in put]
+                fresh |= {one.model for one in put}
+            # The next file begins with an empty table, and its rows with number 1.
+            session.con.execute("drop table predictions")
+            create_table(session.con, "predictions")
     if refused:
         raise _refusal(refused, len(sources))
     return _relation(done)

@@ -220,8 +220,10 @@ def _predictions(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]
 
 def _label_sets(opened: Store, _: duckdb.DuckDBPyConnection) -> Iterator[Check]:
     """Check that each stored label set and grouping is unchanged, with each key once."""
-    for kind in label_sets.KINDS:
-        folders = label_sets.folders(opened.root, kind)
+    folders_of = {kind: label_sets.folders(opened.root, kind) for kind in label_sets.KINDS}
+    if not any(folders_of.values()):
+        return
+    for kind, folders in folders_of.items():
         if not folders:
             continue
         damaged = label_sets.damage(opened.root, kind)

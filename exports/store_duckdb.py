@@ -53,9 +53,12 @@ def _fill(export: Export, tables: list[whole_store.Table]) -> None:
         con.execute(with_constraints(table.statement, constraints))
         name = quoting.identifier(table.name)
         con.execute(f"insert into {name} from memory.main.{name}")
+    # One transaction: separate COMMENT ON statements are synced to the disk one by one.
+    con.begin()
     export.install(con, [table.name for table in tables])
     for table in tables:
         comment_on(con, "table", table.name, table.about)
+    con.commit()
     notice = whole_store.NOTICE
     con.execute(f"create table {notice} (name varchar primary key, value varchar not null)")
     con.executemany(f"insert into {notice} values (?, ?)", [*export.notice.items()])  # noqa: S608

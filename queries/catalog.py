@@ -284,9 +284,10 @@ def _read(path: Path) -> View:
     )
 
 
-def all_names() -> list[str]:
+@functools.cache
+def all_names() -> tuple[str, ...]:
     """Return the names of all views, layer by layer."""
-    return [path.stem for layer in LAYERS for path in sorted((_FOLDER / layer).glob("*.sql"))]
+    return tuple(path.stem for layer in LAYERS for path in sorted((_FOLDER / layer).glob("*.sql")))
 
 
 def _order(name: str, order: dict[str, View]) -> None:

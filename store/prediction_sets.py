@@ -84,7 +84,7 @@ def put(
     """
     import duckdb
 
-    con.execute("create table sorted as from predictions order by model, image_id, rank")
+    con.execute("create or replace table sorted as from predictions order by model, image_id, rank")
     models = [
         _Rows(*row)
         for row in con.execute(
@@ -131,11 +131,12 @@ def put(
                         remedy="Check the disk",
                     )
                 written[target] = kept.checksums(aside)
+            before = {target: _checksums_before(target) for target in written}
             for target, new in written.items():
-                _write_checksums(target, *_checksums_before(target), new)
-        for target, new in written.items():
+                _write_checksums(target, *before[target], new)
+        for target in filter(before.get, written):
             with contextlib.suppress(OSError):  # the checksums of both files are valid too
-                _write_checksums(target, new)
+                _write_checksums(target, written[target])
     return done
 
 

@@ -98,6 +98,16 @@ def synthetic_store(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -
     return quiet_ingest(synthetic, tmp_path_factory.mktemp("synthetic_store"))
 
 
+@pytest.fixture(scope="session")
+def short_predictions(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return files of two models, each with 2,000 of the generated predictions."""
+    folder = tmp_path_factory.mktemp("short")
+    for name in ("model_a.csv", "model_b.csv"):
+        lines = (synthetic / "predictions" / name).read_text(encoding="utf-8").splitlines()
+        (folder / name).write_text("\n".join([*lines[:2_001], ""]), encoding="utf-8")
+    return sorted(folder.iterdir())
+
+
 def quiet_ingest(source: Path, root: Path, **options: Any) -> Store:
     """Build a store of files whose checksums are not the published ones, without the warning."""
     with warnings.catch_warnings():

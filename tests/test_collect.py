@@ -28,20 +28,41 @@ from refusals import refused
 # Of files with few predictions realdb.add warns, as realdb.accuracy does.
 pytestmark = pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+IMAGES = 2_000
+
+
+def copied(root: Path, target: Path) -> Path:
+    """Copy a store without its realdb.duckdb, which is for other clients, and the largest file."""
+    return Path(shutil.copytree(root, target, ignore=shutil.ignore_patterns("realdb.duckdb")))
 
 
 @pytest.fixture
 def store(synthetic_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a new store, which is the default store."""
-    without = shutil.ignore_patterns("realdb.duckdb")  # for other clients, and the largest of all
-    root = Path(shutil.copytree(synthetic_store.root, tmp_path / "own", ignore=without))
+    root = copied(synthetic_store.root, tmp_path / "own")
     monkeypatch.setenv("REALDB_HOME", str(root))
     return resolve(root)
 
 
 @pytest.fixture(scope="module")
-def files(synthetic: Path) -> list[Path]:
-    return [synthetic / "predictions" / f"model_{letter}.csv" for letter in "ab"]
+def files(short_predictions: list[Path]) -> list[Path]:
+    return short_predictions
+
+
+@pytest.fixture(scope="module")
+def added(
+    synthetic_store: Store, files: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a store with both models, to be copied."""
+    root = copied(synthetic_store.root, tmp_path_factory.mktemp("added") / "store")
+    realdb.add(*files, store=root)
+    return root
+
+
+@pytest.fixture
+def with_models(added: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a store with both models the default store."""
+    monkeypatch.setenv("REALDB_HOME", str(copied(added, tmp_path / "own")))
 
 
 @pytest.fixture
@@ -87,7 +108,8 @@ def kept() -> list[str]:
 
 
 @pytest.mark.usefixtures("store")
-def test_add(files: list[Path]) -> None:
+def test_add(synthetic: Path) -> None:
+    files = sorted((synthetic / "predictions").glob("*.csv"))
     rows = realdb.add(*files)
     assert rows.fetchall() == [
         ("model_a", "added", 50_000, 50_000, str(files[0])),
@@ -100,13 +122,13 @@ def test_add(files: list[Path]) -> None:
     assert row[5:8] == ("csv", len(text), hashlib.sha256(text).hexdigest())
 
 
-@pytest.mark.usefixtures("store")
+@pytest.mark.usefixtures("with_models")
 def test_stored_rows_match_the_file(files: list[Path]) -> None:
-    query = "select * exclude (model) from {} order by image_id, rank"
+    query = "select * exclude (model) from {} where model = 'model_a' order by image_id, rank"
     expected = realdb.query(query.format("model_a"), files[0]).fetchall()
-    realdb.add(files[0])
+    assert len(expected) == IMAGES
     assert realdb.query(query.format("predictions")).fetchall() == expected
-    accuracy = realdb.query("from accuracy").fetchall()
+    accuracy = realdb.query("from accuracy where model = 'model_a'").fetchall()
     judged = asdict(realdb.accuracy(files[0]))
     judged.pop("unasked_images")  # the view does not count them
     assert accuracy == [tuple(judged.values())]
@@ -148,13 +170,13 @@ def test_a_refused_file_is_not_stored(small: Callable[..., Path], tmp_path: Path
 @pytest.mark.usefixtures("store")
 def test_many_files_at_once(small: Callable[..., Path]) -> None:
     folder = small("many/m0.csv", 1).parent
-    for number in range(1, 20):
+    for number in range(1, 8):
         small(f"many/m{number}.csv", number, number)
     assert set(states(realdb.add(folder)).values()) == {"added"}
     assert set(states(realdb.add(*folder.iterdir())).values()) == {"unchanged"}
-    assert len(kept()) == 20
+    assert len(kept()) == 8
     found = realdb.query("select model, max(label) from predictions group by model").fetchall()
-    assert dict(found) == {f"m{number}": number or 1 for number in range(20)}
+    assert dict(found) == {f"m{number}": number or 1 for number in range(8)}
 
 
 @pytest.mark.usefixtures("store")
@@ -174,7 +196,7 @@ def test_predictions_in_memory_need_a_model_name() -> None:
 
 @pytest.mark.usefixtures("store")
 def test_model_needs_a_single_file(files: list[Path]) -> None:
-    with refused(DataError, parameter="model", count=50_000):
+    with refused(DataError, parameter="model", count=IMAGES):
         realdb.add(*files, model="m")
     assert not kept()
 
@@ -191,15 +213,17 @@ def test_top5_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_new_ingest_keeps_stored_models(
-    store: Store, files: list[Path], source_folder: Path
+    store: Store, small: Callable[..., Path], synthetic: Path, tmp_path: Path
 ) -> None:
-    realdb.add(files[0])
+    realdb.add(small("m.csv", 1))
     was = realdb.models().fetchall()
+    (tmp_path / "given").mkdir()
+    shutil.copy(synthetic / "real.json", tmp_path / "given")
     with pytest.warns(realdb.RealdbWarning):
-        made = realdb.ingest(source_folder)
+        made = realdb.ingest(tmp_path / "given")
     assert made.build_id != store.build_id
     assert realdb.models().fetchall() == was
-    assert realdb.query("select count(*) from predictions").fetchall() == [(50_000,)]
+    assert realdb.query("select count(*) from predictions").fetchall() == [(1,)]
     with duckdb.connect(str(store.root / "realdb.duckdb"), read_only=True) as con:
         assert con.execute("select count(*) from predictions").fetchall() == [(0,)]
 
@@ -207,18 +231,15 @@ def test_a_new_ingest_keeps_stored_models(
 # Queries.
 
 
-@pytest.mark.usefixtures("store")
-def test_every_connection_has_the_stored_models(
-    files: list[Path], small: Callable[..., Path]
-) -> None:
-    realdb.add(*files)
+@pytest.mark.usefixtures("with_models")
+def test_every_connection_has_the_stored_models(small: Callable[..., Path]) -> None:
     with realdb.connect() as con:
         models = con.execute("select distinct model from predictions order by 1").fetchall()
         assert models == [("model_a",), ("model_b",)]
         assert con.execute("select count(*) from accuracy").fetchall() == [(2,)]
     more = small("more.csv", 1)
     counts = "select model, count(*) from predictions group by model order by model"
-    both = [("model_a", 50_000), ("model_b", 50_000)]
+    both = [("model_a", IMAGES), ("model_b", IMAGES)]
     assert realdb.query(counts).fetchall() == both
     # Files are the whole of `predictions`, as in accuracy.
     assert realdb.query(counts, more).fetchall() == [("more", 1)]
@@ -229,17 +250,15 @@ def test_every_connection_has_the_stored_models(
     assert realdb.query("select model, label from more", more).fetchall() == [("more", 1)]
 
 
-@pytest.mark.usefixtures("store")
+@pytest.mark.usefixtures("with_models")
 def test_accuracy_ignores_stored_models(files: list[Path]) -> None:
-    realdb.add(*files)
     assert [row[0] for row in realdb.accuracy_table(files[0]).fetchall()] == ["model_a"]
 
 
-@pytest.mark.usefixtures("store")
+@pytest.mark.usefixtures("with_models")
 def test_a_file_beside_the_same_model_in_the_store(files: list[Path], tmp_path: Path) -> None:
-    realdb.add(*files)
     counts = "select model, count(*) from predictions group by model order by model"
-    both = [("model_a", 50_000), ("model_b", 50_000)]
+    both = [("model_a", IMAGES), ("model_b", IMAGES)]
     assert realdb.query(counts, files[0]).fetchall() == both[:1]
     # The same rows count once.
     for sources in ((files[0],), ("model_a",), files):
@@ -250,13 +269,12 @@ def test_a_file_beside_the_same_model_in_the_store(files: list[Path], tmp_path: 
         realdb.query(counts, other, with_stored=True)
 
 
-@pytest.mark.usefixtures("store")
+@pytest.mark.usefixtures("with_models")
 def test_stored_models_by_name(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name of a stored model can replace a file, if no file has that name."""
     monkeypatch.chdir(tmp_path)
-    realdb.add(*files)
     a, b = (realdb.accuracy(file) for file in files)
     assert realdb.accuracy("model_a") == a
     table = realdb.accuracy_table("model_b", files[0])
@@ -265,7 +283,8 @@ def test_stored_models_by_name(
         ("model_a", a.real_accuracy),
     ]
     assert realdb.accuracy("model_a", model="other").real_accuracy == a.real_accuracy
-    assert [choice.model for choice in realdb.explain(1, "model_b").models] == ["model_b"]
+    ((image,),) = realdb.query("select any_value(image_id) from model_b", files[1]).fetchall()
+    assert [choice.model for choice in realdb.explain(image, "model_b").models] == ["model_b"]
     moves = realdb.scores("model_a", golden_majority=4).models.fetchall()
     assert [row[0] for row in moves] == ["model_a"]
     for sources in ((files[0], "model_b"), tuple(files)):
@@ -375,13 +394,12 @@ def test_no_store(tmp_path: Path, files: list[Path]) -> None:
 @pytest.mark.parametrize(
     "rules", [{}, {"threshold": 0.5}, {"empty": "wrong"}, {"threshold": 0.9, "empty": "original"}]
 )
-@pytest.mark.usefixtures("store")
+@pytest.mark.usefixtures("with_models")
 def test_leaderboard_has_the_accuracies(
     rules: dict[str, Any], files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The figures are the same if the models are judged in several batches."""
     monkeypatch.setattr("realdb.api.leaderboard._BATCH", 1)
-    realdb.add(*files)
     rows = realdb.leaderboard(**rules)
     found = [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]
     assert [row["real_rank"] for row in found] == [1, 2]
@@ -396,11 +414,11 @@ def test_leaderboard_has_the_accuracies(
     assert found[0]["real_accuracy"] > found[1]["real_accuracy"]
 
 
-@pytest.mark.usefixtures("store")
+@pytest.mark.usefixtures("with_models")
 def test_models_with_different_images_cause_a_warning(files: list[Path], tmp_path: Path) -> None:
     lines = files[0].read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "half.csv").write_text("".join(lines[:25_001]), encoding="utf-8")
-    realdb.add(*files, tmp_path / "half.csv")
+    (tmp_path / "half.csv").write_text("".join(lines[: IMAGES // 2 + 1]), encoding="utf-8")
+    realdb.add(tmp_path / "half.csv")
     with pytest.warns(realdb.RealdbWarning) as warned:
         rows = realdb.leaderboard()
     (warning,) = warned
@@ -464,8 +482,8 @@ def test_standard_input(run: Run) -> None:
 def test_two_commands_at_once_lose_nothing(
     run: Run, small: Callable[..., Path], tmp_path: Path
 ) -> None:
-    given = [[small(f"{who}/{who}{number}.csv", number) for number in range(12)] for who in "xy"]
-    given[1] += given[0][:6]
+    given = [[small(f"{who}/{who}{number}.csv", number) for number in range(6)] for who in "xy"]
+    given[1] += given[0][:3]
     command = [sys.executable, "-m", "realdb", "add"]
     both = [
         subprocess.Popen(
@@ -478,9 +496,9 @@ def test_two_commands_at_once_lose_nothing(
         out, complaint = process.communicate(timeout=60)
         assert process.returncode == 0, complaint
         statuses += out.decode()
-    assert statuses.count(",added,") == 24
-    assert statuses.count(",unchanged,") == 6
-    assert len(run("models").stdout.splitlines()) == 1 + 24
+    assert statuses.count(",added,") == 12
+    assert statuses.count(",unchanged,") == 3
+    assert len(run("models").stdout.splitlines()) == 1 + 12
     assert not list(tmp_path.rglob("*.partial"))
 
 
@@ -488,7 +506,7 @@ def test_two_commands_at_once_lose_nothing(
 def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: Path) -> None:
     """A killed `add` leaves the models that it reported, complete, and can be run again."""
     paths = []
-    for number in range(12):
+    for number in range(8):
         paths.append(tmp_path / f"m{number}.csv")
         paths[-1].symlink_to(files[0])
     command = [sys.executable, "-m", "realdb", "add", *map(str, paths)]
@@ -498,22 +516,21 @@ def test_a_killed_command_loses_nothing(run: Run, files: list[Path], tmp_path: P
             time.sleep(0.001)
         process.kill()
     before = kept()
-    assert 3 <= len(before) < 12
+    assert 3 <= len(before) < 8
     counts = "select distinct count(*) from predictions group by model"
-    assert realdb.query(counts).fetchall() == [(50_000,)]
+    assert realdb.query(counts).fetchall() == [(IMAGES,)]
     run("add", *paths)
-    assert len(kept()) == 12
+    assert len(kept()) == 8
     assert not list(folder.glob("*.partial"))
 
 
 def test_a_store_is_moved_and_removed_as_a_folder(
-    synthetic_store: Store, synthetic: Path, tmp_path: Path
+    synthetic_store: Store, files: list[Path], tmp_path: Path
 ) -> None:
     """Two stores are independent."""
     old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
     shutil.copytree(synthetic_store.root, old)
-    file = synthetic / "predictions" / "model_a.csv"
-    realdb.add(file, store=old)
+    realdb.add(files[0], store=old)
     rows = realdb.leaderboard(store=old).fetchall()
     new.parent.mkdir()
     shutil.move(old, new)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,20 @@ def export(synthetic_store: Store, tmp_path: Path) -> Callable[..., list[list[st
         return lines
 
     return export
+
+
+@pytest.fixture(scope="module")
+def two(
+    synthetic_store: Store, short_predictions: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Store, str, Path]:
+    """Return a store with a model, its name, and a file with predictions of another."""
+    stored, other = short_predictions
+    root = tmp_path_factory.mktemp("two") / "store"
+    store = resolve(Path(shutil.copytree(synthetic_store.root, root)))
+    with warnings.catch_warnings():  # the file does not have all images
+        warnings.simplefilter("ignore", realdb.RealdbWarning)
+        realdb.add(stored, store=root)
+    return store, stored.stem, other
 
 
 # What.
@@ -93,8 +108,8 @@ def test_columns_as_a_list(export: Callable[..., list[list[str]]]) -> None:
 
 
 def test_another_threshold(export: Callable[..., list[list[str]]], synthetic_store: Store) -> None:
-    con = realdb.connect(store=synthetic_store.root)
-    wanted = con.execute("select image_id, label, position from labels_at(0.3) order by all")
+    query = "select image_id, label, position from labels_at(0.3) order by all"
+    wanted = realdb.query(query, store=synthetic_store.root)
     _, *rows = export("labels", threshold=0.3)
     assert [tuple(map(int, row)) for row in rows] == wanted.fetchall()
 
@@ -174,14 +189,12 @@ def test_models_are_needed(
 
 
 def test_stored_models(
-    export: Callable[..., list[list[str]]], ingest: Callable[..., Store], synthetic: Path
+    export: Callable[..., list[list[str]]], two: tuple[Store, str, Path]
 ) -> None:
-    store = ingest()
-    (file, *_) = sorted((synthetic / "predictions").glob("*.csv"))
-    realdb.add(file, store=store.root)
+    store, stored, _ = two
     header, *rows = export("predictions", store)
     assert header == ["model", "image_id", "rank", "label", "confidence"]
-    assert {row[0] for row in rows} == {file.stem}
+    assert {row[0] for row in rows} == {stored}
     assert len(export("hard", store, force=True)) > 1
 
 
@@ -194,18 +207,6 @@ def test_a_name_of_another_format(synthetic_store: Store, name: str, tmp_path: P
 
 
 # Predictions that are named.
-
-
-@pytest.fixture(scope="module")
-def two(
-    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Store, str, Path]:
-    """Return a store with a model, its name, and a file with predictions of another."""
-    stored, other = sorted((synthetic / "predictions").glob("*.csv"))[:2]
-    root = tmp_path_factory.mktemp("two") / "store"
-    store = resolve(Path(shutil.copytree(synthetic_store.root, root)))
-    realdb.add(stored, store=root)
-    return store, stored.stem, other
 
 
 def test_predictions_replace_the_stored_models(
@@ -244,8 +245,10 @@ def test_named_predictions_match_a_query(
     assert sorted(found) == sorted(same)
 
 
-def test_no_stored_model_is_needed(export: Callable[..., list[list[str]]], synthetic: Path) -> None:
-    (file, *_) = sorted((synthetic / "predictions").glob("*.csv"))
+def test_no_stored_model_is_needed(
+    export: Callable[..., list[list[str]]], short_predictions: list[Path]
+) -> None:
+    (file, _) = short_predictions
     ((_, *_), (model, *_)) = export("accuracy", predictions=file)
     assert model == file.stem
 

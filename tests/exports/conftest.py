@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,15 @@ def awkward() -> tuple[str, list[str], list[tuple[Any, ...]]]:
 
 @pytest.fixture(scope="session")
 def modelled_store(
-    synthetic_store: Store, synthetic: Path, tmp_path_factory: pytest.TempPathFactory
+    synthetic_store: Store, short_predictions: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Store:
     """Return a store of the generated files with two models."""
     root = tmp_path_factory.mktemp("modelled") / "store"
-    store = resolve(Path(shutil.copytree(synthetic_store.root, root)))
-    realdb.add(*sorted((synthetic / "predictions").glob("*.csv")), store=root)
+    without = shutil.ignore_patterns("realdb.duckdb")
+    store = resolve(Path(shutil.copytree(synthetic_store.root, root, ignore=without)))
+    with warnings.catch_warnings():  # the files do not have all images
+        warnings.simplefilter("ignore", realdb.RealdbWarning)
+        realdb.add(*short_predictions, store=root)
     return store
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 import realdb
 from realdb.store.store import Store
@@ -44,13 +45,12 @@ def test_clients_of_version_1_read_it(export: Callable[..., Path]) -> None:
     assert tags["storage_version"].startswith("v1.0.0")
 
 
+@pytest.mark.filterwarnings("ignore::realdb.RealdbWarning")  # they do not have all images
 def test_stored_models_come_back(
-    export: Callable[..., Path], synthetic: Path, ingest: Callable[..., Store]
+    export: Callable[..., Path], short_predictions: list[Path], modelled_store: Store
 ) -> None:
-    store = ingest()
-    files = sorted((synthetic / "predictions").glob("*.csv"))
-    realdb.add(*files, store=store.root)
-    path = export("predictions", "models.duckdb", store)
-    found = realdb.accuracy_table(path, store=store.root).fetchall()
+    path = export("predictions", "models.duckdb", modelled_store)
+    found = realdb.accuracy_table(path, store=modelled_store.root).fetchall()
     assert len(found) == 2
-    assert found == realdb.accuracy_table(*files, store=store.root).fetchall()
+    expected = realdb.accuracy_table(*short_predictions, store=modelled_store.root)
+    assert found == expected.fetchall()

@@ -25,16 +25,20 @@ from realdb.exports import registry
 from realdb.ingest.synthetic import write_synthetic
 from realdb.store.store import Store
 
-SOME = 300  # of 50,000 images
+SOME = 120  # of 50,000 images
 ANSWERS = ("no", "maybe", "yes")
 
 
 class Seeded(NamedTuple):
-    """Upstream files, the store of them, and a folder with a file for each of the first images."""
+    """Upstream files, the store of them, and a folder with a file for each of the first images.
+
+    lists: the labels of each image in real.json
+    """
 
     files: Path
     store: Store
     images: Path
+    lists: list[list[int]]
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +54,25 @@ def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> list[Seeded]:
             name.write_text(str(image), encoding="ascii")
         with warnings.catch_warnings():  # the checksums are not the published ones
             warnings.simplefilter("ignore", realdb.RealdbWarning)
-            store = realdb.ingest(folder / "files", store=folder / "store")
-        found.append(Seeded(folder / "files", store, folder / "images"))
+            store = realdb.ingest(folder / "files", store=folder / "store", parquet_only=True)
+        lists = json.loads((folder / "files" / "real.json").read_bytes())
+        found.append(Seeded(folder / "files", store, folder / "images", lists))
     return found
 
 
 # The content of the files.
 
 
-def lists(seeded: Seeded) -> list[list[int]]:
-    found: list[list[int]] = json.loads((seeded.files / "real.json").read_bytes())
-    return found
-
-
 def label_rows(seeded: Seeded) -> list[tuple[int, ...]]:
     return sorted(
         (image, label, position)
-        for image, labels in enumerate(lists(seeded), 1)
+        for image, labels in enumerate(seeded.lists, 1)
         for position, label in enumerate(labels)
     )
 
 
 def first_lists(seeded: Seeded) -> list[list[int]]:
-    return lists(seeded)[:SOME]
+    return seeded.lists[:SOME]
 
 
 def arrays(name: str) -> Callable[[Seeded], dict[str, Any]]:
@@ -235,7 +235,9 @@ WAYS: dict[str, Way] = {
     "duckdb": Way("a.duckdb", read_duckdb, label_rows, "labels"),
     "store-duckdb": Way("a.duckdb", read_duckdb, label_rows, "store"),
     "store-sqlite": Way("a.sqlite", read_sqlite, label_rows, "store"),
-    "real-json": Way("a.json", lambda path: json.loads(path.read_bytes()), lists),
+    "real-json": Way(
+        "a.json", lambda path: json.loads(path.read_bytes()), lambda seeded: seeded.lists
+    ),
     "scores-npz": Way("a.npz", read_arrays, arrays("scores.npz")),
     "raters-npz": Way("a.npz", read_arrays, arrays("raters.npz")),
     "golden-npz": Way("a.npz", read_arrays, arrays("golden.npz")),

@@ -14,6 +14,7 @@ import realdb
 from realdb.errors import UsageError
 from realdb.queries import catalog
 from realdb.schema.tables import COMPUTED, KEPT_TABLES, LABEL_SET_TABLES, TABLES, header_of
+from realdb.store import prediction_sets
 from realdb.store.build import NOTES
 from realdb.store.store import Store
 from refusals import refused
@@ -23,16 +24,16 @@ OWN = {"models", "_realdb"}
 
 
 @pytest.fixture(scope="module")
-def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an exported store, for tests that only read it."""
-    path = tmp_path_factory.mktemp("exported") / "it's all.duckdb"
-    return realdb.export("store", path, store=modelled_store.root).out
+def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) -> realdb.Exported:
+    """Export a store to a file that tests only read, and return what was exported."""
+    path = tmp_path_factory.mktemp("exported") / "it's all.db"
+    return realdb.export("store", path, format="duckdb", store=modelled_store.root)
 
 
 @pytest.fixture
-def client(exported: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def client(exported: realdb.Exported) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection of plain DuckDB to an exported store."""
-    with duckdb.connect(str(exported), read_only=True) as con:
+    with duckdb.connect(str(exported.out), read_only=True) as con:
         yield con
 
 
@@ -56,7 +57,8 @@ def test_has_every_table_view_and_macro(
 
 
 def test_tables_match_the_store(client: duckdb.DuckDBPyConnection, modelled_store: Store) -> None:
-    con = realdb.connect(store=modelled_store.root)
+    con = modelled_store.connect()
+    prediction_sets.show(con, modelled_store.root)
     for table in (*modelled_store.tables, *KEPT_TABLES):
         query = f"from {table} order by all"
         is_same = client.execute(query).fetchall() == con.execute(query).fetchall()
@@ -193,10 +195,10 @@ def test_a_store_without_models_and_votes(export: Callable[..., Path], bare_stor
         }
 
 
-def test_rows_are_counted(modelled_store: Store, tmp_path: Path) -> None:
-    done = realdb.export("store", tmp_path / "all.db", format="duckdb", store=modelled_store.root)
-    assert (done.format, done.counts) == ("store-duckdb", "rows")
-    assert done.count == sum(modelled_store.tables.values()) + 100_000 + 2  # predictions, models
+def test_rows_are_counted(exported: realdb.Exported, modelled_store: Store) -> None:
+    assert (exported.format, exported.counts) == ("store-duckdb", "rows")
+    # Predictions and models.
+    assert exported.count == sum(modelled_store.tables.values()) + 4_000 + 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 import realdb
 from realdb.schema.tables import KEPT_TABLES, LABEL_SET_TABLES, header_of
+from realdb.store import prediction_sets
 from realdb.store.store import Store
 
 # The foreign keys of the tables of the real store: table, columns, table.
@@ -28,16 +29,16 @@ OWN = {"models", "about", "_realdb"}
 
 
 @pytest.fixture(scope="module")
-def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an exported store, for tests that only read it."""
-    path = tmp_path_factory.mktemp("exported") / "it's all.sqlite"
-    return realdb.export("store", path, store=modelled_store.root).out
+def exported(modelled_store: Store, tmp_path_factory: pytest.TempPathFactory) -> realdb.Exported:
+    """Export a store to a file that tests only read, and return what was exported."""
+    path = tmp_path_factory.mktemp("exported") / "it's all.db"
+    return realdb.export("store", path, format="sqlite", store=modelled_store.root)
 
 
 @pytest.fixture
-def con(exported: Path) -> Iterator[sqlite3.Connection]:
+def con(exported: realdb.Exported) -> Iterator[sqlite3.Connection]:
     """Yield a connection to an exported store, which it cannot write."""
-    with closing(sqlite3.connect(f"{exported.as_uri()}?mode=ro", uri=True)) as con:
+    with closing(sqlite3.connect(f"{exported.out.as_uri()}?mode=ro", uri=True)) as con:
         yield con
 
 
@@ -70,7 +71,8 @@ def references(con: sqlite3.Connection) -> set[tuple[Any, ...]]:
 
 def test_tables_match_the_store(con: sqlite3.Connection, modelled_store: Store) -> None:
     assert tables(con) == {*modelled_store.tables, *KEPT_TABLES, *OWN}
-    stored = realdb.connect(store=modelled_store.root)
+    stored = modelled_store.connect()
+    prediction_sets.show(stored, modelled_store.root)
     for table in {*modelled_store.tables, *KEPT_TABLES} - {"sources", "build"}:  # these have times
         key = ", ".join(header_of(table).key)
         rows = con.execute(f"select * from {table} order by {key}").fetchall()
@@ -140,7 +142,7 @@ def test_a_store_without_models_and_classes(export: Callable[..., Path], bare_st
         }
 
 
-def test_rows_are_counted(modelled_store: Store, tmp_path: Path) -> None:
-    done = realdb.export("store", tmp_path / "all.db", format="sqlite", store=modelled_store.root)
-    assert (done.format, done.counts) == ("store-sqlite", "rows")
-    assert done.count == sum(modelled_store.tables.values()) + 100_000 + 2  # predictions, models
+def test_rows_are_counted(exported: realdb.Exported, modelled_store: Store) -> None:
+    assert (exported.format, exported.counts) == ("store-sqlite", "rows")
+    # Predictions and models.
+    assert exported.count == sum(modelled_store.tables.values()) + 4_000 + 2

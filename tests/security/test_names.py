@@ -70,6 +70,9 @@ def test_the_name_of_a_model(form: str, store: Path) -> None:
         assert "Traceback" not in text
         if words[0] != "explain":
             assert "\\u202e" in text
+
+
+def test_the_name_of_a_model_in_a_diagnosis(store: Path) -> None:
     assert_harmless(on_a_terminal("doctor", str(store)))
 
 

@@ -17,6 +17,7 @@ import pytest
 
 import commands
 import realdb
+from campaigns import some
 from query_attacks import OTHERS, READS, SECRET, WRITES
 from realdb.errors import QueryError, RealdbError
 from realdb.schema import quoting
@@ -90,6 +91,11 @@ PLACES: dict[str, Ask] = {
 }
 
 
+def statements_for(place: str, statements: list[str]) -> list[str]:
+    """Return all statements for realdb.query; by default some for the places that check as it."""
+    return statements if place == "query" else some(statements, 6)
+
+
 def refused(ask: Ask, sql: str) -> QueryError:
     with pytest.raises(QueryError) as caught:
         ask(sql)
@@ -108,7 +114,7 @@ def test_a_query_writes_nothing(target: str, place: str, store: Store, tmp_path:
         "CURRENT": store.root / "CURRENT",
         "new": tmp_path / "new.parquet",
     }
-    for sql in WRITES:
+    for sql in statements_for(place, WRITES):
         refused(PLACES[place], sql.format(target=paths[target]))
 
 
@@ -116,7 +122,7 @@ def test_a_query_writes_nothing(target: str, place: str, store: Store, tmp_path:
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_query_reads_no_other_file(place: str, secret: Path) -> None:
-    for sql in READS:
+    for sql in statements_for(place, READS):
         if place == "engine" and "from '" in sql:
             continue  # to an engine that is the name of a table
         try:
@@ -131,7 +137,7 @@ def test_a_query_reads_no_other_file(place: str, secret: Path) -> None:
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("place", PLACES)
 def test_a_query_changes_no_setting_and_loads_nothing(place: str, secret: Path) -> None:
-    for sql in OTHERS:
+    for sql in statements_for(place, OTHERS):
         error = refused(PLACES[place], sql.format(secret=secret))
         assert "extension" not in str(error), "it was tried to install one"
 
