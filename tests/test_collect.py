@@ -391,6 +391,7 @@ def test_no_store(tmp_path: Path, files: list[Path]) -> None:
 # The leaderboard.
 
 
+@pytest.mark.cases(3)
 @pytest.mark.parametrize(
     "rules", [{}, {"threshold": 0.5}, {"empty": "wrong"}, {"threshold": 0.9, "empty": "original"}]
 )

@@ -123,13 +123,13 @@ def test_a_signal_ends_a_query(
     assert took < 10, "the watcher leaves after half a second, on a busy machine a little later"
 
 
-def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
+def test_the_home_folder(tmp_path: Path, synthetic: Path, short_predictions: list[Path]) -> None:
     """realdb expands `~` once if no shell has done so. A file name may start with `~`."""
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()
-    (home / "ViT.csv").write_bytes(model.read_bytes())
-    (work / "~.csv").write_bytes(model.read_bytes())
+    (home / "ViT.csv").write_bytes(short_predictions[0].read_bytes())
+    (work / "~.csv").write_bytes(short_predictions[0].read_bytes())
     (work / "~nobody.parquet").mkdir()
     (tmp_path / "source").mkdir()
     shutil.copy(synthetic / "real.json", tmp_path / "source")
@@ -143,10 +143,10 @@ def test_the_home_folder(tmp_path: Path, synthetic: Path, model: Path) -> None:
     done("ingest", str(tmp_path / "source"))
     assert (home / "store" / "CURRENT").is_file()
     for file in ("~/ViT.csv", "~.csv", "./~.csv"):
-        assert "50000" in done("accuracy", file)
-    assert "50000" in done("accuracy", "~/ViT.csv", "--store=~/store", "--offline")
-    assert done("sql", "select count(*) from t", "--table", "t=~/ViT.csv").split()[1] == "50000"
-    assert done("sql", "select count(*) from t", "--table", "t=~.csv").split()[1] == "50000"
+        assert "2000" in done("accuracy", file)
+    assert "2000" in done("accuracy", "~/ViT.csv", "--store=~/store", "--offline")
+    assert done("sql", "select count(*) from t", "--table", "t=~/ViT.csv").split()[1] == "2000"
+    assert done("sql", "select count(*) from t", "--table", "t=~.csv").split()[1] == "2000"
     assert str(home / "ViT.csv") in done("doctor", "~/ViT.csv")
     done("add", "~/ViT.csv")
     for out in ("~/labels.csv", "~.csv.out.csv", "~/labels.parquet", "~x.parquet", "~y.sqlite"):

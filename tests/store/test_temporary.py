@@ -147,9 +147,9 @@ def test_connections_spill_into_separate_folders(
     held = []
     for number in range(2):
         con = new_connection()
-        con.execute("set memory_limit = '60MB'")
+        con.execute("set memory_limit = '40MB'")
         con.execute("set threads = 1")
-        con.execute(f"create table big as select hash(i + {number}) as a from range(12000000) t(i)")
+        con.execute(f"create table big as select hash(i + {number}) as a from range(7000000) t(i)")
         held.append(con)
     (spills,) = (path for path in system.glob("realdb-*") if path.is_dir())
     assert len([*spills.iterdir()]) == 2
