@@ -12,8 +12,8 @@ import json
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import QueryError
-from ..schema.tables import COMPUTED
+from ..errors import QueryError, did_you_mean
+from ..schema.tables import COMPUTED, TABLES
 from . import catalog
 
 if TYPE_CHECKING:
@@ -79,9 +79,21 @@ def require_reading(con: duckdb.DuckDBPyConnection, sql: str) -> None:
                     f"the query calls {name}. A query may only read the tables and views of the "
                     "store and the files that are named for it",
                     value=name,
-                    remedy='Name your file with `tables={"NAME": "FILE"}`, and query it as the '
-                    "table NAME",
+                    remedy=_instead_of_function(name),
                 )
+
+
+def _instead_of_function(name: str) -> str:
+    """Return a remedy for the call of a table function that is not allowed."""
+    known = catalog.all_names()
+    if name in known or name in TABLES:
+        return f"{name} has no parameters. Use: from {name}"
+    names = [*known, *(f"{view}{_SUFFIX}" for view in known)]
+    return did_you_mean(
+        name,
+        filter(_is_macro, names),
+        'Name your file with `tables={"NAME": "FILE"}`, and query it as the table NAME',
+    )
 
 
 def _is_macro(name: str) -> bool:

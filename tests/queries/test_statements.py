@@ -111,3 +111,19 @@ def test_a_select_is_a_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements.require_select(con, f"explain {sql}")
     with pytest.raises(QueryError):
         statements.require_select(con, f"explain {sql}", explains=False)
+
+
+@pytest.mark.parametrize(
+    ("sql", "remedy"),
+    [
+        ("from accuracy()", "from accuracy"),
+        ("from labels_att(0.5)", "labels_at"),
+        ("from recomputed_label_if()", "recomputed_labels_if"),
+        ("from read_csv('a.csv')", "tables="),
+    ],
+)
+def test_the_remedy_for_a_function(con: duckdb.DuckDBPyConnection, sql: str, remedy: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        statements.require_reading(con, sql)
+    assert caught.value.value in sql
+    assert remedy in str(caught.value.remedy)
