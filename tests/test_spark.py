@@ -461,7 +461,7 @@ def test_invalid_predictions_are_refused(
         ),
         (
             "select * from accuracy_if(golden_majority := 4)",
-            ['`tables={"NAME": "FILE"}`'],
+            [" accuracy_moves_if"],
             {"value": "accuracy_if"},
         ),
         (
