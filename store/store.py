@@ -42,7 +42,8 @@ DATABASE = "realdb.duckdb"
 BEHIND = ".realdb.duckdb-is-behind"
 _REBUILD = "Build it again with: realdb ingest [FOLDER]"
 # Optimizers of DuckDB that are disabled for the views.
-# common_subplan: DuckDB 2.0.0 hangs on a LIMIT over a shared plan.
+# common_subplan: DuckDB 2.0.0 hung on a LIMIT over a shared plan. docs/performance.md has times
+# without it.
 # partial_aggregate_pushdown: it groups equal votes before a join. There are none, so the recomputed
 # scores take twice as long.
 DISABLED_OPTIMIZERS = "common_subplan,partial_aggregate_pushdown"
